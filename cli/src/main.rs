@@ -1,0 +1,2 @@
+//! The command: parsing and reporting.
+fn main() {}

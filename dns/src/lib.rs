@@ -1,0 +1,1 @@
+//! The DNS sinkhole, on sockets and leases handed in.

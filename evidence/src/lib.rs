@@ -1,0 +1,1 @@
+//! Statements, seals, the audit chain and their offline verification. Pure.

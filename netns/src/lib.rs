@@ -1,0 +1,1 @@
+//! Namespaces, the veth pair, the ruleset, its read-back and its notifications.

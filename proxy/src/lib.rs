@@ -1,0 +1,1 @@
+//! The gate's and the dialler's halves of the transparent proxy.

@@ -1,0 +1,1 @@
+//! Plan, airlock, binding, workload, outcome: the five stages of a bottle.

@@ -1,0 +1,1 @@
+//! A sealed lab: namespaces that play the host and the internet.
