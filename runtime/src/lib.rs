@@ -1,1 +1,5 @@
-//! Plan, airlock, binding, workload, outcome: the five stages of a bottle.
+//! The five stages of a bottle: plan, airlock, binding, workload, outcome.
+
+pub mod channel;
+pub mod probe;
+pub mod sys;

@@ -1,0 +1,155 @@
+//! How do the processes of a bottle speak with each other? One datagram, one message: JSON of at most 64 KiB, with descriptors beside it.
+
+use std::io::{self, IoSlice, IoSliceMut};
+use std::mem::MaybeUninit;
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+
+use rustix::net::{
+    AddressFamily, RecvAncillaryBuffer, RecvAncillaryMessage, RecvFlags, ReturnFlags,
+    SendAncillaryBuffer, SendAncillaryMessage, SendFlags, SocketFlags, SocketType,
+};
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+
+/// The longest message, in bytes. A longer one is refused on both sides.
+pub const MAX_MESSAGE: usize = 64 * 1024;
+
+/// The most descriptors that travel with one message.
+pub const MAX_DESCRIPTORS: usize = 64;
+
+/// One end of a unix `SOCK_SEQPACKET` pair. Blocking, unless made otherwise by [`Channel::set_nonblocking`].
+#[derive(Debug)]
+pub struct Channel {
+    socket: OwnedFd,
+}
+
+impl Channel {
+    /// Makes both ends, close-on-exec.
+    pub fn pair() -> io::Result<(Channel, Channel)> {
+        let (one, other) = rustix::net::socketpair(
+            AddressFamily::UNIX,
+            SocketType::SEQPACKET,
+            SocketFlags::CLOEXEC,
+            None,
+        )?;
+        Ok((Channel { socket: one }, Channel { socket: other }))
+    }
+
+    /// Takes over an end that came from elsewhere, as a role does with its standard input.
+    pub fn from_owned_fd(socket: OwnedFd) -> Channel {
+        Channel { socket }
+    }
+
+    /// Sets or clears O_NONBLOCK on this end (and on every duplicate of it).
+    pub fn set_nonblocking(&self, on: bool) -> io::Result<()> {
+        Ok(rustix::io::ioctl_fionbio(&self.socket, on)?)
+    }
+
+    /// Sends one message and the descriptors beside it; they stay open here.
+    ///
+    /// # Errors
+    /// `InvalidInput` for a message over [`MAX_MESSAGE`], else what sendmsg(2) says (`EPIPE` when the peer is gone).
+    pub fn send<T: Serialize>(&self, message: &T, descriptors: &[BorrowedFd<'_>]) -> io::Result<()> {
+        let bytes = serde_json::to_vec(message)?;
+        if bytes.len() > MAX_MESSAGE || descriptors.len() > MAX_DESCRIPTORS {
+            return Err(io::Error::new(io::ErrorKind::InvalidInput, "message too long"));
+        }
+        let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(MAX_DESCRIPTORS))];
+        let mut ancillary = SendAncillaryBuffer::new(&mut space);
+        if !descriptors.is_empty() && !ancillary.push(SendAncillaryMessage::ScmRights(descriptors)) {
+            return Err(io::Error::new(io::ErrorKind::InvalidInput, "too many descriptors"));
+        }
+        retry(|| rustix::net::sendmsg(&self.socket, &[IoSlice::new(&bytes)], &mut ancillary, SendFlags::NOSIGNAL))?;
+        Ok(())
+    }
+
+    /// Receives one message with its descriptors, all close-on-exec.
+    ///
+    /// # Errors
+    /// `UnexpectedEof` when the peer is gone, `InvalidData` for anything that is not one whole message of this type.
+    pub fn recv<T: DeserializeOwned>(&self) -> io::Result<(T, Vec<OwnedFd>)> {
+        let mut bytes = vec![0; MAX_MESSAGE];
+        let (length, descriptors) = self.recv_bytes(&mut bytes)?;
+        let message = serde_json::from_slice(&bytes[..length])
+            .map_err(|error| io::Error::new(io::ErrorKind::InvalidData, error))?;
+        Ok((message, descriptors))
+    }
+
+    fn recv_bytes(&self, bytes: &mut [u8]) -> io::Result<(usize, Vec<OwnedFd>)> {
+        let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(MAX_DESCRIPTORS))];
+        let mut ancillary = RecvAncillaryBuffer::new(&mut space);
+        let received = retry(|| {
+            rustix::net::recvmsg(&self.socket, &mut [IoSliceMut::new(bytes)], &mut ancillary, RecvFlags::CMSG_CLOEXEC)
+        })?;
+        let mut descriptors = Vec::new();
+        for message in ancillary.drain() {
+            if let RecvAncillaryMessage::ScmRights(rights) = message {
+                descriptors.extend(rights);
+            }
+        }
+        if received.bytes == 0 {
+            return Err(io::ErrorKind::UnexpectedEof.into());
+        }
+        if received.flags.intersects(ReturnFlags::TRUNC | ReturnFlags::CTRUNC) {
+            return Err(io::Error::new(io::ErrorKind::InvalidData, "truncated message"));
+        }
+        Ok((received.bytes, descriptors))
+    }
+}
+
+impl AsFd for Channel {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.socket.as_fd()
+    }
+}
+
+impl From<Channel> for OwnedFd {
+    fn from(channel: Channel) -> OwnedFd {
+        channel.socket
+    }
+}
+
+fn retry<T>(mut call: impl FnMut() -> rustix::io::Result<T>) -> rustix::io::Result<T> {
+    loop {
+        match call() {
+            Err(rustix::io::Errno::INTR) => {}
+            other => return other,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_message_arrives_whole_with_its_descriptors() {
+        let (one, other) = Channel::pair().unwrap();
+        let file = std::fs::File::open("/dev/null").unwrap();
+        one.send(&("hello", 7), &[file.as_fd()]).unwrap();
+        let ((text, number), descriptors): ((String, u32), _) = other.recv().unwrap();
+        assert_eq!((text.as_str(), number, descriptors.len()), ("hello", 7, 1));
+    }
+
+    #[test]
+    fn an_overlong_message_is_refused_by_the_sender() {
+        let (one, _other) = Channel::pair().unwrap();
+        let error = one.send(&"x".repeat(MAX_MESSAGE), &[]).unwrap_err();
+        assert_eq!(error.kind(), io::ErrorKind::InvalidInput);
+    }
+
+    #[test]
+    fn the_end_of_the_peer_is_an_error_not_a_message() {
+        let (one, other) = Channel::pair().unwrap();
+        drop(one);
+        let error = other.recv::<u32>().unwrap_err();
+        assert_eq!(error.kind(), io::ErrorKind::UnexpectedEof);
+    }
+
+    #[test]
+    fn another_type_is_invalid_data() {
+        let (one, other) = Channel::pair().unwrap();
+        one.send(&"text", &[]).unwrap();
+        assert_eq!(other.recv::<u32>().unwrap_err().kind(), io::ErrorKind::InvalidData);
+    }
+}
