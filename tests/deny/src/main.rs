@@ -1,0 +1,2 @@
+//! Which dependencies may this workspace have?
+fn main() {}
