@@ -2,12 +2,30 @@
 //!
 //! As written ([`document`]) → as meant ([`rules`]) → as asked ([`decide`]).
 
+pub mod host;
 pub mod name;
-pub mod request;
-pub mod reason;
-pub mod verdict;
+pub mod pattern;
 
+pub mod document;
+pub mod rules;
+pub mod schema;
+
+mod decide;
+pub mod reason;
+pub mod request;
+pub mod verdict;
+pub mod why;
+
+pub mod addresses;
+pub mod endpoints;
+pub mod lease;
+
+pub use decide::{check_addresses, decide, resolvable};
+pub use host::{Host, HostError};
+pub use lease::Leases;
 pub use name::{Name, NameError};
+pub use pattern::{Pattern, PatternError};
 pub use reason::Reason;
-pub use request::{Request, Seen, Target};
+pub use request::{HttpHost, Request, Seen, Target};
+pub use rules::{Mode, Rules};
 pub use verdict::{Grant, Verdict};

@@ -1,6 +1,8 @@
 //! Why was something denied? One stable code per reason; audit, `why`, DNS and stderr all use these.
 
-/// A reason for a denial. `code()` is stable and kebab-case.
+use std::fmt;
+
+/// A reason for a denial. [`code`](Reason::code) is stable and kebab-case.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, serde::Serialize, serde::Deserialize)]
 #[serde(rename_all = "kebab-case")]
 #[non_exhaustive]
@@ -19,7 +21,7 @@ pub enum Reason {
     NotHttp,
     /// The first bytes could not be parsed.
     Unparsable,
-    /// No server name, where no lease or CONNECT gives one.
+    /// No server name, where no lease or CONNECT gives one; or an encrypted ClientHello without an outer name.
     NoName,
     /// A known DNS-over-HTTPS or DNS-over-TLS endpoint.
     DohEndpoint,
@@ -35,4 +37,89 @@ pub enum Reason {
     Unavailable,
     /// Too many connections, names or bytes pending.
     Limit,
+}
+
+impl Reason {
+    /// The stable code, as audit entries and JSON carry it.
+    pub fn code(self) -> &'static str {
+        match self {
+            Self::NoRule => "no-rule",
+            Self::PortNotAllowed => "port-not-allowed",
+            Self::LiteralAddress => "literal-address",
+            Self::NameMismatch => "name-mismatch",
+            Self::NotTls => "not-tls",
+            Self::NotHttp => "not-http",
+            Self::Unparsable => "unparsable",
+            Self::NoName => "no-name",
+            Self::DohEndpoint => "doh-endpoint",
+            Self::PrivateAddress => "private-address",
+            Self::MetadataAddress => "metadata-address",
+            Self::HostAddress => "host-address",
+            Self::Escalation => "escalation",
+            Self::Unavailable => "unavailable",
+            Self::Limit => "limit",
+        }
+    }
+
+    /// One plain sentence without the final stop.
+    pub fn sentence(self) -> &'static str {
+        match self {
+            Self::NoRule => "no rule names this destination",
+            Self::PortNotAllowed => "a rule names this destination, but not this port",
+            Self::LiteralAddress => "it is an address that no `ip_ranges` rule covers",
+            Self::NameMismatch => "the client shows a name that is not the one it asked for",
+            Self::NotTls => "the client does not speak TLS, which the rule requires",
+            Self::NotHttp => "the client does not speak plain HTTP, which the rule requires",
+            Self::Unparsable => "the client's first bytes could not be understood",
+            Self::NoName => "the client hides or omits the server name",
+            Self::DohEndpoint => {
+                "it is a DNS-over-HTTPS or DNS-over-TLS endpoint, where lookups would go unseen"
+            }
+            Self::PrivateAddress => "the address is private or special",
+            Self::MetadataAddress => "the address is a cloud metadata service",
+            Self::HostAddress => "the address is the host's own, loopback or link-local",
+            Self::Escalation => "it needs an approval, and approvals are off",
+            Self::Unavailable => "the decision could not be made or recorded",
+            Self::Limit => "too much is pending",
+        }
+    }
+}
+
+impl fmt::Display for Reason {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.sentence())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_code_is_what_serde_writes() {
+        use Reason::*;
+        let all = [
+            NoRule,
+            PortNotAllowed,
+            LiteralAddress,
+            NameMismatch,
+            NotTls,
+            NotHttp,
+            Unparsable,
+            NoName,
+            DohEndpoint,
+            PrivateAddress,
+            MetadataAddress,
+            HostAddress,
+            Escalation,
+            Unavailable,
+            Limit,
+        ];
+        for reason in all {
+            assert_eq!(
+                serde_json::to_string(&reason).expect("a unit variant"),
+                format!("\"{}\"", reason.code())
+            );
+        }
+    }
 }

@@ -3,7 +3,8 @@
 use crate::Reason;
 
 /// The answer to one [`Request`](crate::Request).
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+#[serde(rename_all = "kebab-case")]
 pub enum Verdict {
     /// Go on, under this grant.
     Allow(Grant),
@@ -16,9 +17,10 @@ pub enum Verdict {
 }
 
 /// What an allow is based on, and how far it reaches.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Grant {
-    /// The rule as `domains[2] at 7:5`, or `mode: observe`.
+    /// The rule as `domains[2] at agent.yaml:7:5`, as `--allow NAME`, or `mode: observe`.
     pub rule: String,
     /// Whether resolved private addresses are covered (`allow_private`).
     pub private: bool,

@@ -1,0 +1,275 @@
+//! May this connection be made?
+//!
+//! Every yes and no of the product is here. The order in which reasons are looked for is: encrypted DNS, no rule, port,
+//! unparsable bytes, disagreeing names, protocol, addresses; so a denial names what a rule could change first.
+
+use std::net::IpAddr;
+
+use ipnet::IpNet;
+
+use crate::{
+    Grant, HttpHost, Mode, Name, Reason, Request, Rules, Seen, Target, Verdict,
+    addresses::{Class, classify},
+    endpoints,
+    rules::{Found, Protocol},
+};
+
+/// The verdict on one connection attempt, given what its first bytes showed so far.
+///
+/// With [`Seen::Nothing`] it is [`Verdict::Allow`] where a rule says `protocol: tcp` (or for an address in `ip_ranges`, or in
+/// observe mode), and [`Verdict::Peek`] where a rule wants to see TLS or HTTP first. An allow holds for every later byte only
+/// if the same question, asked again with what those bytes show, is allowed as well.
+pub fn decide(rules: &Rules, request: &Request) -> Verdict {
+    match judge(rules, request) {
+        Ok(verdict) => verdict,
+        Err(reason) => Verdict::Deny(reason),
+    }
+}
+
+/// Whether some port of `name` could be allowed: what the sinkhole asks before it gives an address out.
+pub fn resolvable(rules: &Rules, name: &Name) -> Result<(), Reason> {
+    if name.is_reserved() {
+        return Err(Reason::NoRule);
+    }
+    if endpoints::is_resolver_name(name) {
+        return Err(Reason::DohEndpoint);
+    }
+    let named = rules.mode() == Mode::Observe || rules.index().name(name, 0).named;
+    if named { Ok(()) } else { Err(Reason::NoRule) }
+}
+
+/// Whether every one of `addresses` may be dialled for `request`: those the name resolved to, or the literal itself.
+/// No address at all, or a request that is not allowed, is an error. The host's own public addresses are the dialler's to check.
+pub fn check_addresses(
+    rules: &Rules,
+    request: &Request,
+    addresses: &[IpAddr],
+) -> Result<(), Reason> {
+    let grant = match judge(rules, request)? {
+        Verdict::Allow(grant) => grant,
+        Verdict::Deny(reason) => return Err(reason),
+        Verdict::Escalate(_) => return Err(Reason::Escalation),
+        Verdict::Peek => return Err(Reason::Unavailable),
+    };
+    if addresses.is_empty() {
+        return Err(Reason::Unavailable);
+    }
+    if let Target::Literal(literal) = request.target
+        && addresses.iter().any(|address| *address != literal)
+    {
+        return Err(Reason::LiteralAddress);
+    }
+    addresses
+        .iter()
+        .try_for_each(|address| check_address(rules, *address, request.port, grant.private))
+}
+
+fn judge(rules: &Rules, request: &Request) -> Result<Verdict, Reason> {
+    if request.port == 0 {
+        return Err(Reason::PortNotAllowed);
+    }
+    deny_encrypted_dns(request)?;
+    match &request.target {
+        Target::Lease(name) | Target::Named(name) => {
+            judge_name(rules, name, request.port, &request.seen)
+        }
+        Target::Literal(address) => judge_literal(rules, *address, request.port, &request.seen),
+    }
+}
+
+fn deny_encrypted_dns(request: &Request) -> Result<(), Reason> {
+    let target = match &request.target {
+        Target::Lease(name) | Target::Named(name) => endpoints::is_resolver_name(name),
+        Target::Literal(address) => endpoints::is_resolver_address(*address),
+    };
+    let shown = match &request.seen {
+        Seen::Tls {
+            sni: Some(name), ..
+        }
+        | Seen::Http {
+            host: HttpHost::Name(name),
+            ..
+        } => endpoints::is_resolver_name(name),
+        _ => false,
+    };
+    if target || shown || request.port == endpoints::DOT_PORT {
+        Err(Reason::DohEndpoint)
+    } else {
+        Ok(())
+    }
+}
+
+fn judge_name(rules: &Rules, name: &Name, port: u16, seen: &Seen) -> Result<Verdict, Reason> {
+    if name.is_reserved() {
+        return Err(Reason::NoRule);
+    }
+    let found = rules.index().name(name, port);
+    let observe = rules.mode() == Mode::Observe;
+    if !observe && found.rule(ANY).is_none() {
+        return Err(if found.named {
+            Reason::PortNotAllowed
+        } else {
+            Reason::NoRule
+        });
+    }
+    deny_disagreement(Some(name), port, seen)?;
+    let fits = fitting(seen);
+    match found.rule(fits) {
+        Some((rule, private)) => Ok(Verdict::Allow(Grant {
+            rule: rules.domains()[rule].origin.to_string(),
+            private,
+            observed: observe,
+        })),
+        None if observe => Ok(Verdict::Allow(Grant {
+            rule: OBSERVED.to_owned(),
+            private: false,
+            observed: true,
+        })),
+        None if *seen == Seen::Nothing => Ok(Verdict::Peek),
+        None => Err(wrong_protocol(&found, seen)),
+    }
+}
+
+/// An address has no name that others could disagree with, so whatever its range allows may be spoken.
+fn judge_literal(
+    rules: &Rules,
+    address: IpAddr,
+    port: u16,
+    seen: &Seen,
+) -> Result<Verdict, Reason> {
+    let observe = rules.mode() == Mode::Observe;
+    let class = classify(address);
+    if class == Class::Pool {
+        return Err(Reason::LiteralAddress);
+    }
+    let range = rules.index().address(address, port, |_| true);
+    let Some((rule, _)) = range.rule(ANY) else {
+        return match (observe, range.named) {
+            (false, true) => Err(Reason::PortNotAllowed),
+            (false, false) => Err(literal_reason(class)),
+            (true, _) => {
+                deny_disagreement_with_address(address, port, seen)?;
+                check_address(rules, address, port, false)?;
+                Ok(Verdict::Allow(Grant {
+                    rule: OBSERVED.to_owned(),
+                    private: false,
+                    observed: true,
+                }))
+            }
+        };
+    };
+    deny_disagreement_with_address(address, port, seen)?;
+    check_address(rules, address, port, false)?;
+    Ok(Verdict::Allow(Grant {
+        rule: rules.ranges()[rule].origin.to_string(),
+        private: false,
+        observed: observe,
+    }))
+}
+
+const OBSERVED: &str = "mode: observe";
+const ANY: &[Protocol] = &[Protocol::Auto, Protocol::Tls, Protocol::Http, Protocol::Tcp];
+
+/// Which protocols of a rule what was seen satisfies.
+fn fitting(seen: &Seen) -> &'static [Protocol] {
+    match seen {
+        Seen::Tls { .. } => &[Protocol::Auto, Protocol::Tls, Protocol::Tcp],
+        Seen::Http { .. } => &[Protocol::Http, Protocol::Tcp],
+        Seen::Nothing | Seen::Opaque => &[Protocol::Tcp],
+        Seen::Unparsable(_) => &[],
+    }
+}
+
+fn wrong_protocol(found: &Found, seen: &Seen) -> Reason {
+    let wants_tls = found.rule(&[Protocol::Auto, Protocol::Tls]).is_some();
+    if wants_tls && !matches!(seen, Seen::Tls { .. }) {
+        Reason::NotTls
+    } else {
+        Reason::NotHttp
+    }
+}
+
+/// All names that show must agree; where none shows, the lease or the CONNECT names it.
+fn deny_disagreement(name: Option<&Name>, port: u16, seen: &Seen) -> Result<(), Reason> {
+    let agrees = |shown: &Name| name.is_none_or(|name| name == shown);
+    match seen {
+        Seen::Nothing | Seen::Opaque => Ok(()),
+        Seen::Unparsable(_) => Err(Reason::Unparsable),
+        Seen::Tls {
+            sni: Some(shown), ..
+        } if !agrees(shown) => Err(Reason::NameMismatch),
+        Seen::Tls {
+            sni: None,
+            ech: true,
+        } => Err(Reason::NoName),
+        Seen::Tls { .. } => Ok(()),
+        Seen::Http {
+            port: Some(shown), ..
+        } if *shown != port => Err(Reason::NameMismatch),
+        Seen::Http {
+            host: HttpHost::Name(shown),
+            ..
+        } if !agrees(shown) => Err(Reason::NameMismatch),
+        Seen::Http {
+            host: HttpHost::Address(_),
+            ..
+        } if name.is_some() => Err(Reason::NameMismatch),
+        Seen::Http { .. } => Ok(()),
+    }
+}
+
+fn deny_disagreement_with_address(address: IpAddr, port: u16, seen: &Seen) -> Result<(), Reason> {
+    match seen {
+        Seen::Http {
+            host: HttpHost::Address(shown),
+            ..
+        } if *shown != address => Err(Reason::NameMismatch),
+        _ => deny_disagreement(None, port, seen),
+    }
+}
+
+fn literal_reason(class: Class) -> Reason {
+    match class {
+        Class::Metadata(_) => Reason::MetadataAddress,
+        Class::Host => Reason::HostAddress,
+        _ => Reason::LiteralAddress,
+    }
+}
+
+/// P2: a range covers a special address only if it lies wholly in that address's own special block, so that a range as wide as
+/// 8.0.0.0/6 is no permission for 10.0.0.0/8; a metadata address needs a range that holds nothing else.
+fn check_address(rules: &Rules, address: IpAddr, port: u16, private: bool) -> Result<(), Reason> {
+    if endpoints::is_resolver_address(address) {
+        return Err(Reason::DohEndpoint);
+    }
+    let covered = |counts: &dyn Fn(IpNet) -> bool| {
+        rules
+            .index()
+            .address(address, port, counts)
+            .rule(ANY)
+            .is_some()
+    };
+    match classify(address) {
+        Class::Public => Ok(()),
+        Class::Host => Err(Reason::HostAddress),
+        Class::Pool => Err(Reason::PrivateAddress),
+        Class::Special(..) if private => Ok(()),
+        Class::Special(block, _) if covered(&|net| within(block, net)) => Ok(()),
+        Class::Special(..) => Err(Reason::PrivateAddress),
+        Class::LinkLocal(block) if covered(&|net| block.contains(&net)) => Ok(()),
+        Class::LinkLocal(_) => Err(Reason::HostAddress),
+        Class::Metadata(_) if covered(&|net| net.prefix_len() == net.max_prefix_len()) => Ok(()),
+        Class::Metadata(_) => Err(Reason::MetadataAddress),
+    }
+}
+
+/// Ranges of v4-mapped addresses are held as the IPv4 ranges they map, so for those the block is that of the inner address.
+fn within(block: IpNet, net: IpNet) -> bool {
+    match (block, net) {
+        (IpNet::V6(_), IpNet::V4(inner)) => match classify(IpAddr::V4(inner.addr())) {
+            Class::Special(inner_block, _) => inner_block.contains(&net),
+            _ => inner.prefix_len() == inner.max_prefix_len(),
+        },
+        _ => block.contains(&net),
+    }
+}

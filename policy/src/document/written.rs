@@ -1,0 +1,113 @@
+//! What shape does a policy text have, before its values are understood?
+
+use serde::Deserialize;
+use serde_saphyr::{Error, Location, Spanned};
+
+use super::Problem;
+use crate::rules::{Mode, Protocol};
+
+/// The keys exactly as a policy file spells them.
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Written {
+    pub(super) version: Option<Spanned<String>>,
+    pub(super) mode: Option<Mode>,
+    pub(super) default_policy: Option<Spanned<DefaultPolicy>>,
+    pub(super) domains: Option<Vec<Spanned<Domain>>>,
+    pub(super) ip_ranges: Option<Vec<Spanned<Range>>>,
+    pub(super) doh: Option<Doh>,
+    pub(super) dns: Option<Dns>,
+}
+
+#[derive(Clone, Copy, Debug, Deserialize, PartialEq, Eq)]
+#[serde(rename_all = "lowercase")]
+pub(super) enum DefaultPolicy {
+    Deny,
+    Allow,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Domain {
+    pub(super) pattern: Spanned<String>,
+    pub(super) ports: Option<Spanned<Vec<Spanned<i64>>>>,
+    pub(super) reason: Option<String>,
+    pub(super) protocol: Option<Protocol>,
+    pub(super) allow_private: Option<bool>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Range {
+    pub(super) cidr: Spanned<String>,
+    pub(super) ports: Option<Spanned<Vec<Spanned<i64>>>>,
+    pub(super) reason: Option<String>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Doh {
+    pub(super) enabled: Option<Spanned<bool>>,
+}
+
+/// Only in files written for egress-filter.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Dns {
+    pub(super) allow_authoritative: Option<Spanned<bool>>,
+}
+
+/// Reads the text as one YAML document.
+pub(super) fn read(text: &str) -> Result<Written, Problem> {
+    let options = serde_saphyr::options! {
+        with_snippet: false,
+        strict_booleans: true,
+        merge_keys: serde_saphyr::options::MergeKeyPolicy::Error,
+        budget: serde_saphyr::budget! { max_nodes: 4_000_000, max_events: 16_000_000 },
+    };
+    serde_saphyr::from_str_with_options(text, options).map_err(|error| problem(&error))
+}
+
+fn problem(error: &Error) -> Problem {
+    let error = error.without_snippet();
+    let at = error.location().unwrap_or(Location::UNKNOWN);
+    match error {
+        Error::SerdeUnknownField {
+            field, expected, ..
+        } => Problem::new(at, format!("unknown key `{}`", field.escape_debug()))
+            .hint(closest(field, expected)),
+        Error::SerdeMissingField { field, .. } => Problem::new(at, format!("`{field}` is missing")),
+        Error::SerdeUnknownVariant {
+            variant, expected, ..
+        } => Problem::new(at, format!("unknown value `{}`", variant.escape_debug()))
+            .hint(format!("write one of: {}", expected.join(", "))),
+        Error::DuplicateMappingKey { key, .. } => {
+            let key = key.as_deref().unwrap_or("?").escape_debug().to_string();
+            Problem::new(at, format!("the key `{key}` is here twice"))
+        }
+        Error::MultipleDocuments { .. } => {
+            Problem::new(at, "more than one YAML document").hint("remove the `---`".to_owned())
+        }
+        Error::Eof { .. } => {
+            Problem::new(at, "the policy is empty").hint("write at least `version: 1`".to_owned())
+        }
+        other => Problem::new(at, without_place(&other.to_string())),
+    }
+}
+
+/// The library ends a message with the place, which the report shows anyway.
+fn without_place(message: &str) -> String {
+    let end = message.rfind(" at line ").unwrap_or(message.len());
+    let first = message[..end].lines().next().unwrap_or_default();
+    first.to_owned()
+}
+
+fn closest(field: &str, expected: &[&str]) -> String {
+    let alike = |known: &&&str| {
+        known.eq_ignore_ascii_case(field) || known.starts_with(field) || field.starts_with(**known)
+    };
+    match expected.iter().find(alike) {
+        Some(known) => format!("did you mean `{known}`?"),
+        None => format!("the keys here are: {}", expected.join(", ")),
+    }
+}

@@ -1,0 +1,1 @@
+//! Why is a destination allowed or denied, and what is the smallest edit that would change the answer?
