@@ -1,0 +1,171 @@
+//! Which files that the host would execute later did a run change? A note before, a note after, and what differs.
+
+use std::collections::BTreeMap;
+use std::os::unix::fs::MetadataExt;
+use std::path::{Path, PathBuf};
+
+use crate::scan::{self, Enter};
+
+/// The most files that are noted in one snapshot.
+const MOST: usize = 20_000;
+
+/// Directories of dependencies and results: large, made anew at will, and executed only by way of what is noted.
+const PASSED_OVER: [&str; 7] = ["node_modules", "target", ".venv", "venv", "__pycache__", "objects", "lfs"];
+
+/// Files that a tool of the host executes, or obeys, without being asked again.
+const NAMES: [&str; 53] = [
+    ".bazelrc", ".bash_profile", ".bashrc", ".envrc", ".eslintrc.js", ".gitattributes", ".gitlab-ci.yml",
+    ".gitmodules", ".mise.toml", ".npmrc", ".nvmrc", ".pnp.cjs", ".pnpmfile.cjs", ".pre-commit-config.yaml",
+    ".profile", ".python-version", ".tool-versions", ".vimrc", ".yarnrc", ".yarnrc.yml", "BUILD.bazel",
+    "CMakeLists.txt", "Cargo.toml", "Dockerfile", "GNUmakefile", "Gemfile", "Jenkinsfile", "Justfile", "Makefile",
+    "Rakefile", "Taskfile.yml", "build.gradle", "build.gradle.kts", "build.rs", "compose.yaml", "composer.json",
+    "configure", "conftest.py", "docker-compose.yml", "go.mod", "gradlew", "justfile", "makefile", "meson.build",
+    "mise.toml", "noxfile.py", "package.json", "pom.xml", "pyproject.toml", "setup.py", "sitecustomize.py", "tox.ini",
+    "mvnw",
+];
+
+/// Directories in which every file is of that kind.
+const DIRECTORIES: [&str; 11] = [
+    ".circleci", ".devcontainer", ".githooks", ".github", ".husky", ".idea", ".vscode", ".yarn", ".claude", ".cursor",
+    "hooks",
+];
+
+/// Files that git obeys within a repository's own directory, at any depth of submodules and work trees.
+const GIT: [&str; 5] = ["config", "config.worktree", "commondir", "attributes", "alternates"];
+
+/// What the noted files of some trees look like at one moment.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Snapshot {
+    files: BTreeMap<PathBuf, Look>,
+    complete: bool,
+}
+
+/// What changes whenever a file does. The change time can't be set back from inside.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Look {
+    inode: u64,
+    size: u64,
+    mode: u32,
+    changed: (i64, i64),
+}
+
+impl Snapshot {
+    /// Notes what the trees hold now.
+    pub fn take(trees: &[PathBuf]) -> Snapshot {
+        let mut snapshot = Snapshot { files: BTreeMap::new(), complete: true };
+        for tree in trees {
+            snapshot.add(tree);
+        }
+        snapshot
+    }
+
+    /// The noted files that were made, changed or removed since, in order.
+    pub fn changed_since(&self, before: &Snapshot) -> Vec<PathBuf> {
+        let differs = |path: &&PathBuf| self.files.get(*path) != before.files.get(*path);
+        let all = self.files.keys().chain(before.files.keys().filter(|path| !self.files.contains_key(*path)));
+        let mut changed: Vec<PathBuf> = all.filter(differs).cloned().collect();
+        changed.sort();
+        changed
+    }
+
+    /// Whether every such file was noted; false where a tree has too many.
+    pub fn is_complete(&self) -> bool {
+        self.complete
+    }
+
+    fn add(&mut self, tree: &Path) {
+        let walked = scan::walk(tree, &[], |found| {
+            let Ok(relative) = found.path.strip_prefix(tree) else { return Enter::No };
+            if found.kind.is_dir() {
+                let name = relative.file_name().unwrap_or_default();
+                return if PASSED_OVER.iter().any(|known| name == *known) { Enter::No } else { Enter::Yes };
+            }
+            if is_executed(relative) {
+                self.note(&found.path);
+            }
+            Enter::Yes
+        });
+        self.complete &= walked.is_ok() || tree.is_file();
+    }
+
+    fn note(&mut self, path: &Path) {
+        if self.files.len() == MOST {
+            self.complete = false;
+            return;
+        }
+        let Ok(metadata) = std::fs::symlink_metadata(path) else { return };
+        let changed = (metadata.ctime(), metadata.ctime_nsec());
+        let look = Look { inode: metadata.ino(), size: metadata.size(), mode: metadata.mode(), changed };
+        self.files.insert(path.to_owned(), look);
+    }
+}
+
+fn is_executed(relative: &Path) -> bool {
+    let Some(name) = relative.file_name().and_then(|name| name.to_str()) else { return false };
+    if NAMES.contains(&name) || name.ends_with(".mk") || name.ends_with(".sln") {
+        return true;
+    }
+    let within = |directory: &str| relative.parent().is_some_and(|parent| parent.iter().any(|part| part == directory));
+    DIRECTORIES.iter().any(|directory| within(directory))
+        || (within(".git") && GIT.contains(&name))
+        || (within(".cargo") && name.starts_with("config"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn tree(files: &[&str]) -> tempfile::TempDir {
+        let tree = tempfile::tempdir().unwrap();
+        for file in files {
+            let path = tree.path().join(file);
+            std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+            std::fs::write(path, "x").unwrap();
+        }
+        tree
+    }
+
+    fn changed(tree: &tempfile::TempDir, act: impl FnOnce(&Path)) -> Vec<String> {
+        let trees = [tree.path().to_owned()];
+        let before = Snapshot::take(&trees);
+        act(tree.path());
+        let changed = Snapshot::take(&trees).changed_since(&before);
+        changed.iter().map(|path| path.strip_prefix(tree.path()).unwrap().display().to_string()).collect()
+    }
+
+    #[test]
+    fn what_the_host_would_execute_is_listed_when_made_changed_or_removed() {
+        let tree = tree(&["Makefile", "a/package.json", "src/main.rs"]);
+        let listed = changed(&tree, |top| {
+            std::fs::remove_file(top.join("Makefile")).unwrap();
+            std::fs::write(top.join("a/package.json"), "longer").unwrap();
+            std::fs::write(top.join("src/main.rs"), "longer").unwrap();
+            std::fs::write(top.join("build.rs"), "x").unwrap();
+        });
+        assert_eq!(listed, ["Makefile", "a/package.json", "build.rs"]);
+    }
+
+    #[test]
+    fn settings_and_hooks_of_nested_repositories_are_listed() {
+        let tree = tree(&["sub/.git/config"]);
+        let listed = changed(&tree, |top| {
+            std::fs::create_dir_all(top.join("sub/.git/hooks")).unwrap();
+            std::fs::write(top.join("sub/.git/hooks/post-checkout"), "x").unwrap();
+            std::fs::write(top.join("sub/.git/commondir"), "../evil").unwrap();
+            std::fs::write(top.join("sub/.git/config"), "[core]").unwrap();
+        });
+        assert_eq!(listed, ["sub/.git/commondir", "sub/.git/config", "sub/.git/hooks/post-checkout"]);
+    }
+
+    #[test]
+    fn the_same_length_and_a_time_set_back_do_not_hide_a_change() {
+        let tree = tree(&["Makefile"]);
+        let listed = changed(&tree, |top| {
+            let old = std::fs::metadata(top.join("Makefile")).unwrap().modified().unwrap();
+            std::fs::write(top.join("Makefile"), "y").unwrap();
+            let file = std::fs::File::options().write(true).open(top.join("Makefile")).unwrap();
+            file.set_modified(old).unwrap();
+        });
+        assert_eq!(listed, ["Makefile"]);
+    }
+}

@@ -1,0 +1,170 @@
+//! Does a path lie in what the workload can write? By device and inode, whatever the path is called.
+
+use std::io;
+use std::os::unix::fs::MetadataExt;
+use std::path::{Path, PathBuf};
+
+use crate::mountinfo::{self, MountPoint};
+use crate::scan::{self, Enter};
+
+/// Why it can't be told. The caller must take it for yes.
+#[derive(Debug, thiserror::Error)]
+#[error("cannot tell where {} lies", path.display())]
+pub struct ContainsError {
+    path: PathBuf,
+    source: io::Error,
+}
+
+/// The writable tree that holds `path`, if one does. `path` need not exist: then the nearest existing directory above
+/// it tells.
+///
+/// Three ways lead in: a directory above it *is* a writable one (device and inode); the same directory is mounted in
+/// two places; the file has a second name (hard link) in a writable tree.
+///
+/// # Errors
+/// [`ContainsError`] when a path can't be looked at.
+pub fn contains<'a>(writable: &'a [PathBuf], path: &Path) -> Result<Option<&'a PathBuf>, ContainsError> {
+    let failed = |source| ContainsError { path: path.to_owned(), source };
+    let path = existing(path).map_err(failed)?;
+    let mounts = mountinfo::read().map_err(failed)?;
+    for tree in writable {
+        if holds(tree, &path, &mounts).map_err(failed)? {
+            return Ok(Some(tree));
+        }
+    }
+    Ok(None)
+}
+
+/// The canonical form of the nearest ancestor that exists.
+fn existing(path: &Path) -> io::Result<PathBuf> {
+    let absolute = std::path::absolute(path)?;
+    for ancestor in absolute.ancestors() {
+        match ancestor.canonicalize() {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {
+                // A dangling link would be followed when the file is made.
+                if let Ok(target) = std::fs::read_link(ancestor) {
+                    return existing(&ancestor.parent().unwrap_or(Path::new("/")).join(target));
+                }
+            }
+            other => return other,
+        }
+    }
+    Ok("/".into())
+}
+
+fn holds(tree: &Path, path: &Path, mounts: &[MountPoint]) -> io::Result<bool> {
+    let top = identity(tree)?;
+    for ancestor in path.ancestors() {
+        if identity(ancestor)? == top {
+            return Ok(true);
+        }
+    }
+    let Some(place) = Place::of(path, mounts) else { return Ok(true) };
+    if writable_places(tree, mounts).any(|writable| writable.holds(&place)) {
+        return Ok(true);
+    }
+    has_another_name_in(tree, path)
+}
+
+fn identity(path: &Path) -> io::Result<(u64, u64)> {
+    let metadata = std::fs::metadata(path)?;
+    Ok((metadata.dev(), metadata.ino()))
+}
+
+/// A place as the file system itself counts it, wherever it is mounted.
+#[derive(Debug, PartialEq, Eq)]
+struct Place {
+    device: String,
+    path: PathBuf,
+}
+
+impl Place {
+    fn of(path: &Path, mounts: &[MountPoint]) -> Option<Place> {
+        let mount = mountinfo::holding(mounts, path)?;
+        let relative = path.strip_prefix(&mount.target).ok()?;
+        Some(Place { device: mount.device.clone(), path: mount.root.join(relative) })
+    }
+
+    fn holds(&self, other: &Place) -> bool {
+        self.device == other.device && other.path.starts_with(&self.path)
+    }
+}
+
+/// The tree's own place and those of the mounts within it.
+fn writable_places<'a>(tree: &'a Path, mounts: &'a [MountPoint]) -> impl Iterator<Item = Place> + 'a {
+    let within = mountinfo::below(mounts, tree);
+    let within = within.map(|mount| Place { device: mount.device.clone(), path: mount.root.clone() });
+    Place::of(tree, mounts).into_iter().chain(within)
+}
+
+/// A file with several links is looked for by its inode, which the directory entries tell.
+fn has_another_name_in(tree: &Path, path: &Path) -> io::Result<bool> {
+    let file = std::fs::metadata(path)?;
+    if !file.is_file() || file.nlink() < 2 {
+        return Ok(false);
+    }
+    let tree_metadata = std::fs::metadata(tree)?;
+    if tree_metadata.is_file() || tree_metadata.dev() != file.dev() {
+        return Ok(false);
+    }
+    let mut met = false;
+    let walked = scan::walk(tree, &[], |found| {
+        met |= found.inode == file.ino() && identity(&found.path).is_ok_and(|own| own == (file.dev(), file.ino()));
+        if met { Enter::No } else { Enter::Yes }
+    });
+    // What was too large to be looked through may hold it.
+    Ok(met || walked.is_err())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_file_below_a_writable_directory_is_found_by_any_name() {
+        let top = tempfile::tempdir().unwrap();
+        let tree = top.path().join("tree");
+        std::fs::create_dir_all(tree.join("deep")).unwrap();
+        std::fs::write(tree.join("deep/key"), "").unwrap();
+        std::os::unix::fs::symlink(&tree, top.path().join("alias")).unwrap();
+        let writable = [tree.canonicalize().unwrap()];
+        assert!(contains(&writable, &top.path().join("alias/deep/key")).unwrap().is_some());
+        assert!(contains(&writable, &top.path().join("other")).unwrap().is_none());
+    }
+
+    #[test]
+    fn a_file_that_does_not_exist_yet_lies_where_it_would_be_made() {
+        let top = tempfile::tempdir().unwrap();
+        let writable = [top.path().join("w")];
+        std::fs::create_dir(&writable[0]).unwrap();
+        assert!(contains(&writable, &top.path().join("w/new/audit.jsonl")).unwrap().is_some());
+        std::os::unix::fs::symlink("w/later", top.path().join("dangling")).unwrap();
+        assert!(contains(&writable, &top.path().join("dangling")).unwrap().is_some());
+    }
+
+    #[test]
+    fn a_second_name_in_a_writable_directory_counts() {
+        let top = tempfile::tempdir().unwrap();
+        let writable = [top.path().join("w")];
+        std::fs::create_dir(&writable[0]).unwrap();
+        std::fs::write(top.path().join("key"), "").unwrap();
+        assert!(contains(&writable, &top.path().join("key")).unwrap().is_none());
+        std::fs::hard_link(top.path().join("key"), writable[0].join("innocent")).unwrap();
+        assert!(contains(&writable, &top.path().join("key")).unwrap().is_some());
+    }
+
+    #[test]
+    fn a_directory_that_is_mounted_twice_is_one_place() {
+        let mount = |target: &str, root: &str| MountPoint {
+            device: "8:1".into(),
+            root: root.into(),
+            target: target.into(),
+            kind: "ext4".into(),
+        };
+        let mounts = [mount("/", "/"), mount("/again", "/src/sub")];
+        let elsewhere = Place::of(Path::new("/again/key"), &mounts).unwrap();
+        assert!(writable_places(Path::new("/src"), &mounts).any(|place| place.holds(&elsewhere)));
+        let outside = Place::of(Path::new("/srcs"), &mounts).unwrap();
+        assert!(!writable_places(Path::new("/src"), &mounts).any(|place| place.holds(&outside)));
+    }
+}

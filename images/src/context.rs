@@ -1,0 +1,56 @@
+//! What does the caller tell of itself? The crate reads the file system, never the environment.
+
+use std::collections::BTreeMap;
+use std::net::IpAddr;
+use std::path::{Path, PathBuf};
+
+use crate::volume::Volume;
+
+/// Who asks, from where, and with which options.
+#[derive(Clone, Debug)]
+pub struct Context {
+    /// The caller's uid; the workload has the same number inside.
+    pub uid: u32,
+    /// The caller's gid.
+    pub gid: u32,
+    /// The caller's login name.
+    pub name: String,
+    /// The caller's home directory.
+    pub home: PathBuf,
+    /// The directory that bottle was called in.
+    pub cwd: PathBuf,
+    /// The caller's environment.
+    pub variables: BTreeMap<String, String>,
+    /// What `-e` sets, in order.
+    pub env: Vec<(String, String)>,
+    /// What `-v` shows, in order.
+    pub volumes: Vec<Volume>,
+    /// What `-w` says.
+    pub workdir: Option<PathBuf>,
+    /// Who answers DNS inside.
+    pub nameserver: IpAddr,
+    /// The bottle's host name.
+    pub hostname: String,
+    /// Where the host's files are: `/`, or a directory that plays it in a test.
+    pub host: PathBuf,
+}
+
+impl Context {
+    /// A caller without options.
+    pub fn new(uid: u32, gid: u32, name: &str, home: &Path, cwd: &Path) -> Context {
+        Context {
+            uid,
+            gid,
+            name: name.to_owned(),
+            home: home.to_owned(),
+            cwd: cwd.to_owned(),
+            variables: BTreeMap::new(),
+            env: Vec::new(),
+            volumes: Vec::new(),
+            workdir: None,
+            nameserver: IpAddr::from([28, 0, 0, 1]),
+            hostname: "bottle".to_owned(),
+            host: PathBuf::from("/"),
+        }
+    }
+}

@@ -1,0 +1,146 @@
+//! What is a root file system made of, before anything is mounted?
+
+use std::path::{Path, PathBuf};
+
+use serde::{Deserialize, Serialize};
+
+/// All that a workload sees of files, and the environment that goes with it. Every path is UTF-8.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct MountPlan {
+    /// What lies at `/` to begin with.
+    pub root: Root,
+    /// What is put there, in this order: a later one may lie upon or within an earlier one.
+    pub mounts: Vec<Mount>,
+    /// Who the workload is inside.
+    pub user: User,
+    /// The whole environment.
+    pub env: Vec<(String, String)>,
+    /// The working directory inside.
+    pub workdir: PathBuf,
+    /// Host directories and files that the workload can write, canonical.
+    pub writable: Vec<PathBuf>,
+    /// What a person should be told before the run: sentences.
+    pub warnings: Vec<String>,
+}
+
+/// What the root starts from. Either way all changes vanish with the bottle.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub enum Root {
+    /// An empty tmpfs.
+    Tmpfs,
+    /// A host directory as the lower layer of an overlay.
+    Overlay {
+        /// The directory, canonical.
+        lower: PathBuf,
+    },
+}
+
+/// One thing at one place.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Mount {
+    /// Where it goes: an absolute path inside.
+    pub target: PathBuf,
+    /// What it is.
+    pub kind: Kind,
+}
+
+/// What is put at a place. Missing parent directories are made, 0755. Every bind is nosuid and nodev.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub enum Kind {
+    /// A directory of the root itself.
+    Directory {
+        /// Its permission bits.
+        mode: u32,
+        /// Whose it is.
+        owner: Owner,
+    },
+    /// A symbolic link.
+    Symlink {
+        /// What it says.
+        to: PathBuf,
+    },
+    /// A file that bottle writes, 0644; it replaces what the root has there.
+    File {
+        /// What it says.
+        text: String,
+    },
+    /// A host tree under an overlay whose changes vanish, where the kernel and the ids allow one; else read-only.
+    System {
+        /// The host directory, canonical.
+        source: PathBuf,
+    },
+    /// A host file or directory, read-only, nothing upon it.
+    ReadOnly {
+        /// The host path, canonical.
+        source: PathBuf,
+    },
+    /// A host file or directory that is shared: what its owner owns is the workload's own inside.
+    Share {
+        /// The host path, canonical.
+        source: PathBuf,
+        /// Whether the workload may change it.
+        access: Access,
+    },
+    /// What lies at the target becomes a mount of its own, so that it can be neither renamed, replaced nor removed.
+    Pin {
+        /// Whether the workload may change what it holds.
+        access: Access,
+    },
+    /// As `Pin`, read-only, for a directory that is made where it is missing.
+    PinDirectory,
+    /// An empty, unreadable file lies over the file, socket or FIFO at the target.
+    MaskFile,
+    /// An empty, read-only directory lies over the one at the target.
+    MaskDirectory,
+    /// A fresh /proc, masked and with its switches read-only.
+    Proc,
+    /// A fresh, read-only, masked /sys.
+    Sysfs,
+    /// The few devices that every program expects, a pts instance and a shm of its own.
+    Devices,
+}
+
+/// Whether a shared tree may be changed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Access {
+    /// Only read.
+    ReadOnly,
+    /// Read and written.
+    ReadWrite,
+}
+
+/// Whose a directory is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Owner {
+    /// uid 0 inside where there is one, else the workload's.
+    Root,
+    /// The workload's.
+    User,
+}
+
+/// An entry of passwd.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct User {
+    /// The uid inside: the number that the caller has outside.
+    pub uid: u32,
+    /// The gid inside, likewise.
+    pub gid: u32,
+    /// The login name.
+    pub name: String,
+    /// The home directory inside.
+    pub home: PathBuf,
+    /// The login shell.
+    pub shell: PathBuf,
+}
+
+impl Mount {
+    /// One thing at one place.
+    pub fn new(target: impl AsRef<Path>, kind: Kind) -> Mount {
+        Mount { target: target.as_ref().to_owned(), kind }
+    }
+}

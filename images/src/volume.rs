@@ -1,0 +1,88 @@
+//! What does `-v SRC:DST[:ro]` mean?
+
+use std::path::{Component, Path, PathBuf};
+
+use crate::plan::Access;
+
+/// A host path that is shown inside.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Volume {
+    /// The host path, as given.
+    pub source: PathBuf,
+    /// Where it appears: absolute, without `..`.
+    pub target: PathBuf,
+    /// Whether the workload may change it.
+    pub access: Access,
+}
+
+/// Why a text is no volume.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("the volume {text:?} {why}")]
+pub struct VolumeError {
+    text: String,
+    why: &'static str,
+}
+
+impl VolumeError {
+    /// What to do about it.
+    pub fn hint(&self) -> &'static str {
+        "write SRC:DST or SRC:DST:ro, with DST an absolute path inside"
+    }
+}
+
+impl Volume {
+    /// Reads `SRC:DST`, `SRC:DST:ro` or `SRC:DST:rw`.
+    ///
+    /// # Errors
+    /// [`VolumeError`] says which part is wrong.
+    pub fn parse(text: &str) -> Result<Volume, VolumeError> {
+        let wrong = |why| VolumeError { text: text.to_owned(), why };
+        let mut parts = text.split(':');
+        let (Some(source), Some(target)) = (parts.next(), parts.next()) else {
+            return Err(wrong("has no target"));
+        };
+        let access = match parts.next() {
+            None | Some("rw") => Access::ReadWrite,
+            Some("ro") => Access::ReadOnly,
+            Some(_) => return Err(wrong("has an unknown option")),
+        };
+        if parts.next().is_some() {
+            return Err(wrong("has too many parts"));
+        }
+        if source.is_empty() {
+            return Err(wrong("has no source"));
+        }
+        let target = clean(Path::new(target)).ok_or_else(|| wrong("has a target that is not a plain absolute path"))?;
+        Ok(Volume { source: source.into(), target, access })
+    }
+}
+
+/// An absolute path below the root without `.` and `..`.
+pub(crate) fn clean(path: &Path) -> Option<PathBuf> {
+    let mut parts = path.components();
+    if parts.next() != Some(Component::RootDir) {
+        return None;
+    }
+    let plain = path.components().skip(1).all(|part| matches!(part, Component::Normal(_)));
+    let cleaned: PathBuf = path.components().collect();
+    (plain && cleaned != Path::new("/")).then_some(cleaned)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_volume_is_writable_unless_it_says_ro() {
+        assert_eq!(Volume::parse("a:/b").unwrap().access, Access::ReadWrite);
+        assert_eq!(Volume::parse("a:/b:ro").unwrap().access, Access::ReadOnly);
+    }
+
+    #[test]
+    fn a_target_must_be_absolute_and_plain() {
+        for text in ["a", "a:b", "a:/", "a:/b/../c", ":/b", "a:/b:rx", "a:/b:ro:x"] {
+            assert!(Volume::parse(text).is_err(), "{text}");
+        }
+        assert_eq!(Volume::parse("a://b//c/").unwrap().target, Path::new("/b/c"));
+    }
+}
