@@ -1,0 +1,319 @@
+//! How is the airlock built?
+//!
+//! By a process with one thread, CAP_SYS_ADMIN and CAP_NET_ADMIN in its user namespace, which ends soon after:
+//! it is left in the agent namespace. Rules come before links are up, so no packet ever moves without them.
+
+use std::net::SocketAddr;
+use std::os::fd::{AsFd, OwnedFd};
+use std::time::Duration;
+
+use netlink_packet_netfilter::NetfilterMessage;
+use netlink_packet_route::RouteNetlinkMessage;
+use netlink_packet_route::link::{LinkAttribute, LinkMessage, State as LinkState};
+use nftables::schema::Nftables;
+use nix::errno::Errno;
+use thiserror::Error;
+
+use crate::airlock::{Airlock, Desk, Desks, Listeners, Watches};
+use crate::encode::{self, EncodeError};
+use crate::enter::{EnterError, enter_network_namespace, reenter_network_namespace};
+use crate::layout::{Layout, Side};
+use crate::links::{self, LOOPBACK, Request};
+use crate::ruleset::ruleset;
+use crate::watch::Watch;
+use crate::wire::WireError;
+use crate::{nflog, sockets, sysctl};
+
+/// Who owns the namespaces.
+#[derive(Debug)]
+pub enum Owner {
+    /// The user namespace that the process was started in: root built them.
+    Inherited,
+    /// A user namespace made for the purpose by [`crate::enter::enter_user_namespace`].
+    Own(OwnedFd),
+}
+
+/// Why the airlock could not be built.
+#[derive(Debug, Error)]
+pub enum BuildError {
+    /// There are no namespaces.
+    #[error("no namespaces")]
+    Namespace(#[from] EnterError),
+    /// A netlink socket failed, or what it answered made no sense.
+    #[error("netlink in the {side} namespace")]
+    Netlink {
+        /// In which namespace.
+        side: Side,
+        /// What happened.
+        source: WireError,
+    },
+    /// The kernel makes no veth pairs.
+    #[error("this kernel makes no veth pair: {errno}")]
+    NoVeth {
+        /// What it said.
+        errno: Errno,
+    },
+    /// A link, address, neighbour, route or routing rule was refused.
+    #[error("{step} ({device}, {side} namespace): {errno}")]
+    Link {
+        /// What was tried.
+        step: &'static str,
+        /// On which device.
+        device: String,
+        /// In which namespace.
+        side: Side,
+        /// What the kernel said.
+        errno: Errno,
+    },
+    /// The kernel has no nf_tables.
+    #[error("this kernel has no nf_tables: {errno}")]
+    NoNfTables {
+        /// What it said.
+        errno: Errno,
+    },
+    /// The kernel has no tproxy expression.
+    #[error("this kernel's nf_tables has no tproxy: {errno}")]
+    NoTproxy {
+        /// What it said.
+        errno: Errno,
+    },
+    /// A rule was refused.
+    #[error("packet rules of the {side} namespace, entry {entry}: {errno}")]
+    Rule {
+        /// In which namespace.
+        side: Side,
+        /// The entry, as JSON.
+        entry: String,
+        /// What the kernel said.
+        errno: Errno,
+    },
+    /// The rules could not be encoded.
+    #[error("packet rules of the {side} namespace")]
+    Encode {
+        /// Of which namespace.
+        side: Side,
+        /// What was not understood.
+        source: EncodeError,
+    },
+    /// A kernel setting could not be made.
+    #[error("/proc/sys/{path} in the {side} namespace: {errno}")]
+    Sysctl {
+        /// In which namespace.
+        side: Side,
+        /// The setting.
+        path: String,
+        /// What the kernel said.
+        errno: Errno,
+    },
+    /// A listening socket could not be made.
+    #[error("listen on {at} ({transport}, {side} namespace): {errno}")]
+    Socket {
+        /// In which namespace.
+        side: Side,
+        /// TCP or UDP.
+        transport: &'static str,
+        /// Where.
+        at: SocketAddr,
+        /// What the kernel said.
+        errno: Errno,
+    },
+    /// The links did not come up.
+    #[error("{device} in the {side} namespace did not come up")]
+    Down {
+        /// In which namespace.
+        side: Side,
+        /// Which.
+        device: String,
+    },
+}
+
+impl BuildError {
+    /// What to do about it.
+    pub fn hint(&self) -> Option<&'static str> {
+        match self {
+            BuildError::Namespace(enter) => enter.hint(),
+            BuildError::NoVeth { .. } => Some("modprobe veth, or a kernel with CONFIG_VETH"),
+            BuildError::NoNfTables { .. } => Some("modprobe nf_tables, or a kernel with CONFIG_NF_TABLES and CONFIG_NF_TABLES_INET"),
+            BuildError::NoTproxy { .. } => Some("modprobe nft_tproxy, or a kernel with CONFIG_NFT_TPROXY"),
+            BuildError::Sysctl { path, .. } if path.starts_with("net/ipv6") => {
+                Some("a kernel with IPv6 on (no ipv6.disable=1)")
+            }
+            _ => None,
+        }
+    }
+}
+
+/// How long a link may take to come up after the last sign of life.
+const PATIENCE: Duration = Duration::from_secs(2);
+
+/// Builds the pair and everything in it.
+pub fn build(layout: &Layout, owner: Owner) -> Result<Airlock, BuildError> {
+    let user = match owner {
+        Owner::Inherited => None,
+        Owner::Own(namespace) => Some(namespace),
+    };
+    let (agent, agent_desk, agent_watches) = namespace(Side::Agent)?;
+    let (gate, gate_desk, gate_watches) = namespace(Side::Gate)?;
+    let desks = Desks { agent: agent_desk, gate: gate_desk };
+    let watches = Watches(agent_watches.into_iter().chain(gate_watches).collect());
+
+    send(&desks.gate, Side::Gate, vec![links::veth(layout, agent.as_fd())])?;
+    for side in Side::BOTH {
+        load(desks.of(side), side, &ruleset(layout, side))?;
+        send(desks.of(side), side, links::requests(layout, side))?;
+    }
+
+    let mut sysctls = sysctl::watch(layout, Side::Gate)?;
+    let (mut dns_udp, mut dns_tcp) = sockets::dns(layout, Side::Gate)?;
+    let transparent = sockets::transparent(layout)?;
+    let explicit = sockets::explicit(layout)?;
+    let gate_log = nflog::open(layout).map_err(wire(Side::Gate))?;
+
+    reenter_network_namespace(&agent)?;
+    sysctls.extend(sysctl::watch(layout, Side::Agent)?);
+    let (loopback_udp, loopback_tcp) = sockets::dns(layout, Side::Agent)?;
+    dns_udp.extend(loopback_udp);
+    dns_tcp.extend(loopback_tcp);
+    let nflog = vec![nflog::open(layout).map_err(wire(Side::Agent))?, gate_log];
+
+    let listeners = Listeners { transparent, explicit, dns_udp, dns_tcp, nflog };
+    settle(layout, &desks, &watches)?;
+    Ok(Airlock { agent, gate, user, listeners, watches, sysctls, desks })
+}
+
+/// Loads a model into the namespace of the desk: all of it, or nothing.
+pub fn load(desk: &Desk, side: Side, model: &Nftables<'_>) -> Result<(), BuildError> {
+    let messages = encode::messages(model).map_err(|source| BuildError::Encode { side, source })?;
+    desk.netfilter
+        .perform_encoded::<NetfilterMessage>(|first| encode::batch(messages, first))
+        .map_err(|error| rule_refused(side, model, error))
+}
+
+/// A new namespace, with desk and watches opened before anything is made in it.
+fn namespace(side: Side) -> Result<(OwnedFd, Desk, [Watch; 2]), BuildError> {
+    let namespace = enter_network_namespace()?;
+    let desk = Desk::open().map_err(wire(side))?;
+    let watches = Watch::open_both(side).map_err(wire(side))?;
+    sysctl::prepare(side)?;
+    remove_fallback_devices(&desk, side)?;
+    Ok((namespace, desk, watches))
+}
+
+/// Removes what can be removed. The rest is down, stays down, and the survey lists it.
+fn remove_fallback_devices(desk: &Desk, side: Side) -> Result<(), BuildError> {
+    let links = desk.route.dump(&RouteNetlinkMessage::GetLink(LinkMessage::default())).map_err(wire(side))?;
+    for link in links {
+        let RouteNetlinkMessage::NewLink(link) = link else { continue };
+        if link.header.index == LOOPBACK {
+            continue;
+        }
+        let name = link.attributes.iter().find_map(|attribute| match attribute {
+            LinkAttribute::IfName(name) => Some(name.as_str()),
+            _ => None,
+        });
+        let removal = links::remove(link.header.index, name.unwrap_or("?"));
+        // Some cannot be removed, by design of their drivers; the survey shows whether they are down.
+        let _kept = desk.route.perform(vec![(removal.flags, removal.message)]);
+    }
+    Ok(())
+}
+
+fn send(desk: &Desk, side: Side, requests: Vec<Request>) -> Result<(), BuildError> {
+    let named: Vec<_> = requests.iter().map(|request| (request.step, request.device.clone())).collect();
+    let messages = requests.into_iter().map(|request| (request.flags, request.message)).collect();
+    desk.route.perform(messages).map_err(|error| match error {
+        WireError::Refused { index, errno } => {
+            let (step, device) = named.into_iter().nth(index).unwrap_or(("unknown request", String::new()));
+            link_refused(step, device, side, errno)
+        }
+        source => BuildError::Netlink { side, source },
+    })
+}
+
+fn link_refused(step: &'static str, device: String, side: Side, errno: Errno) -> BuildError {
+    match errno {
+        Errno::EOPNOTSUPP if step == links::MAKE_VETH => BuildError::NoVeth { errno },
+        errno => BuildError::Link { step, device, side, errno },
+    }
+}
+
+fn rule_refused(side: Side, model: &Nftables<'_>, error: WireError) -> BuildError {
+    let (index, errno) = match error {
+        WireError::Refused { index, errno } => (index, errno),
+        source => return BuildError::Netlink { side, source },
+    };
+    let entry = model.objects.get(index).and_then(|object| serde_json::to_string(object).ok());
+    match (entry, errno) {
+        (Some(entry), Errno::ENOENT) if entry.contains("tproxy") => BuildError::NoTproxy { errno },
+        // The batch as a whole was not understood: there is nobody to understand it.
+        (None, errno) | (Some(_), errno @ (Errno::EOPNOTSUPP | Errno::EPROTONOSUPPORT | Errno::EAFNOSUPPORT)) => {
+            BuildError::NoNfTables { errno }
+        }
+        (Some(entry), errno) => BuildError::Rule { side, entry, errno },
+    }
+}
+
+/// Waits until both ends are up. The kernel announces that a little after it was asked for it.
+fn settle(layout: &Layout, desks: &Desks, watches: &Watches) -> Result<(), BuildError> {
+    for side in Side::BOTH {
+        let device = &layout.end(side).device;
+        while !is_up(desks.of(side), device).map_err(wire(side))? {
+            if !watches.route(side).wait(PATIENCE).map_err(wire(side))? {
+                return Err(BuildError::Down { side, device: device.clone() });
+            }
+        }
+    }
+    // All that was announced so far is our own work, and the survey will read its result.
+    for watch in &watches.0 {
+        watch.discard();
+    }
+    Ok(())
+}
+
+fn is_up(desk: &Desk, device: &str) -> Result<bool, WireError> {
+    let links = desk.route.dump(&RouteNetlinkMessage::GetLink(LinkMessage::default()))?;
+    Ok(links.into_iter().any(|link| {
+        let RouteNetlinkMessage::NewLink(link) = link else { return false };
+        link.attributes.contains(&LinkAttribute::IfName(device.to_owned()))
+            && link.attributes.contains(&LinkAttribute::OperState(LinkState::Up))
+    }))
+}
+
+fn wire(side: Side) -> impl Fn(WireError) -> BuildError {
+    move |source| BuildError::Netlink { side, source }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn refused(index: usize, errno: Errno) -> BuildError {
+        let model = ruleset(&Layout::default(), Side::Gate);
+        rule_refused(Side::Gate, &model, WireError::Refused { index, errno })
+    }
+
+    fn entry_with(word: &str) -> usize {
+        let model = ruleset(&Layout::default(), Side::Gate);
+        let has = |object| serde_json::to_string(object).is_ok_and(|text| text.contains(word));
+        model.objects.iter().position(has).expect("the gate's rules have it")
+    }
+
+    #[test]
+    fn a_kernel_without_tproxy_is_told_apart() {
+        assert!(matches!(refused(entry_with("tproxy"), Errno::ENOENT), BuildError::NoTproxy { .. }));
+        assert!(matches!(refused(entry_with("reject"), Errno::ENOENT), BuildError::Rule { .. }));
+    }
+
+    #[test]
+    fn a_kernel_without_nf_tables_is_told_apart() {
+        assert!(matches!(refused(usize::MAX, Errno::EINVAL), BuildError::NoNfTables { .. }));
+        assert!(matches!(refused(0, Errno::EOPNOTSUPP), BuildError::NoNfTables { .. }));
+    }
+
+    #[test]
+    fn a_kernel_without_veth_is_told_apart() {
+        let refused = |step| link_refused(step, "g0".into(), Side::Gate, Errno::EOPNOTSUPP);
+        assert!(matches!(refused(links::MAKE_VETH), BuildError::NoVeth { .. }));
+        assert!(matches!(refused("add the route"), BuildError::Link { .. }));
+    }
+}

@@ -1,0 +1,75 @@
+//! How many packets were refused, exactly, and of which class?
+
+use std::collections::BTreeMap;
+
+use netlink_packet_core::{DefaultNla, Nla, NlasIterator};
+use netlink_packet_netfilter::nftables::NfTablesMessage;
+use netlink_packet_netfilter::{NetfilterMessageInner, NetfilterProtoFamily};
+use serde::{Deserialize, Serialize};
+
+use crate::airlock::Airlock;
+use crate::class::Class;
+use crate::encode::nft;
+use crate::layout::Side;
+use crate::survey::SurveyError;
+use crate::wire::WireError;
+
+/// Refused packets by class. A packet refused in one namespace never reaches the other.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Counters {
+    /// Refused by the agent's own rules.
+    pub agent: BTreeMap<Class, u64>,
+    /// Refused in the gate: what the agent's rules did not stop.
+    pub gate: BTreeMap<Class, u64>,
+}
+
+impl Counters {
+    /// Both together.
+    pub fn total(&self) -> BTreeMap<Class, u64> {
+        let mut total = self.agent.clone();
+        for (class, packets) in &self.gate {
+            *total.entry(*class).or_default() += packets;
+        }
+        total
+    }
+
+    /// How many of one class, in both.
+    pub fn of(&self, class: Class) -> u64 {
+        let count = |counts: &BTreeMap<Class, u64>| counts.get(&class).copied().unwrap_or(0);
+        count(&self.agent) + count(&self.gate)
+    }
+}
+
+/// Reads the counters. The caller needs CAP_NET_ADMIN over the namespaces, and may be outside of them.
+pub fn counters(airlock: &Airlock) -> Result<Counters, SurveyError> {
+    Ok(Counters { agent: read(airlock, Side::Agent)?, gate: read(airlock, Side::Gate)? })
+}
+
+fn read(airlock: &Airlock, side: Side) -> Result<BTreeMap<Class, u64>, SurveyError> {
+    let request = nft(NetfilterProtoFamily::Unspec, NfTablesMessage::GetObject(Vec::new()));
+    let fail = |source: WireError| SurveyError::Dump { what: "counters", side, source };
+    let dump = airlock.desks.of(side).netfilter.dump(&request).map_err(fail)?;
+    Ok(dump
+        .into_iter()
+        .filter_map(|message| match message.inner {
+            NetfilterMessageInner::NfTables(NfTablesMessage::NewObject(nlas)) => counter(&nlas),
+            _ => None,
+        })
+        .collect())
+}
+
+/// Name and packets of a counter: NFTA_OBJ_NAME, and NFTA_COUNTER_PACKETS in NFTA_OBJ_DATA.
+fn counter(nlas: &[DefaultNla]) -> Option<(Class, u64)> {
+    let value = |kind| nlas.iter().find(|nla| nla.kind() == kind).map(bytes_of);
+    let name = value(2)?;
+    let class = Class::named(std::str::from_utf8(&name).ok()?.trim_end_matches('\0'))?;
+    let data = value(4)?;
+    let packets = NlasIterator::new(&data[..]).filter_map(Result::ok).find(|nla| nla.kind() == 2)?;
+    Some((class, u64::from_be_bytes(*packets.value().first_chunk()?)))
+}
+
+fn bytes_of(nla: &DefaultNla) -> Vec<u8> {
+    let mut bytes = vec![0; nla.value_len()];
+    nla.emit_value(&mut bytes);
+    bytes
+}

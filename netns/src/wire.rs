@@ -1,0 +1,265 @@
+//! How are netlink messages sent and answers collected?
+//!
+//! One synchronous socket for a protocol in a namespace. The builder is single-threaded and short-lived:
+//! it needs no runtime, and a whole list of requests goes out in one system call.
+
+use std::cell::Cell;
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
+
+use netlink_packet_core::{
+    NLM_F_ACK, NLM_F_DUMP, NLM_F_DUMP_INTR, NLM_F_REQUEST, NetlinkDeserializable, NetlinkMessage,
+    NetlinkPayload, NetlinkSerializable,
+};
+use nix::errno::Errno;
+use nix::sys::socket::{self, AddressFamily, MsgFlags, NetlinkAddr, SockFlag, SockProtocol, SockType, sockopt};
+use nix::sys::time::TimeVal;
+use thiserror::Error;
+
+/// Room for what the kernel puts in one datagram: dumps use 32 KiB at most.
+pub(crate) const DATAGRAM: usize = 64 * 1024;
+
+/// How often an interrupted dump is tried.
+const DUMP_TRIES: usize = 8;
+
+/// Why an exchange over netlink failed.
+#[derive(Debug, Error)]
+pub enum WireError {
+    /// The kernel refused request number `index` of those sent together.
+    #[error("the kernel refused: {errno}")]
+    Refused {
+        /// Which of the requests that were sent together.
+        index: usize,
+        /// What the kernel said.
+        errno: Errno,
+    },
+    /// The socket failed.
+    #[error("{call}: {errno}")]
+    Socket {
+        /// The system call.
+        call: &'static str,
+        /// Its error.
+        errno: Errno,
+    },
+    /// What the kernel sent could not be understood.
+    #[error("the kernel's answer could not be read: {0}")]
+    Malformed(String),
+    /// The state kept changing while it was dumped.
+    #[error("the state changed during each of {DUMP_TRIES} dumps")]
+    Unsteady,
+}
+
+impl WireError {
+    /// The errno behind it, if there is one.
+    pub fn errno(&self) -> Option<Errno> {
+        match self {
+            WireError::Refused { errno, .. } | WireError::Socket { errno, .. } => Some(*errno),
+            WireError::Malformed(_) | WireError::Unsteady => None,
+        }
+    }
+}
+
+/// A netlink socket for requests.
+#[derive(Debug)]
+pub(crate) struct Wire {
+    socket: OwnedFd,
+    sequence: Cell<u32>,
+}
+
+impl Wire {
+    /// Opens one in the current network namespace.
+    pub(crate) fn open(protocol: SockProtocol) -> Result<Self, WireError> {
+        open(protocol, 0).map(Wire::from)
+    }
+
+    /// Sends all requests in one datagram and waits until each was acknowledged.
+    /// Each request is given with its own flags, to which REQUEST and ACK are added.
+    pub(crate) fn perform<T>(&self, requests: Vec<(u16, T)>) -> Result<(), WireError>
+    where
+        T: NetlinkSerializable + NetlinkDeserializable,
+    {
+        let count = requests.len();
+        let first = self.take_sequence(count);
+        let mut bytes = Vec::new();
+        for (sequence, (flags, body)) in (first..).zip(requests) {
+            append(&mut bytes, sequence, flags | NLM_F_REQUEST | NLM_F_ACK, body);
+        }
+        self.send(&bytes)?;
+        self.collect_acks::<T>(first, count)
+    }
+
+    /// Sends bytes that hold `count` numbered requests and possibly unnumbered frames around them.
+    pub(crate) fn perform_encoded<T: NetlinkDeserializable>(
+        &self,
+        encode: impl FnOnce(u32) -> (Vec<u8>, usize),
+    ) -> Result<(), WireError> {
+        let (bytes, count) = encode(self.sequence.get());
+        let first = self.take_sequence(count);
+        self.send(&bytes)?;
+        self.collect_acks::<T>(first, count)
+    }
+
+    /// Dumps, and dumps again where the state changed meanwhile.
+    pub(crate) fn dump<T>(&self, body: &T) -> Result<Vec<T>, WireError>
+    where
+        T: NetlinkSerializable + NetlinkDeserializable + Clone,
+    {
+        for _ in 0..DUMP_TRIES {
+            if let Some(answers) = self.dump_once(body.clone(), NLM_F_DUMP)? {
+                return Ok(answers);
+            }
+        }
+        Err(WireError::Unsteady)
+    }
+
+    /// Asks for one thing.
+    pub(crate) fn ask<T>(&self, body: T) -> Result<Option<T>, WireError>
+    where
+        T: NetlinkSerializable + NetlinkDeserializable,
+    {
+        Ok(self.dump_once(body, NLM_F_ACK)?.and_then(|mut answers| answers.pop()))
+    }
+
+    fn dump_once<T>(&self, body: T, flags: u16) -> Result<Option<Vec<T>>, WireError>
+    where
+        T: NetlinkSerializable + NetlinkDeserializable,
+    {
+        let sequence = self.take_sequence(1);
+        let mut bytes = Vec::new();
+        append(&mut bytes, sequence, flags | NLM_F_REQUEST, body);
+        self.send(&bytes)?;
+        let mut answers = Vec::new();
+        let mut steady = true;
+        loop {
+            for message in self.receive::<T>()? {
+                if message.header.sequence_number != sequence {
+                    continue;
+                }
+                steady &= message.header.flags & NLM_F_DUMP_INTR == 0;
+                match message.payload {
+                    NetlinkPayload::InnerMessage(inner) => answers.push(inner),
+                    NetlinkPayload::Done(_) => return Ok(steady.then_some(answers)),
+                    NetlinkPayload::Error(error) => match error.code {
+                        None => return Ok(steady.then_some(answers)),
+                        Some(code) => return Err(refused(0, code.get())),
+                    },
+                    _ => {}
+                }
+            }
+        }
+    }
+
+    fn collect_acks<T: NetlinkDeserializable>(&self, first: u32, count: usize) -> Result<(), WireError> {
+        let mut missing = count;
+        let mut failure = None;
+        while missing > 0 {
+            for message in self.receive::<T>()? {
+                let index = message.header.sequence_number.wrapping_sub(first) as usize;
+                let NetlinkPayload::Error(error) = message.payload else { continue };
+                match error.code {
+                    // A batch that fails as a whole acknowledges nothing more.
+                    Some(code) if failure.is_none() => failure = Some(refused(index, code.get())),
+                    _ => {}
+                }
+                missing = missing.saturating_sub(1);
+            }
+            if let Some(failure) = failure.take() {
+                self.discard();
+                return Err(failure);
+            }
+        }
+        Ok(())
+    }
+
+    /// Throws away what is still queued after a failure.
+    fn discard(&self) {
+        let mut buffer = [0_u8; 8192];
+        while socket::recv(self.socket.as_raw_fd(), &mut buffer, MsgFlags::MSG_DONTWAIT).is_ok() {}
+    }
+
+    fn take_sequence(&self, count: usize) -> u32 {
+        let first = self.sequence.get();
+        self.sequence.set(first.wrapping_add(count as u32));
+        first
+    }
+
+    fn send(&self, bytes: &[u8]) -> Result<(), WireError> {
+        let sent = socket::send(self.socket.as_raw_fd(), bytes, MsgFlags::empty());
+        sent.map(drop).map_err(|errno| WireError::Socket { call: "send on netlink", errno })
+    }
+
+    fn receive<T: NetlinkDeserializable>(&self) -> Result<Vec<NetlinkMessage<T>>, WireError> {
+        let mut buffer = vec![0_u8; DATAGRAM];
+        let length = socket::recv(self.socket.as_raw_fd(), &mut buffer, MsgFlags::empty())
+            .map_err(|errno| WireError::Socket { call: "receive on netlink", errno })?;
+        parse(&buffer[..length])
+    }
+}
+
+impl From<OwnedFd> for Wire {
+    fn from(socket: OwnedFd) -> Self {
+        Wire { socket, sequence: Cell::new(1) }
+    }
+}
+
+impl From<Wire> for OwnedFd {
+    fn from(wire: Wire) -> Self {
+        wire.socket
+    }
+}
+
+impl AsFd for Wire {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.socket.as_fd()
+    }
+}
+
+/// Opens and binds a netlink socket in the current network namespace, subscribed to `groups` (a mask).
+pub(crate) fn open(protocol: SockProtocol, groups: u32) -> Result<OwnedFd, WireError> {
+    let fail = |call| move |errno| WireError::Socket { call, errno };
+    let socket = socket::socket(AddressFamily::Netlink, SockType::Raw, SockFlag::SOCK_CLOEXEC, protocol)
+        .map_err(fail("netlink socket"))?;
+    socket::bind(socket.as_raw_fd(), &NetlinkAddr::new(0, groups)).map_err(fail("bind netlink socket"))?;
+    // The kernel answers at once; a socket that stays silent must not hang the builder.
+    socket::setsockopt(&socket, sockopt::ReceiveTimeout, &TimeVal::new(5, 0))
+        .map_err(fail("time limit of netlink socket"))?;
+    Ok(socket)
+}
+
+/// Splits a datagram into its messages.
+pub(crate) fn parse<T: NetlinkDeserializable>(mut bytes: &[u8]) -> Result<Vec<NetlinkMessage<T>>, WireError> {
+    let mut messages = Vec::new();
+    while !bytes.is_empty() {
+        let message = NetlinkMessage::<T>::deserialize(bytes)
+            .map_err(|error| WireError::Malformed(error.to_string()))?;
+        let length = (message.header.length as usize).next_multiple_of(4);
+        if length == 0 {
+            return Err(WireError::Malformed("a message without length".into()));
+        }
+        messages.push(message);
+        bytes = bytes.get(length..).unwrap_or_default();
+    }
+    Ok(messages)
+}
+
+/// Appends one message with its header.
+pub(crate) fn append<T: NetlinkSerializable>(bytes: &mut Vec<u8>, sequence: u32, flags: u16, body: T) {
+    let mut message = NetlinkMessage::new(Default::default(), NetlinkPayload::InnerMessage(body));
+    message.header.flags = flags;
+    message.header.sequence_number = sequence;
+    message.finalize();
+    let start = bytes.len();
+    bytes.resize(start + message.buffer_len().next_multiple_of(4), 0);
+    message.serialize(&mut bytes[start..]);
+}
+
+fn refused(index: usize, code: i32) -> WireError {
+    WireError::Refused { index, errno: Errno::from_raw(code.abs()) }
+}
+
+/// Makes reads return at once.
+pub(crate) fn set_nonblocking(socket: &OwnedFd) -> Result<(), WireError> {
+    use nix::fcntl::{FcntlArg, OFlag, fcntl};
+    fcntl(socket, FcntlArg::F_SETFL(OFlag::O_NONBLOCK))
+        .map(drop)
+        .map_err(|errno| WireError::Socket { call: "set a netlink socket non-blocking", errno })
+}
