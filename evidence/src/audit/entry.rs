@@ -1,0 +1,317 @@
+//! What can an entry of the audit log say?
+
+use std::collections::BTreeMap;
+use std::net::IpAddr;
+
+use serde::{Deserialize, Serialize};
+
+use crate::digest::Digest;
+use crate::key::KeyId;
+use crate::predicate::Mode;
+use crate::text::Text;
+
+/// One entry. Integers go up to [`MAX_INTEGER`](crate::canonical::MAX_INTEGER), which RFC 8785 keeps exactly.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "kind")]
+pub enum Entry {
+    /// A run begins.
+    #[serde(rename = "run.start")]
+    RunStart(RunStart),
+    /// A connection attempt was judged.
+    #[serde(rename = "decision")]
+    Decision(Decision),
+    /// What became of an attempt.
+    #[serde(rename = "outcome")]
+    Outcome(Outcome),
+    /// Names were asked for that are denied.
+    #[serde(rename = "dns.denied")]
+    DnsDenied(DnsDenied),
+    /// Packets were refused before any proxy saw them.
+    #[serde(rename = "refused")]
+    Refused(Refused),
+    /// The binding no longer holds: the attestation is revoked.
+    #[serde(rename = "drift")]
+    Drift(Drift),
+    /// The log was taken up again after its writer had died.
+    #[serde(rename = "torn")]
+    Torn(Torn),
+    /// All lines up to the one before are signed for.
+    #[serde(rename = "seal")]
+    Seal(Seal),
+    /// A run is over.
+    #[serde(rename = "run.end")]
+    RunEnd(RunEnd),
+}
+
+/// A run begins.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct RunStart {
+    /// The run's id; no two runs of one log have the same.
+    pub run: Text,
+    /// SHA-256 of the attestation's envelope, as written.
+    pub attestation: Digest,
+    /// The first process.
+    pub workload: Workload,
+    /// Its argument vector.
+    pub command: Vec<Text>,
+    /// What the policy does.
+    pub mode: Mode,
+    /// The digest of the policy in force.
+    pub policy: Digest,
+}
+
+/// A process for as long as the machine is up: an id is used again, an id and a start time are not.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Workload {
+    /// Process id, as the host counts.
+    pub pid: u32,
+    /// Clock ticks since boot (field 22 of /proc/PID/stat).
+    pub start: u64,
+}
+
+/// A connection attempt was judged.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Decision {
+    /// The attempt's number, unique within the run.
+    pub attempt: u64,
+    /// Who tried.
+    pub process: Process,
+    /// The name that it wanted, if it is known.
+    pub name: Option<Text>,
+    /// The address that it connected to.
+    pub address: IpAddr,
+    /// The TCP port that it wanted.
+    pub port: u16,
+    /// What its first bytes showed.
+    pub seen: Seen,
+    /// What was decided.
+    pub decision: Choice,
+    /// Why not, by the reason's stable code.
+    pub reason: Option<Text>,
+    /// The rule that decided, as `domains[2] at 7:5`.
+    pub rule: Option<Text>,
+    /// The digest of the policy that decided.
+    pub policy: Digest,
+}
+
+/// A decision; a later one is the graver.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Choice {
+    /// A rule allows it.
+    Allow,
+    /// Nothing names it; the mode lets it pass.
+    Observe,
+    /// An operator is asked.
+    Escalate,
+    /// No.
+    Deny,
+}
+
+/// Who tried to connect.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(untagged)]
+pub enum Process {
+    /// It was not found out: the text `unknown`.
+    Unknown(Unknown),
+    /// It was.
+    Known(Known),
+}
+
+impl Process {
+    /// It was not found out.
+    pub const UNKNOWN: Process = Process::Unknown(Unknown::Unknown);
+}
+
+/// The text `unknown`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Unknown {
+    /// The only one.
+    Unknown,
+}
+
+/// A process that is known.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Known {
+    /// Process id, as the host counts.
+    pub pid: u32,
+    /// The path of its executable.
+    pub exe: Text,
+    /// The user that it runs as, as the host counts.
+    pub uid: u32,
+}
+
+/// What a client's first bytes showed.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "protocol", rename_all = "kebab-case", deny_unknown_fields)]
+pub enum Seen {
+    /// None was read.
+    Nothing,
+    /// A TLS ClientHello.
+    Tls {
+        /// The server name, if it shows one.
+        sni: Option<Text>,
+        /// Whether it offers an encrypted ClientHello.
+        ech: bool,
+    },
+    /// An HTTP/1 request head.
+    Http {
+        /// The host that it names, if it names one.
+        host: Option<Text>,
+        /// The port that it names, if it names one.
+        port: Option<u16>,
+    },
+    /// Something else.
+    Opaque,
+    /// Something that begins like TLS or HTTP and is neither.
+    Unparsable {
+        /// What is wrong with it.
+        why: Text,
+    },
+}
+
+/// What became of an attempt.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Outcome {
+    /// The attempt's number, as in its decision.
+    pub attempt: u64,
+    /// How it ended.
+    pub result: Ended,
+    /// Why, by a stable code or in a few words.
+    pub reason: Option<Text>,
+    /// The address that was dialled.
+    pub upstream: Option<IpAddr>,
+    /// Bytes of the workload's that left.
+    pub bytes_up: u64,
+    /// Bytes that came back.
+    pub bytes_down: u64,
+    /// How long it lasted, in milliseconds.
+    pub millis: u64,
+}
+
+/// How an attempt ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Ended {
+    /// Both sides were done.
+    Closed,
+    /// It was denied, by the decision or by a check of the addresses after it.
+    Refused,
+    /// Nothing answered.
+    Unreachable,
+    /// We ended it: drift, shutdown or a limit.
+    Cut,
+    /// One side broke off.
+    Reset,
+}
+
+/// A name was asked for that is denied.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct DnsDenied {
+    /// The name.
+    pub name: Text,
+    /// The type of record, as `AAAA`.
+    pub qtype: Text,
+    /// Why not, by the reason's stable code.
+    pub reason: Text,
+    /// How many queries this entry stands for, those that an earlier one stands for not among them.
+    pub count: u64,
+}
+
+/// A packet was refused before any proxy saw it. A sample: the exact counts are in `run.end`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Refused {
+    /// The refusal class, as `udp4`.
+    pub class: Text,
+    /// The protocol's name or number.
+    pub protocol: Text,
+    /// The port that it came from, where its protocol has ports.
+    pub source_port: Option<u16>,
+    /// The address that it was for.
+    pub address: Option<IpAddr>,
+    /// The port that it was for, where its protocol has ports.
+    pub port: Option<u16>,
+}
+
+/// The binding no longer holds: the attestation is revoked from here on.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Drift {
+    /// What changed, by a stable code.
+    pub what: Text,
+    /// What it was, and what it is.
+    pub detail: Text,
+}
+
+/// The log was taken up again after its writer had died.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Torn {
+    /// How many bytes of an unfinished line were cut.
+    pub bytes: u64,
+    /// SHA-256 of these bytes.
+    pub sha256: Digest,
+    /// How many lines before this one no seal had signed for: they are kept, and vouched for by the disk alone.
+    pub unsealed: u64,
+}
+
+/// All lines up to the one before are signed for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Seal {
+    /// Who signed.
+    pub key: KeyId,
+    /// The signature of this line without this field.
+    #[serde(with = "crate::audit::seal::spelling")]
+    pub signature: [u8; 64],
+}
+
+/// A run is over.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct RunEnd {
+    /// How many lines of this run come before this one, seals and `run.start` among them.
+    pub count: u64,
+    /// The hash of the line before this one.
+    pub head: Digest,
+    /// What bottle exited with.
+    pub exit: u8,
+    /// Why bottle ended the run, if it did.
+    pub reason: Option<Text>,
+    /// How long the workload ran, in milliseconds.
+    pub millis: u64,
+    /// How many packets were refused, by class: exact.
+    pub refused: BTreeMap<Text, u64>,
+    /// One row per host.
+    pub hosts: Vec<HostRow>,
+}
+
+/// What a run did with one host.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct HostRow {
+    /// The name, or the address where there was no name.
+    pub name: Text,
+    /// The port, if it was always the same one.
+    pub port: Option<u16>,
+    /// The gravest decision: one denial makes the row a denial.
+    pub decision: Choice,
+    /// How many connections were tried.
+    pub connections: u64,
+    /// How many of them, and of the queries for the name, were denied.
+    pub denied: u64,
+    /// Bytes that left.
+    pub bytes_up: u64,
+    /// Bytes that came back.
+    pub bytes_down: u64,
+    /// How long its connections lasted, added up, in milliseconds.
+    pub millis: u64,
+}

@@ -1,0 +1,99 @@
+//! What can be wrong with a log, and where?
+
+use std::fmt;
+
+use crate::audit::order::OrderError;
+use crate::audit::{Line, MAX_LINE};
+use crate::canonical::ReadError;
+use crate::key::KeyId;
+use crate::text::Text;
+
+/// The first thing that is wrong with a log.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LogError {
+    /// The line, from 1; the line after the last where something is missing at the end.
+    pub line: u64,
+    /// The sequence number that this line gives, if it could be read.
+    pub seq: Option<u64>,
+    /// What is wrong.
+    pub what: LogProblem,
+}
+
+impl LogError {
+    pub(crate) fn at(line: u64, what: LogProblem) -> LogError {
+        LogError {
+            line,
+            seq: None,
+            what,
+        }
+    }
+
+    pub(crate) fn unreadable(line: u64, error: &std::io::Error) -> LogError {
+        LogError::at(line, LogProblem::Unreadable(error.to_string()))
+    }
+
+    pub(crate) fn of(number: u64, line: &Line, what: LogProblem) -> LogError {
+        LogError {
+            line: number,
+            seq: Some(line.seq),
+            what,
+        }
+    }
+}
+
+impl fmt::Display for LogError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.seq {
+            Some(seq) => write!(f, "line {} (seq {seq}): {}", self.line, self.what),
+            None => write!(f, "line {}: {}", self.line, self.what),
+        }
+    }
+}
+
+impl std::error::Error for LogError {}
+
+/// What is wrong with a log.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum LogProblem {
+    /// It can't be read.
+    #[error("the log cannot be read: {0}")]
+    Unreadable(String),
+    /// It has no line.
+    #[error("the log is empty")]
+    Empty,
+    /// A line is longer than any that is written.
+    #[error("longer than {MAX_LINE} bytes")]
+    TooLong,
+    /// The last line has no end.
+    #[error("the last line has no end: the log was cut, or its writer died")]
+    Torn,
+    /// A line that is none.
+    #[error("{0}")]
+    Line(#[from] ReadError),
+    /// Lines are missing, inserted or in another order.
+    #[error("the sequence number should be {0}: lines were deleted, inserted or moved")]
+    Sequence(u64),
+    /// The line before it has another hash.
+    #[error("it does not continue the line before it: one of the two was changed")]
+    Broken,
+    /// Sealed by a key that is not among those given.
+    #[error("sealed by the key {0}, which is not trusted")]
+    UnknownKey(KeyId),
+    /// A seal's signature does not fit.
+    #[error("the seal's signature is wrong")]
+    BadSeal,
+    /// The entry may not stand where it stands.
+    #[error(transparent)]
+    Order(#[from] OrderError),
+    /// From this line on, no seal signs.
+    #[error("no seal signs for this line and what follows")]
+    Unsealed,
+    /// A run without its end.
+    #[error("the run {0} that starts here has no end: it is incomplete")]
+    Incomplete(Text),
+    /// The head that someone else has seen is not in this log.
+    #[error(
+        "the line with sequence number {0} is not the one that was seen before: the log was cut or replaced"
+    )]
+    HeadMissing(u64),
+}

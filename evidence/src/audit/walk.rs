@@ -1,0 +1,107 @@
+//! Does a line continue the log? Line by line, for the verifier and for recovery.
+
+use std::io::{self, BufRead};
+
+use crate::audit::order::OpenRun;
+use crate::audit::{Chain, Entry, Line, LogError, LogProblem, MAX_LINE, seal};
+use crate::key::{self, PublicKey};
+
+/// One line, taken.
+pub(crate) struct Step {
+    /// Its number.
+    pub(crate) number: u64,
+    /// What it says.
+    pub(crate) line: Line,
+    /// The run that is no longer open after it.
+    pub(crate) closed: Option<OpenRun>,
+}
+
+/// A log, read and checked up to some line.
+pub(crate) struct Walk<'k> {
+    keys: &'k [PublicKey],
+    chain: Chain,
+}
+
+impl<'k> Walk<'k> {
+    /// Before the first line. Seals must be by one of these keys.
+    pub(crate) fn new(keys: &'k [PublicKey]) -> Walk<'k> {
+        Walk {
+            keys,
+            chain: Chain::new(),
+        }
+    }
+
+    /// Takes the next line, without its line feed, or says what is wrong with it.
+    pub(crate) fn take(&mut self, bytes: &[u8]) -> Result<Step, LogError> {
+        let number = self.next_line();
+        let line = Line::from_bytes(bytes).map_err(|error| LogError::at(number, error.into()))?;
+        match self.check(number, &line) {
+            Ok(()) => Ok(Step {
+                number,
+                closed: self.chain.take(&line, bytes),
+                line,
+            }),
+            Err(what) => Err(LogError::of(number, &line, what)),
+        }
+    }
+
+    /// The number of the line that comes next. Lines and sequence numbers agree in a log that is whole.
+    pub(crate) fn next_line(&self) -> u64 {
+        self.chain.seq() + 1
+    }
+
+    /// The log so far.
+    pub(crate) fn chain(&self) -> &Chain {
+        &self.chain
+    }
+
+    /// The log so far, to be continued.
+    pub(crate) fn into_chain(self) -> Chain {
+        self.chain
+    }
+
+    fn check(&self, number: u64, line: &Line) -> Result<(), LogProblem> {
+        if line.seq != number {
+            return Err(LogProblem::Sequence(number));
+        }
+        if line.prev != self.chain.head() {
+            return Err(LogProblem::Broken);
+        }
+        if let Entry::Seal(made) = &line.entry {
+            let key = key::trusted(self.keys, made.key).ok_or(LogProblem::UnknownKey(made.key))?;
+            if !seal::holds(line, made, key) {
+                return Err(LogProblem::BadSeal);
+            }
+        }
+        Ok(self.chain.order().check(line.prev, &line.entry)?)
+    }
+}
+
+/// What a reader gives next.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum Piece {
+    /// A line, now in the buffer without its line feed.
+    Line,
+    /// Bytes without a line feed, now in the buffer, and then the end.
+    Torn,
+    /// More bytes without a line feed than a line may have.
+    TooLong,
+    /// The end.
+    End,
+}
+
+/// Reads up to the next line feed, never more than a line may have.
+pub(crate) fn next_piece(reader: &mut impl BufRead, buffer: &mut Vec<u8>) -> io::Result<Piece> {
+    buffer.clear();
+    let most = MAX_LINE as u64 + 1;
+    io::Read::take(reader, most).read_until(b'\n', buffer)?;
+    Ok(match buffer.last() {
+        None => Piece::End,
+        Some(b'\n') => {
+            buffer.pop();
+            Piece::Line
+        }
+        Some(_) if buffer.len() as u64 == most => Piece::TooLong,
+        Some(_) => Piece::Torn,
+    })
+}

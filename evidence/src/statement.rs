@@ -1,0 +1,102 @@
+//! What does a statement speak of, and what does it say? in-toto Statement v1.
+
+use serde::{Deserialize, Serialize};
+
+use crate::digest::Digest;
+use crate::dsse::{self, Envelope};
+use crate::key::SigningKey;
+use crate::predicate::Predicate;
+use crate::{canonical, canonical::NoCanonicalForm};
+
+/// The type of every statement.
+pub const STATEMENT: &str = "https://in-toto.io/Statement/v1";
+/// The type of our predicate.
+pub const PREDICATE: &str = "urn:bottle:predicate:egress-binding:v1";
+
+/// The subjects of an egress binding, in the order in which they are written.
+pub const SUBJECTS: [&str; 3] = ["binary", "image", "policy"];
+
+/// An in-toto statement about one run.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Statement {
+    /// [`STATEMENT`].
+    #[serde(rename = "_type")]
+    pub kind: String,
+    /// What the statement binds together: [`SUBJECTS`].
+    pub subject: Vec<Subject>,
+    /// [`PREDICATE`].
+    #[serde(rename = "predicateType")]
+    pub predicate_type: String,
+    /// What was measured around the run.
+    pub predicate: Predicate,
+}
+
+/// One thing that a statement speaks of.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Subject {
+    /// One of [`SUBJECTS`].
+    pub name: String,
+    /// Which one it is.
+    pub digest: DigestSet,
+}
+
+/// A digest, under its algorithm's name.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct DigestSet {
+    /// SHA-256.
+    pub sha256: Digest,
+}
+
+/// What a run is made of.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Subjects {
+    /// Of the bottle executable.
+    pub binary: Digest,
+    /// Of the image, or of the mount plan where the image is the host's own files.
+    pub image: Digest,
+    /// Of the policy in force.
+    pub policy: Digest,
+}
+
+impl Statement {
+    /// States this predicate of these subjects.
+    pub fn new(subjects: Subjects, predicate: Predicate) -> Statement {
+        let digests = [subjects.binary, subjects.image, subjects.policy];
+        let subject = SUBJECTS
+            .iter()
+            .zip(digests)
+            .map(|(name, sha256)| Subject {
+                name: (*name).to_owned(),
+                digest: DigestSet { sha256 },
+            })
+            .collect();
+        Statement {
+            kind: STATEMENT.into(),
+            subject,
+            predicate_type: PREDICATE.into(),
+            predicate,
+        }
+    }
+
+    /// The subjects, if they are just those that a run has, in their order.
+    pub fn subjects(&self) -> Option<Subjects> {
+        let [binary, image, policy] = self.subject.as_slice() else {
+            return None;
+        };
+        let named = [binary, image, policy].map(|subject| subject.name.as_str()) == SUBJECTS;
+        let digest = |subject: &Subject| subject.digest.sha256;
+        named.then(|| Subjects {
+            binary: digest(binary),
+            image: digest(image),
+            policy: digest(policy),
+        })
+    }
+
+    /// Signs the canonical form of this statement.
+    pub fn sign(&self, key: &SigningKey) -> Result<Envelope, NoCanonicalForm> {
+        Ok(dsse::sign(key, dsse::IN_TOTO, &canonical::to_bytes(self)?))
+    }
+}
