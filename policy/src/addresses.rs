@@ -35,17 +35,21 @@ pub fn classify(address: IpAddr) -> Class {
     }
 }
 
-/// The IPv4 address inside `address`, for the forms that embed one.
-pub fn embedded(address: Ipv6Addr) -> Option<Ipv4Addr> {
+/// The IPv4 addresses inside `address`, for the forms that embed one.
+pub fn embedded(address: Ipv6Addr) -> impl Iterator<Item = Ipv4Addr> {
     let bits = address.to_bits();
-    let low = |shift: u32| Ipv4Addr::from_bits((bits >> shift) as u32);
     EMBEDDING
         .iter()
-        .find(|(block, _)| block.contains(&address))
-        .map(|(_, form)| match form {
-            Form::Low => low(0),
-            Form::SixToFour => low(80),
-            Form::Teredo => Ipv4Addr::from_bits(!(bits as u32)),
+        .filter(move |(block, _)| block.contains(&address))
+        .map(move |(_, form)| {
+            Ipv4Addr::from_bits(match form {
+                Form::Low => bits as u32,
+                Form::SixToFour => (bits >> 80) as u32,
+                Form::Teredo => !(bits as u32),
+                Form::Split => {
+                    (((bits >> 64) as u32 & 0xffff) << 16) | ((bits >> 40) as u32 & 0xffff)
+                }
+            })
         })
 }
 
@@ -74,11 +78,17 @@ fn classify_v6(address: Ipv6Addr) -> Class {
         Some((block, Kind::LinkLocal, _)) => Class::LinkLocal(IpNet::V6(*block)),
         Some((block, Kind::Special, what)) => Class::Special(IpNet::V6(*block), what),
     };
-    match (own, embedded(address).map(|v4| classify(IpAddr::V4(v4)))) {
-        (Class::Host, _) | (_, None | Some(Class::Public | Class::Special(..))) => own,
-        // A link-local address inside another form is reached through that form's block only, never by a link-local rule.
-        (_, Some(Class::LinkLocal(_))) => Class::Host,
-        (_, Some(inner @ (Class::Host | Class::Metadata(_) | Class::Pool))) => inner,
+    embedded(address)
+        .map(|inner| classify(IpAddr::V4(inner)))
+        .fold(own, stricter)
+}
+
+fn stricter(own: Class, inner: Class) -> Class {
+    match (own, inner) {
+        (Class::Host, _) | (_, Class::Public | Class::Special(..)) => own,
+        // A link-local rule names the plain form only.
+        (_, Class::LinkLocal(_)) => Class::Host,
+        (_, Class::Host | Class::Metadata(_) | Class::Pool) => inner,
     }
 }
 
@@ -97,6 +107,8 @@ enum Form {
     SixToFour,
     /// The last 32 bits, inverted.
     Teredo,
+    /// Around the byte after bit 64, as after a prefix of 48 bits (RFC 6052).
+    Split,
 }
 
 const fn v4(a: u8, b: u8, c: u8, d: u8, length: u8) -> Ipv4Net {
@@ -160,6 +172,7 @@ const EMBEDDING: &[(Ipv6Net, Form)] = &[
     (v6(0, 96), Form::Low),
     (v6(0x64_ff9b << 96, 96), Form::Low),
     (v6(0x64_ff9b_0001 << 80, 48), Form::Low),
+    (v6(0x64_ff9b_0001 << 80, 48), Form::Split),
     (v6(0x2001 << 112, 32), Form::Teredo),
     (v6(0x2002 << 112, 16), Form::SixToFour),
 ];
@@ -224,7 +237,7 @@ mod tests {
             "::ffff:0:8.8.4.4",
             "::8.8.4.4",
             "64:ff9b::808:404",
-            "64:ff9b:1::1",
+            "64:ff9b:1:808:4:400:808:404",
             "100::1",
             "2001:0:808::1",
             "2001:2::1",
@@ -282,6 +295,7 @@ mod tests {
             "::ffff:127.0.0.1",
             "::127.0.0.1",
             "64:ff9b::7f00:1",
+            "64:ff9b:1:7f00:0:100:808:404",
             "2002:7f00:1::",
             "2001:0:1:1:1:1:80ff:fffe",
             "::ffff:0.0.0.0",

@@ -143,25 +143,16 @@ fn judge_literal(
         return Err(Reason::LiteralAddress);
     }
     let range = rules.index().address(address, port, |_| true);
-    let Some((rule, _)) = range.rule(ANY) else {
-        return match (observe, range.named) {
-            (false, true) => Err(Reason::PortNotAllowed),
-            (false, false) => Err(literal_reason(class)),
-            (true, _) => {
-                deny_disagreement_with_address(address, port, seen)?;
-                check_address(rules, address, port, false)?;
-                Ok(Verdict::Allow(Grant {
-                    rule: OBSERVED.to_owned(),
-                    private: false,
-                    observed: true,
-                }))
-            }
-        };
+    let rule = match range.rule(ANY) {
+        Some((rule, _)) => rules.ranges()[rule].origin.to_string(),
+        None if observe => OBSERVED.to_owned(),
+        None if range.named => return Err(Reason::PortNotAllowed),
+        None => return Err(literal_reason(class)),
     };
     deny_disagreement_with_address(address, port, seen)?;
     check_address(rules, address, port, false)?;
     Ok(Verdict::Allow(Grant {
-        rule: rules.ranges()[rule].origin.to_string(),
+        rule,
         private: false,
         observed: observe,
     }))
@@ -254,22 +245,15 @@ fn check_address(rules: &Rules, address: IpAddr, port: u16, private: bool) -> Re
         Class::Host => Err(Reason::HostAddress),
         Class::Pool => Err(Reason::PrivateAddress),
         Class::Special(..) if private => Ok(()),
-        Class::Special(block, _) if covered(&|net| within(block, net)) => Ok(()),
+        // A v4-mapped address is covered by ranges of the address that it maps, by the same rules.
+        Class::Special(..) if address.to_canonical() != address && covered(&|_| true) => {
+            check_address(rules, address.to_canonical(), port, false)
+        }
+        Class::Special(block, _) if covered(&|net| block.contains(&net)) => Ok(()),
         Class::Special(..) => Err(Reason::PrivateAddress),
         Class::LinkLocal(block) if covered(&|net| block.contains(&net)) => Ok(()),
         Class::LinkLocal(_) => Err(Reason::HostAddress),
         Class::Metadata(_) if covered(&|net| net.prefix_len() == net.max_prefix_len()) => Ok(()),
         Class::Metadata(_) => Err(Reason::MetadataAddress),
-    }
-}
-
-/// Ranges of v4-mapped addresses are held as the IPv4 ranges they map, so for those the block is that of the inner address.
-fn within(block: IpNet, net: IpNet) -> bool {
-    match (block, net) {
-        (IpNet::V6(_), IpNet::V4(inner)) => match classify(IpAddr::V4(inner.addr())) {
-            Class::Special(inner_block, _) => inner_block.contains(&net),
-            _ => inner.prefix_len() == inner.max_prefix_len(),
-        },
-        _ => block.contains(&net),
     }
 }

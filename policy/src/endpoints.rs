@@ -17,13 +17,15 @@ pub fn is_resolver_name(name: &Name) -> bool {
         || suffixes(name.as_str()).any(|suffix| known.below.contains(suffix))
 }
 
-/// Whether `address`, or the IPv4 address inside it, is that of a public resolver.
+/// Whether `address`, or an IPv4 address inside it, is that of a public resolver.
 pub fn is_resolver_address(address: IpAddr) -> bool {
-    let inner = match address {
-        IpAddr::V4(_) => None,
-        IpAddr::V6(v6) => addresses::embedded(v6).map(IpAddr::V4),
-    };
-    RESOLVERS.addresses.contains(&inner.unwrap_or(address))
+    let known = |address| RESOLVERS.addresses.contains(&address);
+    match address {
+        IpAddr::V4(_) => known(address),
+        IpAddr::V6(v6) => {
+            known(address) || addresses::embedded(v6).any(|inner| known(IpAddr::V4(inner)))
+        }
+    }
 }
 
 struct Resolvers {

@@ -47,14 +47,14 @@ impl PatternError {
             Self::Everything => {
                 Some("name what is needed; `mode: observe` allows everything and records it")
             }
+            Self::Name(NameError(why)) if why.contains("colon") => {
+                Some("leave the scheme out, and write the port under `ports`")
+            }
             Self::Name(NameError(why)) if why.contains("address") => {
                 Some("addresses belong under `ip_ranges`")
             }
             Self::Name(NameError(why)) if why.contains("this machine") => {
                 Some("loopback inside the bottle needs no rule, and the host's is never reached")
-            }
-            Self::Name(NameError(why)) if why.contains("colon") => {
-                Some("write the port under `ports`")
             }
             Self::Name(_) | Self::Reserved => None,
         }

@@ -1,1 +1,191 @@
 //! Why is a destination allowed or denied, and what is the smallest edit that would change the answer?
+
+mod edit;
+
+use std::fmt;
+
+pub use edit::{Edit, remedy};
+
+use crate::{Host, HostError, Reason, Request, Rules, Seen, Target, Verdict, decide};
+
+/// The answer to "why", from the same function that enforces.
+#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize)]
+pub struct Explanation {
+    /// What was asked.
+    pub request: Request,
+    /// What [`decide`] answers.
+    pub verdict: Verdict,
+    /// The rule that allows it or wants to see more, with file, line and column.
+    pub rule: Option<String>,
+    /// What would change a denial.
+    pub edit: Option<Edit>,
+}
+
+/// Explains the verdict on one request.
+pub fn why(rules: &Rules, request: &Request) -> Explanation {
+    let verdict = decide(rules, request);
+    let rule = match &verdict {
+        Verdict::Allow(grant) => Some(grant.rule.clone()),
+        Verdict::Peek => matching_rule(rules, request),
+        Verdict::Deny(_) | Verdict::Escalate(_) => None,
+    };
+    let edit = match verdict {
+        Verdict::Deny(reason) | Verdict::Escalate(reason) => Some(remedy(rules, request, reason)),
+        Verdict::Allow(_) | Verdict::Peek => None,
+    };
+    Explanation {
+        request: request.clone(),
+        verdict,
+        rule,
+        edit,
+    }
+}
+
+/// The request that `NAME[:PORT]`, `ADDRESS[:PORT]` or `[V6][:PORT]` asks about, before any byte was seen. The port is 443 if left out.
+pub fn ask(text: &str) -> Result<Request, HostError> {
+    let (host, port) = match text.parse() {
+        Ok(bare) => (Host::Address(bare), None),
+        Err(_) => Host::parse_with_port(text)?,
+    };
+    let target = match host {
+        Host::Name(name) => Target::Lease(name),
+        Host::Address(address) => Target::Literal(address),
+    };
+    Ok(Request {
+        target,
+        port: port.unwrap_or(443),
+        seen: Seen::Nothing,
+    })
+}
+
+fn matching_rule(rules: &Rules, request: &Request) -> Option<String> {
+    let (Target::Lease(name) | Target::Named(name)) = &request.target else {
+        return None;
+    };
+    let rule = rules
+        .domains()
+        .iter()
+        .find(|rule| rule.pattern.matches(name) && rule.ports.contains(request.port));
+    rule.map(|rule| rule.origin.to_string())
+}
+
+impl fmt::Display for Explanation {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let port = self.request.port;
+        match &self.request.target {
+            Target::Lease(name) | Target::Named(name) => write!(f, "{name}:{port}")?,
+            Target::Literal(address) => write!(f, "{}:{port}", Host::Address(*address))?,
+        }
+        let rule = self.rule.as_deref().unwrap_or_default();
+        match &self.verdict {
+            Verdict::Allow(grant) if grant.observed => {
+                write!(f, ": allowed and recorded ({rule})")?
+            }
+            Verdict::Allow(_) => write!(f, ": allowed by {rule}")?,
+            Verdict::Peek => write!(
+                f,
+                ": allowed by {rule}, if the client's first bytes are what it asks for and name the same host"
+            )?,
+            Verdict::Deny(reason) => denied(f, *reason)?,
+            Verdict::Escalate(reason) => write!(f, ": needs an approval: {reason}")?,
+        }
+        match &self.edit {
+            Some(edit) => write!(f, "\n{edit}"),
+            None => Ok(()),
+        }
+    }
+}
+
+fn denied(f: &mut fmt::Formatter<'_>, reason: Reason) -> fmt::Result {
+    write!(f, ": denied: {reason} ({})", reason.code())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const POLICY: &str = r#"version: 1
+domains:
+  - pattern: "*.example.com"
+    ports: [443]
+  - pattern: db.example.com
+    ports: [5432]
+    protocol: tcp
+ip_ranges:
+  - cidr: 10.20.0.0/16
+    ports: [5432]
+"#;
+
+    fn answer(policy: &str, question: &str) -> String {
+        let rules = Rules::from_text(policy, "agent.yaml").expect("a good policy");
+        why(&rules, &ask(question).expect(question)).to_string()
+    }
+
+    #[test]
+    fn an_allowed_destination_names_its_rule_with_file_line_and_column() {
+        assert_eq!(
+            answer(POLICY, "db.example.com:5432"),
+            "db.example.com:5432: allowed by domains[1] at agent.yaml:5:5"
+        );
+        assert_eq!(
+            answer(POLICY, "10.20.1.1:5432"),
+            "10.20.1.1:5432: allowed by ip_ranges[0] at agent.yaml:9:5"
+        );
+        assert!(
+            answer(POLICY, "a.example.com")
+                .starts_with("a.example.com:443: allowed by domains[0] at agent.yaml:3:5, if")
+        );
+    }
+
+    #[test]
+    fn a_denied_name_names_the_entry_that_would_allow_it() {
+        let expected = "other.example:443: denied: no rule names this destination (no-rule)\n\
+            to allow it: --allow other.example, or add to `domains`:\n  - pattern: \"other.example\"\n    ports: [443]";
+        assert_eq!(answer(POLICY, "other.example"), expected);
+    }
+
+    #[test]
+    fn an_apex_that_a_star_misses_is_told_so() {
+        assert!(answer(POLICY, "example.com").contains(
+            "domains[0] at agent.yaml:3:5: write `.example.com` instead of `*.example.com`"
+        ));
+    }
+
+    #[test]
+    fn another_port_of_a_rule_is_added_to_it() {
+        assert!(
+            answer(POLICY, "a.example.com:8443")
+                .contains("domains[0] at agent.yaml:3:5: add 8443 to its `ports`")
+        );
+        assert!(
+            answer(POLICY, "10.20.1.1:22")
+                .contains("ip_ranges[0] at agent.yaml:9:5: add 22 to its `ports`")
+        );
+    }
+
+    #[test]
+    fn an_address_gets_an_exact_range() {
+        assert!(
+            answer(POLICY, "192.168.7.7:22")
+                .contains("- cidr: \"192.168.7.7/32\"\n    ports: [22]")
+        );
+        assert!(answer(POLICY, "169.254.169.254:80").contains("- cidr: \"169.254.169.254/32\""));
+    }
+
+    #[test]
+    fn what_no_edit_changes_says_so() {
+        for question in [
+            "127.0.0.1:80",
+            "28.1.2.3",
+            "dns.google",
+            "1.1.1.1",
+            "a.example.com:853",
+            "x.invalid",
+        ] {
+            assert!(
+                answer(POLICY, question).contains("no edit of the policy"),
+                "{question}"
+            );
+        }
+    }
+}

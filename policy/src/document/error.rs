@@ -29,7 +29,11 @@ pub struct Problem {
 impl Problem {
     pub(super) fn new(at: Location, what: impl Into<String>) -> Self {
         let place = |number: u64| usize::try_from(number).unwrap_or(usize::MAX).max(1);
-        let width = place(at.span().len());
+        let width = if at == Location::UNKNOWN {
+            1
+        } else {
+            place(at.span().len())
+        };
         Self {
             line: place(at.line()),
             column: place(at.column()),

@@ -72,6 +72,10 @@ fn problem(error: &Error) -> Problem {
     let error = error.without_snippet();
     let at = error.location().unwrap_or(Location::UNKNOWN);
     match error {
+        Error::SerdeUnknownField { field, .. } if NOT_BUILT.contains(&field.as_str()) => {
+            Problem::new(at, format!("the feature behind `{field}` is not built yet"))
+                .hint("leave the key out; nothing would act on it".to_owned())
+        }
         Error::SerdeUnknownField {
             field, expected, ..
         } => Problem::new(at, format!("unknown key `{}`", field.escape_debug()))
@@ -95,12 +99,25 @@ fn problem(error: &Error) -> Problem {
     }
 }
 
-/// The library ends a message with the place, which the report shows anyway.
+/// The library ends a message with the place, which the report shows anyway, and speaks of its own types.
 fn without_place(message: &str) -> String {
     let end = message.rfind(" at line ").unwrap_or(message.len());
     let first = message[..end].lines().next().unwrap_or_default();
-    first.to_owned()
+    match first {
+        "expected sequence start" => "a list is expected here",
+        "expected mapping start" => "keys and values are expected here",
+        "invalid i64" => "a whole number is expected here",
+        "cannot deserialize null into string; use Option<String>" => {
+            "a text is expected here, and there is none"
+        }
+        "invalid boolean (strict mode expects true/false)" => "`true` or `false` is expected here",
+        other => other,
+    }
+    .to_owned()
 }
+
+/// Keys of features that are planned and not there: a policy that relies on one must not be taken for one that has it.
+const NOT_BUILT: [&str; 4] = ["inspect", "on_match", "process", "budget"];
 
 fn closest(field: &str, expected: &[&str]) -> String {
     let alike = |known: &&&str| {

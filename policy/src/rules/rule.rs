@@ -1,8 +1,12 @@
 //! What does one entry of a policy mean, and where was it written?
 
-use std::{fmt, sync::Arc};
+use std::{
+    fmt,
+    net::{IpAddr, Ipv6Addr},
+    sync::Arc,
+};
 
-use ipnet::{IpNet, Ipv4Net};
+use ipnet::{IpNet, Ipv4Net, Ipv6Net};
 
 use super::Ports;
 use crate::{Pattern, lease};
@@ -61,16 +65,16 @@ pub enum List {
 pub enum Origin {
     /// In a document.
     Document {
-        /// What the document is called.
-        source: Arc<str>,
-        /// The list.
-        list: List,
+        /// The column in characters, from 1.
+        column: u32,
         /// The index in the list, from 0.
         index: usize,
         /// The line, from 1.
         line: u32,
-        /// The column in characters, from 1.
-        column: u32,
+        /// The list.
+        list: List,
+        /// What the document is called.
+        source: Arc<str>,
     },
     /// On the command line: the value of `--allow`.
     Flag(Arc<str>),
@@ -160,14 +164,24 @@ impl CidrError {
 
 /// Reads an address or a network. A range of v4-mapped addresses means the IPv4 range.
 pub fn parse_cidr(text: &str) -> Result<IpNet, CidrError> {
-    let net: IpNet = match text.parse() {
-        Ok(address) => IpNet::from(std::net::IpAddr::clone(&address)),
-        Err(_) => text.parse().map_err(|_| CidrError::NotANetwork)?,
-    };
+    let net = read_net(text).ok_or(CidrError::NotANetwork)?;
     if net.trunc() != net {
         return Err(CidrError::HostBits(net.trunc()));
     }
     check_pool(unmapped(net))
+}
+
+/// Stricter than `ipnet`, which takes leading zeros in an address.
+fn read_net(text: &str) -> Option<IpNet> {
+    let (address, length) = text
+        .split_once('/')
+        .map_or((text, None), |(a, l)| (a, Some(l)));
+    let address: IpAddr = address.parse().ok()?;
+    match length {
+        None => Some(IpNet::from(address)),
+        Some(length) if length.len() > 1 && length.starts_with(['0', '+']) => None,
+        Some(length) => IpNet::new(address, length.parse().ok()?).ok(),
+    }
 }
 
 fn unmapped(net: IpNet) -> IpNet {
@@ -179,8 +193,7 @@ fn unmapped(net: IpNet) -> IpNet {
 }
 
 /// The gate and the agent hold addresses of fd28::/64 inside the sealed pair, as the pool does for IPv4.
-const PAIR: ipnet::Ipv6Net =
-    ipnet::Ipv6Net::new_assert(std::net::Ipv6Addr::new(0xfd28, 0, 0, 0, 0, 0, 0, 0), 64);
+const PAIR: Ipv6Net = Ipv6Net::new_assert(Ipv6Addr::new(0xfd28, 0, 0, 0, 0, 0, 0, 0), 64);
 
 fn check_pool(net: IpNet) -> Result<IpNet, CidrError> {
     let own = match net {
