@@ -1,1 +1,166 @@
 //! Which system calls have no safe wrapper? Every `unsafe` block of this crate, each with its reason.
+
+use std::io;
+use std::os::fd::{AsRawFd, BorrowedFd, FromRawFd, OwnedFd};
+
+/// A packet socket that is bound to one link and sends whole Ethernet frames.
+///
+/// # Errors
+/// `EPERM` without CAP_NET_RAW or under the workload's seccomp filter.
+pub fn packet_socket(link: &str) -> io::Result<OwnedFd> {
+    let protocol = (libc::ETH_P_IP as u16).to_be();
+    // SAFETY: socket(2) takes integers only; the result is checked before it is owned.
+    let raw = unsafe { libc::socket(libc::AF_PACKET, libc::SOCK_RAW | libc::SOCK_CLOEXEC, i32::from(protocol)) };
+    if raw < 0 {
+        return Err(io::Error::last_os_error());
+    }
+    // SAFETY: `raw` was just returned by socket(2) and is owned by nothing else.
+    let socket = unsafe { OwnedFd::from_raw_fd(raw) };
+    // SAFETY: all-zero is a valid sockaddr_ll, a plain C struct of integers.
+    let mut address: libc::sockaddr_ll = unsafe { std::mem::zeroed() };
+    address.sll_family = libc::AF_PACKET as u16;
+    address.sll_protocol = protocol;
+    address.sll_ifindex = nix::net::if_::if_nametoindex(link)? as i32;
+    let length = size_of::<libc::sockaddr_ll>() as libc::socklen_t;
+    // SAFETY: the pointer and length describe `address`, which lives across the call.
+    let bound = unsafe { libc::bind(socket.as_raw_fd(), (&raw const address).cast(), length) };
+    if bound < 0 { Err(io::Error::last_os_error()) } else { Ok(socket) }
+}
+
+/// Registers a channel with the current tokio runtime.
+pub(crate) fn register_channel(
+    channel: crate::channel::Channel,
+) -> io::Result<tokio::io::unix::AsyncFd<crate::channel::Channel>> {
+    // SAFETY: a Channel owns its descriptor, gives no mutable access to it and closes it only when dropped.
+    Ok(unsafe { tokio::io::unix::AsyncFd::register(channel) }?)
+}
+
+/// Registers a descriptor with the current tokio runtime.
+pub(crate) fn register(descriptor: OwnedFd) -> io::Result<tokio::io::unix::AsyncFd<OwnedFd>> {
+    // SAFETY: an OwnedFd is open for as long as it lives and always the same descriptor.
+    Ok(unsafe { tokio::io::unix::AsyncFd::register(descriptor) }?)
+}
+
+/// Which side of [`fork_sibling`] returned.
+#[derive(Debug)]
+pub enum Forked {
+    /// The process that called; the new one's id in the caller's pid namespace.
+    Original(i32),
+    /// The new process: pid 1 where a pid namespace was unshared before.
+    Sibling,
+}
+
+/// Forks a process whose parent is the caller's parent (CLONE_PARENT), so that the supervisor can wait for it.
+///
+/// # Errors
+/// `Unsupported` in a process with threads: the new process goes on in Rust code on a copy of its memory, where
+/// another thread's locks would stay locked for ever.
+pub fn fork_sibling() -> io::Result<Forked> {
+    if std::fs::read_dir("/proc/self/task")?.count() != 1 {
+        return Err(io::ErrorKind::Unsupported.into());
+    }
+    let flags = libc::c_long::from(libc::CLONE_PARENT | libc::SIGCHLD);
+    // SAFETY: without CLONE_VM and with a null stack, clone(2) behaves as fork(2), and this process has one thread.
+    let result = unsafe { libc::syscall(libc::SYS_clone, flags, 0, 0, 0, 0) };
+    match result {
+        0 => Ok(Forked::Sibling),
+        pid if pid > 0 => Ok(Forked::Original(pid as i32)),
+        _ => Err(io::Error::last_os_error()),
+    }
+}
+
+/// Drops a capability, by its number, from the calling thread's bounding set. A number that the kernel does not know is no error.
+pub fn drop_from_bounding_set(capability: u32) -> io::Result<()> {
+    // SAFETY: PR_CAPBSET_DROP takes integers only.
+    let result = unsafe { libc::prctl(libc::PR_CAPBSET_DROP, libc::c_ulong::from(capability), 0, 0, 0) };
+    match io::Error::last_os_error() {
+        _ if result == 0 => Ok(()),
+        error if error.raw_os_error() == Some(libc::EINVAL) => Ok(()),
+        error => Err(error),
+    }
+}
+
+/// Forks. `None` in the child, its id in the parent.
+///
+/// # Errors
+/// `Unsupported` in a process with threads, as [`fork_sibling`].
+pub fn fork_child() -> io::Result<Option<i32>> {
+    if std::fs::read_dir("/proc/self/task")?.count() != 1 {
+        return Err(io::ErrorKind::Unsupported.into());
+    }
+    // SAFETY: this process has one thread, so no lock can stay locked in the child.
+    match unsafe { libc::fork() } {
+        0 => Ok(None),
+        pid if pid > 0 => Ok(Some(pid)),
+        _ => Err(io::Error::last_os_error()),
+    }
+}
+
+/// Ends the process at once: no destructor runs and nothing is flushed.
+pub fn exit_now(code: i32) -> ! {
+    // SAFETY: _exit(2) takes an integer and does not return.
+    unsafe { libc::_exit(code) }
+}
+
+/// The kernel's `struct mount_attr`, which libc does not have for every target.
+#[repr(C)]
+struct MountAttributes {
+    set: u64,
+    clear: u64,
+    propagation: u64,
+    user_namespace: u64,
+}
+
+/// Sets attributes (`MOUNT_ATTR_*`) on a whole detached mount tree, and maps its ids by a user namespace if one is given.
+///
+/// # Errors
+/// `EINVAL` where one of the file systems can't map ids, `EPERM` without CAP_SYS_ADMIN over the file system.
+pub fn set_tree_attributes(tree: BorrowedFd<'_>, set: u64, ids: Option<BorrowedFd<'_>>) -> io::Result<()> {
+    let map = if ids.is_some() { libc::MOUNT_ATTR_IDMAP } else { 0 };
+    let attributes = MountAttributes {
+        set: set | map,
+        clear: 0,
+        propagation: 0,
+        user_namespace: ids.map_or(0, |ids| ids.as_raw_fd() as u64),
+    };
+    let flags = libc::AT_EMPTY_PATH | libc::AT_RECURSIVE;
+    let pointer = &raw const attributes;
+    // SAFETY: the empty path is a C string, and the pointer and size describe `attributes`, which lives across the call.
+    let result = unsafe {
+        libc::syscall(libc::SYS_mount_setattr, tree.as_raw_fd(), c"".as_ptr(), flags, pointer, size_of::<MountAttributes>())
+    };
+    if result < 0 { Err(io::Error::last_os_error()) } else { Ok(()) }
+}
+
+/// Gives every signal its default action and unblocks all: what a program expects to start with.
+pub fn reset_signals() {
+    for signal in 1..=64 {
+        // SAFETY: SIG_DFL installs no code of ours. Numbers that can't be set are refused and stay as they were.
+        unsafe { libc::signal(signal, libc::SIG_DFL) };
+    }
+    // SAFETY: all-zero is the empty set of this plain C struct.
+    let none: libc::sigset_t = unsafe { std::mem::zeroed() };
+    // SAFETY: the pointer is to a live set; the old mask is not asked for.
+    unsafe { libc::sigprocmask(libc::SIG_SETMASK, &raw const none, std::ptr::null_mut()) };
+}
+
+/// Closes every descriptor but those named, whoever owns it. Only for a process that is about to execute another
+/// program or to end without running destructors: owners elsewhere in the program hold closed descriptors afterwards.
+pub fn close_all_but(kept: &[BorrowedFd<'_>]) -> io::Result<()> {
+    let mut kept: Vec<u32> = kept.iter().map(|fd| fd.as_raw_fd() as u32).collect();
+    kept.sort_unstable();
+    let mut first = 0;
+    for fd in kept {
+        if first < fd {
+            close_range(first, fd - 1)?;
+        }
+        first = fd + 1;
+    }
+    close_range(first, u32::MAX)
+}
+
+fn close_range(first: u32, last: u32) -> io::Result<()> {
+    // SAFETY: close_range(2) takes integers; see `close_all_but` for what callers promise about owners.
+    let result = unsafe { libc::syscall(libc::SYS_close_range, first, last, 0) };
+    if result < 0 { Err(io::Error::last_os_error()) } else { Ok(()) }
+}

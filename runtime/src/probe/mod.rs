@@ -1,6 +1,16 @@
 //! Does anything get out? Attempts made inside the agent namespace before the workload's first instruction.
 //!
-//! Each probe moves data: a connect that merely succeeds proves nothing.
+//! Each probe moves data: a connect that merely succeeds proves nothing. The targets are ones that every mode
+//! denies: a pool address that is never leased, and a name under `.invalid`.
+
+mod datagram;
+mod dns;
+mod gate;
+mod raw;
+mod stream;
+
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
@@ -16,13 +26,76 @@ pub struct ProbePlan {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct ProbeResult {
-    /// The probe's stable name, as `tcp-literal`.
+    /// The probe's stable name, as `tcp-v4`.
     pub name: String,
-    /// What happened, in a word: `reset`, `refused`, `nxdomain`, an errno's name, or the gate's answer in hex.
+    /// What happened, in a word: `reset`, `refused`, `nxdomain`, `403`, the gate's answer in hex, or what went wrong.
     pub observed: String,
 }
 
+/// An address of the pool that no name is ever given.
+pub(crate) const UNLEASED_V4: IpAddr = IpAddr::V4(Ipv4Addr::new(28, 0, 255, 254));
+/// Its like on the IPv6 side of the pair, where nothing is leased at all.
+pub(crate) const UNLEASED_V6: IpAddr = IpAddr::V6(Ipv6Addr::new(0xfd28, 0, 0, 0, 0, 0, 0, 0xfffe));
+/// A name that no policy can allow (RFC 6761, section 6.4).
+pub(crate) const FORBIDDEN_NAME: &str = "probe.bottle.invalid";
+
+/// How long a probe waits for the answer that it must get.
+const PATIENCE: Duration = Duration::from_secs(5);
+
+/// One probe: its name, what must be observed (`None`: the gate's answer to the challenge), how it is made.
+struct Probe {
+    name: &'static str,
+    expected: Option<&'static str>,
+    attempt: fn(&ProbePlan) -> String,
+}
+
+const fn probe(name: &'static str, expected: &'static str, attempt: fn(&ProbePlan) -> String) -> Probe {
+    Probe { name, expected: Some(expected), attempt }
+}
+
+const ALWAYS: &[Probe] = &[
+    probe("tcp-v4", "reset", |_| stream::send(UNLEASED_V4)),
+    probe("tcp-v6", "reset", |_| stream::send(UNLEASED_V6)),
+    probe("udp-v4", "refused", |_| datagram::send(UNLEASED_V4)),
+    probe("udp-v6", "refused", |_| datagram::send(UNLEASED_V6)),
+    probe("icmp", "refused", |_| raw::echo()),
+    probe("raw-ip", "refused", |_| raw::ip()),
+    probe("packet", "refused", |_| raw::packet()),
+    probe("dns-udp", "nxdomain", |_| dns::over_udp(crate::probe::gate::ADDRESS)),
+    probe("dns-udp-foreign", "nxdomain", |_| dns::over_udp(UNLEASED_V4)),
+    probe("dns-udp-loopback", "nxdomain", |_| dns::over_udp(IpAddr::V4(Ipv4Addr::new(127, 0, 0, 53)))),
+    probe("dns-tcp-foreign", "nxdomain", |_| dns::over_tcp(UNLEASED_V4)),
+    probe("connect-denied", "403", |_| gate::connect_denied()),
+    Probe { name: "gate-challenge", expected: None, attempt: gate::challenge },
+];
+
 /// Runs every probe, in order, in the calling process's network namespace.
-pub fn run(_plan: &ProbePlan, _confined: bool) -> Vec<ProbeResult> {
-    Vec::new()
+pub fn run(plan: &ProbePlan) -> Vec<ProbeResult> {
+    ALWAYS
+        .iter()
+        .map(|probe| ProbeResult { name: probe.name.to_owned(), observed: (probe.attempt)(plan) })
+        .collect()
+}
+
+/// What each probe must observe, in order; `answer` is what the gate must say to the challenge.
+pub fn expected(answer: &str) -> Vec<ProbeResult> {
+    ALWAYS
+        .iter()
+        .map(|probe| ProbeResult {
+            name: probe.name.to_owned(),
+            observed: probe.expected.unwrap_or(answer).to_owned(),
+        })
+        .collect()
+}
+
+/// The word for an error that a probe met.
+fn word(error: &std::io::Error) -> String {
+    use rustix::io::Errno;
+    let Some(errno) = Errno::from_io_error(error) else { return error.kind().to_string() };
+    match errno {
+        Errno::CONNRESET | Errno::PIPE => "reset".into(),
+        Errno::HOSTUNREACH | Errno::NETUNREACH | Errno::ACCESS | Errno::PERM | Errno::CONNREFUSED => "refused".into(),
+        Errno::AGAIN | Errno::TIMEDOUT => "silence".into(),
+        other => format!("errno {}", other.raw_os_error()),
+    }
 }

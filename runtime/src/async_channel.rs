@@ -1,0 +1,51 @@
+//! How does a process that waits for many things use a channel? The same messages, awaited.
+
+use std::io;
+use std::os::fd::{BorrowedFd, OwnedFd};
+
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use tokio::io::unix::AsyncFd;
+
+use crate::channel::Channel;
+
+/// A [`Channel`] on the current tokio runtime. `send` and `recv` are safe to drop halfway: a message goes whole or not at all.
+#[derive(Debug)]
+pub struct AsyncChannel {
+    inner: AsyncFd<Channel>,
+}
+
+impl AsyncChannel {
+    /// Registers the channel; it becomes non-blocking.
+    pub fn new(channel: Channel) -> io::Result<AsyncChannel> {
+        channel.set_nonblocking(true)?;
+        Ok(AsyncChannel { inner: crate::sys::register_channel(channel)? })
+    }
+
+    /// As [`Channel::send`].
+    pub async fn send<T: Serialize>(&self, message: &T, descriptors: &[BorrowedFd<'_>]) -> io::Result<()> {
+        loop {
+            // Most sends go through at once; only a full queue waits for room.
+            match self.inner.get_ref().send(message, descriptors) {
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
+                other => return other,
+            }
+            let mut guard = self.inner.writable().await?;
+            match guard.try_io(|inner| inner.get_ref().send(message, descriptors)) {
+                Ok(result) => return result,
+                Err(_would_block) => {}
+            }
+        }
+    }
+
+    /// As [`Channel::recv`].
+    pub async fn recv<T: DeserializeOwned>(&self) -> io::Result<(T, Vec<OwnedFd>)> {
+        loop {
+            let mut guard = self.inner.readable().await?;
+            match guard.try_io(|inner| inner.get_ref().recv()) {
+                Ok(result) => return result,
+                Err(_would_block) => {}
+            }
+        }
+    }
+}

@@ -1,0 +1,133 @@
+//! What is a process, as /proc shows it: who it is, what it may do, where it lives, what it holds?
+
+use std::collections::BTreeMap;
+use std::io;
+use std::path::{Path, PathBuf};
+
+use serde::Serialize;
+
+/// One process, measured.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct ProcessFacts {
+    /// `real effective saved filesystem` uids, as seen from the supervisor's user namespace.
+    pub uids: String,
+    /// The gids, likewise.
+    pub gids: String,
+    /// Supplementary groups.
+    pub groups: String,
+    /// The five capability sets by their names in /proc (`CapEff`), in hex.
+    pub capabilities: BTreeMap<String, String>,
+    /// Whether no_new_privs is set.
+    pub no_new_privs: bool,
+    /// 0 off, 1 strict, 2 filter.
+    pub seccomp: u32,
+    /// How many filters lie upon it.
+    pub seccomp_filters: u32,
+    /// Namespace inodes by type.
+    pub namespaces: BTreeMap<String, String>,
+    /// The lines of uid_map, with single spaces.
+    pub uid_map: Vec<String>,
+    /// Descriptors by number: `pipe`, `socket`, `/dev/null`.
+    pub descriptors: BTreeMap<u32, String>,
+    /// `target type ro|rw` of each mount, in mount order.
+    pub mounts: Vec<String>,
+}
+
+/// Why a process could not be measured.
+#[derive(Debug, thiserror::Error)]
+#[error("cannot read {}", path.display())]
+pub struct MeasureError {
+    path: PathBuf,
+    source: io::Error,
+}
+
+/// Measures the process with this id in our pid namespace. The caller holds its pidfd, so that the id can't be reused meanwhile.
+pub fn measure(pid: u32) -> Result<ProcessFacts, MeasureError> {
+    let base = PathBuf::from(format!("/proc/{pid}"));
+    let status = parse_status(&read(&base.join("status"))?);
+    let field = |name: &str| status.get(name).cloned().unwrap_or_default();
+    let number = |name: &str| field(name).parse().unwrap_or(u32::MAX);
+    Ok(ProcessFacts {
+        uids: field("Uid"),
+        gids: field("Gid"),
+        groups: field("Groups"),
+        capabilities: status.iter().filter(|(name, _)| name.starts_with("Cap")).map(own).collect(),
+        no_new_privs: field("NoNewPrivs") == "1",
+        seccomp: number("Seccomp"),
+        seccomp_filters: number("Seccomp_filters"),
+        namespaces: links(&base.join("ns"))?,
+        uid_map: read(&base.join("uid_map"))?.lines().map(single_spaced).collect(),
+        descriptors: descriptors(&base.join("fd"))?,
+        mounts: read(&base.join("mountinfo"))?.lines().filter_map(mount).collect(),
+    })
+}
+
+fn own((name, value): (&String, &String)) -> (String, String) {
+    (name.clone(), value.clone())
+}
+
+fn read(path: &Path) -> Result<String, MeasureError> {
+    std::fs::read_to_string(path).map_err(|source| MeasureError { path: path.to_owned(), source })
+}
+
+/// `Name:\tvalue` lines (proc(5), /proc/pid/status).
+fn parse_status(text: &str) -> BTreeMap<String, String> {
+    text.lines()
+        .filter_map(|line| line.split_once(':'))
+        .map(|(name, value)| (name.to_owned(), single_spaced(value)))
+        .collect()
+}
+
+fn single_spaced(text: &str) -> String {
+    text.split_ascii_whitespace().collect::<Vec<_>>().join(" ")
+}
+
+fn links(directory: &Path) -> Result<BTreeMap<String, String>, MeasureError> {
+    let failed = |source| MeasureError { path: directory.to_owned(), source };
+    let mut found = BTreeMap::new();
+    for entry in std::fs::read_dir(directory).map_err(failed)? {
+        let entry = entry.map_err(failed)?;
+        let target = std::fs::read_link(entry.path()).map_err(failed)?;
+        found.insert(entry.file_name().to_string_lossy().into_owned(), target.to_string_lossy().into_owned());
+    }
+    Ok(found)
+}
+
+fn descriptors(directory: &Path) -> Result<BTreeMap<u32, String>, MeasureError> {
+    let kinds = links(directory)?.into_iter();
+    Ok(kinds.filter_map(|(number, target)| Some((number.parse().ok()?, kind(&target)))).collect())
+}
+
+/// `pipe:[123]` is a `pipe`: the number says nothing that lasts.
+fn kind(target: &str) -> String {
+    target.split_once(":[").map_or(target, |(kind, _)| kind).to_owned()
+}
+
+/// Target, type and access of one line of mountinfo (proc(5)).
+fn mount(line: &str) -> Option<String> {
+    let (before, after) = line.split_once(" - ")?;
+    let mut fields = before.split(' ').skip(4);
+    let (target, options) = (fields.next()?, fields.next()?);
+    let access = if options.split(',').any(|option| option == "ro") { "ro" } else { "rw" };
+    Some(format!("{target} {} {access}", after.split(' ').next()?))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_calling_process_can_be_measured() {
+        let facts = measure(std::process::id()).unwrap();
+        assert!(facts.namespaces["net"].starts_with("net:["));
+        assert!(facts.capabilities.contains_key("CapBnd"));
+        assert!(facts.mounts.iter().any(|mount| mount.starts_with("/ ")));
+        assert_eq!(facts.uids.split(' ').count(), 4);
+    }
+
+    #[test]
+    fn a_mountinfo_line_becomes_target_type_and_access() {
+        let line = "36 35 98:0 /mnt1 /mnt2 ro,noatime master:1 - ext3 /dev/root rw,errors=continue";
+        assert_eq!(mount(line).as_deref(), Some("/mnt2 ext3 ro"));
+    }
+}

@@ -1,0 +1,104 @@
+//! What do the supervisor and the workload's init say to each other?
+
+use std::io;
+use std::os::fd::{AsFd, AsRawFd};
+
+use serde::{Deserialize, Serialize};
+
+use crate::probe::ProbeResult;
+
+/// From the supervisor to init.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub enum ToInit {
+    /// Build everything and hold the workload. With it, in this order: the plan ([`super::plan::InitPlan::seal`]), the
+    /// agent's network namespace, the user namespace that owns it where `user_namespace`, and the workload's
+    /// standard input, output and error where `streams` (else it gets a pty).
+    Start {
+        /// Whether an ordinary user's namespace comes along.
+        user_namespace: bool,
+        /// Whether three streams come along.
+        streams: bool,
+    },
+    /// Let the held workload execute its program.
+    Release,
+    /// Send the workload's first process a signal.
+    Signal {
+        /// The signal's number.
+        number: i32,
+    },
+}
+
+/// From init to the supervisor, in this order; `Failed` may come instead of any.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub enum FromInit {
+    /// Pid 1 of the bottle is born, a child of the supervisor: its pidfd comes along. Whoever said this ends now.
+    Born {
+        /// Its id in the supervisor's pid namespace.
+        pid: u32,
+    },
+    /// The probes are through: first the unconfined, then the confined ones.
+    Probed {
+        /// Whether they ran under the workload's confinement.
+        confined: bool,
+        /// What they saw.
+        results: Vec<ProbeResult>,
+    },
+    /// The workload stands before its execve(2), and init itself is confined. The workload's pidfd comes along
+    /// ([`pid_of`] tells its id), then the master of its pty if it has one.
+    Held {
+        /// The program that it will execute, as an absolute path inside.
+        executable: String,
+    },
+    /// The program was executed.
+    Started,
+    /// The workload's first process has ended; what else it started ends now.
+    Exited(End),
+    /// Nothing more will come.
+    Failed(Failure),
+}
+
+/// How a process ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub enum End {
+    /// By itself, with this code.
+    Code(i32),
+    /// By this signal.
+    Signal(i32),
+}
+
+impl End {
+    /// What `bottle run` exits with.
+    pub fn exit_code(self) -> i32 {
+        match self {
+            End::Code(code) => code,
+            End::Signal(number) => 128 + number,
+        }
+    }
+}
+
+/// Why the workload does not run.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, thiserror::Error)]
+#[error("{what}")]
+#[serde(deny_unknown_fields)]
+pub struct Failure {
+    /// 125: bottle failed; 126: the program can't be executed; 127: it was not found.
+    pub code: u8,
+    /// What failed, and what the kernel said.
+    pub what: String,
+    /// What to do about it.
+    pub hint: Option<String>,
+}
+
+/// The id of a pidfd's process in the caller's pid namespace.
+///
+/// # Errors
+/// `NotFound` when the process is gone or not visible from here.
+pub fn pid_of(pidfd: &impl AsFd) -> io::Result<u32> {
+    let path = format!("/proc/self/fdinfo/{}", pidfd.as_fd().as_raw_fd());
+    let text = std::fs::read_to_string(path)?;
+    let number = text.lines().find_map(|line| line.strip_prefix("Pid:"));
+    number.and_then(|number| number.trim().parse().ok()).ok_or_else(|| io::ErrorKind::NotFound.into())
+}

@@ -1,0 +1,44 @@
+//! How did a run end?
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use bottle_evidence::audit::HostRow;
+
+/// The last stage: what is left when the workload is gone.
+#[derive(Clone, Debug)]
+pub struct Outcome {
+    /// The run's id.
+    pub run: String,
+    /// How the command ended.
+    pub status: Status,
+    /// Why bottle ended it, if bottle did.
+    pub reason: Option<String>,
+    /// How long the workload ran.
+    pub duration: Duration,
+    /// One row per host that was tried.
+    pub hosts: Vec<HostRow>,
+    /// The audit log.
+    pub audit: PathBuf,
+    /// The attestation.
+    pub attestation: PathBuf,
+}
+
+/// How the command ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Status {
+    /// It exited with this code.
+    Exited(u8),
+    /// A signal ended it.
+    Signalled(i32),
+}
+
+impl Status {
+    /// The code that `bottle run` itself exits with: the command's, or 128 and the signal's number.
+    pub fn code(self) -> u8 {
+        match self {
+            Status::Exited(code) => code,
+            Status::Signalled(signal) => 128u8.wrapping_add(signal as u8),
+        }
+    }
+}

@@ -1,0 +1,41 @@
+//! Is it the real gate that listens, and does its explicit proxy deny?
+
+use std::io;
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+
+use super::{FORBIDDEN_NAME, ProbePlan, stream, word};
+
+/// The gate's own address.
+pub(super) const ADDRESS: IpAddr = IpAddr::V4(Ipv4Addr::new(28, 0, 0, 1));
+const PROXY: SocketAddr = SocketAddr::new(ADDRESS, 3128);
+
+/// Asks for a tunnel to the forbidden name; `403` is right.
+pub(super) fn connect_denied() -> String {
+    let request = format!("CONNECT {FORBIDDEN_NAME}:443 HTTP/1.1\r\nHost: {FORBIDDEN_NAME}:443\r\n\r\n");
+    match ask(&request) {
+        Ok((status, _)) => status,
+        Err(error) => word(&error),
+    }
+}
+
+/// Asks the gate to prove that it is the one that the supervisor started: the answer's body is right.
+pub(super) fn challenge(plan: &ProbePlan) -> String {
+    let request = format!(
+        "GET http://_egress.local/challenge/{} HTTP/1.1\r\nHost: _egress.local\r\nConnection: close\r\n\r\n",
+        plan.challenge
+    );
+    match ask(&request) {
+        Ok((status, body)) if status == "200" => body,
+        Ok((status, _)) => format!("status {status}"),
+        Err(error) => word(&error),
+    }
+}
+
+/// The status code and the trimmed body.
+fn ask(request: &str) -> io::Result<(String, String)> {
+    let answer = stream::exchange(PROXY, request.as_bytes())?;
+    let text = String::from_utf8_lossy(&answer);
+    let status = text.split(' ').nth(1).unwrap_or_default().to_owned();
+    let body = text.split_once("\r\n\r\n").map_or("", |(_, body)| body);
+    Ok((status, body.trim().to_owned()))
+}

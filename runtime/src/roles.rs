@@ -1,0 +1,184 @@
+//! How does one binary become five processes? It executes a sealed copy of itself under a role's name, with a channel as standard input.
+
+use std::fs::File;
+use std::io;
+use std::os::fd::{AsRawFd, OwnedFd};
+use std::os::unix::process::CommandExt;
+use std::process::{Child, Command, Stdio};
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use rustix::fs::{MemfdFlags, SealFlags};
+
+use crate::channel::Channel;
+
+/// The processes beside the supervisor.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Role {
+    /// Builds the namespaces, measures them, ends.
+    Builder,
+    /// Parses what the workload sends, relays; can open nothing.
+    Gate,
+    /// Decides, has it recorded, resolves, connects.
+    Dialler,
+    /// Builds the workload's root, then is its pid 1.
+    Init,
+}
+
+const ROLES: [(Role, &str); 4] = [
+    (Role::Builder, "bottle-builder"),
+    (Role::Gate, "bottle-gate"),
+    (Role::Dialler, "bottle-dialler"),
+    (Role::Init, "bottle-init"),
+];
+
+static DISPATCHED: AtomicBool = AtomicBool::new(false);
+
+/// Becomes the role that this process was executed for, and then never returns; returns at once in any other process.
+///
+/// A program that runs bottles calls this first in `main`, before it starts a thread.
+pub fn dispatch() {
+    DISPATCHED.store(true, Ordering::Relaxed);
+    let Some(role) = own_role() else { return };
+    let Ok(input) = rustix::io::fcntl_dupfd_cloexec(rustix::stdio::stdin(), 3) else {
+        std::process::exit(125);
+    };
+    // The channel must not stay behind as descriptor 0, or the workload would inherit it.
+    if replace_stdin().is_err() {
+        std::process::exit(125);
+    }
+    let channel = Channel::from_owned_fd(input);
+    match role {
+        Role::Builder => crate::builder::main(channel),
+        Role::Gate => crate::gate::main(channel),
+        Role::Dialler => crate::dialler::main(channel),
+        Role::Init => crate::init::main(channel),
+    }
+}
+
+fn own_role() -> Option<Role> {
+    let name = std::env::args_os().next()?;
+    ROLES.iter().find(|(_, known)| name == *known).map(|(role, _)| *role)
+}
+
+fn replace_stdin() -> io::Result<()> {
+    let null = File::open("/dev/null")?;
+    Ok(rustix::stdio::dup2_stdin(&null)?)
+}
+
+/// Why the program can't be executed again in a role.
+#[derive(Debug, thiserror::Error)]
+pub enum SpawnError {
+    /// `dispatch` was not called first in `main`.
+    #[error("this program did not call bottle_runtime::dispatch() first in main")]
+    NotDispatched,
+    /// The sealed copy could not be made.
+    #[error("cannot copy the program into sealed memory")]
+    Copy(#[source] io::Error),
+    /// The role could not be executed.
+    #[error("cannot start the {role:?} process")]
+    Start {
+        /// Which one.
+        role: Role,
+        /// What execve or the channel said.
+        source: io::Error,
+    },
+}
+
+/// A sealed copy of the running program: what every role executes, so that nothing can change it afterwards.
+#[derive(Debug)]
+pub struct Program {
+    memory: OwnedFd,
+}
+
+impl Program {
+    /// Copies the running program.
+    pub fn seal() -> Result<Program, SpawnError> {
+        if !DISPATCHED.load(Ordering::Relaxed) {
+            return Err(SpawnError::NotDispatched);
+        }
+        Program::copy().map_err(SpawnError::Copy)
+    }
+
+    fn copy() -> io::Result<Program> {
+        let source = File::open("/proc/self/exe")?;
+        let flags = MemfdFlags::CLOEXEC | MemfdFlags::ALLOW_SEALING;
+        let memory = rustix::fs::memfd_create("bottle", flags)?;
+        let mut left = source.metadata()?.len() as usize;
+        while left > 0 {
+            match rustix::fs::sendfile(&memory, &source, None, left)? {
+                0 => return Err(io::ErrorKind::UnexpectedEof.into()),
+                sent => left -= sent,
+            }
+        }
+        let seals = SealFlags::SEAL | SealFlags::SHRINK | SealFlags::GROW | SealFlags::WRITE;
+        rustix::fs::fcntl_add_seals(&memory, seals)?;
+        Ok(Program { memory })
+    }
+
+    /// The copy, for its digest.
+    pub fn file(&self) -> io::Result<File> {
+        File::open(self.path())
+    }
+
+    fn path(&self) -> String {
+        format!("/proc/self/fd/{}", self.memory.as_raw_fd())
+    }
+
+    /// Executes the copy in a role. The child has an empty environment, /dev/null for output, and the channel.
+    pub fn spawn(&self, role: Role) -> Result<RoleProcess, SpawnError> {
+        let start = |source| SpawnError::Start { role, source };
+        let (ours, theirs) = Channel::pair().map_err(start)?;
+        let name = ROLES.iter().find(|(known, _)| *known == role).map_or("", |(_, name)| *name);
+        let child = Command::new(self.path())
+            .arg0(name)
+            .env_clear()
+            .stdin(Stdio::from(OwnedFd::from(theirs)))
+            .stdout(Stdio::null())
+            .stderr(role_stderr())
+            .process_group(0)
+            .spawn()
+            .map_err(start)?;
+        let pid = rustix::process::Pid::from_child(&child);
+        let pidfd = rustix::process::pidfd_open(pid, rustix::process::PidfdFlags::empty())
+            .map_err(|errno| start(errno.into()))?;
+        Ok(RoleProcess { role, channel: ours, pidfd, child })
+    }
+}
+
+/// A role's words go through its channel only: a terminal would print what a hostile peer made it say.
+/// Debug builds keep a panic's message.
+fn role_stderr() -> Stdio {
+    if cfg!(debug_assertions) { Stdio::inherit() } else { Stdio::null() }
+}
+
+/// A process that was started in a role.
+#[derive(Debug)]
+pub struct RoleProcess {
+    /// Which role.
+    pub role: Role,
+    /// The way to it.
+    pub channel: Channel,
+    /// The process that was executed; gate and init leave a sibling behind and end.
+    pub pidfd: OwnedFd,
+    child: Child,
+}
+
+impl RoleProcess {
+    /// The process id in the supervisor's pid namespace.
+    pub fn pid(&self) -> u32 {
+        self.child.id()
+    }
+
+    /// Waits for the executed process and takes its exit status.
+    pub fn reap(&mut self) -> io::Result<std::process::ExitStatus> {
+        self.child.wait()
+    }
+}
+
+impl Drop for RoleProcess {
+    fn drop(&mut self) {
+        // The process that was executed is short-lived, or must not outlive whoever started it.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}

@@ -1,0 +1,131 @@
+//! What do the workload's standard streams lead to? Never to the caller's terminal, file or socket itself.
+//!
+//! A pipe or /dev/null is handed on. Anything else could be reopened, reconnected or typed into from inside, so
+//! the workload gets a pipe of our own and a thread copies.
+
+use std::fs::File;
+use std::io;
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::thread::JoinHandle;
+
+use rustix::fs::{FileType, Stat};
+use rustix::pipe::PipeFlags;
+
+/// What one of the caller's streams is, as far as it matters here.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Kind {
+    Pipe,
+    Null,
+    Terminal,
+    Other,
+}
+
+/// The workload's three ends, and the threads that copy for them.
+#[derive(Debug)]
+pub struct Streams {
+    /// Standard input, output and error for the workload.
+    pub ends: [OwnedFd; 3],
+    outputs: Vec<JoinHandle<()>>,
+}
+
+impl Streams {
+    /// Looks at the caller's streams and makes the workload's. A terminal is read from only when `interactive`.
+    pub fn open(interactive: bool) -> io::Result<Streams> {
+        let input = open_input(interactive)?;
+        let (output, error, outputs) = open_outputs()?;
+        Ok(Streams { ends: [input, output, error], outputs })
+    }
+
+    /// Closes our copies of the workload's ends; the copying threads then end with the workload.
+    pub fn hand_over(self) -> Relays {
+        Relays { outputs: self.outputs }
+    }
+}
+
+/// Threads that still copy what the workload wrote.
+#[derive(Debug)]
+pub struct Relays {
+    outputs: Vec<JoinHandle<()>>,
+}
+
+impl Relays {
+    /// Waits until all that the workload wrote has been written on. Every process of the workload must be dead.
+    pub fn finish(self) {
+        for thread in self.outputs {
+            let _ = thread.join();
+        }
+    }
+}
+
+fn kind(stream: BorrowedFd<'_>) -> Kind {
+    let Ok(stat) = rustix::fs::fstat(stream) else { return Kind::Null };
+    match FileType::from_raw_mode(stat.st_mode) {
+        FileType::Fifo => Kind::Pipe,
+        FileType::CharacterDevice if is_null(&stat) => Kind::Null,
+        FileType::CharacterDevice if rustix::termios::isatty(stream) => Kind::Terminal,
+        _ => Kind::Other,
+    }
+}
+
+fn is_null(stat: &Stat) -> bool {
+    (rustix::fs::major(stat.st_rdev), rustix::fs::minor(stat.st_rdev)) == (1, 3)
+}
+
+fn null() -> io::Result<OwnedFd> {
+    Ok(File::options().read(true).write(true).open("/dev/null")?.into())
+}
+
+fn open_input(interactive: bool) -> io::Result<OwnedFd> {
+    let stdin = io::stdin();
+    match kind(stdin.as_fd()) {
+        Kind::Pipe => stdin.as_fd().try_clone_to_owned(),
+        Kind::Null => null(),
+        Kind::Terminal if !interactive => null(),
+        Kind::Terminal | Kind::Other => {
+            let (theirs, ours) = rustix::pipe::pipe_with(PipeFlags::CLOEXEC)?;
+            // Not joined: it may wait for ever in read(2) and holds nothing that must be finished.
+            copy_in_thread(stdin.as_fd().try_clone_to_owned()?, ours);
+            Ok(theirs)
+        }
+    }
+}
+
+/// Output and error share one pipe where the caller's are one file, so that lines keep their order.
+fn open_outputs() -> io::Result<(OwnedFd, OwnedFd, Vec<JoinHandle<()>>)> {
+    let (stdout, stderr) = (io::stdout(), io::stderr());
+    let mut threads = Vec::new();
+    let output = open_output(stdout.as_fd(), &mut threads)?;
+    let error = if same_file(stdout.as_fd(), stderr.as_fd()) {
+        output.try_clone()?
+    } else {
+        open_output(stderr.as_fd(), &mut threads)?
+    };
+    Ok((output, error, threads))
+}
+
+fn open_output(stream: BorrowedFd<'_>, threads: &mut Vec<JoinHandle<()>>) -> io::Result<OwnedFd> {
+    match kind(stream) {
+        Kind::Pipe => stream.try_clone_to_owned(),
+        Kind::Null => null(),
+        Kind::Terminal | Kind::Other => {
+            let (ours, theirs) = rustix::pipe::pipe_with(PipeFlags::CLOEXEC)?;
+            threads.push(copy_in_thread(ours, stream.try_clone_to_owned()?));
+            Ok(theirs)
+        }
+    }
+}
+
+fn same_file(one: BorrowedFd<'_>, other: BorrowedFd<'_>) -> bool {
+    match (rustix::fs::fstat(one), rustix::fs::fstat(other)) {
+        (Ok(one), Ok(other)) => (one.st_dev, one.st_ino) == (other.st_dev, other.st_ino),
+        _ => false,
+    }
+}
+
+/// Copies until the source ends or the sink is gone; then the writer meets a broken pipe, as it would without us.
+pub(super) fn copy_in_thread(from: OwnedFd, to: OwnedFd) -> JoinHandle<()> {
+    std::thread::spawn(move || {
+        // An error on either side ends the copy just as the end of file does.
+        let _ = io::copy(&mut File::from(from), &mut File::from(to));
+    })
+}

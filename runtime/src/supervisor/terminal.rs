@@ -1,0 +1,61 @@
+//! How does the caller's terminal lead to the bottle's pty? Raw, copied both ways, and put back as it was.
+
+use std::io;
+use std::os::fd::{AsFd, OwnedFd};
+use std::thread::JoinHandle;
+
+use rustix::termios::{OptionalActions, Termios, Winsize, isatty, tcgetattr, tcgetwinsize, tcsetattr};
+
+use super::stdio::copy_in_thread;
+
+/// The caller's terminal in raw mode, until dropped.
+#[derive(Debug)]
+pub struct Terminal {
+    before: Option<Termios>,
+    output: Option<JoinHandle<()>>,
+}
+
+impl Terminal {
+    /// Connects the caller's streams with the pty's master.
+    pub fn connect(master: &OwnedFd) -> io::Result<Terminal> {
+        let before = make_raw()?;
+        // Not joined: it may wait for ever in read(2) and holds nothing that must be finished.
+        copy_in_thread(io::stdin().as_fd().try_clone_to_owned()?, master.try_clone()?);
+        let output = copy_in_thread(master.try_clone()?, io::stdout().as_fd().try_clone_to_owned()?);
+        Ok(Terminal { before, output: Some(output) })
+    }
+
+    /// Waits until all that the workload wrote is on the terminal. Every process of the workload must be dead.
+    pub fn finish(mut self) {
+        if let Some(output) = self.output.take() {
+            // A copier that panicked has nothing left to say.
+            let _ = output.join();
+        }
+    }
+}
+
+impl Drop for Terminal {
+    fn drop(&mut self) {
+        if let Some(before) = &self.before {
+            let _ = tcsetattr(io::stdin().as_fd(), OptionalActions::Drain, before);
+        }
+    }
+}
+
+/// Rows and columns of the caller's terminal, if it is one.
+pub fn size() -> Option<(u16, u16)> {
+    let Winsize { ws_row, ws_col, .. } = tcgetwinsize(io::stdout()).ok()?;
+    Some((ws_row, ws_col))
+}
+
+fn make_raw() -> io::Result<Option<Termios>> {
+    let stdin = io::stdin();
+    if !isatty(&stdin) {
+        return Ok(None);
+    }
+    let before = tcgetattr(&stdin)?;
+    let mut raw = before.clone();
+    raw.make_raw();
+    tcsetattr(&stdin, OptionalActions::Drain, &raw)?;
+    Ok(Some(before))
+}
