@@ -46,7 +46,8 @@ fn state(layout: &Layout, side: Side, state: &State) -> Vec<String> {
     found.extend(differences("address", &addresses(layout, side), &state.addresses));
     let made: Vec<Route> = state.routes.iter().filter(|route| !comes_with_addresses(layout, side, route)).cloned().collect();
     found.extend(differences("route", &routes(layout, side), &made));
-    found.extend(differences("routing rule", &routing_rules(layout, side), &state.rules));
+    let of_unicast: Vec<Rule> = state.rules.iter().filter(|rule| !is_multicast_default(rule)).cloned().collect();
+    found.extend(differences("routing rule", &routing_rules(layout, side), &of_unicast));
     found.extend(differences("neighbour", &neighbours(layout, side), &state.neighbours));
     found.extend(sysctls(layout, side, &state.sysctls));
     found.extend(packet_rules(layout, side, state));
@@ -112,8 +113,9 @@ fn is_fallback(kind: &str) -> bool {
     FALLBACK.contains(&kind) || kind == "ip6gre"
 }
 
-/// Flags IFA_F_NODAD, IFA_F_PERMANENT and IFA_F_NOPREFIXROUTE.
-const ADDRESS_FLAGS: u32 = 0x02 | 0x80 | 0x200;
+/// Flags IFA_F_PERMANENT and IFA_F_NOPREFIXROUTE; IFA_F_NODAD, which only IPv6 keeps.
+const FIXED: u32 = 0x80 | 0x200;
+const NODAD: u32 = 0x02;
 
 /// Scopes of rtnetlink.
 const UNIVERSE: u8 = 0;
@@ -130,8 +132,8 @@ fn addresses(layout: &Layout, side: Side) -> Vec<Address> {
         flags,
     };
     vec![
-        address(&end.device, format!("{}/32", end.v4), UNIVERSE, ADDRESS_FLAGS),
-        address(&end.device, format!("{}/128", end.v6), UNIVERSE, ADDRESS_FLAGS),
+        address(&end.device, format!("{}/32", end.v4), UNIVERSE, FIXED),
+        address(&end.device, format!("{}/128", end.v6), UNIVERSE, FIXED | NODAD),
         address("lo", "127.0.0.1/8".into(), HOST, 0x80),
         address("lo", "::1/128".into(), HOST, 0x80),
     ]
@@ -210,6 +212,16 @@ fn routing_rules(layout: &Layout, side: Side) -> Vec<Rule> {
         rules.extend([to_listeners("v4"), to_listeners("v6")]);
     }
     rules
+}
+
+/// A rule that kernels with multicast routing tables have in each namespace. It concerns no unicast packet.
+fn is_multicast_default(rule: &Rule) -> bool {
+    let table = match rule.family.as_str() {
+        "v4 multicast" => 253,
+        "v6 multicast" => MAIN_TABLE,
+        _ => return false,
+    };
+    rule.priority == 32767 && rule.table == table && rule.action == 1 && rule.device.is_none() && rule.more.is_empty()
 }
 
 fn neighbours(layout: &Layout, side: Side) -> Vec<Neighbour> {

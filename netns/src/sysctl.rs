@@ -45,7 +45,7 @@ const DEVICE6: [(&str, &str); 10] = [
 
 /// Settings of a whole namespace. ICMP errors are how a client hears of a refusal, so they are never held
 /// back by rate.
-const WHOLE: [(&str, &str); 8] = [
+const WHOLE: [(&str, &str); 7] = [
     ("net/ipv4/ip_forward", "0"),
     ("net/ipv4/ip_nonlocal_bind", "0"),
     ("net/ipv6/ip_nonlocal_bind", "0"),
@@ -53,7 +53,6 @@ const WHOLE: [(&str, &str); 8] = [
     ("net/ipv4/icmp_ratemask", "0"),
     ("net/ipv6/icmp/ratelimit", "0"),
     ("net/ipv6/icmp/ratemask", ""),
-    ("net/ipv4/ping_group_range", "1\t0"),
 ];
 
 /// Makes the settings that must precede the devices. The caller is in the namespace.

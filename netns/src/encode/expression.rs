@@ -128,12 +128,12 @@ fn log(it: &Log<'_>) -> Result<Vec<Expressions>, EncodeError> {
 
 /// NFTA_REJECT_TYPE and NFTA_REJECT_ICMP_CODE.
 fn reject(it: &Reject) -> Result<Vec<Expressions>, EncodeError> {
-    let (kind, code) = match (it._type, it.expr) {
-        (Some(RejectType::TCPReset), None) => (1, 0),
-        (Some(RejectType::ICMPX), Some(RejectCode::AdminProhibited)) => (2, 3),
+    let attributes = match (it._type, it.expr) {
+        (Some(RejectType::TCPReset), None) => vec![number(1, 1)],
+        (Some(RejectType::ICMPX), Some(RejectCode::AdminProhibited)) => vec![number(1, 2), DefaultNla::new(2, vec![3])],
         _ => return Err(EncodeError::unknown(it)),
     };
-    Ok(vec![other("reject", vec![number(1, kind), DefaultNla::new(2, vec![code])])])
+    Ok(vec![other("reject", attributes)])
 }
 
 /// Address and port go to registers; NFTA_TPROXY_FAMILY, _REG_ADDR, _REG_PORT name them.

@@ -83,7 +83,7 @@ pub struct Route {
 /// A routing rule.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct Rule {
-    /// `v4` or `v6`.
+    /// `v4`, `v6`, `v4 multicast` or `v6 multicast`.
     pub family: String,
     /// Its priority.
     pub priority: u32,
@@ -317,6 +317,9 @@ fn family(family: AddressFamily) -> String {
     match family {
         AddressFamily::Inet => "v4".into(),
         AddressFamily::Inet6 => "v6".into(),
+        // RTNL_FAMILY_IPMR and RTNL_FAMILY_IP6MR.
+        AddressFamily::Other(128) => "v4 multicast".into(),
+        AddressFamily::Other(129) => "v6 multicast".into(),
         other => format!("{other:?}"),
     }
 }

@@ -1,8 +1,8 @@
 //! Which packet rules does the kernel have, in canonical form?
 //!
 //! The same form is made from what a dump returns and from what the encoder sends, so that the two can be
-//! compared. Attributes are ordered by number, and those that are all zero bytes are left out: the kernel
-//! returns some defaults that nobody has to send.
+//! compared. Attributes are ordered by number. A number that is zero is left out: the kernel returns some
+//! defaults that nobody has to send, and for those it means the same as nothing.
 
 use netlink_packet_core::{DefaultNla, Emitable, Nla, NlaBuffer, NlasIterator};
 use netlink_packet_netfilter::nftables::{
@@ -206,13 +206,18 @@ fn data_text(data: &Expressions) -> String {
     attributes_text(&bytes)
 }
 
-/// Attributes as `(number=value ...)`, nested ones alike.
+/// The attributes of an expression as `(number=value ...)`, without 32-bit zeros.
 fn attributes_text(bytes: &[u8]) -> String {
+    written(bytes, |value| value != [0; 4])
+}
+
+fn written(bytes: &[u8], keep: fn(&[u8]) -> bool) -> String {
     let mut parts: Vec<(u16, String)> = NlasIterator::new(bytes)
         .filter_map(Result::ok)
-        .filter(|nla| nla.value().iter().any(|byte| *byte != 0))
+        .filter(|nla| keep(nla.value()))
         .map(|nla| {
-            let value = if nla.nested_flag() { attributes_text(nla.value()) } else { hex(nla.value()) };
+            // What is nested is data to load or to compare with: there a zero is a value.
+            let value = if nla.nested_flag() { written(nla.value(), |_| true) } else { hex(nla.value()) };
             (nla.kind(), value)
         })
         .collect();

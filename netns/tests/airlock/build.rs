@@ -12,7 +12,6 @@ pub(crate) const TESTS: &[Test] = &[("what_is_built_conforms", what_is_built_con
 fn what_is_built_conforms() {
     let airlock = airlock();
     let survey = survey(&airlock).unwrap();
-    println!("{}", serde_json::to_string_pretty(&survey).unwrap());
     if let Err(deviations) = conforms(&survey, &Layout::default()) {
         panic!("{}", deviations.iter().map(|it| format!("{it}\n")).collect::<String>());
     }
