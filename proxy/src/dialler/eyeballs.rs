@@ -1,0 +1,115 @@
+//! Which of the checked addresses answers first? Families by turns, each given a head start (RFC 8305).
+
+use std::future::Future;
+use std::io;
+use std::net::SocketAddr;
+use std::os::fd::OwnedFd;
+use std::time::Duration;
+
+use tokio::net::TcpStream;
+use tokio::task::JoinSet;
+use tokio::time::sleep;
+
+use super::Checked;
+use crate::Refusal;
+use crate::permit::Permit;
+
+const HEAD_START: Duration = Duration::from_millis(250);
+
+/// Connects under the permit, which is used up.
+pub(super) async fn dial(permit: Permit, checked: Checked) -> Result<OwnedFd, Refusal> {
+    let stream = race(by_turns(checked.into_addresses()), TcpStream::connect).await.map_err(|error| {
+        Refusal::unreachable(format_args!("port {}: {error}", permit.attempt().request.port))
+    })?;
+    drop(permit);
+    stream.set_nodelay(true).and_then(|()| stream.into_std()).map(OwnedFd::from).map_err(Refusal::unreachable)
+}
+
+/// One of each family in turn, beginning with the family that comes first.
+fn by_turns(addresses: Vec<SocketAddr>) -> Vec<SocketAddr> {
+    let first_is_v6 = addresses.first().is_some_and(SocketAddr::is_ipv6);
+    let (first, second): (Vec<_>, Vec<_>) = addresses.into_iter().partition(|a| a.is_ipv6() == first_is_v6);
+    let (mut first, mut second) = (first.into_iter(), second.into_iter());
+    let mut out = Vec::new();
+    loop {
+        let before = out.len();
+        out.extend(first.next());
+        out.extend(second.next());
+        if out.len() == before {
+            return out;
+        }
+    }
+}
+
+/// The first that connects; the others are dropped. A failure starts the next at once.
+async fn race<S, F, C>(addresses: Vec<SocketAddr>, connect: C) -> io::Result<S>
+where
+    S: Send + 'static,
+    F: Future<Output = io::Result<S>> + Send + 'static,
+    C: Fn(SocketAddr) -> F,
+{
+    let mut waiting = addresses.into_iter();
+    let mut running = JoinSet::new();
+    let mut failure = io::Error::from(io::ErrorKind::AddrNotAvailable);
+    loop {
+        if let Some(address) = waiting.next() {
+            running.spawn(connect(address));
+        } else if running.is_empty() {
+            return Err(failure);
+        }
+        let ended = tokio::select! {
+            ended = running.join_next() => ended,
+            () = sleep(HEAD_START), if waiting.len() > 0 => None,
+        };
+        match ended {
+            Some(Ok(Ok(stream))) => return Ok(stream),
+            Some(Ok(Err(error))) => failure = error,
+            Some(Err(broken)) => failure = io::Error::other(broken),
+            None => {}
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use tokio::time::Instant;
+
+    use super::*;
+
+    fn addresses(list: &[&str]) -> Vec<SocketAddr> {
+        list.iter().map(|text| text.parse().expect("an address")).collect()
+    }
+
+    async fn scripted(address: SocketAddr) -> io::Result<SocketAddr> {
+        sleep(Duration::from_millis(u64::from(address.port()))).await;
+        if address.ip().is_ipv6() { Err(io::ErrorKind::ConnectionRefused.into()) } else { Ok(address) }
+    }
+
+    #[test]
+    fn families_take_turns() {
+        let list = addresses(&["[::1]:1", "[::2]:1", "[::3]:1", "1.1.1.1:1"]);
+        assert_eq!(by_turns(list), addresses(&["[::1]:1", "1.1.1.1:1", "[::2]:1", "[::3]:1"]));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_slow_address_is_overtaken_after_its_head_start() {
+        let start = Instant::now();
+        let winner = race(addresses(&["1.0.0.1:9000", "1.0.0.2:10"]), scripted).await.expect("one");
+        assert_eq!(winner.port(), 10);
+        assert_eq!(start.elapsed(), Duration::from_millis(260));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_failure_starts_the_next_at_once() {
+        let start = Instant::now();
+        let winner = race(addresses(&["[::1]:5", "1.0.0.2:10"]), scripted).await.expect("one");
+        assert_eq!(winner.port(), 10);
+        assert_eq!(start.elapsed(), Duration::from_millis(15));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn when_all_fail_the_last_failure_is_told() {
+        let error = race(addresses(&["[::1]:5", "[::2]:10"]), scripted).await.expect_err("none");
+        assert_eq!(error.kind(), io::ErrorKind::ConnectionRefused);
+    }
+}
