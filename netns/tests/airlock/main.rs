@@ -7,7 +7,8 @@ mod harness;
 mod lab;
 
 mod build;
+mod reach;
 
 fn main() -> std::process::ExitCode {
-    harness::main(&[build::TESTS])
+    harness::main(&[build::TESTS, reach::TESTS])
 }
