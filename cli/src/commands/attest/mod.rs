@@ -1,0 +1,164 @@
+//! `bottle attest`: does this attestation hold, what does it say, and who signs?
+
+mod text;
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+use std::time::SystemTime;
+
+use base64ct::{Base64, Encoding};
+use bottle_evidence::dsse::Envelope;
+use bottle_evidence::predicate;
+use bottle_evidence::statement::Statement;
+use bottle_evidence::verify::{Expect, VerifyError, Verified, verify_attestation};
+use bottle_evidence::{Digest, Time};
+use bottle_policy::rules::Mode;
+use serde_json::json;
+
+use crate::args::{AttestVerb, AttestVerifyArgs};
+use crate::keys::{self, Origin};
+use crate::report::{Failure, Reporter};
+use crate::surroundings::Surroundings;
+use crate::{rules, stdout};
+
+/// An attestation that can't be read.
+#[derive(Debug, thiserror::Error)]
+pub enum ReadError {
+    /// The file could not be read.
+    #[error("cannot read the attestation {}", path.display())]
+    File {
+        /// Which one.
+        path: PathBuf,
+        /// What the system said.
+        source: std::io::Error,
+    },
+    /// The file is no attestation.
+    #[error("{} is not an attestation: {why}", path.display())]
+    Form {
+        /// Which one.
+        path: PathBuf,
+        /// What is wrong with it.
+        why: String,
+    },
+}
+
+/// An attestation that was not accepted.
+#[derive(Debug, thiserror::Error)]
+#[error("{}", path.display())]
+struct NotAccepted {
+    path: PathBuf,
+    source: VerifyError,
+}
+
+/// Runs the verb.
+pub fn run(verb: &AttestVerb, surroundings: &Surroundings, reporter: Reporter) -> Result<ExitCode, Failure> {
+    match verb {
+        AttestVerb::Verify(args) => verify(args, surroundings, reporter),
+        AttestVerb::Show { file, json } => show(file, *json),
+        AttestVerb::Keygen { key } => keygen(key.as_deref(), surroundings, reporter),
+    }
+}
+
+fn verify(args: &AttestVerifyArgs, surroundings: &Surroundings, reporter: Reporter) -> Result<ExitCode, Failure> {
+    let keys = keys::trusted(&args.key, surroundings)?;
+    let expect = expected(args)?;
+    let bytes = read(&args.file)?;
+    let verified = verify_attestation(&bytes, &keys, &expect);
+    if args.json {
+        let problem = verified.as_ref().err().map(ToString::to_string);
+        let said = verified.as_ref().ok().map(as_json);
+        stdout::json(&json!({ "ok": verified.is_ok(), "problem": problem, "attestation": said }))?;
+    }
+    match verified {
+        Ok(verified) if !args.json => stdout::line(&text::verified(&args.file, &verified))?,
+        Ok(_) => {}
+        Err(source) => {
+            let hint = hint(&source);
+            let failure = Failure::new(NotAccepted { path: args.file.clone(), source });
+            reporter.failure(&Failure { hint, ..failure });
+            return Ok(ExitCode::from(1));
+        }
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+/// What the options demand.
+fn expected(args: &AttestVerifyArgs) -> Result<Expect, Failure> {
+    let mut expect = Expect::at(args.at.unwrap_or_else(|| Time::from(SystemTime::now())));
+    expect.max_age = args.max_age;
+    expect.nonce = args.nonce;
+    if args.policy.is_given() {
+        let rules = rules::rules(&args.policy)?;
+        expect.policy = Some(Digest(rules.digest()));
+        expect.mode = Some(match rules.mode() {
+            Mode::Enforce => predicate::Mode::Enforce,
+            Mode::Observe => predicate::Mode::Observe,
+        });
+    }
+    Ok(expect)
+}
+
+fn hint(error: &VerifyError) -> Option<String> {
+    use bottle_evidence::dsse::EnvelopeError;
+    let text = match error {
+        VerifyError::Envelope(EnvelopeError::UnknownKey(_)) => "give the public key of whoever ran it: --key FILE",
+        VerifyError::Expired(_) => "--at TIME judges it as of another moment, such as the start of its run",
+        VerifyError::PolicyMismatch(_) => "give every --policy, --allow and --mode that the run was given",
+        _ => return None,
+    };
+    Some(text.into())
+}
+
+fn as_json(verified: &Verified) -> serde_json::Value {
+    let subjects = verified.subjects();
+    json!({
+        "digest": verified.digest(),
+        "keys": verified.keys(),
+        "subjects": { "binary": subjects.binary, "image": subjects.image, "policy": subjects.policy },
+        "predicate": verified.predicate(),
+    })
+}
+
+fn show(file: &Path, as_json: bool) -> Result<ExitCode, Failure> {
+    let statement = statement(file, &read(file)?)?;
+    if as_json {
+        stdout::json(&statement)?;
+    } else {
+        stdout::line(&text::statement(&statement))?;
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+/// What it says, whoever signed.
+fn statement(path: &Path, bytes: &[u8]) -> Result<Statement, ReadError> {
+    let form = |why: String| ReadError::Form { path: path.to_owned(), why };
+    let envelope = Envelope::from_bytes(bytes).map_err(|error| form(error.to_string()))?;
+    let payload = Base64::decode_vec(&envelope.payload).map_err(|error| form(error.to_string()))?;
+    serde_json::from_slice(&payload).map_err(|error| form(error.to_string()))
+}
+
+/// The envelope's bytes.
+pub fn read(path: &Path) -> Result<Vec<u8>, ReadError> {
+    fs::read(path).map_err(|source| ReadError::File { path: path.to_owned(), source })
+}
+
+impl From<ReadError> for Failure {
+    fn from(error: ReadError) -> Failure {
+        Failure::new(error)
+    }
+}
+
+fn keygen(key: Option<&Path>, surroundings: &Surroundings, reporter: Reporter) -> Result<ExitCode, Failure> {
+    let path = match key {
+        Some(path) => path.to_owned(),
+        None => surroundings.default_key()?,
+    };
+    let (key, origin) = keys::find_or_make(&path).map_err(Failure::new)?;
+    reporter.say(&match origin {
+        Origin::Made => format!("made the private key {}; this is its public key:", path.display()),
+        Origin::Found => format!("the private key {} exists; this is its public key:", path.display()),
+    });
+    stdout::line(key.public().to_pem().trim_end())?;
+    Ok(ExitCode::SUCCESS)
+}

@@ -1,0 +1,82 @@
+//! How does an attestation look to a person?
+
+use std::path::Path;
+
+use bottle_evidence::predicate::{Basis, Predicate};
+use bottle_evidence::statement::Statement;
+use bottle_evidence::verify::Verified;
+
+use crate::report::escape;
+
+/// Values longer than this are cut; `--json` has all of them.
+const WIDEST: usize = 100;
+
+/// What an accepted attestation proves, in four lines.
+pub fn verified(file: &Path, verified: &Verified) -> String {
+    let keys: Vec<_> = verified.keys().iter().map(ToString::to_string).collect();
+    let predicate = verified.predicate();
+    let count = |basis| predicate.facts.values().filter(|fact| fact.basis == basis).count();
+    let subjects = verified.subjects();
+    escape(&format!(
+        "{}: ok, signed by key {}\n\
+         run {}, mode {}, issued {}, valid until {}\n\
+         policy {}\n\
+         {} facts measured, {} shown by probes, {} only asserted; {} probes held",
+        file.display(),
+        keys.join(" and "),
+        predicate.run,
+        mode(predicate),
+        predicate.issued,
+        predicate.expires,
+        subjects.policy,
+        count(Basis::Measured),
+        count(Basis::Behavioural),
+        count(Basis::Asserted),
+        predicate.probes.len(),
+    ))
+}
+
+/// Everything that a statement says, a line for each fact and probe.
+pub fn statement(statement: &Statement) -> String {
+    let predicate = &statement.predicate;
+    let mut lines = vec![format!(
+        "run {}, mode {}, issued {}, valid until {}, nonce {}",
+        predicate.run,
+        mode(predicate),
+        predicate.issued,
+        predicate.expires,
+        predicate.nonce
+    )];
+    lines.extend(statement.subject.iter().map(|subject| format!("{:<10} {}", subject.name, subject.digest.sha256)));
+    lines.extend(predicate.facts.iter().map(|(name, fact)| {
+        format!("{:<12} {name:<26} {}", basis(fact.basis), cut(&fact.value.to_string()))
+    }));
+    lines.extend(predicate.probes.iter().map(|probe| {
+        let held = if probe.held { "held" } else { "FAILED" };
+        let stage = if probe.confined { "confined" } else { "unconfined" };
+        format!("probe        {:<20} {stage:<11} {held:<7} {}", probe.name, probe.observed)
+    }));
+    escape(&lines.join("\n"))
+}
+
+fn mode(predicate: &Predicate) -> &'static str {
+    match predicate.mode {
+        bottle_evidence::predicate::Mode::Enforce => "enforce",
+        bottle_evidence::predicate::Mode::Observe => "observe",
+    }
+}
+
+fn basis(basis: Basis) -> &'static str {
+    match basis {
+        Basis::Measured => "measured",
+        Basis::Behavioural => "probed",
+        Basis::Asserted => "asserted",
+    }
+}
+
+fn cut(text: &str) -> String {
+    match text.char_indices().nth(WIDEST) {
+        Some((end, _)) => format!("{}…", &text[..end]),
+        None => text.to_owned(),
+    }
+}

@@ -1,0 +1,150 @@
+//! What is found on this host? Everything that [`super::lines`] judges, read or tried, and judged nowhere else.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::io;
+use std::path::{Path, PathBuf};
+
+use super::attempt::{self, ATTEMPTS, Answer, Attempt};
+
+/// All of it.
+#[derive(Clone, Debug)]
+pub struct Findings {
+    /// The caller's effective uid.
+    pub uid: u32,
+    /// The caller's name, if it has one.
+    pub user: Option<String>,
+    /// The program's own path.
+    pub program: PathBuf,
+    /// What came of each attempt.
+    pub attempts: BTreeMap<Attempt, Answer>,
+    /// Settings below /proc/sys that exist.
+    pub settings: BTreeMap<&'static str, u64>,
+    /// Whether a seccomp filter lies upon the caller, as container engines put one on.
+    pub filtered: bool,
+    /// The control group hierarchies.
+    pub cgroups: Cgroups,
+    /// How many ids /etc/subuid and /etc/subgid give the caller, whichever is fewer.
+    pub subordinate: u64,
+    /// Where newuidmap is.
+    pub newuidmap: Option<PathBuf>,
+    /// Soft and hard limit of open files.
+    pub files: Option<(u64, u64)>,
+    /// Where evidence goes, and whether a file could be made there.
+    pub data: Result<PathBuf, String>,
+}
+
+/// Which hierarchies of control groups there are.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Cgroups {
+    /// Version 2 only.
+    Two,
+    /// Version 1, with version 2 beside it.
+    Hybrid,
+    /// Version 1 only.
+    One,
+    /// None is mounted.
+    None,
+}
+
+/// The settings that matter, below /proc/sys.
+pub const SETTINGS: [&str; 5] = [
+    "kernel/apparmor_restrict_unprivileged_userns",
+    "kernel/unprivileged_userns_clone",
+    "user/max_user_namespaces",
+    "user/max_net_namespaces",
+    "vm/memfd_noexec",
+];
+
+/// Reads and tries everything. `path` is the caller's PATH, `data` what is known of where evidence goes.
+pub fn find(path: &str, data: Result<PathBuf, String>) -> Findings {
+    let uid = nix::unistd::geteuid().as_raw();
+    let user = nix::unistd::User::from_uid(uid.into()).ok().flatten().map(|user| user.name);
+    let ranges = |file| subordinate(&fs::read_to_string(file).unwrap_or_default(), uid, user.as_deref());
+    Findings {
+        uid,
+        program: std::env::current_exe().unwrap_or_else(|_| "bottle".into()),
+        attempts: ATTEMPTS.into_iter().map(|attempt| (attempt, attempt::make(attempt))).collect(),
+        settings: SETTINGS.into_iter().filter_map(|name| Some((name, setting(name)?))).collect(),
+        filtered: status_says_filtered(&fs::read_to_string("/proc/self/status").unwrap_or_default()),
+        cgroups: cgroups(&fs::read_to_string("/proc/self/mountinfo").unwrap_or_default()),
+        subordinate: ranges("/etc/subuid").min(ranges("/etc/subgid")),
+        newuidmap: path.split(':').map(|directory| Path::new(directory).join("newuidmap")).find(|file| file.is_file()),
+        files: nix::sys::resource::getrlimit(nix::sys::resource::Resource::RLIMIT_NOFILE).ok(),
+        data: data.and_then(|directory| match try_to_write(&directory) {
+            Ok(()) => Ok(directory),
+            Err(error) => Err(format!("{}: {error}", directory.display())),
+        }),
+        user,
+    }
+}
+
+fn setting(name: &str) -> Option<u64> {
+    fs::read_to_string(Path::new("/proc/sys").join(name)).ok()?.trim().parse().ok()
+}
+
+fn status_says_filtered(status: &str) -> bool {
+    status.lines().any(|line| line.split_whitespace().eq(["Seccomp:", "2"]))
+}
+
+/// Judges by the mounts' types, the field after ` - ` (proc(5)).
+fn cgroups(mountinfo: &str) -> Cgroups {
+    let mounted = |kind: &str| {
+        let types = mountinfo.lines().filter_map(|line| line.split_once(" - "));
+        types.into_iter().any(|(_, rest)| rest.split(' ').next() == Some(kind))
+    };
+    match (mounted("cgroup"), mounted("cgroup2")) {
+        (false, true) => Cgroups::Two,
+        (true, true) => Cgroups::Hybrid,
+        (true, false) => Cgroups::One,
+        (false, false) => Cgroups::None,
+    }
+}
+
+/// The sum of the caller's ranges in `owner:first:count` lines (subuid(5)).
+fn subordinate(text: &str, uid: u32, user: Option<&str>) -> u64 {
+    let number = uid.to_string();
+    let mine = |owner: &str| owner == number || Some(owner) == user;
+    text.lines()
+        .filter_map(|line| {
+            let mut fields = line.split(':');
+            let owner = fields.next()?;
+            let count: u64 = fields.nth(1)?.trim().parse().ok()?;
+            mine(owner).then_some(count)
+        })
+        .sum()
+}
+
+fn try_to_write(directory: &Path) -> io::Result<()> {
+    let path = directory.join(format!(".doctor.{}", std::process::id()));
+    fs::File::create_new(&path)?.sync_all()?;
+    fs::remove_file(path)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn hierarchies_are_told_by_the_types_of_mounts() {
+        let one = "32 31 0:29 / /sys/fs/cgroup/cpu rw - cgroup cgroup rw,cpu\n";
+        let two = "41 31 0:38 / /sys/fs/cgroup/unified rw - cgroup2 cgroup2 rw\n";
+        assert_eq!(cgroups(one), Cgroups::One);
+        assert_eq!(cgroups(two), Cgroups::Two);
+        assert_eq!(cgroups(&format!("{one}{two}")), Cgroups::Hybrid);
+        assert_eq!(cgroups("31 23 0:28 / /cgroup rw - tmpfs cgroup rw"), Cgroups::None);
+    }
+
+    #[test]
+    fn subordinate_ids_are_the_callers_by_name_or_number() {
+        let text = "ann:100000:65536\n1001:300000:10\nbob:165536:65536\nbroken\nann:x:y\n";
+        assert_eq!(subordinate(text, 1001, Some("ann")), 65546);
+        assert_eq!(subordinate(text, 7, None), 0);
+    }
+
+    #[test]
+    fn a_seccomp_filter_is_seen_in_the_status() {
+        assert!(status_says_filtered("NoNewPrivs:\t0\nSeccomp:\t2\n"));
+        assert!(!status_says_filtered("Seccomp:\t0\nSeccomp_filters:\t2\n"));
+    }
+}

@@ -1,0 +1,194 @@
+//! What do the findings mean? One line for each check, with the command that mends it. Pure.
+
+use serde::Serialize;
+
+use super::attempt::{Answer, Attempt, Step};
+use super::findings::{Cgroups, Findings};
+use super::mend;
+
+/// One check and its answer.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Line {
+    /// What was checked.
+    pub what: &'static str,
+    /// What came of it.
+    pub state: State,
+    /// What there is to say about it.
+    pub detail: String,
+    /// What to do about it: a command where there is one.
+    pub mend: Option<String>,
+    /// Whether bottle cannot run without it.
+    pub blocks: bool,
+}
+
+/// The answer to one check. There is no `yes` for what was not tried.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum State {
+    /// It was tried and worked.
+    Yes,
+    /// It was tried and did not.
+    No,
+    /// It was not tried, or what came of it says nothing.
+    Unknown,
+}
+
+/// All checks, in the order in which bottle needs them.
+pub fn lines(found: &Findings) -> Vec<Line> {
+    let mut lines = vec![
+        tried(found, "user namespaces", Attempt::UserNamespace, true),
+        tried(found, "network namespaces", Attempt::NetworkNamespace, true),
+    ];
+    lines.extend(airlock(found));
+    lines.extend([
+        tried(found, "/proc of its own", Attempt::Proc, true),
+        tried(found, "seccomp", Attempt::Seccomp, true),
+        tried(found, "Landlock", Attempt::Landlock, true),
+        tried(found, "pidfd", Attempt::Pidfd, true),
+        tried(found, "sealed copy", Attempt::SealedCopy, true),
+        evidence(found),
+        tried(found, "overlay", Attempt::Overlay, false),
+        tried(found, "idmapped mounts", Attempt::Idmap, false),
+        ids(found),
+        files(found),
+        cgroups(found),
+    ]);
+    lines
+}
+
+/// Whether bottle can run here: no check that blocks said no.
+pub fn usable(lines: &[Line]) -> bool {
+    !lines.iter().any(|line| line.blocks && line.state == State::No)
+}
+
+/// A check that is one attempt.
+fn tried(found: &Findings, what: &'static str, attempt: Attempt, blocks: bool) -> Line {
+    match found.attempts.get(&attempt) {
+        Some(Answer::Worked(detail)) => {
+            Line { what, state: State::Yes, detail: detail.clone().unwrap_or_default(), mend: None, blocks }
+        }
+        Some(Answer::Failed { step, errno, text }) => {
+            let mend = mend::of(found, attempt, *step, *errno);
+            // An attempt that fails before its subject says nothing about it.
+            let before = *step == Step::Namespace && !about_namespaces(attempt);
+            let state = if before { State::Unknown } else { State::No };
+            Line { what, state, detail: consequence(attempt, text), mend, blocks }
+        }
+        Some(Answer::NotTried(why)) => unknown(what, why.clone(), blocks),
+        None => unknown(what, "not tried".into(), blocks),
+    }
+}
+
+fn about_namespaces(attempt: Attempt) -> bool {
+    matches!(attempt, Attempt::UserNamespace | Attempt::NetworkNamespace)
+}
+
+fn unknown(what: &'static str, detail: String, blocks: bool) -> Line {
+    Line { what, state: State::Unknown, detail, mend: None, blocks }
+}
+
+/// What the failure of a check that blocks nothing means.
+fn consequence(attempt: Attempt, text: &str) -> String {
+    match attempt {
+        Attempt::Overlay => format!("{text}; /usr and /opt are read-only inside"),
+        Attempt::Idmap => format!("{text}; a shared directory here needs an owner that the workload can be"),
+        _ => text.to_owned(),
+    }
+}
+
+/// The steps of building the airlock, each a check of its own.
+const AIRLOCK: [(&str, Step); 7] = [
+    ("network settings", Step::Setting),
+    ("veth", Step::Veth),
+    ("nf_tables", Step::Nftables),
+    ("addresses and routes", Step::Link),
+    ("tproxy", Step::Tproxy),
+    ("nflog", Step::Nflog),
+    ("listening sockets", Step::Socket),
+];
+
+/// Steps before the one that failed worked, those after it were not tried.
+fn airlock(found: &Findings) -> Vec<Line> {
+    let answer = found.attempts.get(&Attempt::Airlock);
+    AIRLOCK.into_iter().map(|(what, step)| airlock_step(found, answer, what, step)).collect()
+}
+
+fn airlock_step(found: &Findings, answer: Option<&Answer>, what: &'static str, step: Step) -> Line {
+    let yes = Line { what, state: State::Yes, detail: String::new(), mend: None, blocks: true };
+    match answer {
+        Some(Answer::Worked(_)) => yes,
+        Some(Answer::Failed { step: Step::Elsewhere, text, .. }) => unknown(what, text.clone(), true),
+        Some(Answer::Failed { step: failed, .. }) if step < *failed => yes,
+        Some(Answer::Failed { step: failed, errno, text }) if step == *failed => Line {
+            state: State::No,
+            detail: text.clone(),
+            mend: mend::of(found, Attempt::Airlock, step, *errno),
+            ..yes
+        },
+        Some(Answer::Failed { .. }) => unknown(what, "not tried: a step before it failed".into(), true),
+        Some(Answer::NotTried(why)) => unknown(what, why.clone(), true),
+        None => unknown(what, "not tried".into(), true),
+    }
+}
+
+fn evidence(found: &Findings) -> Line {
+    let what = "evidence directory";
+    match &found.data {
+        Ok(path) => {
+            Line { what, state: State::Yes, detail: path.display().to_string(), mend: None, blocks: true }
+        }
+        Err(text) => Line {
+            what,
+            state: State::No,
+            detail: text.clone(),
+            mend: Some("export BOTTLE_ROOT=DIR, a directory of your own on a disk with room".into()),
+            blocks: true,
+        },
+    }
+}
+
+/// Root takes ids from a range of its own; anybody else needs them granted.
+fn ids(found: &Findings) -> Line {
+    let what = "several ids inside";
+    let line = |state, detail: &str, mend| Line { what, state, detail: detail.into(), mend, blocks: false };
+    let less = "one id inside: no -u, no chown in images; the way out is guarded all the same";
+    match (found.uid, found.subordinate, &found.newuidmap) {
+        (0, ..) => line(State::Unknown, "root takes them from a range of bottle's own", None),
+        (_, 0, _) => line(State::No, less, Some(mend::subordinate_ids(found))),
+        (_, _, None) => line(State::No, less, Some("sudo apt-get install uidmap".into())),
+        (_, granted, Some(tool)) => {
+            line(State::Unknown, &format!("{granted} granted, {} is there; not tried", tool.display()), None)
+        }
+    }
+}
+
+/// Two sockets a connection, and pipes for bulk.
+const ENOUGH_FILES: u64 = 16_384;
+
+fn files(found: &Findings) -> Line {
+    let what = "open files";
+    match found.files {
+        Some((soft, hard)) => Line {
+            what,
+            state: if hard >= ENOUGH_FILES { State::Yes } else { State::No },
+            detail: format!("limit {soft}, can be raised to {hard}: about {} connections at a time", hard / 8),
+            mend: (hard < ENOUGH_FILES).then(|| format!("ulimit -Hn {ENOUGH_FILES}")),
+            blocks: false,
+        },
+        None => unknown(what, "the limit can't be read".into(), false),
+    }
+}
+
+fn cgroups(found: &Findings) -> Line {
+    let (state, detail) = match found.cgroups {
+        Cgroups::Two => (State::Yes, "version 2"),
+        Cgroups::Hybrid => (State::Yes, "version 1, with version 2 beside it"),
+        Cgroups::One => (State::Yes, "version 1"),
+        Cgroups::None => (State::No, "none mounted; bottle does not need them yet"),
+    };
+    Line { what: "control groups", state, detail: detail.into(), mend: None, blocks: false }
+}
+
+#[cfg(test)]
+#[path = "lines_tests.rs"]
+mod tests;

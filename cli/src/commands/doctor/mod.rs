@@ -1,0 +1,55 @@
+//! `bottle doctor`: what can this host do, what not, and what mends it?
+
+pub mod attempt;
+
+mod airlock;
+mod findings;
+mod lines;
+mod mend;
+mod tries;
+
+use std::process::ExitCode;
+
+use serde_json::json;
+
+use crate::args::DoctorArgs;
+use crate::report::{Failure, Reporter, escape};
+use crate::stdout;
+use crate::surroundings::Surroundings;
+use lines::{Line, State};
+
+/// Runs the verb.
+pub fn run(args: &DoctorArgs, surroundings: &Surroundings, reporter: Reporter) -> Result<ExitCode, Failure> {
+    let path = std::env::var("PATH").unwrap_or_default();
+    let data = surroundings.state().map(|state| state.data).map_err(|failure| failure.error.to_string());
+    let lines = lines::lines(&findings::find(&path, data));
+    let usable = lines::usable(&lines);
+    if args.json {
+        stdout::json(&json!({ "usable": usable, "checks": lines }))?;
+    } else {
+        for line in &lines {
+            stdout::line(&render(line))?;
+        }
+    }
+    if usable {
+        return Ok(ExitCode::SUCCESS);
+    }
+    let blockers: Vec<_> = lines.iter().filter(|line| line.blocks && line.state == State::No).map(|line| line.what).collect();
+    reporter.say(&format!("bottle cannot run here: {}", blockers.join(", ")));
+    Ok(ExitCode::from(1))
+}
+
+/// `veth                 no       detail`, and below it the mend.
+fn render(line: &Line) -> String {
+    let state = match line.state {
+        State::Yes => "yes",
+        State::No if line.blocks => "NO",
+        State::No => "no",
+        State::Unknown => "unknown",
+    };
+    let mut text = format!("{:<22}{state:<9}{}", line.what, escape(&line.detail)).trim_end().to_owned();
+    if let Some(mend) = &line.mend {
+        text.push_str(&format!("\n{:<22}mend:    {}", "", escape(mend)));
+    }
+    text
+}

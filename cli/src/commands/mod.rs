@@ -1,0 +1,7 @@
+//! The verbs, one file each.
+
+pub mod attest;
+pub mod audit;
+pub mod doctor;
+pub mod policy;
+pub mod why;

@@ -1,0 +1,160 @@
+//! How does a message look? What happened, why, and a hint, on standard error, with nothing in it that a terminal obeys.
+
+use std::error::Error;
+use std::fmt::Write;
+use std::io::IsTerminal;
+
+/// What ends a verb early: what happened, what to do about it, and the exit code.
+#[derive(Debug)]
+pub struct Failure {
+    /// The exit code.
+    pub code: u8,
+    /// What happened, with its sources.
+    pub error: Box<dyn Error>,
+    /// What to do about it.
+    pub hint: Option<String>,
+}
+
+impl Failure {
+    /// A failure with usage's or I/O's exit code, 2.
+    pub fn new(error: impl Into<Box<dyn Error>>) -> Failure {
+        Failure { code: 2, error: error.into(), hint: None }
+    }
+
+    /// The same with a hint.
+    pub fn with_hint(self, hint: impl Into<String>) -> Failure {
+        Failure { hint: Some(hint.into()), ..self }
+    }
+
+    /// The same with another exit code.
+    pub fn with_code(self, code: u8) -> Failure {
+        Failure { code, ..self }
+    }
+}
+
+/// Writes to standard error, in colour where a person reads it.
+#[derive(Clone, Copy, Debug)]
+pub struct Reporter {
+    colours: bool,
+}
+
+impl Reporter {
+    /// Colours on a terminal, unless NO_COLOR is set and not empty (no-color.org).
+    pub fn for_stderr() -> Reporter {
+        let refused = std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
+        Reporter { colours: !refused && std::io::stderr().is_terminal() }
+    }
+
+    /// Prints the chain once, then the hint.
+    pub fn failure(self, failure: &Failure) {
+        eprint!("{}", self.render(failure));
+    }
+
+    /// Prints one line, or several where the text has several.
+    pub fn say(self, text: &str) {
+        eprintln!("{}: {}", self.paint("1", "bottle"), escape(text));
+    }
+
+    /// Prints one hint.
+    pub fn hint(self, text: &str) {
+        eprintln!("{}: {}", self.paint("36", "hint"), escape(text));
+    }
+
+    fn render(self, failure: &Failure) -> String {
+        let mut text = String::new();
+        let mut last = String::new();
+        let mut next: Option<&dyn Error> = Some(failure.error.as_ref());
+        while let Some(error) = next {
+            let message = escape(&error.to_string());
+            // An error that shows its source's words in its own does not get them printed twice.
+            if text.is_empty() {
+                let _ = writeln!(text, "{}: {message}", self.paint("1;31", "bottle"));
+            } else if !last.ends_with(&message) {
+                let _ = writeln!(text, "  because: {message}");
+            }
+            last = message;
+            next = error.source();
+        }
+        if let Some(hint) = &failure.hint {
+            let _ = writeln!(text, "{}: {}", self.paint("36", "hint"), escape(hint));
+        }
+        text
+    }
+
+    fn paint(self, colour: &str, text: &str) -> String {
+        if self.colours { format!("\x1b[{colour}m{text}\x1b[0m") } else { text.to_owned() }
+    }
+}
+
+/// Makes control characters, and those that reorder text, visible. Line feeds stay.
+pub fn escape(text: &str) -> String {
+    let mut safe = String::with_capacity(text.len());
+    for letter in text.trim_end_matches('\n').chars() {
+        match letter {
+            '\n' => safe.push('\n'),
+            '\t' => safe.push_str("    "),
+            letter if letter.is_control() || is_format(letter) => safe.extend(letter.escape_unicode()),
+            letter => safe.push(letter),
+        }
+    }
+    safe
+}
+
+/// Characters that change how others are shown: bidirectional controls, joiners, line separators, the byte order mark.
+fn is_format(letter: char) -> bool {
+    matches!(letter, '\u{ad}' | '\u{61c}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}')
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io;
+
+    use super::*;
+
+    #[derive(Debug, thiserror::Error)]
+    #[error("cannot read {path}")]
+    struct Outer {
+        path: &'static str,
+        source: Inner,
+    }
+
+    #[derive(Debug, thiserror::Error)]
+    #[error("the disk said: {0}")]
+    struct Inner(#[source] io::Error);
+
+    fn render(failure: Failure, colours: bool) -> String {
+        Reporter { colours }.render(&failure)
+    }
+
+    fn outer(path: &'static str) -> Outer {
+        Outer { path, source: Inner(io::Error::other("worn out")) }
+    }
+
+    #[test]
+    fn the_chain_is_printed_once_and_then_the_hint() {
+        let text = render(Failure::new(outer("p.yaml")).with_hint("buy another"), false);
+        // `Inner` repeats its source, which is therefore not printed again.
+        assert_eq!(
+            text,
+            "bottle: cannot read p.yaml\n  because: the disk said: worn out\nhint: buy another\n"
+        );
+    }
+
+    #[test]
+    fn control_characters_never_reach_the_terminal() {
+        let text = render(Failure::new(outer("\x1b[2J\u{202e}\r")).with_hint("\x07"), false);
+        assert!(!text.contains(['\x1b', '\u{202e}', '\r', '\x07']), "{text:?}");
+        assert!(text.contains(r"\u{1b}[2J\u{202e}\u{d}"), "{text}");
+    }
+
+    #[test]
+    fn lines_of_a_message_stay_lines() {
+        assert_eq!(escape("a\n\tb\n"), "a\n    b");
+    }
+
+    #[test]
+    fn colours_are_there_only_when_asked_for() {
+        assert!(!render(Failure::new("x"), false).contains('\x1b'));
+        assert!(render(Failure::new("x"), true).starts_with("\x1b[1;31mbottle\x1b[0m: x"));
+    }
+}
