@@ -21,5 +21,5 @@ pub mod sniff;
 pub use attempt::{Attempt, Ended, Outcome, Refusal, RefusalKind, Way};
 pub use detail::Detail;
 pub use dialler::{Dialler, HostAddresses, Resolve};
-// pub use gate::{Gate, GateParts, Listeners, OriginalDst, Upstream};
+pub use gate::{Gate, GateParts, Listeners, OriginalDst, Upstream};
 pub use permit::{Ledger, LedgerError, Permit};

@@ -26,7 +26,7 @@ impl Default for Place {
 /// What the next bytes are.
 #[derive(Debug, PartialEq, Eq)]
 pub enum Step {
-    /// A head that is not complete yet; it stays where it is.
+    /// Nothing is there, or a head that is not complete yet: it stays where it is.
     NeedMore,
     /// This many bytes are a whole head: judge it, then call [`Requests::begin`] with its body.
     Head(usize),
@@ -39,6 +39,9 @@ pub enum Step {
 impl Requests {
     /// Looks at the bytes that were not yet taken; within a head these only ever grow.
     pub fn step(&mut self, bytes: &[u8]) -> Result<Step, BodyError> {
+        if bytes.is_empty() {
+            return Ok(Step::NeedMore);
+        }
         match &mut self.place {
             Place::Head(scan) => Ok(match scan.advance(bytes) {
                 Scanned::NeedMore => Step::NeedMore,
