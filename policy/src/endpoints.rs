@@ -5,16 +5,14 @@
 
 use std::{collections::HashSet, net::IpAddr, sync::LazyLock};
 
-use crate::{Name, Pattern, addresses};
+use crate::{Name, Pattern, addresses, rules::Index};
 
 /// The port of DNS over TLS (RFC 7858). Nothing is allowed on it.
 pub const DOT_PORT: u16 = 853;
 
 /// Whether `name` serves encrypted DNS to the public.
 pub fn is_resolver_name(name: &Name) -> bool {
-    let known = &RESOLVERS;
-    known.exact.contains(name.as_str())
-        || suffixes(name.as_str()).any(|suffix| known.below.contains(suffix))
+    RESOLVERS.names.name(name, 0).named
 }
 
 /// Whether `address`, or an IPv4 address inside it, is that of a public resolver.
@@ -29,33 +27,14 @@ pub fn is_resolver_address(address: IpAddr) -> bool {
 }
 
 struct Resolvers {
-    exact: HashSet<Box<str>>,
-    below: HashSet<Box<str>>,
+    names: Index,
     addresses: HashSet<IpAddr>,
 }
 
-static RESOLVERS: LazyLock<Resolvers> = LazyLock::new(|| {
-    let mut known = Resolvers {
-        exact: HashSet::new(),
-        below: HashSet::new(),
-        addresses: HashSet::new(),
-    };
-    for line in lines() {
-        if let Ok(address) = line.parse() {
-            known.addresses.insert(address);
-            continue;
-        }
-        // A line that is neither is caught by the test below, before any release.
-        match Pattern::parse(line) {
-            Ok(Pattern::Exact(name)) => known.exact.insert(name.as_str().into()),
-            Ok(Pattern::Below(name)) => known.below.insert(name.as_str().into()),
-            Ok(Pattern::AndBelow(name)) => {
-                known.exact.insert(name.as_str().into()) | known.below.insert(name.as_str().into())
-            }
-            Err(_) => false,
-        };
-    }
-    known
+/// A line that is neither is caught by the test below, before any release.
+static RESOLVERS: LazyLock<Resolvers> = LazyLock::new(|| Resolvers {
+    names: Index::of_patterns(lines().filter_map(|line| Pattern::parse(line).ok())),
+    addresses: lines().filter_map(|line| line.parse().ok()).collect(),
 });
 
 fn lines() -> impl Iterator<Item = &'static str> {
@@ -63,11 +42,6 @@ fn lines() -> impl Iterator<Item = &'static str> {
     text.lines()
         .map(str::trim)
         .filter(|line| !line.is_empty() && !line.starts_with('#'))
-}
-
-/// The names above `name`, nearest first.
-fn suffixes(name: &str) -> impl Iterator<Item = &str> {
-    name.match_indices('.').map(|(at, _)| &name[at + 1..])
 }
 
 #[cfg(test)]

@@ -23,11 +23,10 @@ pub struct NameError(pub &'static str);
 impl Name {
     /// Reads a name as people write it: any case, Unicode or `xn--` labels, one trailing dot or none.
     pub fn parse(text: &str) -> Result<Self, NameError> {
-        let text = text.strip_suffix('.').unwrap_or(text);
-        let ascii = to_ascii(text)?;
-        let ascii = ascii.to_ascii_lowercase();
-        check(&ascii)?;
-        Ok(Self(ascii.into()))
+        let ascii = to_ascii(text)?.to_ascii_lowercase();
+        let name = ascii.strip_suffix('.').unwrap_or(&ascii);
+        check(name)?;
+        Ok(Self(name.into()))
     }
 
     /// Reads a name as a protocol carries it (SNI, Host, a DNS question): as [`Name::parse`], but ASCII only.
@@ -197,7 +196,7 @@ mod tests {
             "Bücher.Example",
             "bücher.example.",
             "XN--BCHER-KVA.example",
-            "ｂücher。example",
+            "ｂücher。example。",
         ] {
             assert_eq!(
                 Name::parse(text).map(String::from),

@@ -1,6 +1,7 @@
 //! What do all documents and flags together mean?
 
 mod canonical;
+mod cidr;
 mod flags;
 mod index;
 mod ports;
@@ -11,10 +12,11 @@ use std::fmt;
 use sha2::{Digest, Sha256};
 
 pub use canonical::CanonicalError;
+pub use cidr::{CidrError, parse_cidr};
 pub use flags::FlagError;
 pub(crate) use index::{Found, Index};
 pub use ports::Ports;
-pub use rule::{CidrError, DomainRule, List, Origin, Protocol, RangeRule, parse_cidr};
+pub use rule::{DomainRule, List, Origin, Protocol, RangeRule};
 
 use crate::document::{Document, DocumentError};
 

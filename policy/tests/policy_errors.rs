@@ -47,15 +47,14 @@ fn control_characters_of_a_policy_never_reach_the_terminal() {
     for policy in [
         "version: 1\n\"\\e[2J\": 1\n",
         "version: \"\\e[2J\"\n",
+        "version: \u{202e}2\n",
         "version: 1\n\"a\u{9b}b\": 1\n",
     ] {
-        let shown = Document::parse(policy, "agent.yaml")
+        let shown = Document::parse(policy, "a\u{1b}[2J.yaml")
             .expect_err(policy)
             .to_string();
-        assert!(
-            !shown.chars().any(|c| c.is_control() && c != '\n'),
-            "{shown:?}"
-        );
+        let moves = |c: char| (c.is_control() && c != '\n') || c == '\u{202e}';
+        assert!(!shown.chars().any(moves), "{shown:?}");
     }
 }
 

@@ -37,7 +37,7 @@ impl Problem {
         Self {
             line: place(at.line()),
             column: place(at.column()),
-            what: what.into(),
+            what: printable(&what.into()),
             hint: None,
             width,
             snippet: String::new(),
@@ -55,16 +55,23 @@ impl Problem {
     fn quote(mut self, text: &str) -> Self {
         const LONGEST: usize = 120;
         let line = text.lines().nth(self.line - 1).unwrap_or_default();
-        self.snippet = line
-            .chars()
-            .take(LONGEST)
-            .map(|c| if c.is_control() { ' ' } else { c })
-            .collect();
+        self.snippet = printable(&line.chars().take(LONGEST).collect::<String>());
         let rest = line.chars().skip(self.column - 1).collect::<String>();
         let token = rest.trim_end().chars().count().max(1);
         self.width = self.width.min(token).min(LONGEST);
         self
     }
+}
+
+/// One column for each character, and none that moves the cursor or turns the reading direction.
+pub(super) fn printable(text: &str) -> String {
+    let turns = |c| matches!(c, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
+    let show = |c: char| match c {
+        '\t' => ' ',
+        c if c.is_control() || turns(c) => char::REPLACEMENT_CHARACTER,
+        c => c,
+    };
+    text.chars().map(show).collect()
 }
 
 impl DocumentError {

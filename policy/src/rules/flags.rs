@@ -52,7 +52,7 @@ pub(super) fn parse(flag: &str) -> Result<DomainRule, FlagError> {
     })?;
     Ok(DomainRule {
         allow_private: false,
-        origin: Origin::Flag(flag.into()),
+        origin: Origin::Flag(flag.escape_debug().to_string().into()),
         pattern,
         ports: Ports::one(port),
         protocol,
@@ -66,7 +66,7 @@ fn read(flag: &str) -> Result<(Protocol, Pattern, u16), What> {
         "tls" => (Protocol::Tls, Some(443)),
         "http" => (Protocol::Http, Some(80)),
         "tcp" => (Protocol::Tcp, None),
-        other => return Err(What::Scheme(other.to_owned())),
+        other => return Err(What::Scheme(other.escape_debug().to_string())),
     };
     if matches!(Host::parse_with_port(rest), Ok((Host::Address(_), _)))
         || rest.parse::<std::net::Ipv6Addr>().is_ok()

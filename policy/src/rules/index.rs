@@ -72,6 +72,20 @@ impl Index {
         index
     }
 
+    /// Only names, for whichever port.
+    pub(crate) fn of_patterns(patterns: impl Iterator<Item = Pattern>) -> Self {
+        let mut index = Self::default();
+        for (pattern, number) in patterns.zip(0..) {
+            let entry = Entry {
+                number,
+                protocol: Protocol::Auto,
+                private: false,
+            };
+            index.names.insert(&pattern, &Ports::All, entry);
+        }
+        index
+    }
+
     /// The rules about `name`.
     pub(crate) fn name(&self, name: &Name, port: u16) -> Found {
         let mut found = Found::default();
