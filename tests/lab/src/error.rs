@@ -47,10 +47,12 @@ impl LabError {
     pub fn hint(&self) -> Option<&'static str> {
         match self {
             Self::NoHelper { .. } => Some("build it first: cargo build -p bottle-lab"),
-            Self::Build(why) if why.contains("user namespace") => {
-                Some("allow unprivileged user namespaces, or start as root; `bottle doctor` shows the exact command")
+            Self::Build(why) if why.contains("user namespace") => Some(
+                "allow unprivileged user namespaces, or start as root; `bottle doctor` shows the exact command",
+            ),
+            Self::CaptureLost { .. } => {
+                Some("send less, or start the lab with Options::without_capture")
             }
-            Self::CaptureLost { .. } => Some("send less, or start the lab with Options::without_capture"),
             _ => None,
         }
     }

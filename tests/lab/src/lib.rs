@@ -14,6 +14,7 @@ pub mod capture;
 pub mod helper;
 pub mod journal;
 
+mod executables;
 mod internet;
 mod protocol;
 mod sys;

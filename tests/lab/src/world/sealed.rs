@@ -57,7 +57,8 @@ fn open_way(directory: &Path) -> io::Result<()> {
     let directory = fs::canonicalize(directory)?;
     let mut parents: Vec<&Path> = directory.ancestors().skip(1).collect();
     parents.reverse();
-    let closed = |path: &Path| Ok::<_, io::Error>(fs::metadata(path)?.permissions().mode() & 0o001 == 0);
+    let closed =
+        |path: &Path| Ok::<_, io::Error>(fs::metadata(path)?.permissions().mode() & 0o001 == 0);
     for parent in parents {
         if closed(parent)? {
             return replace(parent, &directory);
@@ -70,12 +71,24 @@ fn replace(parent: &Path, directory: &Path) -> io::Result<()> {
     let aside = Path::new("/run/lab-tree");
     fs::create_dir(aside)?;
     bind(directory, aside)?;
-    mount(Some("lab"), parent, Some("tmpfs"), MsFlags::empty(), Some("mode=755"))?;
+    mount(
+        Some("lab"),
+        parent,
+        Some("tmpfs"),
+        MsFlags::empty(),
+        Some("mode=755"),
+    )?;
     fs::create_dir_all(directory)?;
     bind(aside, directory)
 }
 
 fn bind(source: &Path, target: &Path) -> io::Result<()> {
     let flags = MsFlags::MS_BIND | MsFlags::MS_REC;
-    Ok(mount(Some(source), target, None::<&str>, flags, None::<&str>)?)
+    Ok(mount(
+        Some(source),
+        target,
+        None::<&str>,
+        flags,
+        None::<&str>,
+    )?)
 }
