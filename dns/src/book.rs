@@ -26,7 +26,7 @@ pub(crate) struct PolicyBook {
 impl PolicyBook {
     /// A name that is no name in the policy's sense can be in no rule.
     fn allowed(&self, name: &str) -> Result<Name, Reason> {
-        let name = Name::try_from(name.to_owned()).map_err(|_| Reason::NoRule)?;
+        let name = Name::parse(name).map_err(|_| Reason::NoRule)?;
         resolvable(&self.rules, &name).map(|()| name)
     }
 }

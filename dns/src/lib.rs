@@ -1,7 +1,7 @@
 //! The DNS sinkhole: every query of the workload ends here, and not one leaves.
 //!
-//! A query's bytes are parsed ([`request`]), the name in it is told apart ([`asked`]), what is known of it becomes an
-//! outcome ([`outcome`]) by asking the policy and the leases ([`book`]), and that is written as an answer ([`response`]).
+//! A query's bytes are parsed (`request`), the name in it is told apart (`asked`), what is known of it becomes an
+//! outcome (`outcome`) by asking the policy and the leases (`book`), and that is written as an answer (`response`).
 //! [`Sinkhole`] joins them without any I/O; [`serve_udp`] and [`serve_tcp`] do the I/O on sockets that they are handed.
 
 mod sinkhole;

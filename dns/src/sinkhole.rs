@@ -98,7 +98,7 @@ impl Sinkhole {
                 self.denials.denied(&name, &type_name(kind), reason);
                 let extended = Extended {
                     code: BLOCKED,
-                    text: "the policy of this sandbox does not allow this name",
+                    text: reason.sentence(),
                 };
                 Content {
                     code: ResponseCode::NXDomain,

@@ -9,8 +9,8 @@ use std::sync::Arc;
 use crate::sys::{Batch, watch};
 use crate::{ServeError, Sinkhole, Transport};
 
-/// Datagrams a system call. Larger batches gain nothing on loopback and delay the first answer.
-const BATCH: usize = 32;
+/// Datagrams a system call. More would save little: a client waits while the answers to a batch are made.
+const BATCH: usize = 16;
 
 /// Answers on `socket` until it fails. Holds at most one batch of queries and answers; what can't be sent at once is dropped,
 /// as datagrams may be.
