@@ -10,7 +10,6 @@ use netlink_packet_route::link::LinkFlags;
 use serde::{Deserialize, Serialize};
 
 use crate::layout::{Layout, Side};
-use crate::links::VETH;
 use crate::ruleset::ruleset;
 use crate::survey::route::hex;
 use crate::survey::{Address, Link, Listener, Neighbour, Route, Rule, State, Survey, rules};
@@ -93,7 +92,7 @@ pub(crate) fn link(layout: &Layout, side: Side, it: &Link) -> Vec<String> {
         check(it.up(), "is down");
     } else if it.name == end.device {
         check(it.kind.as_deref() == Some("veth"), "is no veth");
-        check(it.index == VETH, "has another index");
+        check(it.index == end.index, "has another index");
         check(it.up(), "is down");
         check(flag(LinkFlags::Noarp), "asks for neighbours");
         check(!flag(LinkFlags::Multicast), "takes part in multicast");

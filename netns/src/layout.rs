@@ -36,6 +36,9 @@ impl std::fmt::Display for Side {
 pub struct End {
     /// The name of the device in its namespace.
     pub device: String,
+    /// The index of the device. The two ends' differ: the kernel announces a veth end with its peer's index
+    /// a second late.
+    pub index: u32,
     /// The fixed hardware address.
     pub mac: [u8; 6],
     /// The only IPv4 address, a /32.
@@ -77,12 +80,14 @@ impl Default for Layout {
         Layout {
             agent: End {
                 device: "eth0".into(),
+                index: 28,
                 mac: [2, 0, 0, 0, 0, 2],
                 v4: Ipv4Addr::new(28, 0, 0, 2),
                 v6: Ipv6Addr::new(0xfd28, 0, 0, 0, 0, 0, 0, 2),
             },
             gate: End {
                 device: "g0".into(),
+                index: 29,
                 mac: [2, 0, 0, 0, 0, 1],
                 v4: Ipv4Addr::new(28, 0, 0, 1),
                 v6: Ipv6Addr::new(0xfd28, 0, 0, 0, 0, 0, 0, 1),

@@ -21,9 +21,6 @@ use crate::layout::{End, Layout, Side};
 /// The index of loopback in every namespace.
 pub(crate) const LOOPBACK: u32 = 1;
 
-/// The index that both ends get, each in its namespace: chosen, so that no request waits for another's answer.
-pub(crate) const VETH: u32 = 28;
-
 /// The step that fails where the kernel has no veth.
 pub(crate) const MAKE_VETH: &str = "make the veth pair";
 
@@ -41,7 +38,7 @@ const CREATE: u16 = NLM_F_CREATE | NLM_F_EXCL;
 pub(crate) fn veth(layout: &Layout, agent: BorrowedFd<'_>) -> Request {
     let end = |end: &End| {
         LinkMessageBuilder::<LinkUnspec>::new()
-            .index(VETH)
+            .index(end.index)
             .name(end.device.clone())
             .mtu(layout.mtu)
             .address(end.mac.to_vec())
@@ -51,7 +48,7 @@ pub(crate) fn veth(layout: &Layout, agent: BorrowedFd<'_>) -> Request {
     let peer: LinkMessage = end(&layout.agent).setns_by_fd(agent.as_raw_fd()).build();
     let message = LinkVeth::new(&layout.gate.device, &layout.agent.device)
         .set_info_data(InfoData::Veth(InfoVeth::Peer(peer)))
-        .index(VETH)
+        .index(layout.gate.index)
         .mtu(layout.mtu)
         .address(layout.gate.mac.to_vec())
         .arp(false)
@@ -73,11 +70,11 @@ pub(crate) fn requests(layout: &Layout, side: Side) -> Vec<Request> {
         up("lo", LOOPBACK),
         address(end, end.v4.into()),
         address(end, end.v6.into()),
-        without_arp(&end.device),
+        without_arp(end),
         neighbour(end, peer, peer.v4.into()),
         neighbour(end, peer, peer.v6.into()),
-        route4(end, on_link(VETH).destination_prefix(peer.v4, 32).pref_source(end.v4).build()),
-        route6(end, RouteMessageBuilder::<Ipv6Addr>::new().output_interface(VETH).destination_prefix(peer.v6, 128).build()),
+        route4(end, on_link(end.index).destination_prefix(peer.v4, 32).pref_source(end.v4).build()),
+        route6(end, RouteMessageBuilder::<Ipv6Addr>::new().output_interface(end.index).destination_prefix(peer.v6, 128).build()),
     ];
     requests.extend(match side {
         Side::Agent => default_routes(end, peer),
@@ -87,8 +84,8 @@ pub(crate) fn requests(layout: &Layout, side: Side) -> Vec<Request> {
 }
 
 fn default_routes(end: &End, peer: &End) -> Vec<Request> {
-    let v4 = RouteMessageBuilder::<Ipv4Addr>::new().output_interface(VETH).gateway(peer.v4).build();
-    let v6 = RouteMessageBuilder::<Ipv6Addr>::new().output_interface(VETH).gateway(peer.v6).build();
+    let v4 = RouteMessageBuilder::<Ipv4Addr>::new().output_interface(end.index).gateway(peer.v4).build();
+    let v6 = RouteMessageBuilder::<Ipv6Addr>::new().output_interface(end.index).gateway(peer.v6).build();
     vec![route4(end, v4), route6(end, v6)]
 }
 
@@ -123,16 +120,16 @@ fn up(device: &str, index: u32) -> Request {
 }
 
 /// Up, and the two flags that veth does not take at its creation.
-fn without_arp(device: &str) -> Request {
-    let message = LinkUnspec::new_with_index(VETH).up().arp(false).multicast(false).build();
-    request("set the link up", device, 0, Message::SetLink(message))
+fn without_arp(end: &End) -> Request {
+    let message = LinkUnspec::new_with_index(end.index).up().arp(false).multicast(false).build();
+    request("set the link up", &end.device, 0, Message::SetLink(message))
 }
 
 /// A single address: no prefix route, no broadcast, no duplicate detection.
 fn address(end: &End, address: IpAddr) -> Request {
     let mut message: AddressMessage = match address {
-        IpAddr::V4(v4) => AddressMessageBuilder::<Ipv4Addr>::new().index(VETH).address(v4, 32).build(),
-        IpAddr::V6(v6) => AddressMessageBuilder::<Ipv6Addr>::new().index(VETH).address(v6, 128).build(),
+        IpAddr::V4(v4) => AddressMessageBuilder::<Ipv4Addr>::new().index(end.index).address(v4, 32).build(),
+        IpAddr::V6(v6) => AddressMessageBuilder::<Ipv6Addr>::new().index(end.index).address(v6, 128).build(),
     };
     let flags = AddressFlags::Nodad | AddressFlags::Noprefixroute;
     message.attributes.push(AddressAttribute::Flags(flags));
@@ -142,7 +139,7 @@ fn address(end: &End, address: IpAddr) -> Request {
 fn neighbour(end: &End, peer: &End, address: IpAddr) -> Request {
     let mut message = NeighbourMessage::default();
     message.header.family = if address.is_ipv4() { AddressFamily::Inet } else { AddressFamily::Inet6 };
-    message.header.ifindex = VETH;
+    message.header.ifindex = end.index;
     message.header.state = NeighbourState::Permanent;
     message.attributes = vec![
         NeighbourAttribute::Destination(address.into()),

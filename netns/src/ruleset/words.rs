@@ -152,11 +152,10 @@ pub(super) fn opens_no_connection() -> Vec<Say> {
 }
 
 fn tcp_flags(mask: &[&'static str], op: Operator) -> Vec<Say> {
-    let mask = mask.iter().map(|flag| text(*flag)).collect();
-    let masked = BinaryOperation::AND(
-        Expression::Named(field("tcp", "flags")),
-        Expression::BinaryOperation(Box::new(BinaryOperation::OR(mask))),
-    );
+    // Two at a time: older versions of nft take no more.
+    let or = |all, flag| Expression::BinaryOperation(Box::new(BinaryOperation::OR(vec![all, flag])));
+    let mask = mask.iter().map(|flag| text(*flag)).reduce(or).unwrap_or(Expression::Number(0));
+    let masked = BinaryOperation::AND(Expression::Named(field("tcp", "flags")), mask);
     vec![Statement::Match(Match {
         left: Expression::BinaryOperation(Box::new(masked)),
         right: text("syn"),

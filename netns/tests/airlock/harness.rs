@@ -20,7 +20,10 @@ const RUN: &str = "BOTTLE_NETNS_TEST";
 pub(crate) fn main(groups: &[&[Test]]) -> ExitCode {
     let tests = || groups.iter().flat_map(|group| group.iter());
     if let Ok(wanted) = std::env::var(RUN) {
-        let (_, body) = tests().find(|(name, _)| *name == wanted).expect("the test was named by this binary");
+        let (_, body) = tests()
+            .chain([&crate::handover::BUILDER])
+            .find(|(name, _)| *name == wanted)
+            .expect("the test was named by this binary");
         body();
         return ExitCode::SUCCESS;
     }
@@ -34,6 +37,11 @@ pub(crate) fn main(groups: &[&[Test]]) -> ExitCode {
     run(&chosen)
 }
 
+/// Makes a command that runs this binary do one thing of it.
+pub(crate) fn myself(command: &mut Command, name: &str) {
+    command.env(RUN, name).env("RUST_BACKTRACE", "0");
+}
+
 fn run(tests: &[&Test]) -> ExitCode {
     let folder = tempfile::tempdir().expect("a folder for a copy of this binary");
     let program = readable_copy(folder.path());
@@ -44,7 +52,7 @@ fn run(tests: &[&Test]) -> ExitCode {
         for user in users {
             let who = if *user == 0 { "root" } else { "an ordinary user" };
             let mut command = Command::new(&program);
-            command.env(RUN, name).env("RUST_BACKTRACE", "0");
+            myself(&mut command, name);
             if geteuid().is_root() && *user != 0 {
                 command.uid(*user).gid(*user);
             }

@@ -36,6 +36,11 @@ pub(crate) fn another(owner: Owner) -> Airlock {
     build(&layout(), owner).unwrap_or_else(|error| panic!("no airlock: {error} ({error:?})"))
 }
 
+/// An airlock to spoil on each side.
+pub(crate) fn one_for_each_side() -> [(Airlock, Side); 2] {
+    [(airlock(), Side::Agent), (another(Owner::Inherited), Side::Gate)]
+}
+
 /// Moves this test to one of the two namespaces.
 pub(crate) fn go(airlock: &Airlock, side: Side) {
     let namespace = match side {

@@ -5,10 +5,25 @@
 
 mod harness;
 mod lab;
+mod raw;
+mod tools;
 
 mod build;
+mod deviate;
+mod floor;
+mod handover;
 mod reach;
+mod refuse;
+mod rules;
 
 fn main() -> std::process::ExitCode {
-    harness::main(&[build::TESTS, reach::TESTS])
+    harness::main(&[
+        build::TESTS,
+        reach::TESTS,
+        refuse::TESTS,
+        floor::TESTS,
+        rules::TESTS,
+        deviate::TESTS,
+        handover::TESTS,
+    ])
 }
