@@ -135,13 +135,19 @@ impl Layout {
 
     /// Where TPROXY delivers.
     pub fn transparent(&self) -> [SocketAddr; 2] {
-        [IpAddr::V4(Ipv4Addr::LOCALHOST), IpAddr::V6(Ipv6Addr::LOCALHOST)]
-            .map(|address| SocketAddr::new(address, self.transparent_port))
+        [
+            IpAddr::V4(Ipv4Addr::LOCALHOST),
+            IpAddr::V6(Ipv6Addr::LOCALHOST),
+        ]
+        .map(|address| SocketAddr::new(address, self.transparent_port))
     }
 
     /// Where the gate's own DNS sockets are bound: any address, both families.
     pub fn dns(&self) -> [SocketAddr; 2] {
-        [IpAddr::V4(Ipv4Addr::UNSPECIFIED), IpAddr::V6(Ipv6Addr::UNSPECIFIED)]
-            .map(|address| SocketAddr::new(address, self.dns_port))
+        [
+            IpAddr::V4(Ipv4Addr::UNSPECIFIED),
+            IpAddr::V6(Ipv6Addr::UNSPECIFIED),
+        ]
+        .map(|address| SocketAddr::new(address, self.dns_port))
     }
 }

@@ -91,8 +91,12 @@ pub(crate) fn read(file: &File) -> std::io::Result<String> {
 }
 
 fn device_settings(device: &str) -> impl Iterator<Item = (String, &'static str)> {
-    let v4 = DEVICE4.into_iter().map(move |(name, value)| (format!("net/ipv4/conf/{device}/{name}"), value));
-    let v6 = DEVICE6.into_iter().map(move |(name, value)| (format!("net/ipv6/conf/{device}/{name}"), value));
+    let v4 = DEVICE4
+        .into_iter()
+        .map(move |(name, value)| (format!("net/ipv4/conf/{device}/{name}"), value));
+    let v6 = DEVICE6
+        .into_iter()
+        .map(move |(name, value)| (format!("net/ipv6/conf/{device}/{name}"), value));
     v4.chain(v6)
 }
 
@@ -102,25 +106,46 @@ fn ensure(side: Side, path: &str, value: &str) -> Result<(), BuildError> {
     if read(&file).map_err(fail)? == value {
         return Ok(());
     }
-    let writable = OpenOptions::new().write(true).open(format!("/proc/sys/{path}"));
+    let writable = OpenOptions::new()
+        .write(true)
+        .open(format!("/proc/sys/{path}"));
     // An empty bitmap is written as an empty line.
-    writable.and_then(|mut file| file.write_all(format!("{value}\n").as_bytes())).map_err(fail)
+    writable
+        .and_then(|mut file| file.write_all(format!("{value}\n").as_bytes()))
+        .map_err(fail)
 }
 
 fn open(side: Side, path: String, expected: &str) -> Result<Sysctl, BuildError> {
-    let file = File::open(format!("/proc/sys/{path}")).map_err(|source| failed(side, &path, &source))?;
-    Ok(Sysctl { side, path, expected: expected.to_owned(), fd: OwnedFd::from(file) })
+    let file =
+        File::open(format!("/proc/sys/{path}")).map_err(|source| failed(side, &path, &source))?;
+    Ok(Sysctl {
+        side,
+        path,
+        expected: expected.to_owned(),
+        fd: OwnedFd::from(file),
+    })
 }
 
 fn failed(side: Side, path: &str, source: &std::io::Error) -> BuildError {
-    let errno = source.raw_os_error().map_or(Errno::UnknownErrno, Errno::from_raw);
-    BuildError::Sysctl { side, path: path.to_owned(), errno }
+    let errno = source
+        .raw_os_error()
+        .map_or(Errno::UnknownErrno, Errno::from_raw);
+    BuildError::Sysctl {
+        side,
+        path: path.to_owned(),
+        errno,
+    }
 }
 
 /// What every watched setting must be.
 pub(crate) fn expected(layout: &Layout, side: Side) -> Vec<(String, String)> {
     let devices = ["all", layout.end(side).device.as_str()];
     let of_devices = devices.into_iter().flat_map(device_settings);
-    let of_all = WHOLE.into_iter().map(|(path, value)| (path.to_owned(), value));
-    of_devices.chain(of_all).map(|(path, value)| (path, value.to_owned())).collect()
+    let of_all = WHOLE
+        .into_iter()
+        .map(|(path, value)| (path.to_owned(), value));
+    of_devices
+        .chain(of_all)
+        .map(|(path, value)| (path, value.to_owned()))
+        .collect()
 }

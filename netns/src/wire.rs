@@ -11,7 +11,9 @@ use netlink_packet_core::{
     NetlinkPayload, NetlinkSerializable,
 };
 use nix::errno::Errno;
-use nix::sys::socket::{self, AddressFamily, MsgFlags, NetlinkAddr, SockFlag, SockProtocol, SockType, sockopt};
+use nix::sys::socket::{
+    self, AddressFamily, MsgFlags, NetlinkAddr, SockFlag, SockProtocol, SockType, sockopt,
+};
 use nix::sys::time::TimeVal;
 use thiserror::Error;
 
@@ -81,7 +83,12 @@ impl Wire {
         let first = self.take_sequence(count);
         let mut bytes = Vec::new();
         for (sequence, (flags, body)) in (first..).zip(requests) {
-            append(&mut bytes, sequence, flags | NLM_F_REQUEST | NLM_F_ACK, body);
+            append(
+                &mut bytes,
+                sequence,
+                flags | NLM_F_REQUEST | NLM_F_ACK,
+                body,
+            );
         }
         self.send(&bytes)?;
         self.collect_acks::<T>(first, count)
@@ -116,7 +123,9 @@ impl Wire {
     where
         T: NetlinkSerializable + NetlinkDeserializable,
     {
-        Ok(self.dump_once(body, NLM_F_ACK)?.and_then(|mut answers| answers.pop()))
+        Ok(self
+            .dump_once(body, NLM_F_ACK)?
+            .and_then(|mut answers| answers.pop()))
     }
 
     fn dump_once<T>(&self, body: T, flags: u16) -> Result<Option<Vec<T>>, WireError>
@@ -148,13 +157,19 @@ impl Wire {
         }
     }
 
-    fn collect_acks<T: NetlinkDeserializable>(&self, first: u32, count: usize) -> Result<(), WireError> {
+    fn collect_acks<T: NetlinkDeserializable>(
+        &self,
+        first: u32,
+        count: usize,
+    ) -> Result<(), WireError> {
         let mut missing = count;
         let mut failure = None;
         while missing > 0 {
             for message in self.receive::<T>()? {
                 let index = message.header.sequence_number.wrapping_sub(first) as usize;
-                let NetlinkPayload::Error(error) = message.payload else { continue };
+                let NetlinkPayload::Error(error) = message.payload else {
+                    continue;
+                };
                 match error.code {
                     // A batch that fails as a whole acknowledges nothing more.
                     Some(code) if failure.is_none() => failure = Some(refused(index, code.get())),
@@ -184,20 +199,29 @@ impl Wire {
 
     fn send(&self, bytes: &[u8]) -> Result<(), WireError> {
         let sent = socket::send(self.socket.as_raw_fd(), bytes, MsgFlags::empty());
-        sent.map(drop).map_err(|errno| WireError::Socket { call: "send on netlink", errno })
+        sent.map(drop).map_err(|errno| WireError::Socket {
+            call: "send on netlink",
+            errno,
+        })
     }
 
     fn receive<T: NetlinkDeserializable>(&self) -> Result<Vec<NetlinkMessage<T>>, WireError> {
         let mut buffer = vec![0_u8; DATAGRAM];
         let length = socket::recv(self.socket.as_raw_fd(), &mut buffer, MsgFlags::empty())
-            .map_err(|errno| WireError::Socket { call: "receive on netlink", errno })?;
+            .map_err(|errno| WireError::Socket {
+                call: "receive on netlink",
+                errno,
+            })?;
         parse(&buffer[..length])
     }
 }
 
 impl From<OwnedFd> for Wire {
     fn from(socket: OwnedFd) -> Self {
-        Wire { socket, sequence: Cell::new(1) }
+        Wire {
+            socket,
+            sequence: Cell::new(1),
+        }
     }
 }
 
@@ -216,9 +240,15 @@ impl AsFd for Wire {
 /// Opens and binds a netlink socket in the current network namespace, subscribed to `groups` (a mask).
 pub(crate) fn open(protocol: SockProtocol, groups: u32) -> Result<OwnedFd, WireError> {
     let fail = |call| move |errno| WireError::Socket { call, errno };
-    let socket = socket::socket(AddressFamily::Netlink, SockType::Raw, SockFlag::SOCK_CLOEXEC, protocol)
-        .map_err(fail("netlink socket"))?;
-    socket::bind(socket.as_raw_fd(), &NetlinkAddr::new(0, groups)).map_err(fail("bind netlink socket"))?;
+    let socket = socket::socket(
+        AddressFamily::Netlink,
+        SockType::Raw,
+        SockFlag::SOCK_CLOEXEC,
+        protocol,
+    )
+    .map_err(fail("netlink socket"))?;
+    socket::bind(socket.as_raw_fd(), &NetlinkAddr::new(0, groups))
+        .map_err(fail("bind netlink socket"))?;
     // The kernel answers at once; a socket that stays silent must not hang the builder.
     socket::setsockopt(&socket, sockopt::ReceiveTimeout, &TimeVal::new(5, 0))
         .map_err(fail("time limit of netlink socket"))?;
@@ -226,7 +256,9 @@ pub(crate) fn open(protocol: SockProtocol, groups: u32) -> Result<OwnedFd, WireE
 }
 
 /// Splits a datagram into its messages.
-pub(crate) fn parse<T: NetlinkDeserializable>(mut bytes: &[u8]) -> Result<Vec<NetlinkMessage<T>>, WireError> {
+pub(crate) fn parse<T: NetlinkDeserializable>(
+    mut bytes: &[u8],
+) -> Result<Vec<NetlinkMessage<T>>, WireError> {
     let mut messages = Vec::new();
     while !bytes.is_empty() {
         let message = NetlinkMessage::<T>::deserialize(bytes)
@@ -242,7 +274,12 @@ pub(crate) fn parse<T: NetlinkDeserializable>(mut bytes: &[u8]) -> Result<Vec<Ne
 }
 
 /// Appends one message with its header.
-pub(crate) fn append<T: NetlinkSerializable>(bytes: &mut Vec<u8>, sequence: u32, flags: u16, body: T) {
+pub(crate) fn append<T: NetlinkSerializable>(
+    bytes: &mut Vec<u8>,
+    sequence: u32,
+    flags: u16,
+    body: T,
+) {
     let mut message = NetlinkMessage::new(Default::default(), NetlinkPayload::InnerMessage(body));
     message.header.flags = flags;
     message.header.sequence_number = sequence;
@@ -253,7 +290,10 @@ pub(crate) fn append<T: NetlinkSerializable>(bytes: &mut Vec<u8>, sequence: u32,
 }
 
 fn refused(index: usize, code: i32) -> WireError {
-    WireError::Refused { index, errno: Errno::from_raw(code.abs()) }
+    WireError::Refused {
+        index,
+        errno: Errno::from_raw(code.abs()),
+    }
 }
 
 /// Makes reads return at once.
@@ -261,5 +301,8 @@ pub(crate) fn set_nonblocking(socket: &OwnedFd) -> Result<(), WireError> {
     use nix::fcntl::{FcntlArg, OFlag, fcntl};
     fcntl(socket, FcntlArg::F_SETFL(OFlag::O_NONBLOCK))
         .map(drop)
-        .map_err(|errno| WireError::Socket { call: "set a netlink socket non-blocking", errno })
+        .map_err(|errno| WireError::Socket {
+            call: "set a netlink socket non-blocking",
+            errno,
+        })
 }

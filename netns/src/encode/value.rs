@@ -2,8 +2,8 @@
 
 use std::net::IpAddr;
 
-use nftables::expr::{Expression, MetaKey, PayloadField};
 use netlink_packet_netfilter::nftables::MetaKey as KernelKey;
+use nftables::expr::{Expression, MetaKey, PayloadField};
 
 use super::EncodeError;
 
@@ -34,7 +34,11 @@ pub(super) fn place(field: &PayloadField<'_>) -> Result<Place, EncodeError> {
         ("icmp" | "icmpv6", "type") => (TRANSPORT, 0, 1),
         _ => return Err(EncodeError::unknown(field)),
     };
-    Ok(Place { base, offset, length })
+    Ok(Place {
+        base,
+        offset,
+        length,
+    })
 }
 
 /// The kernel's number of a meta key.
@@ -42,6 +46,7 @@ pub(super) fn meta_key(key: MetaKey) -> Result<KernelKey, EncodeError> {
     match key {
         MetaKey::Iifname => Ok(KernelKey::Iifname),
         MetaKey::Oifname => Ok(KernelKey::Oifname),
+        MetaKey::Iiftype => Ok(KernelKey::Iftype),
         MetaKey::Nfproto => Ok(KernelKey::Nfproto),
         MetaKey::L4proto => Ok(KernelKey::L4Proto),
         other => Err(EncodeError::unknown(other)),
@@ -50,13 +55,16 @@ pub(super) fn meta_key(key: MetaKey) -> Result<KernelKey, EncodeError> {
 
 /// The bytes of a value that a meta key is compared with.
 pub(super) fn of_meta(key: MetaKey, value: &Expression<'_>) -> Result<Vec<u8>, EncodeError> {
-    let Expression::String(text) = value else { return Err(EncodeError::unknown(value)) };
+    let Expression::String(text) = value else {
+        return Err(EncodeError::unknown(value));
+    };
     match (key, text.as_ref()) {
         (MetaKey::Iifname | MetaKey::Oifname, name) if name.len() < libc::IFNAMSIZ => {
             let mut bytes = name.as_bytes().to_vec();
             bytes.resize(libc::IFNAMSIZ, 0);
             Ok(bytes)
         }
+        (MetaKey::Iiftype, "ether") => Ok(libc::ARPHRD_ETHER.to_ne_bytes().to_vec()),
         (MetaKey::Nfproto, "ipv4") => Ok(vec![2]),
         (MetaKey::Nfproto, "ipv6") => Ok(vec![10]),
         (MetaKey::L4proto, name) => protocol(name).map(|number| vec![number]),
@@ -78,27 +86,36 @@ fn protocol(name: &str) -> Result<u8, EncodeError> {
 }
 
 /// The bytes of a value that a header field is compared with.
-pub(super) fn of_field(field: &PayloadField<'_>, value: &Expression<'_>) -> Result<Vec<u8>, EncodeError> {
+pub(super) fn of_field(
+    field: &PayloadField<'_>,
+    value: &Expression<'_>,
+) -> Result<Vec<u8>, EncodeError> {
     let unknown = || EncodeError::unknown((field, value));
     match (field.protocol.as_ref(), field.field.as_ref(), value) {
-        (_, "sport" | "dport", Expression::Number(port)) => {
-            u16::try_from(*port).map(|port| port.to_be_bytes().to_vec()).map_err(|_| unknown())
-        }
+        (_, "sport" | "dport", Expression::Number(port)) => u16::try_from(*port)
+            .map(|port| port.to_be_bytes().to_vec())
+            .map_err(|_| unknown()),
         ("ip" | "ip6", _, Expression::String(text)) => match text.parse() {
             Ok(IpAddr::V4(address)) => Ok(address.octets().to_vec()),
             Ok(IpAddr::V6(address)) => Ok(address.octets().to_vec()),
             Err(_) => Err(unknown()),
         },
-        ("ether", "daddr", Expression::String(text)) => {
-            text.split(':').map(|byte| u8::from_str_radix(byte, 16)).collect::<Result<_, _>>().map_err(|_| unknown())
-        }
+        ("ether", "daddr", Expression::String(text)) => text
+            .split(':')
+            .map(|byte| u8::from_str_radix(byte, 16))
+            .collect::<Result<_, _>>()
+            .map_err(|_| unknown()),
         ("ether", "type", Expression::String(text)) => match text.as_ref() {
             "ip" => Ok(vec![0x08, 0x00]),
             "ip6" => Ok(vec![0x86, 0xdd]),
             _ => Err(unknown()),
         },
-        ("icmp", "type", Expression::String(text)) if text == "destination-unreachable" => Ok(vec![3]),
-        ("icmpv6", "type", Expression::String(text)) => icmpv6(text).map(|kind| vec![kind]).ok_or_else(unknown),
+        ("icmp", "type", Expression::String(text)) if text == "destination-unreachable" => {
+            Ok(vec![3])
+        }
+        ("icmpv6", "type", Expression::String(text)) => {
+            icmpv6(text).map(|kind| vec![kind]).ok_or_else(unknown)
+        }
         _ => Err(unknown()),
     }
 }
@@ -126,7 +143,9 @@ pub(super) fn tcp_flags(value: &Expression<'_>) -> Result<u8, EncodeError> {
             _ => Err(EncodeError::unknown(value)),
         },
         Expression::BinaryOperation(operation) => match operation.as_ref() {
-            OR(flags) => flags.iter().try_fold(0, |bits, flag| Ok(bits | tcp_flags(flag)?)),
+            OR(flags) => flags
+                .iter()
+                .try_fold(0, |bits, flag| Ok(bits | tcp_flags(flag)?)),
             other => Err(EncodeError::unknown(other)),
         },
         other => Err(EncodeError::unknown(other)),

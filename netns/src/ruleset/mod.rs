@@ -25,5 +25,7 @@ pub fn ruleset(layout: &Layout, side: Side) -> Nftables<'static> {
         Side::Agent => agent::objects(layout),
         Side::Gate => gate::objects(layout),
     };
-    Nftables { objects: objects.into() }
+    Nftables {
+        objects: objects.into(),
+    }
 }
