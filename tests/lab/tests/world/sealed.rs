@@ -84,7 +84,7 @@ except OSError as error: print(type(error).__name__, error.errno)";
     assert_eq!(attempt("11.6.6.6"), "ConnectionRefusedError 111\n");
     assert_eq!(attempt("2600:db:6::6"), "ConnectionRefusedError 111\n");
     assert_eq!(attempt("11.255.0.1"), "OSError 113\n");
-    assert_eq!(attempt("2600:db:ffff::1"), "OSError 113\n");
+    assert_eq!(attempt("2600:db:ffff::1"), "OSError 101\n");
 }
 
 #[test]
