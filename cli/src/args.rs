@@ -8,7 +8,12 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 
 /// Run a command where the only way out is a door that someone watches.
 #[derive(Debug, Parser)]
-#[command(name = "bottle", version, max_term_width = 100, disable_help_subcommand = true)]
+#[command(
+    name = "bottle",
+    version,
+    max_term_width = 100,
+    disable_help_subcommand = true
+)]
 pub struct Cli {
     /// What to do.
     #[command(subcommand)]
@@ -18,6 +23,8 @@ pub struct Cli {
 /// The verbs.
 #[derive(Debug, Subcommand)]
 pub enum Verb {
+    /// Run a command in a bottle
+    Run(RunArgs),
     /// Say whether a policy lets a destination through, by which rule, and what would change that
     Why(WhyArgs),
     /// Check and show policies
@@ -45,7 +52,12 @@ pub struct PolicyArgs {
     pub allow: Vec<String>,
     /// enforce: only what is allowed. observe: everything but private and metadata addresses,
     /// recorded
-    #[arg(long, value_enum, value_name = "MODE")]
+    #[arg(
+        long,
+        value_enum,
+        value_name = "enforce|observe",
+        hide_possible_values = true
+    )]
     pub mode: Option<ModeArg>,
     /// The same as --mode observe
     #[arg(long, conflicts_with_all = ["policy", "allow", "mode"])]
@@ -270,9 +282,15 @@ impl PolicyArgs {
 
 /// `SEQ:HASH`.
 fn parse_head(text: &str) -> Result<(u64, Digest), String> {
-    let (seq, hash) = text.split_once(':').ok_or("a number, a colon and a hash are expected")?;
-    let seq = seq.parse().map_err(|_| "not a sequence number".to_owned())?;
-    let hash: Digest = hash.parse().map_err(|error: bottle_evidence::digest::NotADigest| error.to_string())?;
+    let (seq, hash) = text
+        .split_once(':')
+        .ok_or("a number, a colon and a hash are expected")?;
+    let seq = seq
+        .parse()
+        .map_err(|_| "not a sequence number".to_owned())?;
+    let hash: Digest = hash
+        .parse()
+        .map_err(|error: bottle_evidence::digest::NotADigest| error.to_string())?;
     Ok((seq, hash))
 }
 
@@ -285,7 +303,9 @@ fn parse_duration(text: &str) -> Result<Duration, String> {
         "h" => 3600,
         unit => return Err(format!("no such unit of time: {unit}; write s, m or h")),
     };
-    let number: u64 = digits.parse().map_err(|_| "not a number of seconds".to_owned())?;
+    let number: u64 = digits
+        .parse()
+        .map_err(|_| "not a number of seconds".to_owned())?;
     match number.checked_mul(seconds) {
         Some(total @ 1..) => Ok(Duration::from_secs(total)),
         _ => Err("not a time that can pass".to_owned()),
@@ -320,8 +340,14 @@ mod tests {
     #[test]
     fn what_follows_the_image_is_the_command() {
         assert_eq!(command("bottle run host npm install"), ["npm", "install"]);
-        assert_eq!(command("bottle run host curl -sI https://a.example"), ["curl", "-sI", "https://a.example"]);
-        assert_eq!(command("bottle run --allow x.example host -- curl -v -e k"), ["curl", "-v", "-e", "k"]);
+        assert_eq!(
+            command("bottle run host curl -sI https://a.example"),
+            ["curl", "-sI", "https://a.example"]
+        );
+        assert_eq!(
+            command("bottle run --allow x.example host -- curl -v -e k"),
+            ["curl", "-v", "-e", "k"]
+        );
         assert_eq!(command("bottle run host"), [""; 0]);
         assert_eq!(command("bottle run host --policy x"), ["--policy", "x"]);
         assert_eq!(command("bottle run host --help"), ["--help"]);
@@ -329,14 +355,22 @@ mod tests {
 
     #[test]
     fn only_the_separator_right_after_the_image_is_dropped() {
-        assert_eq!(command("bottle run host -- npm run -- x"), ["npm", "run", "--", "x"]);
-        assert_eq!(command("bottle run host npm run -- x"), ["npm", "run", "--", "x"]);
+        assert_eq!(
+            command("bottle run host -- npm run -- x"),
+            ["npm", "run", "--", "x"]
+        );
+        assert_eq!(
+            command("bottle run host npm run -- x"),
+            ["npm", "run", "--", "x"]
+        );
         assert_eq!(command("bottle run host -- -- x"), ["--", "x"]);
     }
 
     #[test]
     fn options_before_the_image_are_bottles() {
-        let run = run("bottle run --allow a.example --allow tcp://b.example:22 -e A=1 -e B -it -w /x host true");
+        let run = run(
+            "bottle run --allow a.example --allow tcp://b.example:22 -e A=1 -e B -it -w /x host true",
+        );
         assert_eq!(run.policy.allow, ["a.example", "tcp://b.example:22"]);
         assert_eq!(run.env, ["A=1", "B"]);
         assert!(run.interactive && run.tty);
@@ -360,7 +394,16 @@ mod tests {
         assert_eq!(parse_duration("90s"), Ok(Duration::from_secs(90)));
         assert_eq!(parse_duration("15m"), Ok(Duration::from_secs(900)));
         assert_eq!(parse_duration("2h"), Ok(Duration::from_secs(7200)));
-        for wrong in ["", "s", "0", "-1", "1d", "1.5h", "99999999999999999999", "9999999999999999999h"] {
+        for wrong in [
+            "",
+            "s",
+            "0",
+            "-1",
+            "1d",
+            "1.5h",
+            "99999999999999999999",
+            "9999999999999999999h",
+        ] {
             assert!(parse_duration(wrong).is_err(), "{wrong}");
         }
     }

@@ -1,32 +1,36 @@
 //! The command: parsing and reporting.
 
-#![allow(unreachable_pub, reason = "a binary exports nothing; pub means visible in the whole command")]
+#![allow(
+    unreachable_pub,
+    reason = "a binary exports nothing; pub means visible in the whole command"
+)]
 
 mod args;
 mod commands;
 mod keys;
 mod report;
 mod rules;
+mod state;
 mod stdout;
-mod surroundings;
 mod sys;
 
 use std::process::ExitCode;
 
+use bottle_runtime::caller::Caller;
 use clap::Parser;
 
 use args::{Cli, Verb};
 use report::{Failure, Reporter};
-use surroundings::Surroundings;
 
 fn main() -> ExitCode {
+    bottle_runtime::dispatch();
     commands::doctor::attempt::dispatch();
     let reporter = Reporter::for_stderr();
     let cli = match Cli::try_parse() {
         Ok(cli) => cli,
         Err(error) => return misused(&error),
     };
-    match act(&cli.verb, &Surroundings::read(), reporter) {
+    match act(&cli.verb, reporter) {
         Ok(code) => code,
         Err(failure) => {
             reporter.failure(&failure);
@@ -35,17 +39,30 @@ fn main() -> ExitCode {
     }
 }
 
-fn act(verb: &Verb, surroundings: &Surroundings, reporter: Reporter) -> Result<ExitCode, Failure> {
+fn act(verb: &Verb, reporter: Reporter) -> Result<ExitCode, Failure> {
+    let caller = Caller::current()
+        .map_err(|source| Failure::new(Nowhere(source)).with_code(misuse(verb)))?;
     match verb {
+        Verb::Run(args) => commands::run::run(args, caller, reporter),
         Verb::Why(args) => commands::why::run(args),
         Verb::Policy(verb) => commands::policy::run(verb, reporter),
-        Verb::Audit(verb) => commands::audit::run(verb, surroundings, reporter),
-        Verb::Attest(verb) => commands::attest::run(verb, surroundings, reporter),
-        Verb::Doctor(args) => commands::doctor::run(args, surroundings, reporter),
+        Verb::Audit(verb) => commands::audit::run(verb, &caller, reporter),
+        Verb::Attest(verb) => commands::attest::run(verb, &caller, reporter),
+        Verb::Doctor(args) => commands::doctor::run(args, &caller, reporter),
     }
 }
 
-/// Prints help, or what is wrong with the arguments: 125 for `run`, whose other codes are the command's, else 2.
+/// The working directory is gone.
+#[derive(Debug, thiserror::Error)]
+#[error("cannot tell the working directory")]
+struct Nowhere(#[source] std::io::Error);
+
+/// 125 for `run`, whose other codes are the command's, else 2.
+fn misuse(verb: &Verb) -> u8 {
+    if matches!(verb, Verb::Run(_)) { 125 } else { 2 }
+}
+
+/// Prints help, or what is wrong with the arguments; the verb may be all that is known of them.
 fn misused(error: &clap::Error) -> ExitCode {
     // Nothing can be said if standard error is gone.
     let _ = error.print();

@@ -4,4 +4,5 @@ pub mod attest;
 pub mod audit;
 pub mod doctor;
 pub mod policy;
+pub mod run;
 pub mod why;

@@ -26,10 +26,7 @@ pub fn run(verb: &PolicyVerb, reporter: Reporter) -> Result<ExitCode, Failure> {
 }
 
 /// What one file turned out to be.
-enum Checked {
-    Good(Rules),
-    Bad(DocumentError),
-}
+type Checked = Result<Rules, DocumentError>;
 
 /// All files are checked, so that all errors are seen at once.
 fn check(files: &[PathBuf], as_json: bool, reporter: Reporter) -> Result<ExitCode, Failure> {
@@ -37,24 +34,28 @@ fn check(files: &[PathBuf], as_json: bool, reporter: Reporter) -> Result<ExitCod
     let mut all_good = true;
     for path in files {
         let checked = check_one(path)?;
-        all_good &= matches!(checked, Checked::Good(_));
+        all_good &= checked.is_ok();
         match checked {
             _ if as_json => answers.push(answer(path, &checked)),
-            Checked::Good(rules) => stdout::line(&summary(path, &rules))?,
-            Checked::Bad(error) => reporter.failure(&Failure::new(error)),
+            Ok(rules) => stdout::line(&summary(path, &rules))?,
+            Err(error) => reporter.failure(&Failure::new(error)),
         }
     }
     if as_json {
         stdout::json(&answers)?;
     }
-    Ok(if all_good { ExitCode::SUCCESS } else { ExitCode::from(1) })
+    Ok(if all_good {
+        ExitCode::SUCCESS
+    } else {
+        ExitCode::from(1)
+    })
 }
 
 fn check_one(path: &Path) -> Result<Checked, RulesError> {
     use bottle_policy::rules::RulesError::Document;
     match rules::read(path) {
-        Ok(document) => Ok(Checked::Good(Rules::from_documents(&[document])?)),
-        Err(RulesError::Policy(Document(error))) => Ok(Checked::Bad(error)),
+        Ok(document) => Ok(Ok(Rules::from_documents(&[document])?)),
+        Err(RulesError::Policy(Document(error))) => Ok(Err(error)),
         Err(error) => Err(error),
     }
 }
@@ -70,12 +71,16 @@ fn summary(path: &Path, rules: &Rules) -> String {
 }
 
 fn counted(count: usize, what: &str) -> String {
-    if count == 1 { format!("1 {what}") } else { format!("{count} {what}s") }
+    if count == 1 {
+        format!("1 {what}")
+    } else {
+        format!("{count} {what}s")
+    }
 }
 
 fn answer(path: &Path, checked: &Checked) -> Value {
     match checked {
-        Checked::Good(rules) => json!({
+        Ok(rules) => json!({
             "file": path,
             "ok": true,
             "mode": rules.mode(),
@@ -83,7 +88,7 @@ fn answer(path: &Path, checked: &Checked) -> Value {
             "ip_ranges": rules.ranges().len(),
             "digest": rules.digest_hex(),
         }),
-        Checked::Bad(error) => {
+        Err(error) => {
             let problems: Vec<_> = error
                 .problems()
                 .iter()

@@ -11,16 +11,17 @@ use base64ct::{Base64, Encoding};
 use bottle_evidence::dsse::Envelope;
 use bottle_evidence::predicate;
 use bottle_evidence::statement::Statement;
-use bottle_evidence::verify::{Expect, VerifyError, Verified, verify_attestation};
+use bottle_evidence::verify::{Expect, Verified, VerifyError, verify_attestation};
 use bottle_evidence::{Digest, Time};
 use bottle_policy::rules::Mode;
+use bottle_runtime::caller::Caller;
+use bottle_runtime::keys::{Origin, find_or_make};
 use serde_json::json;
 
 use crate::args::{AttestVerb, AttestVerifyArgs};
-use crate::keys::{self, Origin};
+use crate::keys;
 use crate::report::{Failure, Reporter};
-use crate::surroundings::Surroundings;
-use crate::{rules, stdout};
+use crate::{rules, state, stdout};
 
 /// An attestation that can't be read.
 #[derive(Debug, thiserror::Error)]
@@ -52,16 +53,20 @@ struct NotAccepted {
 }
 
 /// Runs the verb.
-pub fn run(verb: &AttestVerb, surroundings: &Surroundings, reporter: Reporter) -> Result<ExitCode, Failure> {
+pub fn run(verb: &AttestVerb, caller: &Caller, reporter: Reporter) -> Result<ExitCode, Failure> {
     match verb {
-        AttestVerb::Verify(args) => verify(args, surroundings, reporter),
+        AttestVerb::Verify(args) => verify(args, caller, reporter),
         AttestVerb::Show { file, json } => show(file, *json),
-        AttestVerb::Keygen { key } => keygen(key.as_deref(), surroundings, reporter),
+        AttestVerb::Keygen { key } => keygen(key.as_deref(), caller, reporter),
     }
 }
 
-fn verify(args: &AttestVerifyArgs, surroundings: &Surroundings, reporter: Reporter) -> Result<ExitCode, Failure> {
-    let keys = keys::trusted(&args.key, surroundings)?;
+fn verify(
+    args: &AttestVerifyArgs,
+    caller: &Caller,
+    reporter: Reporter,
+) -> Result<ExitCode, Failure> {
+    let keys = keys::trusted(&args.key, caller)?;
     let expect = expected(args)?;
     let bytes = read(&args.file)?;
     let verified = verify_attestation(&bytes, &keys, &expect);
@@ -75,7 +80,10 @@ fn verify(args: &AttestVerifyArgs, surroundings: &Surroundings, reporter: Report
         Ok(_) => {}
         Err(source) => {
             let hint = hint(&source);
-            let failure = Failure::new(NotAccepted { path: args.file.clone(), source });
+            let failure = Failure::new(NotAccepted {
+                path: args.file.clone(),
+                source,
+            });
             reporter.failure(&Failure { hint, ..failure });
             return Ok(ExitCode::from(1));
         }
@@ -102,9 +110,15 @@ fn expected(args: &AttestVerifyArgs) -> Result<Expect, Failure> {
 fn hint(error: &VerifyError) -> Option<String> {
     use bottle_evidence::dsse::EnvelopeError;
     let text = match error {
-        VerifyError::Envelope(EnvelopeError::UnknownKey(_)) => "give the public key of whoever ran it: --key FILE",
-        VerifyError::Expired(_) => "--at TIME judges it as of another moment, such as the start of its run",
-        VerifyError::PolicyMismatch(_) => "give every --policy, --allow and --mode that the run was given",
+        VerifyError::Envelope(EnvelopeError::UnknownKey(_)) => {
+            "give the public key of whoever ran it: --key FILE"
+        }
+        VerifyError::Expired(_) => {
+            "--at TIME judges it as of another moment, such as the start of its run"
+        }
+        VerifyError::PolicyMismatch(_) => {
+            "give every --policy, --allow and --mode that the run was given"
+        }
         _ => return None,
     };
     Some(text.into())
@@ -132,7 +146,10 @@ fn show(file: &Path, as_json: bool) -> Result<ExitCode, Failure> {
 
 /// What it says, whoever signed.
 fn statement(path: &Path, bytes: &[u8]) -> Result<Statement, ReadError> {
-    let form = |why: String| ReadError::Form { path: path.to_owned(), why };
+    let form = |why: String| ReadError::Form {
+        path: path.to_owned(),
+        why,
+    };
     let envelope = Envelope::from_bytes(bytes).map_err(|error| form(error.to_string()))?;
     let payload = Base64::decode_vec(&envelope.payload).map_err(|error| form(error.to_string()))?;
     serde_json::from_slice(&payload).map_err(|error| form(error.to_string()))
@@ -140,7 +157,10 @@ fn statement(path: &Path, bytes: &[u8]) -> Result<Statement, ReadError> {
 
 /// The envelope's bytes.
 pub fn read(path: &Path) -> Result<Vec<u8>, ReadError> {
-    fs::read(path).map_err(|source| ReadError::File { path: path.to_owned(), source })
+    fs::read(path).map_err(|source| ReadError::File {
+        path: path.to_owned(),
+        source,
+    })
 }
 
 impl From<ReadError> for Failure {
@@ -149,15 +169,31 @@ impl From<ReadError> for Failure {
     }
 }
 
-fn keygen(key: Option<&Path>, surroundings: &Surroundings, reporter: Reporter) -> Result<ExitCode, Failure> {
+fn keygen(key: Option<&Path>, caller: &Caller, reporter: Reporter) -> Result<ExitCode, Failure> {
     let path = match key {
         Some(path) => path.to_owned(),
-        None => surroundings.default_key()?,
+        None => state::default_key(caller)?,
     };
-    let (key, origin) = keys::find_or_make(&path).map_err(Failure::new)?;
+    let (key, origin) = find_or_make(&path).map_err(|error| {
+        let hint = error.hint().map(str::to_owned);
+        Failure {
+            hint,
+            ..Failure::new(error)
+        }
+    })?;
     reporter.say(&match origin {
-        Origin::Made => format!("made the private key {}; this is its public key:", path.display()),
-        Origin::Found => format!("the private key {} exists; this is its public key:", path.display()),
+        Origin::Made => {
+            let public = path.with_extension("pub");
+            format!(
+                "made the private key {}; this is its public key, also in {}:",
+                path.display(),
+                public.display()
+            )
+        }
+        Origin::Found => format!(
+            "the private key {} exists; this is its public key:",
+            path.display()
+        ),
     });
     stdout::line(key.public().to_pem().trim_end())?;
     Ok(ExitCode::SUCCESS)

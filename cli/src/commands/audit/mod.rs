@@ -13,11 +13,11 @@ use bottle_evidence::key::PublicKey;
 use bottle_evidence::verify::{
     BindingError, Expect, Head, LogReport, VerifyError, bind, examine_log, verify_attestation,
 };
+use bottle_runtime::caller::Caller;
 use serde_json::{Value, json};
 
 use crate::args::{AuditVerb, AuditVerifyArgs};
 use crate::report::{Failure, Reporter};
-use crate::surroundings::Surroundings;
 use crate::{commands::attest, keys, stdout};
 
 /// A log that can't be read.
@@ -52,12 +52,18 @@ enum Problem {
 
 impl Problem {
     fn hint(&self) -> Option<String> {
-        let Problem::Log(error) = self else { return None };
+        let Problem::Log(error) = self else {
+            return None;
+        };
         let text = match error.what {
             LogProblem::UnknownKey(_) => "give the public key of whoever ran it: --key FILE",
-            LogProblem::Incomplete(_) => "it may still be running; if not, bottle was killed or the log was cut",
+            LogProblem::Incomplete(_) => {
+                "it may still be running; if not, bottle was killed or the log was cut"
+            }
             LogProblem::Unsealed => "it may still be running; if not, bottle was killed",
-            LogProblem::Torn => "the next run that appends to this log cuts the torn line and records that it did",
+            LogProblem::Torn => {
+                "the next run that appends to this log cuts the torn line and records that it did"
+            }
             _ => return None,
         };
         Some(text.into())
@@ -65,39 +71,59 @@ impl Problem {
 
     fn as_json(&self) -> Value {
         match self {
-            Problem::Log(error) => json!({ "line": error.line, "seq": error.seq, "what": error.what.to_string() }),
+            Problem::Log(error) => {
+                json!({ "line": error.line, "seq": error.seq, "what": error.what.to_string() })
+            }
             other => json!({ "what": other.to_string() }),
         }
     }
 }
 
 /// Runs the verb.
-pub fn run(verb: &AuditVerb, surroundings: &Surroundings, reporter: Reporter) -> Result<ExitCode, Failure> {
+pub fn run(verb: &AuditVerb, caller: &Caller, reporter: Reporter) -> Result<ExitCode, Failure> {
     match verb {
-        AuditVerb::Verify(args) => verify(args, surroundings, reporter),
+        AuditVerb::Verify(args) => verify(args, caller, reporter),
         AuditVerb::Show { file, json } => show(file, *json),
     }
 }
 
-fn verify(args: &AuditVerifyArgs, surroundings: &Surroundings, reporter: Reporter) -> Result<ExitCode, Failure> {
-    let keys = keys::trusted(&args.key, surroundings)?;
+fn verify(
+    args: &AuditVerifyArgs,
+    caller: &Caller,
+    reporter: Reporter,
+) -> Result<ExitCode, Failure> {
+    let keys = keys::trusted(&args.key, caller)?;
     let attestation = args.attestation.as_deref().map(attest::read).transpose()?;
     let seen = args.head.map(|(seq, hash)| Head { seq, hash });
     let examined = examine_log(open(&args.file)?, &keys, seen);
     let problem = match &examined {
         Ok(report) => report.whole().err().map(Problem::Log),
-        Err(LogError { what: LogProblem::Unreadable(why), .. }) => {
-            return Err(Failure::new(format!("cannot read the audit log {}: {why}", args.file.display())));
+        Err(LogError {
+            what: LogProblem::Unreadable(why),
+            ..
+        }) => {
+            return Err(Failure::new(format!(
+                "cannot read the audit log {}: {why}",
+                args.file.display()
+            )));
         }
         Err(problem) => Some(Problem::Log(problem.clone())),
     };
     let report = examined.ok();
-    let bound = report.as_ref().zip(attestation).map(|(report, bytes)| behind(&bytes, report, &keys));
+    let bound = report
+        .as_ref()
+        .zip(attestation)
+        .map(|(report, bytes)| behind(&bytes, report, &keys));
     let problem = problem.or_else(|| bound.and_then(Result::err));
     tell(args, report.as_ref(), problem.as_ref())?;
-    let Some(problem) = problem else { return Ok(ExitCode::SUCCESS) };
+    let Some(problem) = problem else {
+        return Ok(ExitCode::SUCCESS);
+    };
     let hint = problem.hint();
-    let failure = Failure::new(NotWhole { path: args.file.clone(), problem });
+    let failure = Failure::new(NotWhole {
+        path: args.file.clone(),
+        problem,
+    });
     reporter.failure(&Failure { hint, ..failure });
     Ok(ExitCode::from(1))
 }
@@ -105,7 +131,10 @@ fn verify(args: &AuditVerifyArgs, surroundings: &Surroundings, reporter: Reporte
 /// Whether a run of this log started behind this attestation, judged as of that run's start.
 fn behind(attestation: &[u8], report: &LogReport, keys: &[PublicKey]) -> Result<(), Problem> {
     let digest = bottle_evidence::sha256(attestation);
-    let run = report.runs.iter().find(|run| run.start.attestation == digest);
+    let run = report
+        .runs
+        .iter()
+        .find(|run| run.start.attestation == digest);
     let started = run.map(|run| run.started).ok_or(BindingError::NoRun)?;
     let verified = verify_attestation(attestation, keys, &Expect::at(started))?;
     bind(&verified, report)?;
@@ -113,7 +142,11 @@ fn behind(attestation: &[u8], report: &LogReport, keys: &[PublicKey]) -> Result<
 }
 
 /// What the log holds, as far as it is untouched.
-fn tell(args: &AuditVerifyArgs, report: Option<&LogReport>, problem: Option<&Problem>) -> Result<(), Failure> {
+fn tell(
+    args: &AuditVerifyArgs,
+    report: Option<&LogReport>,
+    problem: Option<&Problem>,
+) -> Result<(), Failure> {
     if args.json {
         let (wrong, log) = (problem.map(Problem::as_json), report.map(summary::as_json));
         return stdout::json(&json!({ "ok": problem.is_none(), "problem": wrong, "log": log }));
@@ -130,7 +163,12 @@ fn tell(args: &AuditVerifyArgs, report: Option<&LogReport>, problem: Option<&Pro
 
 fn show(file: &Path, as_json: bool) -> Result<ExitCode, Failure> {
     for line in open(file)?.split(b'\n') {
-        let line = line.map_err(|source| Failure::new(ReadError { path: file.to_owned(), source }))?;
+        let line = line.map_err(|source| {
+            Failure::new(ReadError {
+                path: file.to_owned(),
+                source,
+            })
+        })?;
         match (as_json, Line::from_bytes(&line)) {
             (true, _) => stdout::line(&String::from_utf8_lossy(&line))?,
             (false, Ok(line)) => stdout::line(&entry::render(&line))?,
@@ -142,5 +180,10 @@ fn show(file: &Path, as_json: bool) -> Result<ExitCode, Failure> {
 
 fn open(path: &Path) -> Result<impl BufRead + use<>, Failure> {
     let opened = File::open(path).map(BufReader::new);
-    opened.map_err(|source| Failure::new(ReadError { path: path.to_owned(), source }))
+    opened.map_err(|source| {
+        Failure::new(ReadError {
+            path: path.to_owned(),
+            source,
+        })
+    })
 }

@@ -16,7 +16,12 @@ pub fn headline(file: &Path, report: &LogReport) -> String {
         count => format!(", taken up again {count} times after its writer had died"),
     };
     let head = format!("{}:{}", report.head.seq, report.head.hash);
-    format!("{}: ok, {} lines, {} runs{tears}, head {head}", file.display(), report.lines, report.runs.len())
+    format!(
+        "{}: ok, {} lines, {} runs{tears}, head {head}",
+        file.display(),
+        report.lines,
+        report.runs.len()
+    )
 }
 
 /// One run: a line, and a line for each host.
@@ -24,12 +29,20 @@ pub fn run(run: &RunReport) -> String {
     let command: Vec<_> = run.start.command.iter().map(|word| word.as_str()).collect();
     let end = match &run.completeness {
         Completeness::Complete { end, .. } => {
-            let reason = end.reason.as_ref().map_or(String::new(), |reason| format!(" ({reason})"));
+            let reason = end
+                .reason
+                .as_ref()
+                .map_or(String::new(), |reason| format!(" ({reason})"));
             format!("exit {}{reason} after {}", end.exit, millis(end.millis))
         }
         Completeness::Incomplete => "INCOMPLETE".to_owned(),
     };
-    let mut text = format!("run {} {}: {}: {end}", run.start.run, mode(run.start.mode), command.join(" "));
+    let mut text = format!(
+        "run {} {}: {}: {end}",
+        run.start.run,
+        mode(run.start.mode),
+        command.join(" ")
+    );
     for row in &run.hosts {
         text.push('\n');
         text.push_str(&host(row));
@@ -40,14 +53,20 @@ pub fn run(run: &RunReport) -> String {
         }
     }
     for line in &run.drifts {
-        text.push_str(&format!("\n  DRIFT     line {line}: the attestation is revoked from there on"));
+        text.push_str(&format!(
+            "\n  DRIFT     line {line}: the attestation is revoked from there on"
+        ));
     }
     escape(&text)
 }
 
 fn host(row: &HostRow) -> String {
     let port = row.port.map_or(String::new(), |port| format!(":{port}"));
-    let denied = if row.denied > 0 { format!(", {} denied", row.denied) } else { String::new() };
+    let denied = if row.denied > 0 {
+        format!(", {} denied", row.denied)
+    } else {
+        String::new()
+    };
     format!(
         "  {:<9} {}{port}  {} connections{denied}, {} up, {} down, {}",
         choice(row.decision),
@@ -62,7 +81,11 @@ fn host(row: &HostRow) -> String {
 /// The whole report for a program.
 pub fn as_json(report: &LogReport) -> Value {
     let runs: Vec<_> = report.runs.iter().map(run_as_json).collect();
-    let tears: Vec<_> = report.tears.iter().map(|tear| json!({ "line": tear.line, "torn": tear.torn })).collect();
+    let tears: Vec<_> = report
+        .tears
+        .iter()
+        .map(|tear| json!({ "line": tear.line, "torn": tear.torn }))
+        .collect();
     json!({
         "lines": report.lines,
         "head": { "seq": report.head.seq, "hash": report.head.hash },
@@ -119,12 +142,20 @@ mod tests {
 
     #[test]
     fn bytes_are_shown_in_the_unit_that_fits() {
-        let shown: Vec<_> = [0, 999, 1000, 999_949, 999_950, 1_234_567_890].map(bytes).into();
-        assert_eq!(shown, ["0 B", "999 B", "1.0 kB", "999.9 kB", "1.0 MB", "1.2 GB"]);
+        let shown: Vec<_> = [0, 999, 1000, 999_949, 999_950, 1_234_567_890]
+            .map(bytes)
+            .into();
+        assert_eq!(
+            shown,
+            ["0 B", "999 B", "1.0 kB", "999.9 kB", "1.0 MB", "1.2 GB"]
+        );
     }
 
     #[test]
     fn durations_are_shown_in_the_unit_that_fits() {
-        assert_eq!([0, 999, 1500, 125_000].map(millis), ["0 ms", "999 ms", "1.5 s", "2 min 5 s"]);
+        assert_eq!(
+            [0, 999, 1500, 125_000].map(millis),
+            ["0 ms", "999 ms", "1.5 s", "2 min 5 s"]
+        );
     }
 }

@@ -106,7 +106,9 @@ pub fn dispatch() {
     if arguments.next().as_deref() != Some(ARGV0) {
         return;
     }
-    let attempt = arguments.next().and_then(|name| serde_json::from_str(&name).ok());
+    let attempt = arguments
+        .next()
+        .and_then(|name| serde_json::from_str(&name).ok());
     let answer = attempt.map_or(Answer::NotTried("no such attempt".into()), tries::make);
     // If nobody reads it, nobody misses it.
     let _ = serde_json::to_writer(std::io::stdout(), &answer);
@@ -118,7 +120,9 @@ pub fn make(attempt: Attempt) -> Answer {
     let output = command(attempt).output();
     let output = match output {
         Ok(output) => output,
-        Err(error) => return Answer::NotTried(format!("this program can't execute itself: {error}")),
+        Err(error) => {
+            return Answer::NotTried(format!("this program can't execute itself: {error}"));
+        }
     };
     if !output.status.success() {
         return Answer::NotTried(format!("the attempt ended with {}", output.status));
@@ -136,6 +140,10 @@ pub fn command(attempt: Attempt) -> Command {
 pub fn command_at(program: &Path, attempt: Attempt) -> Command {
     let name = serde_json::to_string(&attempt).unwrap_or_default();
     let mut command = Command::new(program);
-    command.arg0(ARGV0).arg(name).stdin(Stdio::null()).stderr(Stdio::null());
+    command
+        .arg0(ARGV0)
+        .arg(name)
+        .stdin(Stdio::null())
+        .stderr(Stdio::null());
     command
 }

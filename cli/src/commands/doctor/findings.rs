@@ -5,6 +5,8 @@ use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 
+use bottle_runtime::caller::Caller;
+
 use super::attempt::{self, ATTEMPTS, Answer, Attempt};
 
 /// All of it.
@@ -12,8 +14,8 @@ use super::attempt::{self, ATTEMPTS, Answer, Attempt};
 pub struct Findings {
     /// The caller's effective uid.
     pub uid: u32,
-    /// The caller's name, if it has one.
-    pub user: Option<String>,
+    /// The caller's name, or its number where it has none.
+    pub user: String,
     /// The program's own path.
     pub program: PathBuf,
     /// What came of each attempt.
@@ -56,42 +58,69 @@ pub const SETTINGS: [&str; 5] = [
     "vm/memfd_noexec",
 ];
 
-/// Reads and tries everything. `path` is the caller's PATH, `data` what is known of where evidence goes.
-pub fn find(path: &str, data: Result<PathBuf, String>) -> Findings {
-    let uid = nix::unistd::geteuid().as_raw();
-    let user = nix::unistd::User::from_uid(uid.into()).ok().flatten().map(|user| user.name);
-    let ranges = |file| subordinate(&fs::read_to_string(file).unwrap_or_default(), uid, user.as_deref());
+/// Reads and tries everything. `data` is where evidence goes, or why it has no place.
+pub fn find(caller: &Caller, data: Result<PathBuf, String>) -> Findings {
+    let ranges = |file| {
+        subordinate(
+            &fs::read_to_string(file).unwrap_or_default(),
+            caller.uid,
+            &caller.name,
+        )
+    };
+    let path = caller
+        .variables
+        .get("PATH")
+        .map_or("", String::as_str)
+        .split(':');
     Findings {
-        uid,
+        uid: caller.uid,
+        user: caller.name.clone(),
         program: std::env::current_exe().unwrap_or_else(|_| "bottle".into()),
-        attempts: ATTEMPTS.into_iter().map(|attempt| (attempt, attempt::make(attempt))).collect(),
-        settings: SETTINGS.into_iter().filter_map(|name| Some((name, setting(name)?))).collect(),
-        filtered: status_says_filtered(&fs::read_to_string("/proc/self/status").unwrap_or_default()),
+        attempts: ATTEMPTS
+            .into_iter()
+            .map(|attempt| (attempt, attempt::make(attempt)))
+            .collect(),
+        settings: SETTINGS
+            .into_iter()
+            .filter_map(|name| Some((name, setting(name)?)))
+            .collect(),
+        filtered: status_says_filtered(
+            &fs::read_to_string("/proc/self/status").unwrap_or_default(),
+        ),
         cgroups: cgroups(&fs::read_to_string("/proc/self/mountinfo").unwrap_or_default()),
         subordinate: ranges("/etc/subuid").min(ranges("/etc/subgid")),
-        newuidmap: path.split(':').map(|directory| Path::new(directory).join("newuidmap")).find(|file| file.is_file()),
+        newuidmap: path
+            .map(|directory| Path::new(directory).join("newuidmap"))
+            .find(|file| file.is_file()),
         files: nix::sys::resource::getrlimit(nix::sys::resource::Resource::RLIMIT_NOFILE).ok(),
         data: data.and_then(|directory| match try_to_write(&directory) {
             Ok(()) => Ok(directory),
             Err(error) => Err(format!("{}: {error}", directory.display())),
         }),
-        user,
     }
 }
 
 fn setting(name: &str) -> Option<u64> {
-    fs::read_to_string(Path::new("/proc/sys").join(name)).ok()?.trim().parse().ok()
+    fs::read_to_string(Path::new("/proc/sys").join(name))
+        .ok()?
+        .trim()
+        .parse()
+        .ok()
 }
 
 fn status_says_filtered(status: &str) -> bool {
-    status.lines().any(|line| line.split_whitespace().eq(["Seccomp:", "2"]))
+    status
+        .lines()
+        .any(|line| line.split_whitespace().eq(["Seccomp:", "2"]))
 }
 
 /// Judges by the mounts' types, the field after ` - ` (proc(5)).
 fn cgroups(mountinfo: &str) -> Cgroups {
     let mounted = |kind: &str| {
         let types = mountinfo.lines().filter_map(|line| line.split_once(" - "));
-        types.into_iter().any(|(_, rest)| rest.split(' ').next() == Some(kind))
+        types
+            .into_iter()
+            .any(|(_, rest)| rest.split(' ').next() == Some(kind))
     };
     match (mounted("cgroup"), mounted("cgroup2")) {
         (false, true) => Cgroups::Two,
@@ -102,9 +131,9 @@ fn cgroups(mountinfo: &str) -> Cgroups {
 }
 
 /// The sum of the caller's ranges in `owner:first:count` lines (subuid(5)).
-fn subordinate(text: &str, uid: u32, user: Option<&str>) -> u64 {
+fn subordinate(text: &str, uid: u32, user: &str) -> u64 {
     let number = uid.to_string();
-    let mine = |owner: &str| owner == number || Some(owner) == user;
+    let mine = |owner: &str| owner == number || owner == user;
     text.lines()
         .filter_map(|line| {
             let mut fields = line.split(':');
@@ -132,14 +161,17 @@ mod tests {
         assert_eq!(cgroups(one), Cgroups::One);
         assert_eq!(cgroups(two), Cgroups::Two);
         assert_eq!(cgroups(&format!("{one}{two}")), Cgroups::Hybrid);
-        assert_eq!(cgroups("31 23 0:28 / /cgroup rw - tmpfs cgroup rw"), Cgroups::None);
+        assert_eq!(
+            cgroups("31 23 0:28 / /cgroup rw - tmpfs cgroup rw"),
+            Cgroups::None
+        );
     }
 
     #[test]
     fn subordinate_ids_are_the_callers_by_name_or_number() {
         let text = "ann:100000:65536\n1001:300000:10\nbob:165536:65536\nbroken\nann:x:y\n";
-        assert_eq!(subordinate(text, 1001, Some("ann")), 65546);
-        assert_eq!(subordinate(text, 7, None), 0);
+        assert_eq!(subordinate(text, 1001, "ann"), 65546);
+        assert_eq!(subordinate(text, 7, "7"), 0);
     }
 
     #[test]

@@ -10,19 +10,20 @@ mod tries;
 
 use std::process::ExitCode;
 
+use bottle_runtime::caller::Caller;
 use serde_json::json;
 
 use crate::args::DoctorArgs;
 use crate::report::{Failure, Reporter, escape};
-use crate::stdout;
-use crate::surroundings::Surroundings;
+use crate::{state, stdout};
 use lines::{Line, State};
 
 /// Runs the verb.
-pub fn run(args: &DoctorArgs, surroundings: &Surroundings, reporter: Reporter) -> Result<ExitCode, Failure> {
-    let path = std::env::var("PATH").unwrap_or_default();
-    let data = surroundings.state().map(|state| state.data).map_err(|failure| failure.error.to_string());
-    let lines = lines::lines(&findings::find(&path, data));
+pub fn run(args: &DoctorArgs, caller: &Caller, reporter: Reporter) -> Result<ExitCode, Failure> {
+    let data = state::open(caller)
+        .map(|state| state.data)
+        .map_err(|failure| failure.error.to_string());
+    let lines = lines::lines(&findings::find(caller, data));
     let usable = lines::usable(&lines);
     if args.json {
         stdout::json(&json!({ "usable": usable, "checks": lines }))?;
@@ -34,7 +35,11 @@ pub fn run(args: &DoctorArgs, surroundings: &Surroundings, reporter: Reporter) -
     if usable {
         return Ok(ExitCode::SUCCESS);
     }
-    let blockers: Vec<_> = lines.iter().filter(|line| line.blocks && line.state == State::No).map(|line| line.what).collect();
+    let blockers: Vec<_> = lines
+        .iter()
+        .filter(|line| line.blocks && line.state == State::No)
+        .map(|line| line.what)
+        .collect();
     reporter.say(&format!("bottle cannot run here: {}", blockers.join(", ")));
     Ok(ExitCode::from(1))
 }
@@ -47,7 +52,9 @@ fn render(line: &Line) -> String {
         State::No => "no",
         State::Unknown => "unknown",
     };
-    let mut text = format!("{:<22}{state:<9}{}", line.what, escape(&line.detail)).trim_end().to_owned();
+    let mut text = format!("{:<22}{state:<9}{}", line.what, escape(&line.detail))
+        .trim_end()
+        .to_owned();
     if let Some(mend) = &line.mend {
         text.push_str(&format!("\n{:<22}mend:    {}", "", escape(mend)));
     }

@@ -1,0 +1,49 @@
+//! `bottle run`: what was typed becomes a run; what the run tells becomes lines.
+
+mod news;
+mod options;
+
+use std::process::ExitCode;
+
+use bottle_runtime::caller::Caller;
+use bottle_runtime::{Outcome, RunError};
+
+use crate::args::RunArgs;
+use crate::report::{Failure, Reporter};
+
+/// The exit code of bottle's own failures.
+const FAILED: u8 = 125;
+
+/// Runs the verb; the exit code is the command's.
+pub fn run(args: &RunArgs, caller: Caller, reporter: Reporter) -> Result<ExitCode, Failure> {
+    let options = options::read(args, &caller).map_err(|failure| failure.with_code(FAILED))?;
+    // The terminal is raw while the command has it: a line feed alone does not go back to the margin.
+    let reporter = if args.tty {
+        reporter.for_raw_terminal()
+    } else {
+        reporter
+    };
+    let outcome = bottle_runtime::run(options, caller, move |event| news::tell(&event, reporter))
+        .map_err(failure)?;
+    sum_up(&outcome, reporter);
+    Ok(ExitCode::from(outcome.status.code()))
+}
+
+fn failure(error: RunError) -> Failure {
+    let (code, hint) = (error.exit_code(), error.hint());
+    Failure {
+        code,
+        hint,
+        ..Failure::new(error)
+    }
+}
+
+/// Nothing, unless something was denied or bottle ended the command.
+fn sum_up(outcome: &Outcome, reporter: Reporter) {
+    if let Some(reason) = &outcome.reason {
+        reporter.say(&format!("bottle ended the command: {reason}"));
+    }
+    if let Some(text) = news::denials(&outcome.hosts, &outcome.audit) {
+        reporter.say(&text);
+    }
+}

@@ -1,0 +1,288 @@
+//! Does `bottle attest` accept a complete attestation by a trusted key, and nothing else?
+
+use std::os::unix::fs::PermissionsExt;
+use std::time::Duration;
+
+use bottle_evidence::key::SigningKey;
+use bottle_evidence::predicate::{
+    Basis, Fact, Mode, Predicate, Probe, REQUIRED_FACTS, REQUIRED_PROBES, WORKLOAD_IDENTITY,
+};
+use bottle_evidence::statement::{Statement, Subjects};
+use bottle_evidence::{Digest, sha256};
+use serde_json::json;
+
+use crate::audit::{log, moment};
+use crate::place::{Place, Said};
+
+fn key() -> SigningKey {
+    SigningKey::from_seed([3; 32])
+}
+
+/// An attestation that says all that it must, valid for an hour.
+fn predicate() -> Predicate {
+    let fact = |basis: Basis, name: &str| {
+        let value = if name == WORKLOAD_IDENTITY {
+            json!({ "pid": 7, "start": 99 })
+        } else {
+            json!("measured")
+        };
+        Fact {
+            basis,
+            how: "in a test".into(),
+            value,
+        }
+    };
+    let probe = |name: &str, expected: Option<&str>, confined| {
+        let answer = "ab".repeat(32);
+        Probe::new(
+            name,
+            confined,
+            expected.unwrap_or(&answer),
+            expected.unwrap_or(&answer),
+        )
+    };
+    let probes = REQUIRED_PROBES.iter();
+    Predicate {
+        run: "feed".into(),
+        issued: moment(0),
+        expires: moment(0) + Duration::from_secs(3600),
+        nonce: Digest([9; 32]),
+        mode: Mode::Enforce,
+        facts: REQUIRED_FACTS
+            .iter()
+            .map(|required| {
+                (
+                    required.name.to_owned(),
+                    fact(required.basis, required.name),
+                )
+            })
+            .collect(),
+        probes: probes
+            .flat_map(|required| {
+                [false, true].map(|confined| probe(required.name, required.expected, confined))
+            })
+            .collect(),
+    }
+}
+
+fn attestation(predicate: Predicate) -> Vec<u8> {
+    let subjects = Subjects {
+        binary: Digest([1; 32]),
+        image: Digest([2; 32]),
+        policy: Digest([5; 32]),
+    };
+    Statement::new(subjects, predicate)
+        .sign(&key())
+        .expect("a canonical form")
+        .to_bytes()
+}
+
+fn verify_as_of(bytes: &[u8], second: u64, more: &[&str]) -> Said {
+    let place = Place::new();
+    place.write("att.json", bytes);
+    place.write("bottle.pub", key().public().to_pem());
+    let at = moment(second).to_string();
+    place.bottle(
+        &[
+            &[
+                "attest",
+                "verify",
+                "att.json",
+                "--key",
+                "bottle.pub",
+                "--at",
+                &at,
+            ],
+            more,
+        ]
+        .concat(),
+    )
+}
+
+#[test]
+fn a_complete_attestation_holds() {
+    let said = verify_as_of(&attestation(predicate()), 5, &[]);
+    assert_eq!((said.code, said.err.as_str()), (0, ""));
+    assert!(
+        said.out.starts_with("att.json: ok, signed by key "),
+        "{}",
+        said.out
+    );
+    assert!(said.out.contains("run feed, mode enforce"), "{}", said.out);
+}
+
+#[test]
+fn an_expired_one_does_not_hold_now_and_the_hint_says_how_to_look_back() {
+    let said = verify_as_of(&attestation(predicate()), 7200, &[]);
+    assert_eq!((said.code, said.out.as_str()), (1, ""));
+    assert!(
+        said.err.contains("it expired at") && said.err.contains("hint: --at TIME"),
+        "{}",
+        said.err
+    );
+}
+
+#[test]
+fn a_missing_fact_and_a_failed_probe_are_named() {
+    let mut less = predicate();
+    less.facts.remove("gate.ruleset");
+    assert!(
+        verify_as_of(&attestation(less), 5, &[])
+            .err
+            .contains("the fact gate.ruleset is missing")
+    );
+    let mut failed = predicate();
+    failed.probes[0] = Probe::new("tcp-v4", false, "reset", "connected");
+    let said = verify_as_of(&attestation(failed), 5, &[]);
+    assert_eq!(said.code, 1);
+    assert!(
+        said.err.contains("the probe tcp-v4 did not hold"),
+        "{}",
+        said.err
+    );
+}
+
+#[test]
+fn expectations_are_checked() {
+    let bytes = attestation(predicate());
+    let (right, wrong) = ("09".repeat(32), "08".repeat(32));
+    assert_eq!(verify_as_of(&bytes, 5, &["--nonce", &right]).code, 0);
+    assert_eq!(verify_as_of(&bytes, 5, &["--nonce", &wrong]).code, 1);
+    assert_eq!(verify_as_of(&bytes, 5, &["--max-age", "10s"]).code, 0);
+    assert_eq!(verify_as_of(&bytes, 15, &["--max-age", "10s"]).code, 1);
+    let said = verify_as_of(&bytes, 5, &["--allow", "a.example"]);
+    assert!(
+        said.code == 1 && said.err.contains("hint: give every --policy"),
+        "{said:?}"
+    );
+    assert_eq!(verify_as_of(&bytes, 5, &["--nonce", "beef"]).code, 2);
+}
+
+#[test]
+fn another_key_is_not_trusted() {
+    let place = Place::new();
+    place.write("att.json", attestation(predicate()));
+    place.write(
+        "other.pub",
+        SigningKey::from_seed([4; 32]).public().to_pem(),
+    );
+    let said = place.bottle(&["attest", "verify", "att.json", "--key", "other.pub"]);
+    assert_eq!(said.code, 1);
+    assert!(
+        said.err.contains("hint: give the public key"),
+        "{}",
+        said.err
+    );
+}
+
+#[test]
+fn json_has_the_whole_predicate() {
+    let answer = verify_as_of(&attestation(predicate()), 5, &["--json"]).json();
+    assert_eq!(
+        (&answer["ok"], &answer["attestation"]["predicate"]["run"]),
+        (&true.into(), &"feed".into())
+    );
+    let answer = verify_as_of(&attestation(predicate()), 7200, &["--json"]).json();
+    assert_eq!(
+        (&answer["ok"], &answer["attestation"]),
+        (&false.into(), &serde_json::Value::Null)
+    );
+}
+
+#[test]
+fn a_log_is_verified_together_with_the_attestation_that_it_names() {
+    let bytes = attestation(predicate());
+    let verify = |log: Vec<u8>| {
+        let place = Place::new();
+        place.write("att.json", &bytes);
+        place.write("a.jsonl", log);
+        place.write("bottle.pub", key().public().to_pem());
+        place.bottle(&[
+            "audit",
+            "verify",
+            "a.jsonl",
+            "--key",
+            "bottle.pub",
+            "--attestation",
+            "att.json",
+        ])
+    };
+    assert_eq!(verify(log(sha256(&bytes), true)).code, 0);
+    assert_eq!(verify(log(Digest::ZERO, true)).code, 1);
+}
+
+#[test]
+fn show_prints_what_it_says_without_judging() {
+    let place = Place::new();
+    place.write("att.json", attestation(predicate()));
+    let said = place.bottle(&["attest", "show", "att.json"]);
+    assert_eq!(said.code, 0);
+    assert!(
+        said.out.contains("measured     agent.links") && said.out.contains("probe        tcp-v4"),
+        "{}",
+        said.out
+    );
+    let said = place.bottle(&["attest", "show", "--json", "att.json"]);
+    assert_eq!(said.json()["predicate"]["run"], "feed");
+}
+
+#[test]
+fn what_is_no_attestation_is_an_error_of_form() {
+    let place = Place::new();
+    place.write("x.json", "{}");
+    let said = place.bottle(&["attest", "show", "x.json"]);
+    assert_eq!((said.code, said.out.as_str()), (2, ""));
+    assert!(
+        said.err.contains("x.json is not an attestation"),
+        "{}",
+        said.err
+    );
+}
+
+#[test]
+fn keygen_makes_a_private_key_once_and_prints_its_public_key() {
+    let place = Place::new();
+    let first = place.bottle(&["attest", "keygen", "--key", "b.key"]);
+    assert_eq!(first.code, 0);
+    assert!(
+        first.out.starts_with("-----BEGIN PUBLIC KEY-----\n"),
+        "{}",
+        first.out
+    );
+    assert_eq!(
+        std::fs::read_to_string(place.path("b.pub")).expect("the public key"),
+        first.out
+    );
+    let mode = std::fs::metadata(place.path("b.key"))
+        .expect("the key")
+        .permissions()
+        .mode();
+    assert_eq!(mode & 0o777, 0o600);
+    let again = place.bottle(&["attest", "keygen", "--key", "b.key"]);
+    assert_eq!((again.code, &again.out), (0, &first.out));
+    assert!(again.err.contains("exists"), "{}", again.err);
+}
+
+#[test]
+fn keygen_never_overwrites_a_file_that_is_no_key() {
+    let place = Place::new();
+    place.write("notes.txt", "mine");
+    let said = place.bottle(&["attest", "keygen", "--key", "notes.txt"]);
+    assert_eq!((said.code, said.out.as_str()), (2, ""));
+    assert_eq!(
+        std::fs::read(place.path("notes.txt")).expect("the file"),
+        b"mine"
+    );
+}
+
+#[test]
+fn without_a_key_option_this_machines_own_key_is_used() {
+    let place = Place::new();
+    assert_eq!(place.bottle(&["attest", "keygen"]).code, 0);
+    place.write("att.json", attestation(predicate()));
+    let said = place.bottle(&["attest", "verify", "att.json"]);
+    assert!(
+        said.code == 1 && said.err.contains("not trusted"),
+        "{said:?}"
+    );
+}

@@ -1,0 +1,14 @@
+//! Does the built command say, print and exit as its help says? Nothing here needs a privilege or a network.
+
+#![allow(
+    unreachable_pub,
+    reason = "a test binary exports nothing; pub means visible in all of it"
+)]
+
+mod attest;
+mod audit;
+mod doctor;
+mod place;
+mod policy;
+mod usage;
+mod why;

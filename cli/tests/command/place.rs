@@ -1,0 +1,62 @@
+//! Where does a test run the command? In a directory of its own, with no environment but a state directory.
+
+use std::path::PathBuf;
+use std::process::{Command, Output};
+
+/// A directory for one test.
+pub struct Place(tempfile::TempDir);
+
+/// What the command did.
+#[derive(Debug)]
+pub struct Said {
+    pub code: i32,
+    pub out: String,
+    pub err: String,
+}
+
+impl Place {
+    pub fn new() -> Place {
+        Place(tempfile::tempdir().expect("a temporary directory"))
+    }
+
+    pub fn path(&self, name: &str) -> PathBuf {
+        self.0.path().join(name)
+    }
+
+    pub fn write(&self, name: &str, bytes: impl AsRef<[u8]>) {
+        std::fs::write(self.path(name), bytes).expect(name);
+    }
+
+    /// Runs `bottle` with these arguments in this directory.
+    pub fn bottle(&self, arguments: &[&str]) -> Said {
+        let output = self.command(arguments).output().expect("the built command");
+        Said::from(output)
+    }
+
+    pub fn command(&self, arguments: &[&str]) -> Command {
+        let mut command = Command::new(assert_cmd::cargo::cargo_bin!("bottle"));
+        command
+            .args(arguments)
+            .current_dir(self.0.path())
+            .env_clear()
+            .env("BOTTLE_ROOT", self.path("state"));
+        command
+    }
+}
+
+impl From<Output> for Said {
+    fn from(output: Output) -> Said {
+        Said {
+            code: output.status.code().expect("an exit code, not a signal"),
+            out: String::from_utf8(output.stdout).expect("text"),
+            err: String::from_utf8(output.stderr).expect("text"),
+        }
+    }
+}
+
+impl Said {
+    /// The printed JSON.
+    pub fn json(&self) -> serde_json::Value {
+        serde_json::from_str(&self.out).expect("JSON on standard output")
+    }
+}

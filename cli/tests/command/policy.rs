@@ -1,0 +1,115 @@
+//! Does `bottle policy` tell good files from bad ones, with place and mend?
+
+use crate::place::Place;
+
+const GOOD: &str = "version: 1\ndomains:\n  - pattern: \"*.example.com\"\n    ports: [443]\n";
+
+#[test]
+fn a_good_policy_is_ok() {
+    let place = Place::new();
+    place.write("p.yaml", GOOD);
+    let said = place.bottle(&["policy", "check", "p.yaml"]);
+    assert_eq!((said.code, said.err.as_str()), (0, ""));
+    assert_eq!(
+        said.out,
+        "p.yaml: ok, mode enforce, 1 name rule and 0 address rules\n"
+    );
+}
+
+#[test]
+fn a_bad_policy_names_file_line_and_column_and_a_hint() {
+    let place = Place::new();
+    place.write(
+        "p.yaml",
+        "version: 1\ndomains:\n  - pattern: a.example\n    ports: []\n",
+    );
+    let said = place.bottle(&["policy", "check", "p.yaml"]);
+    assert_eq!((said.code, said.out.as_str()), (1, ""));
+    assert!(
+        said.err.starts_with("bottle: p.yaml:4:12: "),
+        "{}",
+        said.err
+    );
+    assert!(
+        said.err.contains("^") && said.err.contains("hint: "),
+        "{}",
+        said.err
+    );
+}
+
+#[test]
+fn all_files_are_checked_though_the_first_is_bad() {
+    let place = Place::new();
+    place.write("bad.yaml", "version: 9\n");
+    place.write("good.yaml", GOOD);
+    let said = place.bottle(&["policy", "check", "bad.yaml", "good.yaml"]);
+    assert_eq!(said.code, 1);
+    assert!(
+        said.err.contains("bad.yaml:1:") && said.out.starts_with("good.yaml: ok"),
+        "{said:?}"
+    );
+}
+
+#[test]
+fn json_has_the_digest_of_a_good_file_and_the_problems_of_a_bad_one() {
+    let place = Place::new();
+    place.write("bad.yaml", "version: 1\nsurprise: 2\n");
+    place.write("good.yaml", GOOD);
+    let said = place.bottle(&["policy", "check", "--json", "good.yaml", "bad.yaml"]);
+    assert_eq!(said.code, 1);
+    let answers = said.json();
+    assert_eq!(answers[0]["ok"], true);
+    assert_eq!(answers[0]["digest"].as_str().map(str::len), Some(64));
+    assert_eq!(
+        (&answers[1]["ok"], &answers[1]["problems"][0]["line"]),
+        (&false.into(), &2.into())
+    );
+}
+
+#[test]
+fn a_missing_file_is_an_error_of_io() {
+    let said = Place::new().bottle(&["policy", "check", "nowhere.yaml"]);
+    assert_eq!((said.code, said.out.as_str()), (2, ""));
+    assert!(
+        said.err
+            .contains("cannot read the policy nowhere.yaml\n  because: No such file"),
+        "{}",
+        said.err
+    );
+}
+
+#[test]
+fn show_unites_files_and_flags_into_one_digest() {
+    let place = Place::new();
+    place.write(
+        "p.yaml",
+        "version: 1\ndomains:\n  - pattern: a.example\n    ports: [443]\n    protocol: tls\n",
+    );
+    let digest = |arguments: &[&str]| {
+        let said = place.bottle(&[&["policy", "show"], arguments].concat());
+        said.out.lines().next().expect("a digest").to_owned()
+    };
+    assert_eq!(
+        digest(&["--policy", "p.yaml"]),
+        digest(&["--allow", "a.example"])
+    );
+    assert_ne!(
+        digest(&["--policy", "p.yaml"]),
+        digest(&["--policy", "p.yaml", "--allow", "b.example"])
+    );
+}
+
+#[test]
+fn the_schema_is_json() {
+    let said = Place::new().bottle(&["policy", "schema"]);
+    assert!(said.json()["properties"]["domains"].is_object());
+}
+
+#[test]
+fn control_characters_of_a_file_never_reach_the_terminal() {
+    let place = Place::new();
+    place.write("p.yaml", "version: 1\n\"\\e[2J\": 2\n");
+    let said = place.bottle(&["policy", "check", "p.yaml"]);
+    assert_eq!(said.code, 1);
+    assert!(!said.err.contains('\x1b'), "{:?}", said.err);
+}

@@ -1,0 +1,129 @@
+//! Are verbs and options exactly those that the help names?
+
+use crate::place::Place;
+
+#[test]
+fn an_unknown_verb_is_misuse_with_exit_code_2() {
+    for verb in [
+        "ps",
+        "stop",
+        "exec",
+        "image",
+        "learn",
+        "hook",
+        "help",
+        "frobnicate",
+    ] {
+        let said = Place::new().bottle(&[verb]);
+        assert_eq!((said.code, said.out.as_str()), (2, ""), "{verb}");
+        assert!(said.err.contains("unrecognized subcommand"), "{}", said.err);
+    }
+}
+
+#[test]
+fn no_verb_prints_help_on_standard_error_with_exit_code_2() {
+    let said = Place::new().bottle(&[]);
+    assert_eq!((said.code, said.out.as_str()), (2, ""));
+    assert!(said.err.contains("Usage: bottle"), "{}", said.err);
+}
+
+#[test]
+fn help_goes_to_standard_output_and_names_every_verb() {
+    let said = Place::new().bottle(&["--help"]);
+    assert_eq!((said.code, said.err.as_str()), (0, ""));
+    for verb in ["run", "why", "policy", "audit", "attest", "doctor"] {
+        assert!(said.out.contains(&format!("\n  {verb} ")), "{verb}");
+    }
+}
+
+#[test]
+fn the_version_is_the_packages() {
+    let said = Place::new().bottle(&["--version"]);
+    assert_eq!(said.out, format!("bottle {}\n", env!("CARGO_PKG_VERSION")));
+}
+
+#[test]
+fn misuse_of_run_exits_with_125_since_other_codes_are_the_commands() {
+    let place = Place::new();
+    place.write("bad.yaml", "version: 1\nsurprise: 1\n");
+    for arguments in [
+        &["run"][..],
+        &["run", "--frobnicate", "host", "true"],
+        &["run", "--allow-all", "--policy", "p.yaml", "host", "true"],
+        &["run", "--policy", "nowhere.yaml", "host", "true"],
+        &["run", "--policy", "bad.yaml", "host", "true"],
+        &["run", "--allow", "https://x.example", "host", "true"],
+        &["run", "--timeout", "soon", "host", "true"],
+        &["run", "-e", "=x", "host", "true"],
+        &["run", "-v", "/x", "host", "true"],
+        &["run", "alpine", "true"],
+    ] {
+        let said = place.bottle(arguments);
+        assert_eq!(
+            (said.code, said.out.as_str()),
+            (125, ""),
+            "{arguments:?}: {}",
+            said.err
+        );
+        assert!(!said.err.is_empty(), "{arguments:?}");
+    }
+}
+
+#[test]
+fn a_policy_error_of_run_shows_the_place_in_the_file() {
+    let place = Place::new();
+    place.write("bad.yaml", "version: 1\nsurprise: 1\n");
+    let said = place.bottle(&["run", "--policy", "bad.yaml", "host", "true"]);
+    assert!(
+        said.err.starts_with("bottle: bad.yaml:2:1: ") && said.err.contains('^'),
+        "{}",
+        said.err
+    );
+}
+
+#[test]
+fn the_help_of_run_says_what_the_images_are_and_that_nothing_is_reached_by_default() {
+    let said = Place::new().bottle(&["run", "--help"]);
+    assert_eq!((said.code, said.err.as_str()), (0, ""));
+    assert!(
+        said.out
+            .contains("Usage: bottle run [OPTIONS] IMAGE [--] [COMMAND [ARG...]]"),
+        "{}",
+        said.out
+    );
+    assert!(
+        said.out
+            .contains("Without --policy and --allow nothing can be reached."),
+        "{}",
+        said.out
+    );
+    assert!(said.out.contains("dir:PATH"), "{}", said.out);
+}
+
+#[test]
+fn help_says_what_the_exit_codes_mean() {
+    for verb in [
+        &["why"][..],
+        &["policy", "check"],
+        &["audit", "verify"],
+        &["attest", "verify"],
+        &["doctor"],
+    ] {
+        let said = Place::new().bottle(&[verb, &["--help"]].concat());
+        assert!(said.out.contains("Exit code: 0"), "{verb:?}: {}", said.out);
+    }
+}
+
+#[test]
+fn a_reader_that_goes_away_is_no_error() {
+    let place = Place::new();
+    let mut child = place
+        .command(&["policy", "schema"])
+        .stdout(std::process::Stdio::piped())
+        .stderr(std::process::Stdio::piped())
+        .spawn()
+        .expect("the built command");
+    drop(child.stdout.take());
+    let said = crate::place::Said::from(child.wait_with_output().expect("its end"));
+    assert_eq!((said.code, said.err.as_str()), (0, ""));
+}
