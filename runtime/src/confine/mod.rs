@@ -1,59 +1,76 @@
-//! What does a process give up before it does what it is for? One sequence for each: workload, gate, dialler.
+//! What may a process still do once it is confined? The last steps of every jail, the same for all four.
 //!
-//! The order is the same everywhere: capabilities and ids, no_new_privs, Landlock, seccomp; each step would lack a
-//! right if it came after the next.
+//! The order matters: ambient and bounding sets while there is a capability to do so, then groups, ids, the other
+//! sets, no_new_privs, Landlock, and seccomp last.
 
-mod landlock;
 mod privileges;
-mod resources;
-pub mod seccomp;
+mod limits;
+mod files;
+mod filter;
 
+mod workload;
+mod helpers;
+
+use std::collections::BTreeMap;
 use std::io;
+use std::path::PathBuf;
 
-pub use privileges::Ids;
-pub use seccomp::{Filters, SeccompError};
+pub use filter::FilterError;
 
-/// The step at which a process could not be confined. It must not go on.
+/// Who a process becomes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Identity {
+    /// The uid, as counted in the user namespace that the process is in.
+    pub uid: u32,
+    /// The gid, likewise.
+    pub gid: u32,
+}
+
+/// The step at which a process could not be confined. It must end.
 #[derive(Debug, thiserror::Error)]
-pub enum ConfineError {
-    /// A system call failed.
-    #[error("cannot {step}")]
-    Step {
-        /// Which step, as an imperative.
-        step: &'static str,
-        /// What the kernel said.
-        source: io::Error,
-    },
-    /// The system call filter failed.
-    #[error(transparent)]
-    Seccomp(#[from] SeccompError),
+#[error("cannot confine the process: {step}")]
+pub struct ConfineError {
+    step: &'static str,
+    source: io::Error,
 }
 
 fn at<E: Into<io::Error>>(step: &'static str) -> impl FnOnce(E) -> ConfineError {
-    move |error| ConfineError::Step { step, source: error.into() }
+    move |error| ConfineError { step, source: error.into() }
 }
 
-/// Confines the calling process as the workload; afterwards it may only execute. `filters` come from
-/// [`seccomp::workload`], compiled before, since compiling needs memory and this may run in a forked child.
-pub fn workload(filters: &Filters, ids: Ids) -> Result<(), ConfineError> {
-    resources::limit()?;
-    privileges::give_up(ids)?;
-    Ok(filters.apply()?)
+/// Confines the calling process as the workload, for good: what it executes is confined too.
+pub fn workload(identity: Identity) -> Result<(), ConfineError> {
+    limits::set()?;
+    privileges::give_up(Some(identity))?;
+    filter::apply(&workload::filter())
 }
 
-/// Confines the calling process as the gate. Returns the filters' digest.
-pub fn gate(ids: Ids) -> Result<String, ConfineError> {
-    let filters = seccomp::gate()?;
-    privileges::give_up(ids)?;
-    filters.apply()?;
-    Ok(filters.digest())
+/// Confines the workload's pid 1, which only waits, forwards and reaps from then on.
+pub fn init(identity: Identity) -> Result<(), ConfineError> {
+    privileges::give_up(Some(identity))?;
+    filter::apply(&helpers::init())
 }
 
-/// Confines the calling process as the dialler. Returns the filters' digest.
-pub fn dialler(ids: Ids) -> Result<String, ConfineError> {
-    let filters = seccomp::dialler()?;
-    privileges::give_up(ids)?;
-    landlock::resolver_files_only()?;
-    filters.apply()?;
-    Ok(filters.digest())
+/// Confines the gate process, which keeps its ids: it relays between descriptors that it was handed.
+pub fn gate() -> Result<(), ConfineError> {
+    privileges::give_up(None)?;
+    filter::apply(&helpers::gate())
+}
+
+/// Confines the dialler, which keeps its ids: it connects, and reads the files and directories named, nothing else.
+pub fn dialler(readable: &[PathBuf]) -> Result<(), ConfineError> {
+    privileges::give_up(None)?;
+    files::only(readable)?;
+    filter::apply(&helpers::dialler())
+}
+
+/// SHA-256 in hex of the seccomp programs of each role: what the attestation asserts, since the kernel does not give
+/// them back.
+///
+/// # Errors
+/// [`FilterError`] on a processor that has no table.
+pub fn digests() -> Result<BTreeMap<String, String>, FilterError> {
+    let filters =
+        [("workload", workload::filter()), ("init", helpers::init()), ("gate", helpers::gate()), ("dialler", helpers::dialler())];
+    filters.iter().map(|(role, filter)| Ok(((*role).to_owned(), filter.digest()?))).collect()
 }

@@ -1,50 +1,63 @@
-//! How does a process lose every right that its ids and capabilities give?
+//! How does a process lose every privilege, also those it might get back?
+
+use std::io;
 
 use caps::CapSet;
 use nix::unistd::{Gid, Uid, setgroups, setresgid, setresuid};
+use rustix::thread::CapabilitiesSecureBits;
 
-use super::{ConfineError, at};
-use crate::sys;
+use crate::sys::drop_from_bounding_set;
 
-/// Which ids the process has afterwards.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Ids {
-    /// Those that it has: the only ones that an ordinary user's namespace maps.
-    Keep,
-    /// These, and no supplementary group.
-    Become {
-        /// Real, effective, saved and file system uid.
-        uid: u32,
-        /// Likewise the gid.
-        gid: u32,
-    },
-}
+use super::{ConfineError, Identity, at};
 
-/// Empties every capability set, changes the ids, and forbids to gain anything by executing a file.
-pub(super) fn give_up(ids: Ids) -> Result<(), ConfineError> {
-    caps::clear(None, CapSet::Ambient).map_err(|error| at("clear the ambient set")(std::io::Error::other(error)))?;
-    empty_bounding_set()?;
-    if let Ids::Become { uid, gid } = ids {
-        setgroups(&[]).map_err(at("drop the groups"))?;
-        let (uid, gid) = (Uid::from_raw(uid), Gid::from_raw(gid));
-        setresgid(gid, gid, gid).map_err(at("set the gid"))?;
-        setresuid(uid, uid, uid).map_err(at("set the uid"))?;
+/// More than any kernel has: an unknown number is passed over.
+const CAPABILITIES: u32 = 64;
+
+/// Empties the ambient and bounding sets, becomes somebody, empties the other sets, and forbids new privileges.
+pub(super) fn give_up(identity: Option<Identity>) -> Result<(), ConfineError> {
+    caps::clear(None, CapSet::Ambient).map_err(other).map_err(at("clear the ambient capabilities"))?;
+    if has_any().map_err(at("read the capabilities"))? {
+        (0..CAPABILITIES).try_for_each(drop_from_bounding_set).map_err(at("empty the bounding set"))?;
+        keep_root_powerless().map_err(at("set the secure bits"))?;
     }
-    for set in [CapSet::Inheritable, CapSet::Effective, CapSet::Permitted] {
-        caps::clear(None, set).map_err(|error| at("clear a capability set")(std::io::Error::other(error)))?;
+    if let Some(identity) = identity {
+        become_identity(identity)?;
+    }
+    for set in [CapSet::Effective, CapSet::Permitted, CapSet::Inheritable] {
+        caps::clear(None, set).map_err(other).map_err(at("clear the capabilities"))?;
     }
     rustix::thread::set_no_new_privs(true).map_err(at("set no_new_privs"))
 }
 
-/// Drops by number, up to the last that this kernel knows: it may know more than any library.
-fn empty_bounding_set() -> Result<(), ConfineError> {
-    // Without the right to change the set there is nothing in the other sets either that it could limit.
-    if !caps::has_cap(None, CapSet::Effective, caps::Capability::CAP_SETPCAP).unwrap_or(false) {
-        return Ok(());
+fn other(error: caps::errors::CapsError) -> io::Error {
+    io::Error::other(error)
+}
+
+fn has_any() -> io::Result<bool> {
+    Ok(!caps::read(None, CapSet::Effective).map_err(other)?.is_empty())
+}
+
+/// uid 0 means nothing from now on, neither on execve(2) nor on a change of ids, and this can't be taken back.
+fn keep_root_powerless() -> rustix::io::Result<()> {
+    let bits = CapabilitiesSecureBits::NO_ROOT
+        | CapabilitiesSecureBits::NO_ROOT_LOCKED
+        | CapabilitiesSecureBits::KEEP_CAPS_LOCKED
+        | CapabilitiesSecureBits::NO_CAP_AMBIENT_RAISE
+        | CapabilitiesSecureBits::NO_CAP_AMBIENT_RAISE_LOCKED;
+    rustix::thread::set_capabilities_secure_bits(bits)
+}
+
+fn become_identity(identity: Identity) -> Result<(), ConfineError> {
+    match setgroups(&[]) {
+        // An ordinary user's namespace forbids it: there the groups were the caller's own all along.
+        Err(nix::errno::Errno::EPERM) if groups_are_fixed() => {}
+        result => result.map_err(at("drop the groups"))?,
     }
-    let last = std::fs::read_to_string("/proc/sys/kernel/cap_last_cap").ok().and_then(|text| text.trim().parse().ok());
-    for capability in 0..=last.unwrap_or(63) {
-        sys::drop_from_bounding_set(capability).map_err(at("empty the bounding set"))?;
-    }
-    Ok(())
+    let (uid, gid) = (Uid::from_raw(identity.uid), Gid::from_raw(identity.gid));
+    setresgid(gid, gid, gid).map_err(at("set the gid"))?;
+    setresuid(uid, uid, uid).map_err(at("set the uid"))
+}
+
+fn groups_are_fixed() -> bool {
+    std::fs::read_to_string("/proc/self/setgroups").is_ok_and(|text| text.trim() == "deny")
 }

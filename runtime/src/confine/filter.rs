@@ -1,0 +1,99 @@
+//! How does a table of system calls become what the kernel runs?
+//!
+//! One program allows by number; whatever it does not know gets its default error. A second one, which counts more
+//! where both refuse, forbids by number or by arguments with EPERM. On x86-64 both kill a process that calls by
+//! another architecture's numbers; those of x32 are unknown numbers.
+
+use std::collections::BTreeMap;
+use std::io;
+
+use seccompiler::{
+    BpfProgram, SeccompAction, SeccompCmpArgLen, SeccompCmpOp, SeccompCondition, SeccompFilter, SeccompRule, TargetArch,
+};
+use sha2::{Digest, Sha256};
+
+use super::{ConfineError, at};
+
+/// A table, as read by people.
+pub(super) struct Filter {
+    /// What is allowed unless `refused` forbids it.
+    pub(super) allowed: Vec<i64>,
+    /// What is forbidden: always, or when every condition of one of the cases holds.
+    pub(super) refused: Vec<(i64, Vec<Case>)>,
+    /// The error for all else.
+    pub(super) unknown: i32,
+}
+
+/// Conditions that hold together.
+pub(super) type Case = Vec<When>;
+
+/// A condition on the argument with this index.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum When {
+    /// Its low 32 bits are this: what the kernel looks at where it takes an int.
+    Is(u8, u32),
+    /// Its low 32 bits are not this.
+    IsNot(u8, u32),
+    /// All these bits are set.
+    Has(u8, u64),
+    /// The bits under the mask are these.
+    Bits(u8, u64, u64),
+}
+
+/// Why a table can't be compiled.
+#[derive(Debug, thiserror::Error)]
+#[error("the seccomp table can't be compiled")]
+pub struct FilterError(#[from] seccompiler::BackendError);
+
+impl Filter {
+    /// The programs in the order in which they are installed.
+    fn compile(&self) -> Result<[BpfProgram; 2], FilterError> {
+        let target = TargetArch::try_from(std::env::consts::ARCH)?;
+        let allowed: BTreeMap<i64, Vec<SeccompRule>> = self.allowed.iter().map(|call| (*call, Vec::new())).collect();
+        let mut refused = BTreeMap::new();
+        for (call, cases) in &self.refused {
+            let rules = cases.iter().map(|case| rule(case)).collect::<Result<Vec<_>, _>>()?;
+            refused.entry(*call).or_insert_with(Vec::new).extend(rules);
+        }
+        let unknown = SeccompAction::Errno(self.unknown as u32);
+        let forbidden = SeccompAction::Errno(libc::EPERM as u32);
+        let allow = SeccompFilter::new(allowed, unknown, SeccompAction::Allow, target)?;
+        let refuse = SeccompFilter::new(refused, SeccompAction::Allow, forbidden, target)?;
+        Ok([allow.try_into()?, refuse.try_into()?])
+    }
+
+    /// SHA-256 in hex over the instructions of both programs.
+    pub(super) fn digest(&self) -> Result<String, FilterError> {
+        let mut hash = Sha256::new();
+        for instruction in self.compile()?.iter().flatten() {
+            hash.update(instruction.code.to_le_bytes());
+            hash.update([instruction.jt, instruction.jf]);
+            hash.update(instruction.k.to_le_bytes());
+        }
+        Ok(hash.finalize().iter().map(|byte| format!("{byte:02x}")).collect())
+    }
+}
+
+fn rule(case: &[When]) -> Result<SeccompRule, seccompiler::BackendError> {
+    SeccompRule::new(case.iter().map(|when| condition(*when)).collect::<Result<Vec<_>, _>>()?)
+}
+
+fn condition(when: When) -> Result<SeccompCondition, seccompiler::BackendError> {
+    use SeccompCmpArgLen::{Dword, Qword};
+    match when {
+        When::Is(index, value) => SeccompCondition::new(index, Dword, SeccompCmpOp::Eq, value.into()),
+        When::IsNot(index, value) => SeccompCondition::new(index, Dword, SeccompCmpOp::Ne, value.into()),
+        When::Has(index, bits) => SeccompCondition::new(index, Qword, SeccompCmpOp::MaskedEq(bits), bits),
+        When::Bits(index, mask, bits) => SeccompCondition::new(index, Qword, SeccompCmpOp::MaskedEq(mask), bits),
+    }
+}
+
+/// Installs both programs on the calling thread.
+pub(super) fn apply(filter: &Filter) -> Result<(), ConfineError> {
+    let programs = filter.compile().map_err(io::Error::other).map_err(at("compile the seccomp table"))?;
+    // Where both refuse, the kernel takes the error of the program that was installed last.
+    for program in &programs {
+        seccompiler::apply_filter(program).map_err(io::Error::other).map_err(at("install a seccomp filter"))?;
+    }
+    Ok(())
+}

@@ -1,0 +1,84 @@
+//! Which system calls may bottle's own helpers make? A few each; all else is refused.
+
+use libc::*;
+
+use super::filter::When::{Has, Is, IsNot};
+use super::filter::{Case, Filter};
+
+/// What any Rust program needs to go on: memory, signals, time, its end.
+const BASE: &[i64] = &[
+    SYS_read, SYS_write, SYS_close, SYS_mmap, SYS_munmap, SYS_mremap, SYS_mprotect, SYS_madvise, SYS_brk, SYS_futex,
+    SYS_rt_sigaction, SYS_rt_sigprocmask, SYS_rt_sigreturn, SYS_sigaltstack, SYS_restart_syscall, SYS_clock_gettime,
+    SYS_clock_nanosleep, SYS_gettimeofday, SYS_getrandom, SYS_getpid, SYS_gettid, SYS_sched_yield, SYS_exit,
+    SYS_exit_group, SYS_ppoll, SYS_sendmsg, SYS_recvmsg, SYS_fstat, SYS_rseq,
+];
+#[cfg(target_arch = "x86_64")]
+const BASE_OLD: &[i64] = &[SYS_poll, SYS_time];
+#[cfg(not(target_arch = "x86_64"))]
+const BASE_OLD: &[i64] = &[];
+
+/// What a tokio runtime of one thread needs to serve sockets.
+const ASYNC: &[i64] = &[
+    SYS_epoll_create1, SYS_epoll_ctl, SYS_epoll_pwait, SYS_epoll_pwait2, SYS_eventfd2, SYS_readv, SYS_writev,
+    SYS_sendto, SYS_recvfrom, SYS_sendmmsg, SYS_recvmmsg, SYS_getsockopt, SYS_setsockopt, SYS_getsockname,
+    SYS_getpeername, SYS_shutdown, SYS_fcntl, SYS_dup, SYS_ioctl, SYS_sched_getaffinity, SYS_prctl,
+    SYS_timerfd_create, SYS_timerfd_settime,
+];
+#[cfg(target_arch = "x86_64")]
+const ASYNC_OLD: &[i64] = &[SYS_epoll_wait];
+#[cfg(not(target_arch = "x86_64"))]
+const ASYNC_OLD: &[i64] = &[];
+
+fn refusing(parts: &[&[i64]], refused: Vec<(i64, Vec<Case>)>) -> Filter {
+    Filter { allowed: parts.concat(), refused, unknown: EPERM }
+}
+
+/// The workload's pid 1: waits for its children and its channel, and sends signals.
+pub(super) fn init() -> Filter {
+    // prctl: it ties itself to the supervisor after the last change of credentials.
+    let own = [SYS_wait4, SYS_waitid, SYS_kill, SYS_tgkill, SYS_prctl];
+    refusing(&[BASE, BASE_OLD, &own], [no_fast_open(), few_commands()].concat())
+}
+
+/// The gate: accepts, relays, asks the dialler. It can make no socket, open no file and start nothing.
+pub(super) fn gate() -> Filter {
+    let own = [SYS_accept4, SYS_splice, SYS_pipe2];
+    refusing(&[BASE, BASE_OLD, ASYNC, ASYNC_OLD, &own], [no_fast_open(), few_options(), few_commands()].concat())
+}
+
+/// The dialler: resolves and connects. Datagram sockets are bound to a port of the kernel's choice, so bind is there;
+/// without listen and accept nothing can be served.
+pub(super) fn dialler() -> Filter {
+    let own = [SYS_socket, SYS_connect, SYS_bind, SYS_openat, SYS_statx, SYS_lseek, SYS_pread64, SYS_newfstatat];
+    let families = vec![
+        vec![IsNot(0, AF_INET as u32), IsNot(0, AF_INET6 as u32)],
+        vec![Has(1, SOCK_RAW as u64)],
+        vec![IsNot(2, 0), IsNot(2, IPPROTO_TCP as u32), IsNot(2, IPPROTO_UDP as u32)],
+    ];
+    let reading = [O_WRONLY, O_RDWR, O_CREAT, O_TRUNC].map(|flag| vec![Has(2, flag as u64)]).to_vec();
+    let refused = vec![(SYS_socket, families), (SYS_openat, reading)];
+    refusing(&[BASE, BASE_OLD, ASYNC, ASYNC_OLD, &own], [refused, few_commands()].concat())
+}
+
+/// A send with MSG_FASTOPEN connects.
+fn no_fast_open() -> Vec<(i64, Vec<Case>)> {
+    let flag = MSG_FASTOPEN as u64;
+    vec![
+        (SYS_sendto, vec![vec![Has(3, flag)]]),
+        (SYS_sendmsg, vec![vec![Has(2, flag)]]),
+        (SYS_sendmmsg, vec![vec![Has(3, flag)]]),
+    ]
+}
+
+/// An option by which a socket would connect on its first write.
+fn few_options() -> Vec<(i64, Vec<Case>)> {
+    vec![(SYS_setsockopt, vec![vec![Is(1, IPPROTO_TCP as u32), Is(2, TCP_FASTOPEN_CONNECT as u32)]])]
+}
+
+/// Of ioctl only FIONBIO and FIONREAD; of prctl only the names of memory and threads, and reading.
+fn few_commands() -> Vec<(i64, Vec<Case>)> {
+    let ioctls = vec![IsNot(1, FIONBIO as u32), IsNot(1, FIONREAD as u32)];
+    let known = [PR_SET_NAME, PR_GET_NAME, PR_SET_VMA, PR_GET_DUMPABLE, PR_SET_PDEATHSIG, PR_GET_PDEATHSIG];
+    let prctls = known.iter().map(|command| IsNot(0, *command as u32)).collect();
+    vec![(SYS_ioctl, vec![ioctls]), (SYS_prctl, vec![prctls])]
+}

@@ -1,0 +1,64 @@
+//! How does pid 1 have something done by a process that is not pid 1? By a child, which answers through a pipe.
+
+use std::fs::File;
+use std::io::{self, Read, Write};
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+
+use rustix::pipe::{PipeFlags, pipe_with};
+use rustix::process::{Pid, WaitOptions, waitpid};
+use rustix::thread::{LinkNameSpaceType, move_into_link_name_space};
+
+use crate::confine::{self, Identity};
+use crate::probe::{self, ProbePlan, ProbeResult};
+use crate::sys;
+
+use super::failure::at;
+use super::identity::Identities;
+use super::message::Failure;
+
+/// Enters the workload's user namespace and confines the calling process as the workload.
+pub(super) fn confine(identities: &Identities) -> Result<(), Failure> {
+    let into = Some(LinkNameSpaceType::User);
+    move_into_link_name_space(identities.namespace(), into).map_err(at("enter the workload's user namespace"))?;
+    let user = identities.user();
+    confine::workload(Identity { uid: user.uid, gid: user.gid }).map_err(|error| {
+        let source = std::error::Error::source(&error).map_or(String::new(), |source| format!(": {source}"));
+        Failure { code: 125, what: format!("{error}{source}"), hint: None }
+    })
+}
+
+/// Runs the probes in a child: as pid 1 is, with every capability, or confined as the workload will be.
+pub(super) fn probe(plan: &ProbePlan, confined: Option<&Identities>) -> Result<Vec<ProbeResult>, Failure> {
+    const STEP: &str = "run the probes";
+    let (answer, tell) = pipe_with(PipeFlags::CLOEXEC).map_err(at(STEP))?;
+    let Some(child) = sys::fork_child().map_err(at(STEP))? else {
+        sys::exit_now(i32::from(answer_probe(plan, confined, tell).is_err()));
+    };
+    drop(tell);
+    let text = read_all(answer).map_err(at(STEP));
+    let child = Pid::from_raw(child);
+    waitpid(child, WaitOptions::empty()).map_err(at(STEP))?;
+    let answer: Result<Vec<ProbeResult>, Failure> =
+        serde_json::from_slice(&text?).map_err(io::Error::from).map_err(at(STEP))?;
+    answer
+}
+
+fn answer_probe(plan: &ProbePlan, confined: Option<&Identities>, tell: OwnedFd) -> io::Result<()> {
+    let ready = confined.map_or(Ok(()), confine);
+    let result = ready.map(|()| {
+        keep_only(&[tell.as_fd()]);
+        probe::run(plan)
+    });
+    File::from(tell).write_all(&serde_json::to_vec(&result)?)
+}
+
+/// Closes what the child inherited and has no use for. What can't be closed was closed before.
+pub(super) fn keep_only(kept: &[BorrowedFd<'_>]) {
+    let _ = sys::close_all_but(kept);
+}
+
+fn read_all(from: OwnedFd) -> io::Result<Vec<u8>> {
+    let mut text = Vec::new();
+    File::from(from).read_to_end(&mut text)?;
+    Ok(text)
+}

@@ -1,0 +1,131 @@
+//! What does pid 1 of a bottle do? It builds, has probes run, holds the workload, and then only waits and forwards.
+
+use std::io;
+use std::os::fd::{AsFd, BorrowedFd};
+
+use nix::sys::signal::{SigSet, Signal};
+use nix::sys::signalfd::{SfdFlags, SignalFd};
+use rustix::event::{PollFd, PollFlags};
+use rustix::process::{DumpableBehavior, Pid, WaitOptions, WaitStatus};
+
+use crate::channel::Channel;
+use crate::confine::{self, Identity};
+use crate::tether::tie_to_supervisor;
+
+use super::enter::Start;
+use super::failure::at;
+use super::message::{End, Failure, FromInit, ToInit};
+use super::workload::{self, Held};
+use super::{child, root};
+
+/// Everything that pid 1 does. When it returns, the bottle ends.
+pub(super) fn run(channel: &Channel, mut start: Start) -> Result<(), Failure> {
+    tie_to_supervisor(channel).map_err(at("tie the bottle to its supervisor"))?;
+    root::build(&start.plan.files, &start.identities)?;
+    nix::unistd::sethostname(&start.plan.hostname).map_err(at("set the host name"))?;
+    rustix::process::set_dumpable_behavior(DumpableBehavior::NotDumpable).map_err(at("hide the bottle's init"))?;
+    report_probes(channel, &start)?;
+    let children = listen_for_children()?;
+    let held = workload::hold(&mut start)?;
+    confine_self(channel, &start)?;
+    drop(start);
+    report_held(channel, &held)?;
+    let workload = wait_for_release(channel, held)?;
+    channel.send(&FromInit::Started, &[]).map_err(at("report the start"))?;
+    let end = wait_for_end(channel, &children, workload)?;
+    channel.send(&FromInit::Exited(end), &[]).map_err(at("report the end"))
+}
+
+fn report_probes(channel: &Channel, start: &Start) -> Result<(), Failure> {
+    for confined in [None, Some(&start.identities)] {
+        let results = child::probe(&start.plan.probe, confined)?;
+        let probed = FromInit::Probed { confined: confined.is_some(), results };
+        channel.send(&probed, &[]).map_err(at("report the probes"))?;
+    }
+    Ok(())
+}
+
+fn report_held(channel: &Channel, held: &Held) -> Result<(), Failure> {
+    let descriptors: Vec<BorrowedFd<'_>> = std::iter::once(&held.pidfd).chain(&held.terminal).map(AsFd::as_fd).collect();
+    let message = FromInit::Held { executable: held.executable.clone() };
+    channel.send(&message, &descriptors).map_err(at("report the held workload"))
+}
+
+/// Becomes as powerless as the workload, with ids by which it may signal it, and invisible to it.
+fn confine_self(channel: &Channel, start: &Start) -> Result<(), Failure> {
+    let outside = start.identities.outside(bottle_images::Owner::User);
+    confine::init(Identity { uid: outside.uid, gid: outside.gid }).map_err(io::Error::other).map_err(at("confine init"))?;
+    tie_to_supervisor(channel).map_err(at("tie the bottle to its supervisor"))
+}
+
+fn listen_for_children() -> Result<SignalFd, Failure> {
+    let mut set = SigSet::empty();
+    set.add(Signal::SIGCHLD);
+    set.thread_block().map_err(at("hear of children"))?;
+    SignalFd::with_flags(&set, SfdFlags::SFD_CLOEXEC | SfdFlags::SFD_NONBLOCK).map_err(at("hear of children"))
+}
+
+fn wait_for_release(channel: &Channel, held: Held) -> Result<Pid, Failure> {
+    match channel.recv::<ToInit>().map_err(at("wait for the release"))?.0 {
+        ToInit::Release => held.release(),
+        ToInit::Signal { .. } | ToInit::Start { .. } => {
+            Err(at("wait for the release")(io::Error::from(io::ErrorKind::InvalidData)))
+        }
+    }
+}
+
+fn wait_for_end(channel: &Channel, children: &SignalFd, workload: Pid) -> Result<End, Failure> {
+    loop {
+        if let Some(end) = reap(workload).map_err(at("wait for the workload"))? {
+            return Ok(end);
+        }
+        let mut ready = [PollFd::new(channel, PollFlags::IN), PollFd::new(children, PollFlags::IN)];
+        match rustix::event::poll(&mut ready, None) {
+            Err(rustix::io::Errno::INTR) => continue,
+            other => other.map_err(at("wait for the workload"))?,
+        };
+        let (spoken, died) = (!ready[0].revents().is_empty(), !ready[1].revents().is_empty());
+        if died {
+            while let Ok(Some(_)) = children.read_signal() {}
+        }
+        if spoken {
+            obey(channel, workload)?;
+        }
+    }
+}
+
+/// Waits for whatever has ended; tells if the workload's first process was among it.
+fn reap(workload: Pid) -> io::Result<Option<End>> {
+    let mut end = None;
+    loop {
+        match rustix::process::wait(WaitOptions::NOHANG) {
+            Ok(Some((pid, status))) if pid == workload => end = Some(how(status)),
+            Ok(Some(_)) | Err(rustix::io::Errno::INTR) => {}
+            Ok(None) | Err(rustix::io::Errno::CHILD) => return Ok(end),
+            Err(error) => return Err(error.into()),
+        }
+    }
+}
+
+fn how(status: WaitStatus) -> End {
+    match (status.exit_status(), status.terminating_signal()) {
+        (Some(code), _) => End::Code(code),
+        (None, Some(number)) => End::Signal(number),
+        (None, None) => End::Code(125),
+    }
+}
+
+/// The end of the channel is the end of the supervisor, and so of the bottle.
+fn obey(channel: &Channel, workload: Pid) -> Result<(), Failure> {
+    match channel.recv::<ToInit>().map_err(at("hear from the supervisor"))?.0 {
+        ToInit::Signal { number } => {
+            let Ok(signal) = Signal::try_from(number) else { return Ok(()) };
+            // A workload that has just ended can't be signalled any more, and needs not be.
+            let _ = nix::sys::signal::kill(nix::unistd::Pid::from_raw(workload.as_raw_nonzero().get()), signal);
+            Ok(())
+        }
+        ToInit::Release | ToInit::Start { .. } => {
+            Err(at("go on")(io::Error::from(io::ErrorKind::InvalidData)))
+        }
+    }
+}

@@ -1,0 +1,231 @@
+//! Which ids mean what? The workload's user namespace, and the maps by which shared files become its own.
+
+use std::collections::BTreeMap;
+use std::fmt::Write as _;
+use std::fs::File;
+use std::io;
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::os::unix::fs::MetadataExt;
+use std::path::Path;
+
+use bottle_images::{Kind, Owner};
+use nix::sched::{CloneFlags, unshare};
+use rustix::process::DumpableBehavior;
+
+use crate::sys;
+
+use super::failure::{at, on};
+use super::message::Failure;
+use super::plan::{Ids, InitPlan};
+
+/// How many ids the workload has when root runs the bottle.
+const RANGE: u32 = 65_536;
+
+/// A uid and a gid.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct Pair {
+    pub(super) uid: u32,
+    pub(super) gid: u32,
+}
+
+/// The workload's user namespace and id maps for mounts, made before there is a pid namespace.
+pub(super) struct Identities {
+    ids: Ids,
+    user: Pair,
+    namespace: OwnedFd,
+    /// By owner of a shared tree: the map under which that owner is the workload.
+    shares: BTreeMap<Pair, OwnedFd>,
+}
+
+impl Identities {
+    /// Makes every user namespace that the plan needs.
+    pub(super) fn make(plan: &InitPlan) -> Result<Identities, Failure> {
+        let user = Pair { uid: plan.files.user.uid, gid: plan.files.user.gid };
+        let namespace = match plan.ids {
+            Ids::Private { base } => user_namespace(&plain(base), &plain(base))?,
+            Ids::Own => user_namespace(&[one(user.uid, user.uid)], &[one(user.gid, user.gid)])?,
+        };
+        let mut identities = Identities { ids: plan.ids, user, namespace, shares: BTreeMap::new() };
+        if let Ids::Private { base } = plan.ids {
+            identities.map_shares(plan, base)?;
+        }
+        Ok(identities)
+    }
+
+    fn map_shares(&mut self, plan: &InitPlan, base: u32) -> Result<(), Failure> {
+        for mount in &plan.files.mounts {
+            let Kind::Share { source, .. } = &mount.kind else { continue };
+            let owner = owner(source)?;
+            if owner != self.user && !self.shares.contains_key(&owner) {
+                let uids = swapped(base, self.user.uid, owner.uid);
+                let gids = swapped(base, self.user.gid, owner.gid);
+                self.shares.insert(owner, user_namespace(&uids, &gids)?);
+            }
+        }
+        Ok(())
+    }
+
+    /// The workload's user namespace.
+    pub(super) fn namespace(&self) -> BorrowedFd<'_> {
+        self.namespace.as_fd()
+    }
+
+    /// The map for a tree of the host's programs, if ids can be mapped at all.
+    pub(super) fn system_map(&self) -> Option<BorrowedFd<'_>> {
+        matches!(self.ids, Ids::Private { .. }).then(|| self.namespace.as_fd())
+    }
+
+    /// The map for a shared tree, if ids can be mapped at all.
+    pub(super) fn share_map(&self, source: &Path) -> Result<Option<BorrowedFd<'_>>, Failure> {
+        match self.ids {
+            Ids::Own => Ok(None),
+            Ids::Private { .. } => {
+                Ok(Some(self.shares.get(&owner(source)?).map_or(self.namespace.as_fd(), |map| map.as_fd())))
+            }
+        }
+    }
+
+    /// The workload's ids inside.
+    pub(super) fn user(&self) -> Pair {
+        self.user
+    }
+
+    /// Ids outside, as pid 1 sees them before it gives its own up.
+    pub(super) fn outside(&self, owner: Owner) -> Pair {
+        match (self.ids, owner) {
+            (Ids::Own, _) => self.user,
+            (Ids::Private { base }, Owner::Root) => Pair { uid: base, gid: base },
+            (Ids::Private { base }, Owner::User) => Pair { uid: base + self.user.uid, gid: base + self.user.gid },
+        }
+    }
+
+    /// Ids outside of what this pair owns on disk, in a tree of the host's programs.
+    pub(super) fn on_disk(&self, owner: Pair) -> Pair {
+        match self.ids {
+            Ids::Own => owner,
+            Ids::Private { base } => Pair { uid: base.saturating_add(owner.uid), gid: base.saturating_add(owner.gid) },
+        }
+    }
+
+    /// Whether what this pair owns on disk is somebody's inside.
+    pub(super) fn is_mapped(&self, owner: Pair) -> bool {
+        match self.ids {
+            Ids::Own => owner == self.user,
+            Ids::Private { .. } => owner.uid < RANGE && owner.gid < RANGE,
+        }
+    }
+
+    /// Whether the workload is an ordinary user's.
+    pub(super) fn is_own(&self) -> bool {
+        matches!(self.ids, Ids::Own)
+    }
+}
+
+/// Who owns a path of the host.
+pub(super) fn owner(path: &Path) -> Result<Pair, Failure> {
+    let metadata = std::fs::metadata(path).map_err(on("look at", path))?;
+    Ok(Pair { uid: metadata.uid(), gid: metadata.gid() })
+}
+
+/// A line of uid_map: first inside (or on disk), first outside, how many.
+type Line = (u32, u32, u32);
+
+fn one(inside: u32, outside: u32) -> Line {
+    (inside, outside, 1)
+}
+
+fn plain(base: u32) -> Vec<Line> {
+    vec![(0, base, RANGE)]
+}
+
+/// The plain map, but with the owner and the workload's user in each other's place.
+fn swapped(base: u32, user: u32, owner: u32) -> Vec<Line> {
+    if user == owner {
+        return plain(base);
+    }
+    let mut lines = vec![one(owner, base + user)];
+    if owner < RANGE {
+        lines.push(one(user, base + owner));
+    }
+    let mut cuts = [user, owner.min(RANGE)];
+    cuts.sort_unstable();
+    let gaps = [(0, cuts[0]), (cuts[0] + 1, cuts[1]), (cuts[1].saturating_add(1), RANGE)];
+    lines.extend(gaps.into_iter().filter(|(first, end)| first < end).map(|(first, end)| (first, base + first, end - first)));
+    lines
+}
+
+/// A child makes the namespace, this process writes its maps and keeps it.
+fn user_namespace(uids: &[Line], gids: &[Line]) -> Result<OwnedFd, Failure> {
+    const STEP: &str = "make the workload's user namespace";
+    let (made, tell_made) = rustix::pipe::pipe_with(rustix::pipe::PipeFlags::CLOEXEC).map_err(at(STEP))?;
+    let (done, tell_done) = rustix::pipe::pipe_with(rustix::pipe::PipeFlags::CLOEXEC).map_err(at(STEP))?;
+    let Some(child) = sys::fork_child().map_err(at(STEP))? else {
+        drop(tell_done);
+        sys::exit_now(hold_namespace(&tell_made, &done));
+    };
+    drop((tell_made, done));
+    let mut errno = [0; 4];
+    let namespace = match rustix::io::read(&made, &mut errno).map_err(at(STEP))? {
+        4 if errno == [0; 4] => keep(child, uids, gids).map_err(at(STEP)),
+        4 => Err(at(STEP)(io::Error::from_raw_os_error(i32::from_ne_bytes(errno)))),
+        _ => Err(at(STEP)(io::Error::from(io::ErrorKind::UnexpectedEof))),
+    };
+    drop(tell_done);
+    let child = rustix::process::Pid::from_raw(child);
+    rustix::process::waitpid(child, rustix::process::WaitOptions::empty()).map_err(at(STEP))?;
+    namespace
+}
+
+/// In the child: makes the namespace, says how that went, and stays until the parent has it.
+fn hold_namespace(tell_made: &OwnedFd, done: &OwnedFd) -> i32 {
+    // Only a dumpable process's maps may be written by an ordinary user.
+    let dumpable = rustix::process::set_dumpable_behavior(DumpableBehavior::Dumpable).map_err(io::Error::from);
+    let made = dumpable.and_then(|()| Ok(unshare(CloneFlags::CLONE_NEWUSER)?));
+    let errno = made.err().map_or(0, |error| error.raw_os_error().unwrap_or(libc::EIO));
+    let told = rustix::io::write(tell_made, &errno.to_ne_bytes());
+    let waited = rustix::io::read(done, &mut [0; 1]);
+    i32::from(told.is_err() || waited.is_err())
+}
+
+fn keep(child: i32, uids: &[Line], gids: &[Line]) -> io::Result<OwnedFd> {
+    let base = Path::new("/proc").join(child.to_string());
+    std::fs::write(base.join("uid_map"), text(uids))?;
+    std::fs::write(base.join("gid_map"), text(gids))?;
+    Ok(File::open(base.join("ns/user"))?.into())
+}
+
+fn text(lines: &[Line]) -> String {
+    lines.iter().fold(String::new(), |mut text, (inside, outside, count)| {
+        let _ = writeln!(text, "{inside} {outside} {count}");
+        text
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn outside(lines: &[Line], inside: u32) -> Option<u32> {
+        let line = lines.iter().find(|(first, _, count)| (*first..first + count).contains(&inside))?;
+        Some(line.1 + inside - line.0)
+    }
+
+    #[test]
+    fn the_owner_of_a_share_and_the_user_change_places() {
+        for (user, owner) in [(0, 1000), (1000, 0), (5, 6), (0, 65_535), (65_535, 0)] {
+            let lines = swapped(100_000, user, owner);
+            assert_eq!(outside(&lines, owner), Some(100_000 + user));
+            assert_eq!(outside(&lines, user), Some(100_000 + owner));
+            assert_eq!(outside(&lines, 42), Some(100_042));
+            assert_eq!(lines.iter().map(|line| line.2).sum::<u32>(), RANGE);
+        }
+    }
+
+    #[test]
+    fn an_owner_beyond_the_range_takes_the_users_place() {
+        let lines = swapped(100_000, 0, 4_000_000);
+        assert_eq!(outside(&lines, 4_000_000), Some(100_000));
+        assert_eq!(outside(&lines, 0), None);
+        assert_eq!(outside(&lines, 65_535), Some(165_535));
+    }
+}

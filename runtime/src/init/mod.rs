@@ -1,0 +1,51 @@
+//! What happens between a finished airlock and a running workload? The role `init`.
+//!
+//! The executed process enters the agent's namespaces, makes the ones that only the workload has, and leaves pid 1
+//! behind, a child of the supervisor. Pid 1 builds the root, lets the probes run, forks the workload up to its
+//! execve(2), gives up what it may itself do, and then waits, forwards and reaps.
+
+pub mod message;
+pub mod plan;
+
+mod failure;
+
+mod enter;
+mod identity;
+
+mod first;
+mod child;
+mod workload;
+mod search;
+
+mod root;
+mod stage;
+mod place;
+mod kernel;
+mod devices;
+
+use crate::channel::Channel;
+use crate::sys;
+
+use message::{Failure, FromInit};
+
+/// Is the role `init` from beginning to end. The calling process has one thread.
+pub fn main(channel: Channel) -> ! {
+    let code = match enter::enter(&channel) {
+        Ok(enter::Side::Original) => 0,
+        Ok(enter::Side::First(start)) => conclude(&channel, first::run(&channel, *start)),
+        Err(failure) => conclude(&channel, Err(failure)),
+    };
+    sys::exit_now(code)
+}
+
+/// Tells a failure, and what to exit with. A supervisor that is gone needs no answer.
+fn conclude(channel: &Channel, result: Result<(), Failure>) -> i32 {
+    match result {
+        Ok(()) => 0,
+        Err(failure) => {
+            let code = i32::from(failure.code);
+            let _ = channel.send(&FromInit::Failed(failure), &[]);
+            code
+        }
+    }
+}
