@@ -7,16 +7,17 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use jiff::Timestamp;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
-/// A moment, in microseconds since 1970, up to the end of the year 9999.
+/// A moment, in microseconds since 1970, up to the last days of the year 9999.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Time(u64);
 
-const END: u64 = 253_402_300_799_999_999;
+/// 9999-12-30T21:59:59.999999Z: later moments have no RFC 3339 spelling in every time zone.
+const END: u64 = 253_402_207_199_999_999;
 
 impl Time {
-    /// The moment this many microseconds after 1970 began; the year 9999's last one where that is later.
-    pub fn from_micros(micros: u64) -> Time {
-        Time(micros.min(END))
+    /// The moment this many microseconds after 1970 began; the last one there is where that is later.
+    pub const fn from_micros(micros: u64) -> Time {
+        Time(if micros < END { micros } else { END })
     }
 
     /// Microseconds since 1970 began.

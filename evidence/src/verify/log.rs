@@ -21,7 +21,6 @@ pub struct Head {
 
 /// What a log holds. Nothing in it was changed, but its end may be missing: see [`LogReport::whole`].
 #[derive(Clone, Debug, PartialEq, Eq)]
-#[must_use = "a log that was not changed may still be incomplete"]
 pub struct LogReport {
     /// How many lines it has.
     pub lines: u64,

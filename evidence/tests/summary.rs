@@ -1,0 +1,153 @@
+//! Do the rows per host say what a run did?
+
+mod recorded;
+
+use bottle_evidence::audit::{Choice, Ended, Entry, MAX_HOSTS, OTHERS, Summary};
+use bottle_evidence::canonical::MAX_INTEGER;
+use bottle_evidence::verify::{Completeness, verify_log};
+use recorded::{Recorder, denied, ended, judged, keys};
+
+#[test]
+fn one_denial_makes_the_row_a_denial() {
+    let mut summary = Summary::default();
+    for (attempt, choice) in [(1, Choice::Allow), (2, Choice::Deny), (3, Choice::Allow)] {
+        summary.decided(&judged(attempt, "api.example.com", choice));
+    }
+    let rows = summary.rows();
+    assert_eq!(rows.len(), 1);
+    assert_eq!(
+        (rows[0].decision, rows[0].connections, rows[0].denied),
+        (Choice::Deny, 3, 1)
+    );
+    assert_eq!(summary.unanswered(), 3);
+}
+
+#[test]
+fn an_attempt_that_is_refused_after_it_was_allowed_is_a_denial() {
+    let mut summary = Summary::default();
+    summary.decided(&judged(1, "rebind.example.com", Choice::Allow));
+    summary.ended(&ended(1, Ended::Refused));
+    summary.decided(&judged(2, "evil.example.com", Choice::Deny));
+    summary.ended(&ended(2, Ended::Refused));
+    for row in summary.rows() {
+        assert_eq!(
+            (row.decision, row.denied),
+            (Choice::Deny, 1),
+            "{}",
+            row.name
+        );
+    }
+}
+
+#[test]
+fn an_unreachable_host_is_no_denial() {
+    let mut summary = Summary::default();
+    summary.decided(&judged(1, "api.example.com", Choice::Allow));
+    summary.ended(&ended(1, Ended::Unreachable));
+    assert_eq!(summary.rows()[0].decision, Choice::Allow);
+}
+
+#[test]
+fn a_denied_query_makes_a_row_without_connections() {
+    let mut summary = Summary::default();
+    summary.dns_denied(&denied("leak.example.org"));
+    summary.dns_denied(&denied("leak.example.org"));
+    let row = &summary.rows()[0];
+    assert_eq!(
+        (row.decision, row.connections, row.denied, row.port),
+        (Choice::Deny, 0, 6, None)
+    );
+}
+
+#[test]
+fn the_port_is_shown_while_there_is_only_one() {
+    let mut summary = Summary::default();
+    let mut decision = judged(1, "api.example.com", Choice::Allow);
+    summary.decided(&decision);
+    assert_eq!(summary.rows()[0].port, Some(443));
+    (decision.attempt, decision.port) = (2, 8443);
+    summary.decided(&decision);
+    assert_eq!(summary.rows()[0].port, None);
+}
+
+#[test]
+fn a_host_without_a_name_is_its_address() {
+    let mut summary = Summary::default();
+    let mut decision = judged(1, "", Choice::Deny);
+    decision.name = None;
+    summary.decided(&decision);
+    assert_eq!(summary.rows()[0].name.as_str(), "28.7.1.2");
+}
+
+#[test]
+fn bytes_and_times_add_up_and_stop_at_the_greatest_number() {
+    let mut summary = Summary::default();
+    for attempt in [1, 2, 3] {
+        summary.decided(&judged(attempt, "api.example.com", Choice::Allow));
+        let mut outcome = ended(attempt, Ended::Closed);
+        outcome.bytes_down = MAX_INTEGER / 2;
+        summary.ended(&outcome);
+    }
+    let row = &summary.rows()[0];
+    assert_eq!(
+        (row.bytes_up, row.bytes_down, row.millis),
+        (3 * 517, MAX_INTEGER, 3 * 34)
+    );
+    assert_eq!(summary.unanswered(), 0);
+}
+
+#[test]
+fn hosts_beyond_the_limit_share_one_row() {
+    let mut summary = Summary::default();
+    for attempt in 0..3 * MAX_HOSTS as u64 {
+        summary.decided(&judged(
+            attempt,
+            &format!("h{attempt}.example.com"),
+            Choice::Allow,
+        ));
+    }
+    let rows = summary.rows();
+    assert_eq!(rows.len(), MAX_HOSTS + 1);
+    let others = &rows[MAX_HOSTS];
+    assert_eq!(
+        (others.name.as_str(), others.connections),
+        (OTHERS, 2 * MAX_HOSTS as u64)
+    );
+}
+
+#[test]
+fn the_verifier_finds_the_rows_that_the_run_wrote() {
+    let mut recorder = Recorder::new();
+    recorder.run("run-1");
+    let report = verify_log(&recorder.bytes[..], &keys(), None).unwrap();
+    let [run] = &report.runs[..] else {
+        panic!("{} runs", report.runs.len())
+    };
+    let Completeness::Complete { end, .. } = &run.completeness else {
+        panic!("incomplete")
+    };
+    assert_eq!(run.hosts, end.hosts);
+    assert_eq!(run.hosts.len(), 3);
+    assert_eq!((run.first, run.entries, end.count), (1, 11, 10));
+    assert_eq!((run.unanswered, run.drifts.clone()), (0, vec![10]));
+    assert_eq!((report.lines, report.head.seq), (12, 12));
+}
+
+#[test]
+fn a_run_end_with_the_most_hosts_fits_a_line() {
+    let mut recorder = Recorder::new();
+    recorder.add(recorded::start("run-1"));
+    for attempt in 0..=MAX_HOSTS as u64 {
+        let mut decision = judged(attempt, "", Choice::Deny);
+        decision.name = Some(format!("{attempt:04}{}", "\u{1}".repeat(250)).into());
+        recorder.add(Entry::Decision(decision));
+    }
+    recorder.end();
+    recorder.seal();
+    assert_eq!(
+        verify_log(&recorder.bytes[..], &keys(), None).unwrap().runs[0]
+            .hosts
+            .len(),
+        MAX_HOSTS + 1
+    );
+}
