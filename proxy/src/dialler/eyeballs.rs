@@ -112,4 +112,45 @@ mod tests {
         let error = race(addresses(&["[::1]:5", "[::2]:10"]), scripted).await.expect_err("none");
         assert_eq!(error.kind(), io::ErrorKind::ConnectionRefused);
     }
+
+    struct Approves;
+
+    impl crate::Ledger for Approves {
+        async fn decided(&self, _: &crate::Attempt, _: &bottle_policy::Verdict) -> Result<(), crate::LedgerError> {
+            Ok(())
+        }
+
+        async fn ended(&self, _: crate::Outcome) {}
+    }
+
+    async fn permit() -> Permit {
+        use bottle_policy::{Grant, Request, Seen, Target, Verdict};
+        let address: SocketAddr = "127.0.0.1:9".parse().expect("an address");
+        let request = Request { target: Target::Literal(address.ip()), port: 9, seen: Seen::Nothing };
+        let attempt =
+            crate::Attempt { id: 1, source: address, original: address, way: crate::Way::Transparent, request, denied: None };
+        let verdict = Verdict::Allow(Grant { rule: String::new(), private: false, observed: false });
+        crate::permit::record(&Approves, &attempt, verdict).await.expect("a permit")
+    }
+
+    #[tokio::test]
+    async fn the_socket_that_is_handed_over_is_connected_and_does_not_block() {
+        let listener = std::net::TcpListener::bind("127.0.0.1:0").expect("loopback");
+        let there = listener.local_addr().expect("an address");
+        let refused = std::net::TcpListener::bind("127.0.0.1:0").and_then(|gone| gone.local_addr()).expect("an address");
+        let checked = Checked::without_a_check(vec![refused, there]);
+        let socket = dial(permit().await, checked).await.expect("connected");
+        let flags = rustix::fs::fcntl_getfl(&socket).expect("flags");
+        assert!(flags.contains(rustix::fs::OFlags::NONBLOCK));
+        let stream = std::net::TcpStream::from(socket);
+        assert!(stream.nodelay().expect("an option"));
+        assert_eq!(stream.peer_addr().expect("connected"), there);
+    }
+
+    #[tokio::test]
+    async fn nothing_that_answers_is_unreachable() {
+        let gone = std::net::TcpListener::bind("127.0.0.1:0").and_then(|gone| gone.local_addr()).expect("an address");
+        let refusal = dial(permit().await, Checked::without_a_check(vec![gone])).await.expect_err("refused");
+        assert_eq!(refusal.kind, crate::RefusalKind::Unreachable);
+    }
 }
