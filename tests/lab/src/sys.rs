@@ -175,6 +175,23 @@ impl Drop for PacketRing {
     }
 }
 
+/// Keeps every descriptor but the standard three from the program that this process becomes.
+pub(crate) fn keep_descriptors_private() -> io::Result<()> {
+    // SAFETY: close_range(2) takes integers only; with this flag it closes nothing now, so no owner loses its descriptor.
+    let done = unsafe {
+        libc::close_range(
+            3,
+            libc::c_uint::MAX,
+            libc::CLOSE_RANGE_CLOEXEC as libc::c_int,
+        )
+    };
+    if done < 0 {
+        Err(io::Error::last_os_error())
+    } else {
+        Ok(())
+    }
+}
+
 fn packet_socket() -> io::Result<OwnedFd> {
     let kind = libc::SOCK_RAW | libc::SOCK_CLOEXEC;
     let protocol = libc::c_int::from((libc::ETH_P_ALL as u16).to_be());

@@ -1,4 +1,4 @@
-//! How does a whole test run come to have no way out? A network namespace with nothing but loopback, and a fresh `/run`.
+//! How does a whole test run come to have no way out? A network namespace with nothing but loopback, a fresh `/run`, and no inherited descriptors.
 
 use std::ffi::OsString;
 use std::io;
@@ -31,6 +31,7 @@ pub(crate) fn seal(seal: Seal) -> io::Error {
 }
 
 fn sealed(seal: &Seal) -> io::Result<Command> {
+    crate::sys::keep_descriptors_private()?;
     let person = seal.user.as_deref().map(Person::find).transpose()?;
     let here = std::env::current_dir()?;
     namespaces::make_host().map_err(io::Error::other)?;

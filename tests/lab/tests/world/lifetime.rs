@@ -2,7 +2,9 @@
 
 use std::fs::File;
 use std::io::Read;
-use std::process::Stdio;
+use std::process::{Command, Stdio};
+
+use bottle_lab::{Helper, Lab, Options};
 
 use crate::common::{is_root, output, start};
 
@@ -119,5 +121,103 @@ fn the_working_directory_is_kept() {
     assert_eq!(
         output(&mut lab.command("pwd")).trim(),
         here.to_str().unwrap()
+    );
+}
+
+/// Plays a lab's owner in another process, so that it can be killed: builds a world and then only waits.
+const OWNER: &str = r#"
+import socket, subprocess, sys
+ours, theirs = socket.socketpair()
+subprocess.Popen([sys.argv[1], "world"], stdin=theirs, stdout=subprocess.DEVNULL)
+theirs.close()
+ours.sendall(b'{"Build":{"zone":{"names":{}},"directories":{},"capture":true}}\n')
+print(ours.makefile().readline()[:8], flush=True)
+ours.recv(1)
+"#;
+
+#[test]
+fn a_lab_ends_with_an_owner_that_is_killed() {
+    bottle_lab::require();
+    let mut owner = Command::new("python3")
+        .args(["-c", OWNER, env!("CARGO_BIN_EXE_bottle-lab")])
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut said = [0; 8];
+    owner
+        .stdout
+        .as_mut()
+        .unwrap()
+        .read_exact(&mut said)
+        .unwrap();
+    assert_eq!(&said, b"{\"Ready\"");
+    owner.kill().unwrap();
+    owner.wait().unwrap();
+    // The world holds the other end of this pipe, so that it is at its end only when the world is gone.
+    let mut left = String::new();
+    owner.stderr.unwrap().read_to_string(&mut left).unwrap();
+    assert_eq!(left, "");
+}
+
+#[test]
+fn any_program_that_passes_its_arguments_on_can_be_the_helper() {
+    bottle_lab::require();
+    let helper = Helper::new("/usr/bin/env", [env!("CARGO_BIN_EXE_bottle-lab")]);
+    let lab = Lab::start(Options::default().helper(helper)).unwrap();
+    assert_eq!(output(lab.command("echo").arg("inside")), "inside\n");
+}
+
+#[test]
+fn only_root_runs_programs_as_somebody_else() {
+    let lab = start();
+    let mut command = lab.command_as("65534", "sh");
+    command.args(["-c", "id -u; grep -E '^Cap(Eff|Prm|Amb)' /proc/self/status"]);
+    if is_root() {
+        assert_eq!(
+            output(&mut command).matches("\t0000000000000000").count(),
+            3
+        );
+        assert!(output(&mut command).starts_with("65534\n"));
+    } else {
+        assert_eq!(command.output().unwrap().status.code(), Some(126));
+    }
+}
+
+#[test]
+fn a_program_inherits_no_descriptor_of_the_lab() {
+    let lab = start();
+    let open = output(lab.command("ls").arg("/proc/self/fd"));
+    // The fourth is the folder that is being listed.
+    assert_eq!(open, "0\n1\n2\n3\n");
+}
+
+#[test]
+fn a_test_that_needs_the_lab_fails_without_it_and_says_what_to_run() {
+    let this = std::env::current_exe().unwrap();
+    let shown = Command::new(this)
+        .args(["--exact", "lifetime::the_working_directory_is_kept"])
+        .env_remove("BOTTLE_LAB")
+        .output()
+        .unwrap();
+    let shown = (
+        shown.status.success(),
+        String::from_utf8_lossy(&shown.stdout).into_owned(),
+    );
+    assert!(
+        !shown.0 && shown.1.contains("hint: run `tests/run`"),
+        "{}",
+        shown.1
+    );
+}
+
+#[test]
+fn a_helper_that_is_not_there_is_an_error_that_names_it() {
+    let missing = Helper::new("/nonexistent/bottle-lab", [""; 0]);
+    let error = Lab::start(Options::default().helper(missing)).unwrap_err();
+    assert!(
+        error.to_string().contains("/nonexistent/bottle-lab"),
+        "{error}"
     );
 }
