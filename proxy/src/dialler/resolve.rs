@@ -10,9 +10,12 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use bottle_policy::Name;
-use hickory_resolver::config::{LookupIpStrategy, NameServerConfig, ResolverConfig, ResolverOpts};
+use hickory_resolver::config::{LookupIpStrategy, NameServerConfig, ResolveHosts, ResolverConfig, ResolverOpts};
+use hickory_resolver::lookup_ip::LookupIp;
 use hickory_resolver::net::NetError;
 use hickory_resolver::net::runtime::TokioRuntimeProvider;
+use hickory_resolver::proto::op::Query;
+use hickory_resolver::proto::rr::RecordType;
 use hickory_resolver::{Hosts, TokioResolver, system_conf};
 
 /// Finds the addresses of names.
@@ -56,7 +59,14 @@ pub enum HostResolverError {
 pub struct HostResolver {
     configuration: PathBuf,
     hosts: PathBuf,
-    current: Mutex<(Stamps, Arc<TokioResolver>)>,
+    current: Mutex<(Stamps, Arc<Source>)>,
+}
+
+/// What was read from the two files.
+#[derive(Debug)]
+struct Source {
+    hosts: Hosts,
+    resolver: TokioResolver,
 }
 
 /// Which version of a file was read.
@@ -80,8 +90,8 @@ impl HostResolver {
         Ok(HostResolver { configuration, hosts, current })
     }
 
-    /// The resolver for the files as they are now. Files that became unreadable leave the last one in force.
-    fn resolver(&self) -> Arc<TokioResolver> {
+    /// What the files say now. Files that became unreadable leave what they said before in force.
+    fn source(&self) -> Arc<Source> {
         let stamps = [stamp(&self.configuration), stamp(&self.hosts)];
         let mut current = self.current.lock().unwrap_or_else(PoisonError::into_inner);
         if current.0 != stamps
@@ -95,30 +105,47 @@ impl HostResolver {
 
 impl Resolve for HostResolver {
     async fn lookup(&self, name: &Name) -> Result<Addresses, ResolveError> {
+        let source = self.source();
+        let listed = source.listed(name);
+        if !listed.is_empty() {
+            return Ok(Addresses { addrs: listed, ttl: Duration::ZERO });
+        }
         // The trailing dot keeps search domains out: what was decided upon is what is asked for.
-        let found = self.resolver().lookup_ip(format!("{name}.")).await;
+        let found = source.resolver.lookup_ip(format!("{name}.")).await;
         let found = found.map_err(|error| ResolveError { name: name.clone(), why: error.to_string() })?;
         let ttl = found.valid_until().saturating_duration_since(Instant::now());
         Ok(Addresses { addrs: found.iter().collect(), ttl })
     }
 }
 
-fn read(configuration: &Path, hosts: &Path) -> Result<TokioResolver, HostResolverError> {
+impl Source {
+    /// A name in the hosts file is not asked for elsewhere, not even in the family that the file leaves out.
+    fn listed(&self, name: &Name) -> Vec<IpAddr> {
+        let Ok(name) = hickory_resolver::proto::rr::Name::from_ascii(format!("{name}.")) else { return Vec::new() };
+        [RecordType::AAAA, RecordType::A]
+            .into_iter()
+            .filter_map(|kind| self.hosts.lookup_static_host(&Query::query(name.clone(), kind)))
+            .flat_map(|found| LookupIp::from(found).iter().collect::<Vec<_>>())
+            .collect()
+    }
+}
+
+fn read(configuration: &Path, hosts: &Path) -> Result<Source, HostResolverError> {
     let text = existing(configuration)?;
     // A file without a name server means the one on this machine, as for the C library.
     let (config, options) = system_conf::parse_resolv_conf(&text).unwrap_or_else(|_| (on_this_machine(), ResolverOpts::default()));
-    let mut table = Hosts::default();
+    let mut listed = Hosts::default();
     let text = existing(hosts)?;
-    table.read_hosts_conf(text.as_slice()).map_err(|error| HostResolverError::Read(hosts.to_owned(), error))?;
+    listed.read_hosts_conf(text.as_slice()).map_err(|error| HostResolverError::Read(hosts.to_owned(), error))?;
     let mut builder = TokioResolver::builder_with_config(config, TokioRuntimeProvider::default());
     *builder.options_mut() = with_ours(options);
-    let mut resolver = builder.build().map_err(|error| HostResolverError::Use(configuration.to_owned(), error))?;
-    resolver.set_hosts(Arc::new(table));
-    Ok(resolver)
+    let resolver = builder.build().map_err(|error| HostResolverError::Use(configuration.to_owned(), error))?;
+    Ok(Source { hosts: listed, resolver })
 }
 
 fn with_ours(mut options: ResolverOpts) -> ResolverOpts {
     options.ip_strategy = LookupIpStrategy::Ipv6AndIpv4;
+    options.use_hosts_file = ResolveHosts::Never;
     options.cache_size = CACHED_NAMES;
     options.positive_max_ttl = Some(LONGEST_POSITIVE);
     options.negative_max_ttl = Some(LONGEST_NEGATIVE);

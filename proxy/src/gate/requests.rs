@@ -78,23 +78,23 @@ impl Switch {
 
 /// The server's side: watches for its agreement where one was asked for, then only copies.
 pub(super) async fn watched(down: Flow<'_>, switch: &Switch) -> Result<(), Stop> {
-    down.from.readable().await.map_err(Stop::Source)?;
     let mut answers = Answers::default();
-    while *switch.0.borrow() == State::Offered {
+    loop {
         let mut piece = Vec::new();
         if read_some(down.from, &mut piece, PIECE).await.map_err(Stop::Source)? == 0 {
-            break;
+            switch.stay();
+            return down.finish();
         }
-        let answer = answers.push(&piece);
+        let offered = *switch.0.borrow() == State::Offered;
+        let answer = if offered { answers.push(&piece) } else { Answer::Stayed };
         down.send(&piece).await?;
         match answer {
-            Answer::Waiting => {}
+            Answer::Waiting => continue,
             Answer::Switched => switch.settle(State::Switched),
             Answer::Stayed => switch.stay(),
         }
+        return down.copy().await;
     }
-    switch.stay();
-    down.copy().await
 }
 
 /// The client's side: every head is judged before it goes on.

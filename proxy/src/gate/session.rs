@@ -8,11 +8,11 @@ use tokio::net::TcpStream;
 use tokio::time::Instant;
 
 use super::connection::reset;
-use super::first::{First, first_bytes};
+use super::first::{First, PIECE, first_bytes};
 use super::phase::Phase;
 use super::requests::{Single, Switch, each_request, one_request, watched};
 use super::{Inner, Upstream};
-use crate::relay::{End, Flow, Stop, Traffic, join};
+use crate::relay::{End, Flow, Stop, Traffic, join, read_some};
 use crate::sniff::{Sniffed, Sniffer};
 use crate::{Attempt, Detail, Ended, Outcome, Refusal};
 
@@ -108,11 +108,13 @@ async fn run<U, O>(
 
 /// The first bytes of a connection that was allowed without them, decided upon. Nothing where there are none.
 async fn late<U, O>(inner: &Inner<U, O>, up: Flow<'_>, judge: &Judge<'_>, mut sniffer: Sniffer) -> Result<Option<(Seen, Vec<u8>)>, Stop> {
-    let mut known = sniffer.push(&[]);
+    let mut piece = Vec::new();
+    // A server may speak first for as long as it likes: until then nothing is pending and no clock runs.
+    if sniffer.bytes().is_empty() && read_some(up.from, &mut piece, PIECE).await.map_err(Stop::Source)? == 0 {
+        return Ok(None);
+    }
+    let mut known = sniffer.push(&piece);
     if known == Sniffed::NeedMore {
-        if sniffer.bytes().is_empty() {
-            up.from.readable().await.map_err(Stop::Source)?;
-        }
         let ticket = inner.pending.enter();
         ticket.grow(sniffer.bytes().len());
         known = match first_bytes(up.from, &mut sniffer, &ticket, inner.parts.limits.first_bytes).await {
@@ -122,9 +124,6 @@ async fn late<U, O>(inner: &Inner<U, O>, up: Flow<'_>, judge: &Judge<'_>, mut sn
         };
     }
     let Sniffed::Seen(seen) = known else { return Ok(None) };
-    if sniffer.bytes().is_empty() {
-        return Ok(None);
-    }
     judge.allows(&seen)?;
     Ok(Some((seen, sniffer.into_bytes())))
 }
