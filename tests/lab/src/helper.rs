@@ -13,7 +13,7 @@ use crate::world::sealed::{Seal, seal};
 const USAGE: &str =
     "usage: bottle-lab world                      (the lab's own process; speaks on standard input)
        bottle-lab enter --pid PID [--user USER] [--able] -- PROGRAM [ARGUMENT...]
-       bottle-lab sealed [--user USER] [--reach DIRECTORY] -- PROGRAM [ARGUMENT...]
+       bottle-lab sealed [--user USER] [--reach DIRECTORY]... -- PROGRAM [ARGUMENT...]
        bottle-lab executables                (cargo's JSON messages in, the test programs among them out)";
 
 /// The program that plays the lab's roles, and the arguments with which it begins to.
@@ -92,12 +92,12 @@ enum Role {
 fn parse(arguments: impl IntoIterator<Item = OsString>) -> Option<Role> {
     let mut arguments = arguments.into_iter();
     let role = arguments.next()?;
-    let (mut world, mut user, mut reach, mut able) = (None, None, None, false);
+    let (mut world, mut user, mut reach, mut able) = (None, None, Vec::new(), false);
     while let Some(argument) = arguments.next() {
         match argument.to_str()? {
             "--pid" => world = Some(arguments.next()?.to_str()?.parse().ok()?),
             "--user" => user = Some(arguments.next()?.into_string().ok()?),
-            "--reach" => reach = Some(PathBuf::from(arguments.next()?)),
+            "--reach" => reach.push(PathBuf::from(arguments.next()?)),
             "--able" => able = true,
             "--" => break,
             _ => return None,

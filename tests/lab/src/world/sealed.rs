@@ -16,8 +16,8 @@ use super::{links, mounts, namespaces};
 pub(crate) struct Seal {
     /// Whom to become, if started as root.
     pub(crate) user: Option<String>,
-    /// A directory that this user must be able to reach, although its parents may be closed.
-    pub(crate) reach: Option<PathBuf>,
+    /// Directories that this user must be able to reach, although their parents may be closed.
+    pub(crate) reach: Vec<PathBuf>,
     /// The program and its arguments.
     pub(crate) command: Vec<OsString>,
 }
@@ -37,9 +37,7 @@ fn sealed(seal: &Seal) -> io::Result<Command> {
     namespaces::make_host().map_err(io::Error::other)?;
     mounts::fresh_run().map_err(io::Error::other)?;
     links::raise_loopback().map_err(io::Error::other)?;
-    if let Some(directory) = &seal.reach {
-        open_way(directory)?;
-    }
+    open_ways(&seal.reach)?;
     std::env::set_current_dir(here)?;
     let mut arguments = seal.command.iter();
     let program = arguments.next().ok_or(io::ErrorKind::InvalidInput)?;
@@ -52,35 +50,40 @@ fn sealed(seal: &Seal) -> io::Result<Command> {
     Ok(command)
 }
 
-/// Makes a directory reachable for everybody by putting an empty, open directory in the place of its first closed parent.
+/// Makes directories reachable for everybody by putting empty, open directories in the place of their first closed parents.
 /// Only this mount namespace sees that.
-fn open_way(directory: &Path) -> io::Result<()> {
-    let directory = fs::canonicalize(directory)?;
-    let mut parents: Vec<&Path> = directory.ancestors().skip(1).collect();
-    parents.reverse();
-    let closed =
-        |path: &Path| Ok::<_, io::Error>(fs::metadata(path)?.permissions().mode() & 0o001 == 0);
-    for parent in parents {
-        if closed(parent)? {
-            return replace(parent, &directory);
+fn open_ways(directories: &[PathBuf]) -> io::Result<()> {
+    let mut ways = Vec::new();
+    for (number, directory) in directories.iter().enumerate() {
+        let directory = fs::canonicalize(directory)?;
+        if let Some(parent) = closed_parent(&directory)? {
+            let aside = PathBuf::from(format!("/run/lab-way-{number}"));
+            fs::create_dir(&aside)?;
+            bind(&directory, &aside)?;
+            ways.push((directory, parent, aside));
         }
+    }
+    for (directory, parent, aside) in &ways {
+        if closed_parent(directory).is_ok_and(|still| still.is_some()) {
+            let mode = Some("mode=755");
+            mount(Some("lab"), parent, Some("tmpfs"), MsFlags::empty(), mode)?;
+        }
+        fs::create_dir_all(directory)?;
+        bind(aside, directory)?;
     }
     Ok(())
 }
 
-fn replace(parent: &Path, directory: &Path) -> io::Result<()> {
-    let aside = Path::new("/run/lab-tree");
-    fs::create_dir(aside)?;
-    bind(directory, aside)?;
-    mount(
-        Some("lab"),
-        parent,
-        Some("tmpfs"),
-        MsFlags::empty(),
-        Some("mode=755"),
-    )?;
-    fs::create_dir_all(directory)?;
-    bind(aside, directory)
+/// The first directory on the way from the root that not everybody may pass.
+fn closed_parent(directory: &Path) -> io::Result<Option<PathBuf>> {
+    let mut parents: Vec<&Path> = directory.ancestors().skip(1).collect();
+    parents.reverse();
+    for parent in parents {
+        if fs::metadata(parent)?.permissions().mode() & 0o001 == 0 {
+            return Ok(Some(parent.to_owned()));
+        }
+    }
+    Ok(None)
 }
 
 fn bind(source: &Path, target: &Path) -> io::Result<()> {

@@ -1,8 +1,10 @@
 //! Is the lab's host sealed? Whatever is sent from it arrives in the lab's internet or nowhere.
 
+use std::os::unix::fs::PermissionsExt;
+use std::process::Command;
 use std::time::Duration;
 
-use crate::common::{output, start};
+use crate::common::{is_root, output, start};
 use bottle_lab::addresses::{ATTACKER, HOST};
 
 #[test]
@@ -117,4 +119,32 @@ fn sockets_of_the_machine_s_daemons_are_out_of_sight() {
         0,
         "{seen}"
     );
+}
+
+#[test]
+fn a_directory_behind_closed_parents_is_reached_in_a_sealed_run_and_only_there() {
+    bottle_lab::require();
+    let parent = tempfile::tempdir().unwrap();
+    let (one, other) = (parent.path().join("one"), parent.path().join("deep/other"));
+    for directory in [&one, &other] {
+        std::fs::create_dir_all(directory).unwrap();
+        std::fs::write(directory.join("file"), "reached\n").unwrap();
+    }
+    let mode =
+        |path: &std::path::Path| std::fs::metadata(path).unwrap().permissions().mode() & 0o777;
+    assert_eq!(mode(parent.path()), 0o700);
+    let mut command = Command::new(env!("CARGO_BIN_EXE_bottle-lab"));
+    command.current_dir("/").arg("sealed");
+    if is_root() {
+        command.args(["--user", "65534"]);
+    }
+    command
+        .arg("--reach")
+        .arg(&one)
+        .arg("--reach")
+        .arg(&other)
+        .args(["--", "cat"]);
+    command.args([one.join("file"), other.join("file")]);
+    assert_eq!(output(&mut command), "reached\nreached\n");
+    assert_eq!(mode(parent.path()), 0o700);
 }
