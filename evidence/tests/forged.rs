@@ -97,11 +97,11 @@ fn every_truncated_envelope_is_refused() {
 #[test]
 fn reordered_fields_are_not_canonical() {
     let text = String::from_utf8(attestation()).unwrap();
-    let (payload, rest) = text.split_once(",\"payloadType\"").unwrap();
+    let (first, rest) = text.split_once(",\"payloadType\"").unwrap();
     let reordered = format!(
         "{{\"payloadType\"{},{}}}",
         rest.strip_suffix('}').unwrap(),
-        &payload[1..]
+        &first[1..]
     );
     serde_json::from_str::<Envelope>(&reordered).expect("it is the same envelope in another order");
     let error = refusal(reordered.as_bytes());

@@ -214,7 +214,7 @@ fn a_number_that_json_would_round_is_not_written() {
     let mut recorder = Recorder::new();
     recorder.add(start("run-1"));
     let head = recorder.chain.head();
-    let appended = recorder.chain.append(time(0), &allowed(MAX_INTEGER + 1));
+    let appended = recorder.chain.append(time(0), &allowed(MAX_INTEGER + 2));
     assert!(
         matches!(appended, Err(AppendError::NoCanonicalForm(_))),
         "{appended:?}"

@@ -6,15 +6,15 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::{Map, Number, Value};
 
-/// The greatest integer that every JSON reader keeps exactly (2⁵³ − 1).
+/// Up to here, every JSON reader keeps every integer exactly (2⁵³ − 1).
 pub const MAX_INTEGER: u64 = (1 << 53) - 1;
 
 /// Why a value has no canonical form.
 #[derive(Debug, thiserror::Error)]
 pub enum NoCanonicalForm {
-    /// An integer beyond [`MAX_INTEGER`], which JSON readers would round.
-    #[error("the integer {0} is too large for JSON")]
-    TooLarge(Number),
+    /// An integer beyond [`MAX_INTEGER`] that JSON readers would round.
+    #[error("the integer {0} is too large for JSON to keep it exactly")]
+    Inexact(Number),
     /// The value can't be JSON at all.
     #[error("not representable in JSON: {0}")]
     NotJson(#[from] serde_json::Error),
@@ -94,17 +94,19 @@ fn write_string(text: &str, out: &mut Vec<u8>) -> Result<(), NoCanonicalForm> {
     Ok(serde_json::to_writer(out, text)?)
 }
 
+/// An integer is a double, as any number of JSON (RFC 8785 §3.2.2.3): it is written only where that loses nothing.
 fn write_number(number: &Number, out: &mut Vec<u8>) -> Result<(), NoCanonicalForm> {
     let integer = number
         .as_u64()
         .or_else(|| number.as_i64().map(i64::unsigned_abs));
-    match integer {
-        Some(magnitude) if magnitude > MAX_INTEGER => {
-            return Err(NoCanonicalForm::TooLarge(number.clone()));
-        }
-        Some(_) => out.extend(number.to_string().as_bytes()),
-        None => out.extend(serde_json_canonicalizer::to_vec(number)?),
+    let text = match integer {
+        Some(magnitude) if magnitude <= MAX_INTEGER => number.to_string().into_bytes(),
+        _ => serde_json_canonicalizer::to_vec(number)?,
+    };
+    if integer.is_some_and(|_| number.to_string().as_bytes() != text) {
+        return Err(NoCanonicalForm::Inexact(number.clone()));
     }
+    out.extend(text);
     Ok(())
 }
 
