@@ -57,9 +57,12 @@ impl Filter {
         }
         let unknown = SeccompAction::Errno(self.unknown as u32);
         let forbidden = SeccompAction::Errno(libc::EPERM as u32);
-        let allow = SeccompFilter::new(allowed, unknown, SeccompAction::Allow, target)?;
-        let refuse = SeccompFilter::new(refused, SeccompAction::Allow, forbidden, target)?;
-        Ok([allow.try_into()?, refuse.try_into()?])
+        let allow = SeccompFilter::new(allowed, unknown, SeccompAction::Allow, target)?.try_into()?;
+        let refuse = SeccompFilter::new(refused, SeccompAction::Allow, forbidden, target)?.try_into()?;
+        // Where both refuse, the kernel takes the error of the one installed last. A table without seccomp(2) can't be
+        // followed by another; it has only one error, so that the order makes no difference to it.
+        let ends = !self.allowed.contains(&libc::SYS_seccomp);
+        Ok(if ends { [refuse, allow] } else { [allow, refuse] })
     }
 
     /// SHA-256 in hex over the instructions of both programs.
@@ -91,7 +94,6 @@ fn condition(when: When) -> Result<SeccompCondition, seccompiler::BackendError> 
 /// Installs both programs on the calling thread.
 pub(super) fn apply(filter: &Filter) -> Result<(), ConfineError> {
     let programs = filter.compile().map_err(io::Error::other).map_err(at("compile the seccomp table"))?;
-    // Where both refuse, the kernel takes the error of the program that was installed last.
     for program in &programs {
         seccompiler::apply_filter(program).map_err(io::Error::other).map_err(at("install a seccomp filter"))?;
     }

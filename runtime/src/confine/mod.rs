@@ -26,6 +26,13 @@ pub struct Identity {
     pub gid: u32,
 }
 
+impl Identity {
+    /// One number for both.
+    pub fn same(id: u32) -> Identity {
+        Identity { uid: id, gid: id }
+    }
+}
+
 /// The step at which a process could not be confined. It must end.
 #[derive(Debug, thiserror::Error)]
 #[error("cannot confine the process: {step}")]
@@ -51,15 +58,16 @@ pub fn init(identity: Identity) -> Result<(), ConfineError> {
     filter::apply(&helpers::init())
 }
 
-/// Confines the gate process, which keeps its ids: it relays between descriptors that it was handed.
-pub fn gate() -> Result<(), ConfineError> {
-    privileges::give_up(None)?;
+/// Confines the gate process, which relays between descriptors that it was handed. An ordinary user's keeps its ids.
+pub fn gate(identity: Option<Identity>) -> Result<(), ConfineError> {
+    privileges::give_up(identity)?;
     filter::apply(&helpers::gate())
 }
 
-/// Confines the dialler, which keeps its ids: it connects, and reads the files and directories named, nothing else.
-pub fn dialler(readable: &[PathBuf]) -> Result<(), ConfineError> {
-    privileges::give_up(None)?;
+/// Confines the dialler, which connects, and reads the files and directories named, nothing else. An ordinary user's
+/// keeps its ids.
+pub fn dialler(identity: Option<Identity>, readable: &[PathBuf]) -> Result<(), ConfineError> {
+    privileges::give_up(identity)?;
     files::only(readable)?;
     filter::apply(&helpers::dialler())
 }
