@@ -22,6 +22,13 @@ impl AsyncChannel {
         Ok(AsyncChannel { inner: crate::sys::register_channel(channel)? })
     }
 
+    /// The channel itself again, blocking.
+    pub fn into_blocking(self) -> io::Result<Channel> {
+        let channel = self.inner.into_inner();
+        channel.set_nonblocking(false)?;
+        Ok(channel)
+    }
+
     /// As [`Channel::send`].
     pub async fn send<T: Serialize>(&self, message: &T, descriptors: &[BorrowedFd<'_>]) -> io::Result<()> {
         loop {

@@ -14,8 +14,8 @@ use serde::de::DeserializeOwned;
 /// The longest message, in bytes. A longer one is refused on both sides.
 pub const MAX_MESSAGE: usize = 64 * 1024;
 
-/// The most descriptors that travel with one message.
-pub const MAX_DESCRIPTORS: usize = 64;
+/// The most descriptors that travel with one message: the kernel takes no more (SCM_MAX_FD).
+pub const MAX_DESCRIPTORS: usize = 253;
 
 /// One end of a unix `SOCK_SEQPACKET` pair. Blocking, unless made otherwise by [`Channel::set_nonblocking`].
 #[derive(Debug)]

@@ -1,8 +1,52 @@
 //! The five stages of a bottle: plan, airlock, binding, workload, outcome.
+//!
+//! ```text
+//! Plan ──realize──► Airlock ──attest──► Binding ──start──► Workload ──wait──► Outcome
+//! ```
+//!
+//! Each stage consumes the one before. [`run`] goes through all of them. A program that uses this crate calls
+//! [`dispatch`] first in `main`: every process of a bottle is that program, executed again in a role.
+
+pub mod caller;
+pub mod event;
+pub mod options;
+mod run;
+
+pub mod plan;
+pub mod airlock;
+pub mod attest;
+pub mod workload;
+pub mod outcome;
+
+pub mod roles;
+pub mod builder;
+pub mod dialler;
+pub mod gate;
+pub mod init;
+pub mod supervisor;
+
+pub mod confine;
+pub mod probe;
 
 pub mod async_channel;
 pub mod channel;
-pub mod confine;
-pub mod probe;
+pub mod heartbeat;
+pub mod ids;
+pub mod keys;
+pub mod process;
 pub mod state;
 pub mod sys;
+
+mod clock;
+mod hex;
+mod memory;
+mod report;
+mod tether;
+
+pub use caller::Caller;
+pub use event::Event;
+pub use options::RunOptions;
+pub use outcome::{Outcome, Status};
+pub use plan::Plan;
+pub use roles::dispatch;
+pub use run::{RunError, run};

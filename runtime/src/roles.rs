@@ -1,15 +1,18 @@
 //! How does one binary become five processes? It executes a sealed copy of itself under a role's name, with a channel as standard input.
 
 use std::fs::File;
-use std::io;
+use std::io::{self, Read};
 use std::os::fd::{AsRawFd, OwnedFd};
 use std::os::unix::process::CommandExt;
-use std::process::{Child, Command, Stdio};
+use std::process::{Command, Stdio};
 use std::sync::atomic::{AtomicBool, Ordering};
 
+use bottle_evidence::Digest;
 use rustix::fs::{MemfdFlags, SealFlags};
+use sha2::{Digest as _, Sha256};
 
 use crate::channel::Channel;
+use crate::process::Process;
 
 /// The processes beside the supervisor.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -115,9 +118,22 @@ impl Program {
         Ok(Program { memory })
     }
 
-    /// The copy, for its digest.
-    pub fn file(&self) -> io::Result<File> {
-        File::open(self.path())
+    /// SHA-256 of the copy.
+    pub fn digest(&self) -> io::Result<Digest> {
+        let (mut file, mut hash) = (File::open(self.path())?, Sha256::new());
+        let mut buffer = vec![0; 256 * 1024];
+        loop {
+            match file.read(&mut buffer)? {
+                0 => return Ok(Digest(hash.finalize().into())),
+                length => hash.update(&buffer[..length]),
+            }
+        }
+    }
+
+    /// Device and inode of the copy: what /proc/PID/exe of each role must lead to.
+    pub fn identity(&self) -> io::Result<(u64, u64)> {
+        let stat = rustix::fs::fstat(&self.memory)?;
+        Ok((stat.st_dev, stat.st_ino))
     }
 
     fn path(&self) -> String {
@@ -138,10 +154,8 @@ impl Program {
             .process_group(0)
             .spawn()
             .map_err(start)?;
-        let pid = rustix::process::Pid::from_child(&child);
-        let pidfd = rustix::process::pidfd_open(pid, rustix::process::PidfdFlags::empty())
-            .map_err(|errno| start(errno.into()))?;
-        Ok(RoleProcess { role, channel: ours, pidfd, child })
+        let process = Process::of_child(child.id()).map_err(start)?;
+        Ok(RoleProcess { channel: ours, process })
     }
 }
 
@@ -154,31 +168,8 @@ fn role_stderr() -> Stdio {
 /// A process that was started in a role.
 #[derive(Debug)]
 pub struct RoleProcess {
-    /// Which role.
-    pub role: Role,
     /// The way to it.
     pub channel: Channel,
     /// The process that was executed; gate and init leave a sibling behind and end.
-    pub pidfd: OwnedFd,
-    child: Child,
-}
-
-impl RoleProcess {
-    /// The process id in the supervisor's pid namespace.
-    pub fn pid(&self) -> u32 {
-        self.child.id()
-    }
-
-    /// Waits for the executed process and takes its exit status.
-    pub fn reap(&mut self) -> io::Result<std::process::ExitStatus> {
-        self.child.wait()
-    }
-}
-
-impl Drop for RoleProcess {
-    fn drop(&mut self) {
-        // The process that was executed is short-lived, or must not outlive whoever started it.
-        let _ = self.child.kill();
-        let _ = self.child.wait();
-    }
+    pub process: Process,
 }

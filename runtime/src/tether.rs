@@ -14,7 +14,7 @@ use rustix::process::Signal;
 ///
 /// # Errors
 /// `BrokenPipe` when the supervisor is gone already.
-pub fn tie_to_supervisor(channel: &impl AsFd) -> io::Result<()> {
+pub(crate) fn tie_to_supervisor(channel: &impl AsFd) -> io::Result<()> {
     rustix::process::set_parent_process_death_signal(Some(Signal::KILL))?;
     let mut fds = [PollFd::new(channel, PollFlags::HUP)];
     rustix::event::poll(&mut fds, Some(&Timespec { tv_sec: 0, tv_nsec: 0 }))?;

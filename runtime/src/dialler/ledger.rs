@@ -10,16 +10,19 @@ use tokio::sync::oneshot;
 use super::message::{Decision, DecisionRecord, FromDialler};
 use crate::async_channel::AsyncChannel;
 
-/// The supervisor's ledger, as the dialler reaches it.
+/// The supervisor's ledger, as the dialler reaches it; all clones are the same one.
+#[derive(Clone, Debug)]
+pub(super) struct RemoteLedger(Arc<Inner>);
+
 #[derive(Debug)]
-pub(super) struct RemoteLedger {
+struct Inner {
     supervisor: Arc<AsyncChannel>,
     waiting: Mutex<HashMap<u64, oneshot::Sender<bool>>>,
 }
 
 impl RemoteLedger {
     pub(super) fn new(supervisor: Arc<AsyncChannel>) -> RemoteLedger {
-        RemoteLedger { supervisor, waiting: Mutex::default() }
+        RemoteLedger(Arc::new(Inner { supervisor, waiting: Mutex::default() }))
     }
 
     /// The supervisor has spoken about this attempt.
@@ -31,7 +34,7 @@ impl RemoteLedger {
     }
 
     fn lock(&self) -> std::sync::MutexGuard<'_, HashMap<u64, oneshot::Sender<bool>>> {
-        self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
+        self.0.waiting.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -40,7 +43,7 @@ impl Ledger for RemoteLedger {
         let (sender, receiver) = oneshot::channel();
         self.lock().insert(attempt.id, sender);
         let record = DecisionRecord { attempt: attempt.clone(), decision: Decision::from(verdict) };
-        self.supervisor.send(&FromDialler::Decided(record), &[]).await.map_err(|error| LedgerError(error.to_string()))?;
+        self.0.supervisor.send(&FromDialler::Decided(record), &[]).await.map_err(|error| LedgerError(error.to_string()))?;
         match receiver.await {
             Ok(true) => Ok(()),
             Ok(false) | Err(_) => Err(LedgerError("the log takes no entry".into())),
@@ -49,6 +52,6 @@ impl Ledger for RemoteLedger {
 
     async fn ended(&self, outcome: Outcome) {
         // Without a supervisor there is no log to write to, and this process ends anyway.
-        let _ = self.supervisor.send(&FromDialler::Ended(outcome), &[]).await;
+        let _ = self.0.supervisor.send(&FromDialler::Ended(outcome), &[]).await;
     }
 }

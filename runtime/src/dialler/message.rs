@@ -16,11 +16,10 @@ pub struct DiallerSetup {
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub enum FromDialler {
-    /// Confined, about to serve. The digest is of its seccomp program.
-    Ready {
-        /// SHA-256 in hex.
-        seccomp: String,
-    },
+    /// Confined, about to serve.
+    Ready,
+    /// It could not begin: the chain of errors, outermost first.
+    Failed(Vec<String>),
     /// Still alive.
     Beat,
     /// To be written and sealed before anything else happens for this attempt.

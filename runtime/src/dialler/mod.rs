@@ -9,12 +9,15 @@ mod serve;
 
 use std::io;
 use std::os::fd::OwnedFd;
+use std::path::PathBuf;
 
 use bottle_policy::Rules;
+use bottle_proxy::dialler::{HostResolver, HostResolverError, HostRoutes, HostRoutesError};
 
 use crate::channel::Channel;
 use crate::dialler::message::{DiallerSetup, FromDialler};
-use crate::{memory, tether};
+use crate::report::chain;
+use crate::{confine, memory, tether};
 
 /// Why the dialler could not begin.
 #[derive(Debug, thiserror::Error)]
@@ -23,36 +26,53 @@ pub(crate) enum DiallerError {
     Io(&'static str, #[source] io::Error),
     #[error("the rules that were handed over are unusable: {0}")]
     Rules(String),
-    #[error("cannot confine the dialler: {0}")]
-    Confine(String),
+    #[error(transparent)]
+    Confine(#[from] confine::ConfineError),
+    #[error(transparent)]
+    Routes(#[from] HostRoutesError),
+    #[error(transparent)]
+    Resolver(#[from] HostResolverError),
 }
 
 /// The role's main: serves until the supervisor or the gate is gone.
 pub fn main(supervisor: Channel) -> ! {
     // Its last word is the end of its channel, which the supervisor treats as drift.
-    std::process::exit(i32::from(run(supervisor).is_err()))
+    std::process::exit(match begin(&supervisor) {
+        Ok((tokio, parts)) => i32::from(tokio.block_on(serve::serve(supervisor, parts)).is_err()),
+        Err(error) => {
+            // A supervisor that is gone needs no answer.
+            let _ = supervisor.send(&FromDialler::Failed(chain(&error)), &[]);
+            1
+        }
+    })
 }
 
-fn run(supervisor: Channel) -> Result<(), DiallerError> {
+/// Everything up to serving.
+fn begin(supervisor: &Channel) -> Result<(tokio::runtime::Runtime, serve::Parts), DiallerError> {
     let (setup, descriptors): (DiallerSetup, _) =
         supervisor.recv().map_err(|error| DiallerError::Io("receive the setup", error))?;
     let [gate, rules] = <[OwnedFd; 2]>::try_from(descriptors)
         .map_err(|_| DiallerError::Io("take the descriptors", io::ErrorKind::InvalidData.into()))?;
     let rules = memory::read(rules).map_err(|error| DiallerError::Io("read the rules", error))?;
     let rules = Rules::from_canonical(&rules).map_err(|error| DiallerError::Rules(error.to_string()))?;
-    let host = bottle_proxy::dialler::KernelRoutes::open()
-        .map_err(|error| DiallerError::Io("open a routing socket", error))?;
+    let host = HostRoutes::open()?;
+    let resolver = HostResolver::system()?;
     let tokio = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()
         .map_err(|error| DiallerError::Io("start the runtime", error))?;
-    let seccomp = crate::confine::dialler(setup.become_id)
-        .map_err(|error| DiallerError::Confine(error.to_string()))?;
-    tether::tie_to_supervisor(&supervisor).map_err(|error| DiallerError::Io("tie to the supervisor", error))?;
+    // The supervisor measures this process; the filters of the other helpers keep them from doing so.
+    rustix::process::set_dumpable_behavior(rustix::process::DumpableBehavior::Dumpable)
+        .map_err(|errno| DiallerError::Io("be measurable", errno.into()))?;
+    confine::dialler(setup.become_id.map(confine::Identity::same), &resolver_files())?;
+    tether::tie_to_supervisor(supervisor).map_err(|error| DiallerError::Io("tie itself to the supervisor", error))?;
     supervisor
-        .send(&FromDialler::Ready { seccomp }, &[])
+        .send(&FromDialler::Ready, &[])
         .map_err(|error| DiallerError::Io("report", error))?;
-    tokio
-        .block_on(serve::serve(supervisor, Channel::from_owned_fd(gate), rules, host))
-        .map_err(|error| DiallerError::Io("serve", error))
+    Ok((tokio, serve::Parts { gate: Channel::from_owned_fd(gate), rules, resolver, host }))
+}
+
+/// All that says how names are resolved. The files are read again when they change.
+fn resolver_files() -> Vec<PathBuf> {
+    ["/etc/resolv.conf", "/etc/hosts"].map(PathBuf::from).to_vec()
 }

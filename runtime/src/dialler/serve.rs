@@ -7,8 +7,8 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use bottle_policy::Rules;
-use bottle_proxy::dialler::{Dialler, HostResolver, KernelRoutes};
-use bottle_proxy::{Attempt, Ledger, Outcome};
+use bottle_proxy::dialler::{Dialler, HostResolver, HostRoutes, Limits};
+use bottle_proxy::{Attempt, Outcome};
 
 use super::ledger::RemoteLedger;
 use super::message::{FromDialler, FromGate, ToDialler, ToGate};
@@ -16,9 +16,17 @@ use crate::async_channel::AsyncChannel;
 use crate::channel::Channel;
 use crate::heartbeat::INTERVAL;
 
+/// What serving takes.
+pub(super) struct Parts {
+    pub(super) gate: Channel,
+    pub(super) rules: Rules,
+    pub(super) resolver: HostResolver,
+    pub(super) host: HostRoutes,
+}
+
 struct Service {
-    dialler: Dialler<HostResolver, KernelRoutes, Arc<RemoteLedger>>,
-    ledger: Arc<RemoteLedger>,
+    dialler: Dialler<HostResolver, HostRoutes, RemoteLedger>,
+    ledger: RemoteLedger,
     gate: AsyncChannel,
     supervisor: Arc<AsyncChannel>,
     /// The gate's number of an attempt to ours: ours never repeats, whatever the gate says.
@@ -27,14 +35,13 @@ struct Service {
 }
 
 /// Serves until the gate or the supervisor is gone.
-pub(super) async fn serve(supervisor: Channel, gate: Channel, rules: Rules, host: KernelRoutes) -> io::Result<()> {
+pub(super) async fn serve(supervisor: Channel, parts: Parts) -> io::Result<()> {
     let supervisor = Arc::new(AsyncChannel::new(supervisor)?);
-    let ledger = Arc::new(RemoteLedger::new(Arc::clone(&supervisor)));
-    let resolver = HostResolver::new().map_err(io::Error::other)?;
+    let ledger = RemoteLedger::new(Arc::clone(&supervisor));
     let service = Arc::new(Service {
-        dialler: Dialler::new(rules.into(), resolver, host, Arc::clone(&ledger)),
-        ledger,
-        gate: AsyncChannel::new(gate)?,
+        ledger: ledger.clone(),
+        dialler: Dialler::new(parts.rules.into(), parts.resolver, parts.host, ledger, Limits::default()),
+        gate: AsyncChannel::new(parts.gate)?,
         supervisor,
         open: Mutex::default(),
         last: AtomicU64::new(0),
@@ -74,7 +81,7 @@ async fn end(service: &Service, mut outcome: Outcome) {
     let known = service.open.lock().unwrap_or_else(PoisonError::into_inner).remove(&outcome.attempt);
     if let Some(ours) = known {
         outcome.attempt = ours;
-        service.ledger.ended(outcome).await;
+        service.dialler.ended(outcome).await;
     }
 }
 

@@ -5,23 +5,32 @@
 
 use std::io;
 
+use bottle_netns::enter::{EnterError, enter_user_namespace};
 use nix::mount::{MntFlags, MsFlags, mount, umount2};
 use nix::sched::{CloneFlags, unshare};
-use nix::unistd::{Gid, Uid, chdir, pivot_root};
+use nix::unistd::{chdir, pivot_root};
 use rustix::fd::OwnedFd;
 
 use crate::sys::{Forked, fork_sibling};
 
 /// The step at which the jail could not be closed.
 #[derive(Debug, thiserror::Error)]
-#[error("cannot jail the gate: {step}")]
-pub struct JailError {
-    step: &'static str,
-    source: io::Error,
+pub(super) enum JailError {
+    /// There is no user namespace for it.
+    #[error(transparent)]
+    User(#[from] EnterError),
+    /// A system call failed.
+    #[error("cannot {step}")]
+    Step {
+        /// Which step, as an imperative.
+        step: &'static str,
+        /// What the kernel said.
+        source: io::Error,
+    },
 }
 
 fn at<E: Into<io::Error>>(step: &'static str) -> impl FnOnce(E) -> JailError {
-    move |error| JailError { step, source: error.into() }
+    move |error| JailError::Step { step, source: error.into() }
 }
 
 /// What the original process returns with: the sibling in the new pid namespace, which goes on as the gate.
@@ -40,6 +49,7 @@ pub(super) enum Split {
 /// Leaves every namespace and forks into the new pid namespace. `own_user` as an ordinary user, who may do this only inside a user namespace.
 pub(super) fn split(own_user: bool) -> Result<Split, JailError> {
     if own_user {
+        // It is held by living in it.
         enter_user_namespace()?;
     }
     let everything = CloneFlags::CLONE_NEWNET
@@ -60,15 +70,6 @@ pub(super) fn split(own_user: bool) -> Result<Split, JailError> {
     }
 }
 
-/// The caller's one id, mapped to itself; groups can't be set.
-fn enter_user_namespace() -> Result<(), JailError> {
-    let (uid, gid) = (Uid::current(), Gid::current());
-    unshare(CloneFlags::CLONE_NEWUSER).map_err(at("unshare the user namespace"))?;
-    std::fs::write("/proc/self/setgroups", "deny").map_err(at("deny setgroups"))?;
-    std::fs::write("/proc/self/uid_map", format!("{uid} {uid} 1")).map_err(at("map the uid"))?;
-    std::fs::write("/proc/self/gid_map", format!("{gid} {gid} 1")).map_err(at("map the gid"))
-}
-
 /// Swaps the root for an empty, read-only directory. Nothing else is mounted in this namespace afterwards.
 pub(super) fn empty_root() -> Result<(), JailError> {
     const NONE: Option<&str> = None;
@@ -80,12 +81,4 @@ pub(super) fn empty_root() -> Result<(), JailError> {
     pivot_root(".", ".").map_err(at("pivot into the empty root"))?;
     umount2(".", MntFlags::MNT_DETACH).map_err(at("detach the old root"))?;
     chdir("/").map_err(at("enter the empty root"))
-}
-
-/// Becomes an id that owns nothing, as root only: afterwards no capability and no group is left.
-pub(super) fn become_nobody(id: u32) -> Result<(), JailError> {
-    let (uid, gid) = (Uid::from_raw(id), Gid::from_raw(id));
-    nix::unistd::setgroups(&[]).map_err(at("drop the groups"))?;
-    nix::unistd::setresgid(gid, gid, gid).map_err(at("set the gid"))?;
-    nix::unistd::setresuid(uid, uid, uid).map_err(at("set the uid"))
 }

@@ -1,5 +1,8 @@
 //! What do supervisor and gate say to each other? Fixed schemas, bounded by the channel.
 
+use std::net::IpAddr;
+
+use bottle_netns::class::Class;
 use bottle_policy::Reason;
 use serde::{Deserialize, Serialize};
 
@@ -9,8 +12,9 @@ use serde::{Deserialize, Serialize};
 pub struct GateSetup {
     /// The id to become, as root; an ordinary user's gate makes a user namespace of its own instead.
     pub become_id: Option<u32>,
-    /// Which descriptor is which listener.
-    pub listeners: bottle_netns::ListenerIndex,
+    /// How many DNS sockets of each transport there are among the listeners, which come in the order of
+    /// [`bottle_netns::Listeners`]: two transparent ones, two explicit ones, DNS over UDP, over TCP, two NFLOG sockets.
+    pub dns: usize,
     /// 32 bytes in hex: the key of the names' addresses.
     pub lease_key: String,
     /// 32 bytes in hex: the key of the answer to a challenge.
@@ -26,11 +30,10 @@ pub enum FromGate {
         /// The id.
         pid: i32,
     },
-    /// From the gate: confined, listening. The digest is of its seccomp program.
-    Ready {
-        /// SHA-256 in hex.
-        seccomp: String,
-    },
+    /// From the gate: confined, listening.
+    Ready,
+    /// It could not begin, or go on: the chain of errors, outermost first.
+    Failed(Vec<String>),
     /// Still alive.
     Beat,
     /// The sinkhole denied a name.
@@ -41,15 +44,21 @@ pub enum FromGate {
         kind: String,
         /// Why.
         reason: Reason,
-        /// How often since the last such message.
-        times: u64,
+        /// How many queries this stands for.
+        count: u64,
     },
     /// The packet filter refused something and described it (rate-limited; the counters are exact).
     PacketRefused {
-        /// The refusal class, as the counter is named.
-        class: String,
-        /// Where it wanted to go, as text.
-        to: String,
+        /// The refusal class.
+        class: Class,
+        /// The IP protocol's number, if it is IP.
+        protocol: Option<u8>,
+        /// From which port.
+        source_port: Option<u16>,
+        /// To whom.
+        destination: Option<IpAddr>,
+        /// To which port.
+        port: Option<u16>,
     },
 }
 
@@ -59,4 +68,6 @@ pub enum FromGate {
 pub enum ToGate {
     /// Still alive.
     Beat,
+    /// The workload is gone: take nothing more, finish what is under way, then end.
+    Finish,
 }

@@ -43,7 +43,7 @@ impl Streams {
 }
 
 /// Threads that still copy what the workload wrote.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub struct Relays {
     outputs: Vec<JoinHandle<()>>,
 }

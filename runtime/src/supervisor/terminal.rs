@@ -4,7 +4,7 @@ use std::io;
 use std::os::fd::{AsFd, OwnedFd};
 use std::thread::JoinHandle;
 
-use rustix::termios::{OptionalActions, Termios, Winsize, isatty, tcgetattr, tcgetwinsize, tcsetattr};
+use rustix::termios::{OptionalActions, Termios, Winsize, isatty, tcgetattr, tcgetwinsize, tcsetattr, tcsetwinsize};
 
 use super::stdio::copy_in_thread;
 
@@ -46,6 +46,12 @@ impl Drop for Terminal {
 pub fn size() -> Option<(u16, u16)> {
     let Winsize { ws_row, ws_col, .. } = tcgetwinsize(io::stdout()).ok()?;
     Some((ws_row, ws_col))
+}
+
+/// Tells the pty its new size. A pty whose bottle has just ended needs none.
+pub fn resize(master: &OwnedFd, rows: u16, columns: u16) {
+    let size = Winsize { ws_row: rows, ws_col: columns, ws_xpixel: 0, ws_ypixel: 0 };
+    let _ = tcsetwinsize(master, size);
 }
 
 fn make_raw() -> io::Result<Option<Termios>> {

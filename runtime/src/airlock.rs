@@ -1,0 +1,306 @@
+//! How does a plan become an airlock? The builder builds, the helpers take their places; nothing is proven yet.
+
+use std::io;
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::sync::Arc;
+use std::thread::JoinHandle;
+use std::time::Duration;
+
+use bottle_evidence::Digest;
+use bottle_netns::Listeners;
+use bottle_netns::airlock::FlattenError;
+use bottle_proxy::gate::ChallengeKey;
+use serde::de::DeserializeOwned;
+use tokio::sync::oneshot;
+
+use crate::async_channel::AsyncChannel;
+use crate::builder::{BuilderSetup, FromBuilder};
+use crate::channel::Channel;
+use crate::dialler::message::{DiallerSetup, FromDialler};
+use crate::gate::message::{FromGate, GateSetup};
+use crate::init::message::{Failure, FromInit, ToInit};
+use crate::init::plan::{Ids, InitPlan, Window};
+use crate::options::Stdio;
+use crate::plan::Plan;
+use crate::probe::ProbePlan;
+use crate::process::Process;
+use crate::roles::{Program, Role, RoleProcess, SpawnError};
+use crate::supervisor::ledger::{Ledger, LedgerError};
+use crate::supervisor::recorder::{Events, Recorder};
+use crate::supervisor::stdio::Streams;
+use crate::supervisor::{recording, terminal};
+use crate::{hex, memory};
+
+/// How long each helper may take for each step of the start.
+const PATIENCE: Duration = Duration::from_secs(20);
+
+/// Stage two: built, not yet proven.
+pub struct Airlock {
+    pub(crate) plan: Plan,
+    pub(crate) recorder: Arc<Recorder>,
+    pub(crate) space: bottle_netns::Airlock,
+    pub(crate) gate: Helper,
+    pub(crate) dialler: Dialler,
+    pub(crate) init: Init,
+    pub(crate) challenge: Challenge,
+    pub(crate) program: Arc<Program>,
+    pub(crate) program_digest: Option<JoinHandle<io::Result<Digest>>>,
+}
+
+/// A helper process and the way to it.
+pub(crate) struct Helper {
+    pub(crate) process: Process,
+    pub(crate) channel: AsyncChannel,
+}
+
+/// The dialler: its channel is served by the recording thread.
+pub(crate) struct Dialler {
+    pub(crate) process: Process,
+    pub(crate) ended: oneshot::Receiver<String>,
+}
+
+/// The workload's pid 1.
+pub(crate) struct Init {
+    pub(crate) process: Process,
+    pub(crate) channel: AsyncChannel,
+    pub(crate) streams: Option<Streams>,
+}
+
+/// What the gate must answer.
+pub(crate) struct Challenge {
+    pub(crate) question: String,
+    pub(crate) answer: String,
+}
+
+/// Why there is no airlock.
+#[derive(Debug, thiserror::Error)]
+pub enum RealizeError {
+    /// A process could not be started.
+    #[error(transparent)]
+    Spawn(#[from] SpawnError),
+    /// The log can't be written.
+    #[error(transparent)]
+    Ledger(#[from] LedgerError),
+    /// The namespaces could not be built.
+    #[error("cannot build the airlock: {}", why.join(": "))]
+    Build {
+        /// The chain of errors, outermost first.
+        why: Vec<String>,
+        /// What to do.
+        hint: Option<String>,
+    },
+    /// What the builder handed over is incomplete.
+    #[error("the builder handed over an incomplete airlock")]
+    Incomplete(#[from] FlattenError),
+    /// A helper said nothing, or something else than it should.
+    #[error("the {who} did not start")]
+    Helper {
+        /// Which one.
+        who: &'static str,
+        /// What was seen of it.
+        source: io::Error,
+    },
+    /// Init could not prepare the workload.
+    #[error(transparent)]
+    Init(#[from] Failure),
+    /// Something of our own failed.
+    #[error("cannot {step}")]
+    Step {
+        /// Which step.
+        step: &'static str,
+        /// What the kernel said.
+        source: io::Error,
+    },
+}
+
+impl RealizeError {
+    /// What to do about it.
+    pub fn hint(&self) -> Option<String> {
+        match self {
+            RealizeError::Spawn(SpawnError::NotDispatched) => {
+                Some("call bottle_runtime::dispatch() first in main".into())
+            }
+            RealizeError::Ledger(LedgerError::Busy(_)) => Some("give each run an --audit file of its own".into()),
+            RealizeError::Ledger(_) => Some("give another file with --audit".into()),
+            RealizeError::Build { hint: Some(hint), .. } => Some(hint.clone()),
+            RealizeError::Init(failure) => failure.hint.clone(),
+            RealizeError::Build { .. } | RealizeError::Helper { .. } => Some("`bottle doctor` tells what this host lacks".into()),
+            _ => None,
+        }
+    }
+}
+
+fn step(step: &'static str) -> impl Fn(io::Error) -> RealizeError {
+    move |source| RealizeError::Step { step, source }
+}
+
+impl Plan {
+    /// Builds the airlock and puts every helper in its place. On an error nothing is left.
+    pub async fn realize(self, events: Events) -> Result<Airlock, RealizeError> {
+        let ledger = Ledger::open(&self.audit, Arc::clone(&self.key))?;
+        let recorder = Arc::new(Recorder::new(ledger, Arc::clone(&self.rules), events));
+        let program = Arc::new(Program::seal()?);
+        let builder = Waiting::new("builder", program.spawn(Role::Builder)?)?;
+        let dialler = Waiting::new("dialler", program.spawn(Role::Dialler)?)?;
+        let gate = Waiting::new("gate", program.spawn(Role::Gate)?)?;
+        let init = Waiting::new("init", program.spawn(Role::Init)?)?;
+        let copy = Arc::clone(&program);
+        let program_digest = std::thread::spawn(move || copy.digest());
+
+        let ordinary = self.ids.is_none();
+        builder.send(&BuilderSetup { own_user: ordinary }, &[]).await?;
+        let (to_gate, to_dialler) = Channel::pair().map_err(step("make a channel"))?;
+        let rules = memory::write(&self.rules.to_canonical()).map_err(step("hand the rules over"))?;
+        let setup = DiallerSetup { become_id: self.ids.as_ref().map(|ids| ids.dialler()) };
+        dialler.send(&setup, &[to_dialler.as_fd(), rules.as_fd()]).await?;
+        drop(to_dialler);
+
+        let mut space = built(builder).await?;
+        let (challenge, key) = challenge().map_err(step("draw random numbers"))?;
+        let listeners = std::mem::replace(&mut space.listeners, nothing());
+        let setup = GateSetup {
+            become_id: self.ids.as_ref().map(|ids| ids.gate()),
+            dns: listeners.dns_udp.len(),
+            lease_key: hex::encode(&self.lease_key),
+            challenge_key: hex::encode(&key),
+        };
+        let gate = gate_in_place(gate, &setup, &listeners, to_gate.as_fd(), rules.as_fd());
+        let init = init_in_place(init, &self, &space, &challenge);
+        let dialler = dialler_in_place(dialler, Arc::clone(&recorder));
+        let (gate, init, dialler) = tokio::try_join!(gate, init, dialler)?;
+        Ok(Airlock { plan: self, recorder, space, gate, dialler, init, challenge, program, program_digest: Some(program_digest) })
+    }
+}
+
+/// A helper that was started and has not reported yet.
+struct Waiting {
+    who: &'static str,
+    process: Process,
+    channel: AsyncChannel,
+}
+
+impl Waiting {
+    fn new(who: &'static str, role: RoleProcess) -> Result<Waiting, RealizeError> {
+        let channel = AsyncChannel::new(role.channel).map_err(|source| RealizeError::Helper { who, source })?;
+        Ok(Waiting { who, process: role.process, channel })
+    }
+
+    async fn send<T: serde::Serialize>(&self, message: &T, descriptors: &[BorrowedFd<'_>]) -> Result<(), RealizeError> {
+        self.channel.send(message, descriptors).await.map_err(|source| self.failed(source))
+    }
+
+    async fn recv<T: DeserializeOwned>(&self) -> Result<(T, Vec<OwnedFd>), RealizeError> {
+        let received = tokio::time::timeout(PATIENCE, self.channel.recv()).await;
+        received.unwrap_or_else(|_| Err(io::ErrorKind::TimedOut.into())).map_err(|source| self.failed(source))
+    }
+
+    fn failed(&self, source: io::Error) -> RealizeError {
+        RealizeError::Helper { who: self.who, source }
+    }
+
+    fn says(&self, why: Vec<String>) -> RealizeError {
+        self.failed(io::Error::other(why.join(": ")))
+    }
+
+    fn unexpected(&self) -> RealizeError {
+        self.failed(io::ErrorKind::InvalidData.into())
+    }
+}
+
+async fn built(builder: Waiting) -> Result<bottle_netns::Airlock, RealizeError> {
+    let (message, descriptors) = builder.recv::<FromBuilder>().await?;
+    match message {
+        FromBuilder::Built(index) => Ok(bottle_netns::Airlock::rebuild(index, descriptors)?),
+        FromBuilder::Failed { why, hint } => Err(RealizeError::Build { why, hint }),
+    }
+}
+
+/// No listener: ours are closed as soon as the gate has them.
+fn nothing() -> Listeners {
+    Listeners { transparent: vec![], explicit: vec![], dns_udp: vec![], dns_tcp: vec![], nflog: vec![] }
+}
+
+fn challenge() -> io::Result<(Challenge, [u8; 32])> {
+    let (mut question, mut key) = ([0; 32], [0; 32]);
+    getrandom::fill(&mut question).and_then(|()| getrandom::fill(&mut key)).map_err(io::Error::other)?;
+    let question = hex::encode(&question);
+    let answer = ChallengeKey::new(key).answer(&question).ok_or(io::ErrorKind::InvalidData)?;
+    Ok((Challenge { question, answer }, key))
+}
+
+async fn gate_in_place(
+    gate: Waiting,
+    setup: &GateSetup,
+    listeners: &Listeners,
+    dialler: BorrowedFd<'_>,
+    rules: BorrowedFd<'_>,
+) -> Result<Helper, RealizeError> {
+    let mut descriptors = vec![dialler, rules];
+    descriptors.extend(listeners.transparent.iter().map(AsFd::as_fd));
+    descriptors.extend(listeners.explicit.iter().map(AsFd::as_fd));
+    descriptors.extend(listeners.dns_udp.iter().map(AsFd::as_fd));
+    descriptors.extend(listeners.dns_tcp.iter().map(AsFd::as_fd));
+    descriptors.extend(listeners.nflog.iter().map(AsFd::as_fd));
+    gate.send(setup, &descriptors).await?;
+    let (message, pidfds) = gate.recv::<FromGate>().await?;
+    let process = match (message, pidfds.into_iter().next()) {
+        (FromGate::Forked { pid }, Some(pidfd)) => Process::new(pid as u32, pidfd),
+        (FromGate::Failed(why), _) => return Err(gate.says(why)),
+        _ => return Err(gate.unexpected()),
+    };
+    match gate.recv().await?.0 {
+        FromGate::Ready => {}
+        FromGate::Failed(why) => return Err(gate.says(why)),
+        _ => return Err(gate.unexpected()),
+    }
+    Ok(Helper { process, channel: gate.channel })
+}
+
+async fn dialler_in_place(dialler: Waiting, recorder: Arc<Recorder>) -> Result<Dialler, RealizeError> {
+    match dialler.recv().await?.0 {
+        FromDialler::Ready => {}
+        FromDialler::Failed(why) => return Err(dialler.says(why)),
+        _ => return Err(dialler.unexpected()),
+    }
+    let channel = dialler.channel.into_blocking().map_err(step("serve the dialler"))?;
+    let (sender, ended) = oneshot::channel();
+    recording::serve(channel, recorder, sender);
+    Ok(Dialler { process: dialler.process, ended })
+}
+
+async fn init_in_place(
+    init: Waiting,
+    plan: &Plan,
+    space: &bottle_netns::Airlock,
+    challenge: &Challenge,
+) -> Result<Init, RealizeError> {
+    let with_terminal = plan.stdio == Stdio::Terminal;
+    let streams = if with_terminal { None } else { Some(Streams::open(plan.stdio == Stdio::Interactive)) };
+    let streams = streams.transpose().map_err(step("prepare the standard streams"))?;
+    let sealed = init_plan(plan, challenge).seal().map_err(step("hand the plan over"))?;
+    let mut descriptors = vec![sealed.as_fd(), space.agent.as_fd()];
+    descriptors.extend(space.user.as_ref().map(AsFd::as_fd));
+    descriptors.extend(streams.iter().flat_map(|streams| &streams.ends).map(AsFd::as_fd));
+    let start = ToInit::Start { user_namespace: space.user.is_some(), streams: streams.is_some() };
+    init.send(&start, &descriptors).await?;
+    let (message, pidfds) = init.recv::<FromInit>().await?;
+    let process = match (message, pidfds.into_iter().next()) {
+        (FromInit::Born { pid }, Some(pidfd)) => Process::new(pid, pidfd),
+        (FromInit::Failed(failure), _) => return Err(failure.into()),
+        _ => return Err(init.unexpected()),
+    };
+    Ok(Init { process, channel: init.channel, streams })
+}
+
+fn init_plan(plan: &Plan, challenge: &Challenge) -> InitPlan {
+    let size = terminal::size().unwrap_or((24, 80));
+    let window = Window { rows: size.0, columns: size.1 };
+    InitPlan {
+        files: plan.files.clone(),
+        argv: plan.argv.clone(),
+        ids: plan.ids.as_ref().map_or(Ids::Own, |ids| Ids::Private { base: ids.workload() }),
+        hostname: plan.run.chars().take(12).collect(),
+        terminal: (plan.stdio == Stdio::Terminal).then_some(window),
+        probe: ProbePlan { challenge: challenge.question.clone() },
+    }
+}

@@ -1,0 +1,149 @@
+//! What does it take to start a workload? A binding, and only a signed attestation makes one.
+
+use std::fs::File;
+use std::io::{self, Write};
+use std::os::fd::OwnedFd;
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::Path;
+use std::time::Duration;
+
+use bottle_evidence::audit::{Entry, RunStart, Workload};
+use bottle_evidence::predicate::{Mode, Predicate};
+use bottle_evidence::statement::{Statement, Subjects};
+use bottle_evidence::{Digest, Text, Time, sha256};
+use bottle_netns::survey::Survey;
+
+use super::requirements::Processes;
+use super::{AttestError, Probed, facts};
+use crate::airlock::Airlock;
+use crate::clock;
+use crate::init::message::pid_of;
+
+/// How long an attestation is worth something after it was signed.
+const VALIDITY: Duration = Duration::from_secs(24 * 60 * 60);
+
+/// Stage three: measured, probed, signed, recorded. Whoever has one may start the workload once.
+///
+/// Its fields are private, it is neither cloned nor made from anything else, and [`Airlock::attest`] is its only source.
+pub struct Binding {
+    airlock: Airlock,
+    held: Held,
+}
+
+/// The workload, standing before its execve(2).
+pub(crate) struct Held {
+    executable: String,
+    pid: u32,
+    pidfd: OwnedFd,
+    terminal: Option<OwnedFd>,
+}
+
+impl Held {
+    pub(super) fn new(executable: String, descriptors: Vec<OwnedFd>) -> io::Result<Held> {
+        let mut descriptors = descriptors.into_iter();
+        let pidfd = descriptors.next().ok_or(io::ErrorKind::InvalidData)?;
+        Ok(Held { executable, pid: pid_of(&pidfd)?, pidfd, terminal: descriptors.next() })
+    }
+
+    pub(super) fn pid(&self) -> u32 {
+        self.pid
+    }
+
+    pub(super) fn executable(&self) -> &str {
+        &self.executable
+    }
+
+    /// Its id and start time, which no other process ever has again. The pidfd says that it is still the same one.
+    pub(super) fn workload(&self) -> io::Result<Workload> {
+        let stat = std::fs::read_to_string(format!("/proc/{}/stat", self.pid))?;
+        let after_name = stat.rsplit_once(") ").ok_or(io::ErrorKind::InvalidData)?.1;
+        let start = after_name.split(' ').nth(19).and_then(|ticks| ticks.parse().ok()).ok_or(io::ErrorKind::InvalidData)?;
+        if pid_of(&self.pidfd)? != self.pid {
+            return Err(io::ErrorKind::NotFound.into());
+        }
+        Ok(Workload { pid: self.pid, start })
+    }
+}
+
+impl Binding {
+    /// Signs what was found, writes it, makes sure that it still holds, and opens the run in the log.
+    pub(super) fn sign(
+        mut airlock: Airlock,
+        held: Held,
+        state: &Survey,
+        probed: &Probed,
+        processes: Processes,
+    ) -> Result<Binding, AttestError> {
+        let step = |step| move |source| AttestError::Step { step, source };
+        let program = take_digest(&mut airlock).map_err(step("hash bottle's own program"))?;
+        let facts = facts::facts(&airlock, &held, state, &processes, program).map_err(step("read facts of the host"))?;
+        let issued = clock::now();
+        let predicate = Predicate {
+            run: Text::new(&airlock.plan.run),
+            issued,
+            expires: Time::from_micros(issued.micros() + VALIDITY.as_micros() as u64),
+            nonce: nonce().map_err(step("draw random numbers"))?,
+            mode: mode(&airlock),
+            facts,
+            probes: facts::probes(probed, &airlock.challenge.answer),
+        };
+        let subjects = Subjects { binary: program, image: airlock.plan.image, policy: policy(&airlock) };
+        let envelope = Statement::new(subjects, predicate).sign(&airlock.plan.key)?.to_bytes();
+        let path = airlock.plan.attestation.clone();
+        write_new(&path, &envelope).map_err(|source| AttestError::Write { path, source })?;
+        airlock.unchanged_since(state)?;
+        let start = RunStart {
+            run: Text::new(&airlock.plan.run),
+            attestation: sha256(&envelope),
+            workload: held.workload().map_err(step("identify the workload"))?,
+            command: Text::list(airlock.plan.argv.iter().map(String::as_str)),
+            mode: mode(&airlock),
+            policy: policy(&airlock),
+        };
+        airlock.recorder.ledger().append(&Entry::RunStart(start))?;
+        airlock.recorder.ledger().commit()?;
+        airlock.recorder.begin();
+        Ok(Binding { airlock, held })
+    }
+
+    /// Taken apart by the one who starts the workload.
+    pub(crate) fn into_parts(self) -> (Airlock, Option<OwnedFd>) {
+        (self.airlock, self.held.terminal)
+    }
+}
+
+fn take_digest(airlock: &mut Airlock) -> io::Result<Digest> {
+    let thread = airlock.program_digest.take().ok_or(io::ErrorKind::NotFound)?;
+    thread.join().map_err(|_| io::Error::other("the hashing thread broke"))?
+}
+
+fn nonce() -> io::Result<Digest> {
+    let mut bytes = [0; 32];
+    getrandom::fill(&mut bytes).map_err(io::Error::other)?;
+    Ok(Digest(bytes))
+}
+
+fn mode(airlock: &Airlock) -> Mode {
+    match airlock.plan.rules.mode() {
+        bottle_policy::rules::Mode::Enforce => Mode::Enforce,
+        bottle_policy::rules::Mode::Observe => Mode::Observe,
+    }
+}
+
+fn policy(airlock: &Airlock) -> Digest {
+    Digest(airlock.plan.rules.digest())
+}
+
+/// Replaces the file in one step, so that nobody ever sees half an attestation.
+fn write_new(path: &Path, bytes: &[u8]) -> io::Result<()> {
+    let mut unfinished = path.to_owned().into_os_string();
+    unfinished.push(format!(".{}", std::process::id()));
+    let mut file = File::options().write(true).create_new(true).mode(0o600).open(&unfinished)?;
+    let written = file.write_all(bytes).and_then(|()| file.sync_all());
+    let placed = written.and_then(|()| std::fs::rename(&unfinished, path));
+    if placed.is_err() {
+        // What could not be placed must not stay behind; the first error is the one that matters.
+        let _ = std::fs::remove_file(&unfinished);
+    }
+    placed
+}

@@ -1,0 +1,109 @@
+//! Which facts does the statement name, and how was each had?
+
+use std::collections::BTreeMap;
+
+use bottle_evidence::predicate::{Fact, Probe, WORKLOAD_IDENTITY};
+use bottle_evidence::{Digest, canonical};
+use bottle_netns::Side;
+use bottle_netns::survey::{Survey, Surveyed};
+use serde::Serialize;
+use serde_json::{Value, json};
+
+use super::Probed;
+use super::binding::Held;
+use super::requirements::Processes;
+use crate::airlock::Airlock;
+use crate::confine::FilterError;
+use crate::probe::ProbeResult;
+
+type Facts = BTreeMap<String, Fact>;
+
+/// All facts of one run.
+pub(super) fn facts(airlock: &Airlock, held: &Held, state: &Survey, processes: &Processes, program: Digest) -> std::io::Result<Facts> {
+    let mut facts = Facts::new();
+    host(&mut facts)?;
+    for side in Side::BOTH {
+        namespace(&mut facts, side, state.of(side));
+    }
+    members(&mut facts, processes);
+    people(&mut facts, airlock, held, processes, program)?;
+    asserted(&mut facts).map_err(std::io::Error::other)?;
+    Ok(facts)
+}
+
+fn measured(facts: &mut Facts, name: impl Into<String>, how: &str, value: impl Serialize) {
+    // Plain data with string keys is always JSON; null would be refused by every verifier.
+    facts.insert(name.into(), Fact::measured(how, serde_json::to_value(value).unwrap_or(Value::Null)));
+}
+
+fn host(facts: &mut Facts) -> std::io::Result<()> {
+    let boot = std::fs::read_to_string("/proc/sys/kernel/random/boot_id")?;
+    measured(facts, "host.boot-id", "/proc/sys/kernel/random/boot_id", boot.trim());
+    let kernel = rustix::system::uname();
+    let kernel = format!("{} {}", kernel.release().to_string_lossy(), kernel.version().to_string_lossy());
+    measured(facts, "host.kernel", "uname(2)", kernel);
+    Ok(())
+}
+
+fn namespace(facts: &mut Facts, side: Side, surveyed: &Surveyed) {
+    let (identity, state) = (&surveyed.identity, &surveyed.state);
+    let mut add = |name: &str, how: &str, value: Value| measured(facts, format!("{side}.{name}"), how, value);
+    add(
+        "namespace",
+        "SO_NETNS_COOKIE, fstat(2), NS_GET_USERNS",
+        json!({"cookie": identity.cookie.to_string(), "inode": identity.inode, "owner": identity.owner}),
+    );
+    add("links", "RTM_GETLINK", json!(state.links));
+    add("addresses", "RTM_GETADDR", json!(state.addresses));
+    add("routes", "RTM_GETROUTE", json!(state.routes));
+    add("rules", "RTM_GETRULE", json!(state.rules));
+    add("neighbours", "RTM_GETNEIGH", json!(state.neighbours));
+    add("sysctls", "/proc/sys/net", json!(state.sysctls));
+    let ruleset = canonical::to_bytes(&state.ruleset).unwrap_or_default();
+    add(
+        "ruleset",
+        "NFT_MSG_GETTABLE, GETCHAIN, GETRULE, GETOBJ between two NFT_MSG_GETGEN",
+        json!({"sha256": bottle_evidence::sha256(&ruleset), "generation": identity.generation, "rules": state.ruleset}),
+    );
+    let cookies: Vec<String> = identity.sockets.iter().map(u64::to_string).collect();
+    add("listeners", "SOCK_DIAG_BY_FAMILY", json!({"sockets": state.listeners, "cookies": cookies}));
+}
+
+fn members(facts: &mut Facts, processes: &Processes) {
+    for (name, pids) in [("agent.processes", &processes.in_agent), ("gate.processes", &processes.in_gate)] {
+        measured(facts, name, "/proc/*/ns/net", json!({"count": pids.len(), "pids": pids}));
+    }
+}
+
+fn people(facts: &mut Facts, airlock: &Airlock, held: &Held, processes: &Processes, program: Digest) -> std::io::Result<()> {
+    measured(facts, WORKLOAD_IDENTITY, "/proc/PID/stat", held.workload()?);
+    measured(facts, "workload.process", "/proc/PID", &processes.workload);
+    measured(facts, "workload.executable", "/proc/PID/root", json!({"path": held.executable(), "argv": airlock.plan.argv}));
+    let helpers = [("init", &processes.init), ("gate", &processes.gate), ("dialler", &processes.dialler)];
+    for (who, process) in helpers {
+        measured(facts, format!("{who}.process"), "/proc/PID", process);
+        measured(facts, format!("{who}.executable"), "device and inode of /proc/PID/exe, SHA-256 of that file", json!({"sha256": program}));
+    }
+    Ok(())
+}
+
+fn asserted(facts: &mut Facts) -> Result<(), FilterError> {
+    let how = "the program that was loaded; the kernel gives none back to an ordinary user";
+    for (who, digest) in crate::confine::digests()? {
+        facts.insert(format!("{who}.seccomp-program"), Fact::asserted(how, json!({"sha256": digest})));
+    }
+    facts.insert("bottle.version".into(), Fact::asserted("the package's version", env!("CARGO_PKG_VERSION")));
+    Ok(())
+}
+
+/// The probes of both rounds, each beside what it had to see.
+pub(super) fn probes(probed: &Probed, answer: &str) -> Vec<Probe> {
+    let expected = crate::probe::expected(answer);
+    let round = |confined: bool, results: &[ProbeResult]| -> Vec<Probe> {
+        let pairs = results.iter().zip(&expected);
+        pairs.map(|(saw, must)| Probe::new(&saw.name, confined, &must.observed, &saw.observed)).collect()
+    };
+    let mut all = round(false, &probed.unconfined);
+    all.extend(round(true, &probed.confined));
+    all
+}

@@ -1,0 +1,222 @@
+//! Is the airlock what it must be? Measured from the kernel, probed, signed; only then is there a binding.
+//!
+//! The order matters. The notification sockets listen since before anything was built. The state is read with its
+//! generation; the probes run; the workload is put on hold just before its execve(2), and measured there; the statement
+//! is signed and written; and then, if a notification came or a generation moved in between, all of it is void.
+
+mod binding;
+mod facts;
+mod membership;
+pub mod process;
+mod requirements;
+
+use std::io;
+use std::time::Duration;
+
+use bottle_evidence::canonical::NoCanonicalForm;
+use bottle_netns::conform::{Deviation, conforms};
+use bottle_netns::survey::{Survey, SurveyError, generations, survey};
+use bottle_netns::watch::Change;
+use bottle_netns::Layout;
+
+use crate::airlock::Airlock;
+use crate::init::message::{Failure, FromInit};
+use crate::probe::ProbeResult;
+use crate::supervisor::ledger::LedgerError;
+
+pub use binding::Binding;
+pub(crate) use binding::Held;
+
+/// How long the probes and the preparation of the workload may take. Each probe is bounded by itself.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+/// Why there is no binding: the workload never starts.
+#[derive(Debug, thiserror::Error)]
+pub enum AttestError {
+    /// The kernel could not be asked.
+    #[error("cannot measure the namespaces")]
+    Survey(#[from] SurveyError),
+    /// It said something else than it must.
+    #[error("the airlock is not what it must be: {}", list(.0))]
+    Deviates(Vec<Deviation>),
+    /// A probe saw something else than it must.
+    #[error("the probe {name} {stage} observed {observed:?} instead of {expected:?}")]
+    Probe {
+        /// The probe.
+        name: String,
+        /// Before or inside the final confinement.
+        stage: &'static str,
+        /// What it saw.
+        observed: String,
+        /// What it must see.
+        expected: String,
+    },
+    /// A process is not what it must be.
+    #[error("the {who} process {what}")]
+    Process {
+        /// Which one.
+        who: &'static str,
+        /// What is wrong with it.
+        what: String,
+    },
+    /// A process could not be measured.
+    #[error("cannot measure the {who} process")]
+    Measure {
+        /// Which one.
+        who: &'static str,
+        /// Why not.
+        source: process::MeasureError,
+    },
+    /// Something changed while it was measured.
+    #[error("the airlock changed while it was measured: {}", changes(.0))]
+    Changed(Vec<Change>),
+    /// The packet rules changed while they were measured, and nobody said so.
+    #[error("the packet rules changed while they were measured")]
+    Generation,
+    /// Init could not prepare the workload.
+    #[error(transparent)]
+    Init(#[from] Failure),
+    /// Init said nothing, or something else than it should.
+    #[error("the workload's init did not answer as it should")]
+    Silent(#[source] io::Error),
+    /// The attestation or the log could not be written.
+    #[error("cannot write the attestation {}", path.display())]
+    Write {
+        /// The file.
+        path: std::path::PathBuf,
+        /// What the kernel said.
+        source: io::Error,
+    },
+    /// The run could not be opened in the log.
+    #[error(transparent)]
+    Ledger(#[from] LedgerError),
+    /// The statement has no canonical form.
+    #[error("the statement can't be signed")]
+    Canonical(#[from] NoCanonicalForm),
+    /// Something of our own failed.
+    #[error("cannot {step}")]
+    Step {
+        /// Which step.
+        step: &'static str,
+        /// What the kernel said.
+        source: io::Error,
+    },
+}
+
+impl AttestError {
+    /// What to do about it.
+    pub fn hint(&self) -> Option<String> {
+        match self {
+            AttestError::Init(failure) => failure.hint.clone(),
+            AttestError::Write { .. } | AttestError::Ledger(_) => {
+                Some("make room, or give other files with --attestation and --audit".into())
+            }
+            AttestError::Changed(_) | AttestError::Generation | AttestError::Deviates(_) => {
+                Some("something on this host changes namespaces that it does not know; find out what before you try again".into())
+            }
+            _ => None,
+        }
+    }
+}
+
+fn list(deviations: &[Deviation]) -> String {
+    deviations.iter().map(ToString::to_string).collect::<Vec<_>>().join("; ")
+}
+
+fn changes(changes: &[Change]) -> String {
+    changes.iter().map(|change| change.what.as_str()).collect::<Vec<_>>().join("; ")
+}
+
+/// What the two rounds of probes saw: before the final confinement, and inside it.
+pub(crate) struct Probed {
+    pub(crate) unconfined: Vec<ProbeResult>,
+    pub(crate) confined: Vec<ProbeResult>,
+}
+
+impl Airlock {
+    /// Measures, probes, signs. On an error the workload has not executed an instruction, and never will.
+    pub async fn attest(self) -> Result<Binding, AttestError> {
+        let layout = Layout::default();
+        let state = survey(&self.space)?;
+        conforms(&state, &layout).map_err(AttestError::Deviates)?;
+        let probed = self.probed().await?;
+        let held = self.held().await?;
+        let processes = requirements::measured(&self, &held, &state)?;
+        Binding::sign(self, held, &state, &probed, processes)
+    }
+
+    async fn probed(&self) -> Result<Probed, AttestError> {
+        let mut rounds = Vec::new();
+        for confined in [false, true] {
+            match self.from_init().await?.0 {
+                FromInit::Probed { confined: stage, results } if stage == confined => rounds.push(results),
+                _ => return Err(unexpected()),
+            }
+        }
+        let (Some(confined), Some(unconfined)) = (rounds.pop(), rounds.pop()) else { return Err(unexpected()) };
+        let expected = crate::probe::expected(&self.challenge.answer);
+        require("before the confinement", &expected, &unconfined)?;
+        require("inside the confinement", &expected, &confined)?;
+        Ok(Probed { unconfined, confined })
+    }
+
+    async fn held(&self) -> Result<Held, AttestError> {
+        let (message, descriptors) = self.from_init().await?;
+        let FromInit::Held { executable } = message else { return Err(unexpected()) };
+        Held::new(executable, descriptors).map_err(AttestError::Silent)
+    }
+
+    async fn from_init(&self) -> Result<(FromInit, Vec<std::os::fd::OwnedFd>), AttestError> {
+        let received = tokio::time::timeout(PATIENCE, self.init.channel.recv()).await;
+        match received.unwrap_or_else(|_| Err(io::ErrorKind::TimedOut.into())) {
+            Ok((FromInit::Failed(failure), _)) => Err(failure.into()),
+            other => other.map_err(AttestError::Silent),
+        }
+    }
+
+    /// Whether nothing happened to the namespaces since they were surveyed.
+    pub(crate) fn unchanged_since(&self, state: &Survey) -> Result<(), AttestError> {
+        let changes = self.space.watches.drain(&Layout::default());
+        if !changes.is_empty() {
+            return Err(AttestError::Changed(changes));
+        }
+        if generations(&self.space)? != state.generations() {
+            return Err(AttestError::Generation);
+        }
+        Ok(())
+    }
+}
+
+fn unexpected() -> AttestError {
+    AttestError::Silent(io::ErrorKind::InvalidData.into())
+}
+
+/// Every probe that must be, in its order, with what it must have seen.
+fn require(stage: &'static str, expected: &[ProbeResult], observed: &[ProbeResult]) -> Result<(), AttestError> {
+    for (at, must) in expected.iter().enumerate() {
+        let saw = observed.get(at).filter(|saw| saw.name == must.name).map_or("nothing", |saw| saw.observed.as_str());
+        if saw != must.observed {
+            let (name, observed, expected) = (must.name.clone(), saw.to_owned(), must.observed.clone());
+            return Err(AttestError::Probe { name, stage, observed, expected });
+        }
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn saw(name: &str, observed: &str) -> ProbeResult {
+        ProbeResult { name: name.into(), observed: observed.into() }
+    }
+
+    #[test]
+    fn a_missing_renamed_or_different_probe_is_not_accepted() {
+        let must = [saw("tcp-v4", "reset"), saw("udp-v4", "refused")];
+        assert!(require("", &must, &must).is_ok());
+        assert!(require("", &must, &must[..1]).is_err());
+        assert!(require("", &must, &[saw("tcp-v4", "reset"), saw("udp-v6", "refused")]).is_err());
+        assert!(require("", &must, &[saw("tcp-v4", "silence"), saw("udp-v4", "refused")]).is_err());
+    }
+}

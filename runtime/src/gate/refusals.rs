@@ -1,0 +1,120 @@
+//! What was refused without a connection? Denied names and packets, told to the supervisor in bounded number.
+
+use std::convert::Infallible;
+use std::io;
+use std::os::fd::OwnedFd;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use bottle_dns::{Denials, Noted, Repeats};
+use bottle_netns::nflog;
+use bottle_policy::Reason;
+use tokio::sync::Notify;
+use tokio::time::Instant;
+
+use super::message::FromGate;
+use crate::async_channel::AsyncChannel;
+
+/// How often repeated denials are told. The first one of a name is told at once.
+const INTERVAL: Duration = Duration::from_secs(5);
+/// Messages kept for a supervisor that is busy. What does not fit is in the exact counters all the same.
+const QUEUE: usize = 256;
+/// Longest datagram of the packet log that is read: a header and the first bytes of each packet.
+const DATAGRAM: usize = 64 * 1024;
+
+/// Collects what is to be told.
+#[derive(Debug, Default)]
+pub(super) struct Refusals {
+    state: Mutex<State>,
+    wake: Notify,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    names: Repeats,
+    queue: Vec<FromGate>,
+}
+
+impl Refusals {
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn push(&self, message: FromGate) {
+        let mut state = self.lock();
+        if state.queue.len() < QUEUE {
+            state.queue.push(message);
+            self.wake.notify_one();
+        }
+    }
+
+    fn take(&self) -> Vec<FromGate> {
+        std::mem::take(&mut self.lock().queue)
+    }
+
+    fn repeated(&self) {
+        let repeated = self.lock().names.drain();
+        for name in repeated {
+            self.push(denied(name.name.as_deref().unwrap_or(OTHERS), "any", Reason::NoRule, name.count));
+        }
+    }
+}
+
+/// What stands for all names beyond those that are counted one by one.
+const OTHERS: &str = "(others)";
+
+fn denied(name: &str, kind: &str, reason: Reason, count: u64) -> FromGate {
+    FromGate::NameDenied { name: name.to_owned(), kind: kind.to_owned(), reason, count }
+}
+
+impl Denials for Refusals {
+    fn denied(&self, name: &str, qtype: &str, reason: Reason) {
+        let noted = self.lock().names.note(name);
+        match noted {
+            Noted::First => self.push(denied(name, qtype, reason, 1)),
+            Noted::FirstOther => self.push(denied(OTHERS, qtype, reason, 1)),
+            Noted::Repeated => {}
+        }
+    }
+}
+
+/// Tells the supervisor, as it comes and at intervals.
+pub(super) async fn report(supervisor: Arc<AsyncChannel>, refusals: Arc<Refusals>) -> io::Result<Infallible> {
+    let mut clock = tokio::time::interval_at(Instant::now() + INTERVAL, INTERVAL);
+    loop {
+        tokio::select! {
+            () = refusals.wake.notified() => {}
+            _ = clock.tick() => refusals.repeated(),
+        }
+        for message in refusals.take() {
+            supervisor.send(&message, &[]).await?;
+        }
+    }
+}
+
+/// Reads one namespace's packet log. The kernel drops what comes too fast, and says so with ENOBUFS.
+pub(super) async fn packets(socket: OwnedFd, refusals: Arc<Refusals>) -> io::Result<Infallible> {
+    rustix::io::ioctl_fionbio(&socket, true)?;
+    let socket = crate::sys::register(socket)?;
+    let mut buffer = vec![0; DATAGRAM];
+    loop {
+        let mut guard = socket.readable().await?;
+        let received = guard.try_io(|inner| Ok(rustix::io::read(inner.get_ref(), &mut buffer[..])?));
+        match received {
+            Ok(Ok(length)) => nflog::parse(&buffer[..length]).into_iter().for_each(|refusal| refusals.push(told(refusal))),
+            Ok(Err(error)) if error.raw_os_error() == Some(libc::ENOBUFS) => {}
+            Ok(Err(error)) => return Err(error),
+            Err(_would_block) => {}
+        }
+    }
+}
+
+fn told(refusal: nflog::Refusal) -> FromGate {
+    FromGate::PacketRefused {
+        class: refusal.class,
+        protocol: refusal.protocol,
+        source_port: refusal.source_port,
+        destination: refusal.destination,
+        port: refusal.port,
+    }
+}

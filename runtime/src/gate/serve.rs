@@ -1,0 +1,127 @@
+//! The gate's loops: the proxy, the sinkhole, the packet log, heartbeats; the first that ends ends all.
+
+use std::convert::Infallible;
+use std::io;
+use std::net::{TcpListener, UdpSocket};
+use std::os::fd::OwnedFd;
+use std::sync::Arc;
+use std::time::Duration;
+
+use bottle_dns::Sinkhole;
+use bottle_policy::lease::POOL;
+use bottle_policy::{Leases, Rules};
+use bottle_proxy::gate::{ChallengeKey, Limits, LocalAddress};
+use bottle_proxy::{Gate, GateParts, Listeners};
+use tokio::task::JoinSet;
+
+use super::message::{FromGate, ToGate};
+use super::refusals::{self, Refusals};
+use super::upstream::{self, RemoteDialler};
+use crate::async_channel::AsyncChannel;
+use crate::channel::Channel;
+use crate::heartbeat::{INTERVAL, Pulse};
+use crate::report::chain;
+
+/// What the gate was handed, sorted.
+pub(super) struct Parts {
+    pub(super) dialler: Channel,
+    pub(super) rules: Arc<Rules>,
+    pub(super) lease_key: [u8; 32],
+    pub(super) challenge_key: [u8; 32],
+    pub(super) transparent: Vec<TcpListener>,
+    pub(super) explicit: Vec<TcpListener>,
+    pub(super) dns_udp: Vec<UdpSocket>,
+    pub(super) dns_tcp: Vec<TcpListener>,
+    pub(super) nflog: Vec<OwnedFd>,
+    pub(super) limits: Limits,
+}
+
+type Proxy = Gate<RemoteDialler>;
+
+/// How long what is under way may take to finish when the workload is gone.
+const GRACE: Duration = Duration::from_secs(1);
+
+type Loops = JoinSet<io::Result<Infallible>>;
+
+/// Serves until something that must not end has ended, and says what.
+pub(super) async fn serve(supervisor: Channel, parts: Parts) -> io::Result<()> {
+    let supervisor = Arc::new(AsyncChannel::new(supervisor)?);
+    let refusals = Arc::new(Refusals::default());
+    let leases = Arc::new(Leases::new(parts.lease_key, POOL));
+    let mut loops = Loops::new();
+    let dialler = RemoteDialler::new(AsyncChannel::new(parts.dialler)?);
+    loops.spawn(upstream::answers(dialler.clone()));
+    let gate = Gate::new(GateParts {
+        rules: Arc::clone(&parts.rules),
+        leases: Arc::clone(&leases),
+        upstream: dialler,
+        original: LocalAddress,
+        limits: parts.limits,
+        challenge: ChallengeKey::new(parts.challenge_key),
+    });
+    let gate = gate.map_err(io::Error::other)?;
+    let listeners = Listeners { transparent: parts.transparent, explicit: parts.explicit };
+    let proxy = gate.clone();
+    loops.spawn(async move {
+        proxy.run(listeners).await.map_err(io::Error::other)?;
+        Err(io::Error::other("the proxy has finished"))
+    });
+    let sinkhole = Sinkhole::new(
+        parts.rules,
+        leases,
+        bottle_dns::Limits::default(),
+        Arc::clone(&refusals) as Arc<dyn bottle_dns::Denials>,
+    );
+    let sinkhole = Arc::new(sinkhole.with_gate(bottle_netns::Layout::default().gate.v4));
+    for socket in parts.dns_udp {
+        let sinkhole = Arc::clone(&sinkhole);
+        loops.spawn(async { bottle_dns::serve_udp(socket, sinkhole).await.map_err(io::Error::other) });
+    }
+    for listener in parts.dns_tcp {
+        let sinkhole = Arc::clone(&sinkhole);
+        loops.spawn(async { bottle_dns::serve_tcp(listener, sinkhole).await.map_err(io::Error::other) });
+    }
+    for socket in parts.nflog {
+        loops.spawn(refusals::packets(socket, Arc::clone(&refusals)));
+    }
+    loops.spawn(refusals::report(Arc::clone(&supervisor), refusals));
+    loops.spawn(beats(Arc::clone(&supervisor)));
+    loops.spawn(listen(Arc::clone(&supervisor), gate));
+    let error = match loops.join_next().await {
+        Some(Ok(Err(error))) => error,
+        _ => io::Error::other("a loop broke"),
+    };
+    // A supervisor that is gone needs no answer.
+    let _ = supervisor.send(&FromGate::Failed(chain(&error)), &[]).await;
+    Err(error)
+}
+
+async fn beats(supervisor: Arc<AsyncChannel>) -> io::Result<Infallible> {
+    let mut clock = tokio::time::interval(INTERVAL);
+    loop {
+        clock.tick().await;
+        supervisor.send(&FromGate::Beat, &[]).await?;
+    }
+}
+
+/// Hears the supervisor. Silence means that it is stopped or gone: then nobody watches, and everything is cut.
+async fn listen(supervisor: Arc<AsyncChannel>, gate: Proxy) -> io::Result<Infallible> {
+    let mut pulse = Pulse::new();
+    loop {
+        tokio::select! {
+            biased;
+            message = supervisor.recv::<ToGate>() => match message?.0 {
+                ToGate::Beat => pulse.beat(),
+                ToGate::Finish => {
+                    gate.drain();
+                    let gate = gate.clone();
+                    tokio::spawn(async move {
+                        tokio::time::sleep(GRACE).await;
+                        gate.cut();
+                    });
+                }
+            },
+            () = tokio::time::sleep_until(pulse.deadline()) => return Err(io::ErrorKind::TimedOut.into()),
+        }
+    }
+}

@@ -1,0 +1,68 @@
+//! How does the gate ask the dialler for a connection? One message there, one back, told apart by the attempt's number.
+
+use std::collections::HashMap;
+use std::convert::Infallible;
+use std::io;
+use std::os::fd::OwnedFd;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use bottle_proxy::{Attempt, Outcome, Refusal, Upstream};
+use tokio::sync::oneshot;
+
+use crate::async_channel::AsyncChannel;
+use crate::dialler::message::{FromGate, ToGate};
+
+type Answer = Result<OwnedFd, Refusal>;
+
+/// The dialler, as the gate reaches it; all clones are the same one.
+#[derive(Clone, Debug)]
+pub(super) struct RemoteDialler(Arc<Inner>);
+
+#[derive(Debug)]
+struct Inner {
+    channel: AsyncChannel,
+    waiting: Mutex<HashMap<u64, oneshot::Sender<Answer>>>,
+}
+
+impl RemoteDialler {
+    pub(super) fn new(channel: AsyncChannel) -> RemoteDialler {
+        RemoteDialler(Arc::new(Inner { channel, waiting: Mutex::default() }))
+    }
+
+    fn lock(&self) -> MutexGuard<'_, HashMap<u64, oneshot::Sender<Answer>>> {
+        self.0.waiting.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Hands the dialler's answers to those who wait for them. A socket that nobody waits for any more is closed.
+pub(super) async fn answers(dialler: RemoteDialler) -> io::Result<Infallible> {
+    loop {
+        let (message, descriptors) = dialler.0.channel.recv::<ToGate>().await?;
+        let (attempt, answer) = match message {
+            ToGate::Opened(attempt) => match descriptors.into_iter().next() {
+                Some(socket) => (attempt, Ok(socket)),
+                None => (attempt, Err(Refusal::unavailable("no socket came"))),
+            },
+            ToGate::Refused(attempt, refusal) => (attempt, Err(refusal)),
+        };
+        let waiting = dialler.lock().remove(&attempt);
+        if let Some(waiting) = waiting {
+            // Whoever waited may have given up.
+            let _ = waiting.send(answer);
+        }
+    }
+}
+
+impl Upstream for RemoteDialler {
+    async fn open(&self, attempt: Attempt) -> Answer {
+        let (sender, receiver) = oneshot::channel();
+        self.lock().insert(attempt.id, sender);
+        self.0.channel.send(&FromGate::Open(attempt), &[]).await.map_err(Refusal::unavailable)?;
+        receiver.await.unwrap_or_else(|_| Err(Refusal::unavailable("the dialler is gone")))
+    }
+
+    async fn ended(&self, outcome: Outcome) {
+        // A dialler that is gone ends the loop that reads from it, and with it the gate.
+        let _ = self.0.channel.send(&FromGate::Ended(outcome), &[]).await;
+    }
+}

@@ -1,0 +1,139 @@
+//! Where is the key that signs, and how is it made on first use?
+
+use std::fs::{self, File};
+use std::io::{self, Read, Write};
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
+use std::path::{Path, PathBuf};
+
+use bottle_evidence::key::{KeyError, SigningKey};
+
+/// Why a signing key could not be had.
+#[derive(Debug, thiserror::Error)]
+pub enum KeyFileError {
+    /// The file could not be read.
+    #[error("cannot read the key {}", path.display())]
+    Read {
+        /// Which one.
+        path: PathBuf,
+        /// What the system said.
+        source: io::Error,
+    },
+    /// The file could not be made.
+    #[error("cannot write the key {}", path.display())]
+    Write {
+        /// Which one.
+        path: PathBuf,
+        /// What the system said.
+        source: io::Error,
+    },
+    /// Others could have read it.
+    #[error("the key {} can be read by others", .0.display())]
+    Exposed(PathBuf),
+    /// The file is no key.
+    #[error("{} is not a signing key", path.display())]
+    Key {
+        /// Which one.
+        path: PathBuf,
+        /// What is wrong with it.
+        source: KeyError,
+    },
+}
+
+impl KeyFileError {
+    /// What to do about it.
+    pub fn hint(&self) -> Option<&'static str> {
+        match self {
+            KeyFileError::Exposed(_) => Some("make another one with `bottle attest keygen`; this one may be known"),
+            KeyFileError::Key { .. } => Some("--key takes the private key in PEM (PKCS#8), not the public one"),
+            KeyFileError::Read { .. } | KeyFileError::Write { .. } => None,
+        }
+    }
+}
+
+/// Whether a key was there before.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Origin {
+    /// It was.
+    Found,
+    /// It was made now, and its public half beside it.
+    Made,
+}
+
+/// The key in this file. Where there is none it is made, 0600, with its public half in the file's name ending in `.pub`.
+/// An existing file is never written to.
+pub fn find_or_make(path: &Path) -> Result<(SigningKey, Origin), KeyFileError> {
+    match read(path) {
+        Err(KeyFileError::Read { source, .. }) if source.kind() == io::ErrorKind::NotFound => {}
+        found => return Ok((found?, Origin::Found)),
+    }
+    let key = SigningKey::generate().map_err(|source| KeyFileError::Key { path: path.to_owned(), source })?;
+    let written = |path: &Path, text: &str, mode| {
+        write_new(path, text.as_bytes(), mode)
+            .map_err(|source| KeyFileError::Write { path: path.to_owned(), source })
+    };
+    written(path, &key.to_pem(), 0o600)?;
+    written(&path.with_extension("pub"), &key.public().to_pem(), 0o644)?;
+    Ok((key, Origin::Made))
+}
+
+/// The key in this file.
+pub fn read(path: &Path) -> Result<SigningKey, KeyFileError> {
+    let failed = |source| KeyFileError::Read { path: path.to_owned(), source };
+    let mut file = File::open(path).map_err(failed)?;
+    if file.metadata().map_err(failed)?.mode() & 0o077 != 0 {
+        return Err(KeyFileError::Exposed(path.to_owned()));
+    }
+    let mut pem = String::new();
+    file.read_to_string(&mut pem).map_err(failed)?;
+    SigningKey::from_pem(&pem).map_err(|source| KeyFileError::Key { path: path.to_owned(), source })
+}
+
+/// Under another name first: nobody ever sees half a key, and whoever comes second fails.
+fn write_new(path: &Path, bytes: &[u8], mode: u32) -> io::Result<()> {
+    if let Some(parent) = path.parent() {
+        fs::create_dir_all(parent)?;
+    }
+    let mut unfinished = path.to_owned().into_os_string();
+    unfinished.push(format!(".{}", std::process::id()));
+    let mut file = File::options().write(true).create_new(true).mode(mode).open(&unfinished)?;
+    let written = file.write_all(bytes).and_then(|()| file.sync_all()).and_then(|()| fs::hard_link(&unfinished, path));
+    let removed = fs::remove_file(&unfinished);
+    written.and(removed)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::fs::PermissionsExt;
+
+    use super::*;
+
+    #[test]
+    fn a_key_is_made_once_and_closed_to_others() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("keys/bottle.key");
+        let (made, origin) = find_or_make(&path).unwrap();
+        assert_eq!(origin, Origin::Made);
+        assert_eq!(fs::metadata(&path).unwrap().mode() & 0o777, 0o600);
+        let (found, origin) = find_or_make(&path).unwrap();
+        assert_eq!((found.public().id(), origin), (made.public().id(), Origin::Found));
+    }
+
+    #[test]
+    fn a_key_that_others_could_read_is_refused() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("bottle.key");
+        find_or_make(&path).unwrap();
+        fs::set_permissions(&path, fs::Permissions::from_mode(0o644)).unwrap();
+        assert!(matches!(find_or_make(&path), Err(KeyFileError::Exposed(_))));
+    }
+
+    #[test]
+    fn a_file_that_is_no_key_is_left_alone() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("bottle.key");
+        fs::write(&path, "notes").unwrap();
+        fs::set_permissions(&path, fs::Permissions::from_mode(0o600)).unwrap();
+        assert!(matches!(find_or_make(&path), Err(KeyFileError::Key { .. })));
+        assert_eq!(fs::read_to_string(&path).unwrap(), "notes");
+    }
+}

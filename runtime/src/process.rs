@@ -1,0 +1,61 @@
+//! How is another process held? By its pidfd, so that its id can't come to mean another one, and until this is dropped.
+
+use std::io;
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+
+use rustix::process::{Pid, PidfdFlags, Signal, WaitId, WaitIdOptions, WaitIdStatus};
+
+/// A child of ours. Dropping it kills and reaps it.
+#[derive(Debug)]
+pub struct Process {
+    pid: u32,
+    pidfd: OwnedFd,
+}
+
+impl Process {
+    /// A child that was just started and not waited for.
+    pub fn of_child(pid: u32) -> io::Result<Process> {
+        let raw = i32::try_from(pid).ok().and_then(Pid::from_raw).ok_or(io::ErrorKind::InvalidInput)?;
+        Ok(Process { pid, pidfd: rustix::process::pidfd_open(raw, PidfdFlags::empty())? })
+    }
+
+    /// A child whose descriptor someone else opened.
+    pub fn new(pid: u32, pidfd: OwnedFd) -> Process {
+        Process { pid, pidfd }
+    }
+
+    /// Its id in our pid namespace.
+    pub fn pid(&self) -> u32 {
+        self.pid
+    }
+
+    /// Sends SIGKILL. A process that is gone already is no error.
+    pub fn kill(&self) {
+        // ESRCH is the only failure for a child of ours.
+        let _ = rustix::process::pidfd_send_signal(&self.pidfd, Signal::KILL);
+    }
+
+    /// Waits until it has ended, and reaps it. `None` where someone reaped it before.
+    pub fn wait(&self) -> Option<WaitIdStatus> {
+        loop {
+            match rustix::process::waitid(WaitId::PidFd(self.pidfd.as_fd()), WaitIdOptions::EXITED) {
+                Ok(status) => return status,
+                Err(rustix::io::Errno::INTR) => {}
+                Err(_already_reaped) => return None,
+            }
+        }
+    }
+}
+
+impl AsFd for Process {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.pidfd.as_fd()
+    }
+}
+
+impl Drop for Process {
+    fn drop(&mut self) {
+        self.kill();
+        self.wait();
+    }
+}

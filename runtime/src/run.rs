@@ -1,0 +1,79 @@
+//! How is a command run in a bottle, from beginning to end? All five stages, and every error with its exit code.
+
+use crate::airlock::RealizeError;
+use crate::attest::AttestError;
+use crate::caller::Caller;
+use crate::event::Event;
+use crate::init::message::Failure;
+use crate::options::RunOptions;
+use crate::outcome::Outcome;
+use crate::plan::{Plan, PlanError};
+use crate::workload::WorkloadError;
+
+/// Why a run has no outcome.
+#[derive(Debug, thiserror::Error)]
+pub enum RunError {
+    /// It could not be planned.
+    #[error(transparent)]
+    Plan(#[from] PlanError),
+    /// The airlock could not be built.
+    #[error(transparent)]
+    Realize(#[from] RealizeError),
+    /// It is not what it must be.
+    #[error(transparent)]
+    Attest(#[from] AttestError),
+    /// The workload could not be started or brought to its end.
+    #[error(transparent)]
+    Workload(#[from] WorkloadError),
+    /// No event loop.
+    #[error("cannot start the event loop")]
+    EventLoop(#[source] std::io::Error),
+}
+
+impl RunError {
+    /// 127 where the command was not found, 126 where it can't be executed, 125 for everything else.
+    pub fn exit_code(&self) -> u8 {
+        self.failure().map_or(125, |failure| failure.code)
+    }
+
+    /// What to do about it.
+    pub fn hint(&self) -> Option<String> {
+        match self {
+            RunError::Plan(error) => error.hint(),
+            RunError::Realize(error) => error.hint(),
+            RunError::Attest(error) => error.hint(),
+            RunError::Workload(WorkloadError::Init(failure)) => failure.hint.clone(),
+            RunError::Workload(_) | RunError::EventLoop(_) => None,
+        }
+    }
+
+    fn failure(&self) -> Option<&Failure> {
+        match self {
+            RunError::Realize(RealizeError::Init(failure))
+            | RunError::Attest(AttestError::Init(failure))
+            | RunError::Workload(WorkloadError::Init(failure)) => Some(failure),
+            _ => None,
+        }
+    }
+}
+
+/// Runs a command in a bottle and waits for its end. `events` hears what happens meanwhile, from more than one thread.
+///
+/// The calling thread starts the bottle's processes and must live as long as they do: it does, since this returns at the end.
+pub fn run(
+    options: RunOptions,
+    caller: &Caller,
+    mut events: impl FnMut(Event) + Send + 'static,
+) -> Result<Outcome, RunError> {
+    let plan = Plan::new(options, caller)?;
+    for warning in plan.warnings() {
+        events(Event::Warning(warning.clone()));
+    }
+    let tokio = tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(RunError::EventLoop)?;
+    tokio.block_on(async {
+        let airlock = plan.realize(Box::new(events)).await?;
+        let binding = airlock.attest().await?;
+        let workload = binding.start().await?;
+        Ok(workload.wait().await?)
+    })
+}

@@ -1,0 +1,11 @@
+//! The supervisor: holds the key, keeps the log, watches, kills. It reads nothing but fixed-schema records.
+
+pub mod ledger;
+pub mod recorder;
+pub mod recording;
+
+pub mod watch;
+
+pub mod signals;
+pub mod stdio;
+pub mod terminal;

@@ -1,0 +1,261 @@
+//! What becomes of a record that another process sends? An entry, an acknowledgement, and at most one line for the user.
+
+use std::collections::HashSet;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use bottle_evidence::audit::{self, Choice, DnsDenied, Entry, Process, Refused};
+use bottle_evidence::{Digest, Text};
+use bottle_policy::request::HttpHost;
+use bottle_policy::why::remedy;
+use bottle_policy::{Reason, Request, Rules, Seen, Target};
+use bottle_proxy::{Ended, Outcome};
+
+use super::ledger::{Ledger, LedgerError};
+use crate::dialler::message::{Decision, DecisionRecord};
+use crate::event::Event;
+use crate::gate::message::FromGate;
+
+/// Destinations that are named to the user one by one; a flood of others is in the log.
+const TOLD: usize = 256;
+
+/// Who listens to a run's events.
+pub type Events = Box<dyn FnMut(Event) + Send>;
+
+/// Turns records into entries. Before the run begins, while probes run, it records nothing and so nothing can be allowed.
+pub struct Recorder {
+    ledger: Ledger,
+    rules: Arc<Rules>,
+    state: Mutex<State>,
+    events: Mutex<Events>,
+}
+
+#[derive(Default)]
+struct State {
+    running: bool,
+    probed: u64,
+    open: HashSet<u64>,
+    told: HashSet<(String, Option<u16>)>,
+    failure_told: bool,
+}
+
+impl Recorder {
+    /// A recorder into this log.
+    pub fn new(ledger: Ledger, rules: Arc<Rules>, events: Events) -> Recorder {
+        Recorder { ledger, rules, state: Mutex::default(), events: Mutex::new(events) }
+    }
+
+    /// The log itself.
+    pub fn ledger(&self) -> &Ledger {
+        &self.ledger
+    }
+
+    /// From now on decisions are recorded. `run.start` is on the disk.
+    pub fn begin(&self) {
+        self.state().running = true;
+    }
+
+    /// How many decisions the dialler asked to be recorded while only the probes ran.
+    pub fn probed(&self) -> u64 {
+        self.state().probed
+    }
+
+    /// How many attempts have no outcome yet.
+    pub fn unanswered(&self) -> usize {
+        self.state().open.len()
+    }
+
+    /// Tells the caller of the run.
+    pub fn tell(&self, event: Event) {
+        (self.events.lock().unwrap_or_else(PoisonError::into_inner))(event);
+    }
+
+    /// Puts a decision into the chain; it counts only after the next successful [`Recorder::commit`].
+    pub fn decided(&self, record: &DecisionRecord) -> Result<(), NotRecorded> {
+        {
+            let mut state = self.state();
+            if !state.running {
+                state.probed += 1;
+                // A probe's denial is in the attestation; nothing else can come, and nothing may be allowed.
+                let denied = matches!(record.decision, Decision::Deny(_) | Decision::Escalate(_));
+                return if denied { Ok(()) } else { Err(NotRecorded) };
+            }
+        }
+        let entry = Entry::Decision(decision(record, Digest(self.rules.digest())));
+        self.ledger.append(&entry).map_err(|error| self.failed(&error))?;
+        self.state().open.insert(record.attempt.id);
+        if let Decision::Deny(reason) | Decision::Escalate(reason) = record.decision {
+            self.blocked(&record.attempt.request, reason);
+        }
+        Ok(())
+    }
+
+    /// Puts an outcome into the chain. Outcomes of attempts that are not open are not ours to record.
+    pub fn ended(&self, outcome: &Outcome) {
+        if self.state().open.remove(&outcome.attempt) {
+            self.record(&Entry::Outcome(ended(outcome)));
+        }
+    }
+
+    /// Ends every attempt that has no outcome, since its connection is no more.
+    pub fn cut(&self) {
+        let open = std::mem::take(&mut self.state().open);
+        for attempt in open {
+            let entry = audit::Outcome {
+                attempt,
+                result: audit::Ended::Cut,
+                reason: None,
+                upstream: None,
+                bytes_up: 0,
+                bytes_down: 0,
+                millis: 0,
+            };
+            self.record(&Entry::Outcome(entry));
+        }
+    }
+
+    /// Puts any other entry into the chain.
+    pub fn record(&self, entry: &Entry) {
+        // A log that fails has said so when it failed.
+        let _ = self.ledger.append(entry).map_err(|error| self.failed(&error));
+    }
+
+    /// Seals and writes what was put into the chain.
+    pub fn commit(&self) -> Result<(), NotRecorded> {
+        self.ledger.commit().map_err(|error| self.failed(&error))
+    }
+
+    /// What the gate reports besides connections.
+    pub fn refused(&self, message: FromGate) {
+        if !self.state().running {
+            return;
+        }
+        let entry = match message {
+            FromGate::NameDenied { name, kind, reason, count } => {
+                self.name_blocked(&name, reason);
+                let (name, qtype, reason) = (Text::new(&name), Text::new(&kind), Text::new(reason.code()));
+                Entry::DnsDenied(DnsDenied { name, qtype, reason, count })
+            }
+            FromGate::PacketRefused { class, protocol, source_port, destination, port } => {
+                let protocol = Text::new(&protocol.map_or_else(|| "none".to_owned(), |number| number.to_string()));
+                Entry::Refused(Refused { class: class.name().into(), protocol, source_port, address: destination, port })
+            }
+            FromGate::Forked { .. } | FromGate::Ready | FromGate::Failed(_) | FromGate::Beat => return,
+        };
+        self.record(&entry);
+    }
+
+    fn failed(&self, error: &LedgerError) -> NotRecorded {
+        if !std::mem::replace(&mut self.state().failure_told, true) {
+            self.tell(Event::LedgerFailed(error.to_string()));
+        }
+        NotRecorded
+    }
+
+    fn blocked(&self, request: &Request, reason: Reason) {
+        let host = match &request.target {
+            Target::Lease(name) | Target::Named(name) => name.to_string(),
+            Target::Literal(address) => address.to_string(),
+        };
+        let allow = remedy(&self.rules, request, reason).flag();
+        self.block(host, Some(request.port), reason, allow);
+    }
+
+    fn name_blocked(&self, name: &str, reason: Reason) {
+        let allow = bottle_policy::why::ask(name).ok();
+        let allow = allow.and_then(|request| remedy(&self.rules, &request, reason).flag());
+        self.block(name.to_owned(), None, reason, allow);
+    }
+
+    fn block(&self, host: String, port: Option<u16>, reason: Reason, allow: Option<String>) {
+        let mut state = self.state();
+        let new = state.told.len() < TOLD && state.told.insert((host.clone(), port));
+        drop(state);
+        if new {
+            self.tell(Event::Blocked { host, port, reason: reason.code().to_owned(), allow });
+        }
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// It is in no log, so it must not be.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct NotRecorded;
+
+fn decision(record: &DecisionRecord, policy: Digest) -> audit::Decision {
+    let request = &record.attempt.request;
+    let (decision, reason, rule) = match &record.decision {
+        Decision::Allow(rule) => (Choice::Allow, None, Some(Text::new(rule))),
+        Decision::Observe(rule) => (Choice::Observe, None, Some(Text::new(rule))),
+        Decision::Deny(reason) => (Choice::Deny, Some(Text::new(reason.code())), None),
+        // Approvals are off, so an attempt that would need one is denied.
+        Decision::Escalate(_) => (Choice::Deny, Some(Text::new(Reason::Escalation.code())), None),
+    };
+    audit::Decision {
+        attempt: record.attempt.id,
+        process: Process::UNKNOWN,
+        name: name(&request.target),
+        address: record.attempt.original.ip(),
+        port: request.port,
+        seen: seen(&request.seen),
+        decision,
+        reason,
+        rule,
+        policy,
+    }
+}
+
+fn name(target: &Target) -> Option<Text> {
+    match target {
+        Target::Lease(name) | Target::Named(name) => Some(Text::new(name.as_str())),
+        Target::Literal(_) => None,
+    }
+}
+
+fn seen(seen: &Seen) -> audit::Seen {
+    match seen {
+        Seen::Nothing => audit::Seen::Nothing,
+        Seen::Tls { sni, ech } => {
+            audit::Seen::Tls { sni: sni.as_ref().map(|name| Text::new(name.as_str())), ech: *ech }
+        }
+        Seen::Http { host, port } => audit::Seen::Http { host: http_host(host), port: *port },
+        Seen::Opaque => audit::Seen::Opaque,
+        Seen::Unparsable(why) => audit::Seen::Unparsable { why: Text::new(why) },
+    }
+}
+
+fn http_host(host: &HttpHost) -> Option<Text> {
+    match host {
+        HttpHost::Name(name) => Some(Text::new(name.as_str())),
+        HttpHost::Address(address) => Some(Text::new(&address.to_string())),
+        HttpHost::Absent => None,
+    }
+}
+
+fn ended(outcome: &Outcome) -> audit::Outcome {
+    let result = match outcome.ended {
+        Ended::Closed => audit::Ended::Closed,
+        Ended::Refused => audit::Ended::Refused,
+        Ended::Unreachable => audit::Ended::Unreachable,
+        Ended::Cut => audit::Ended::Cut,
+        Ended::Reset => audit::Ended::Reset,
+    };
+    let detail = outcome.detail.as_str();
+    let reason = match outcome.reason {
+        Some(reason) if detail.is_empty() => Some(Text::new(reason.code())),
+        Some(reason) => Some(Text::new(&format!("{}: {detail}", reason.code()))),
+        None if detail.is_empty() => None,
+        None => Some(Text::new(detail)),
+    };
+    audit::Outcome {
+        attempt: outcome.attempt,
+        result,
+        reason,
+        upstream: outcome.upstream.map(|address| address.ip()),
+        bytes_up: outcome.bytes_up,
+        bytes_down: outcome.bytes_down,
+        millis: outcome.millis,
+    }
+}

@@ -1,0 +1,81 @@
+//! How are the dialler's records served? By a thread of its own, so that a slow disk delays decisions and nothing else.
+
+use std::io;
+use std::os::fd::AsFd;
+use std::sync::Arc;
+use std::thread::JoinHandle;
+
+use rustix::event::{PollFd, PollFlags, Timespec};
+use tokio::sync::oneshot;
+
+use super::recorder::{NotRecorded, Recorder};
+use crate::channel::Channel;
+use crate::dialler::message::{FromDialler, ToDialler};
+use crate::heartbeat::PATIENCE;
+
+/// The most records that share one seal.
+const BATCH: usize = 256;
+
+/// Serves until the dialler is gone or silent for too long; what it was is then sent to `ended`.
+pub fn serve(dialler: Channel, recorder: Arc<Recorder>, ended: oneshot::Sender<String>) -> JoinHandle<()> {
+    std::thread::spawn(move || {
+        let error = serve_until_error(&dialler, &recorder);
+        // Nobody listens any more when the run is over.
+        let _ = ended.send(error.to_string());
+    })
+}
+
+fn serve_until_error(dialler: &Channel, recorder: &Recorder) -> io::Error {
+    loop {
+        match batch(dialler).and_then(|records| answer(dialler, recorder, records)) {
+            Ok(()) => {}
+            Err(error) => return error,
+        }
+    }
+}
+
+/// Waits for one record, then takes what else is there already.
+fn batch(dialler: &Channel) -> io::Result<Vec<FromDialler>> {
+    if !readable(dialler, PATIENCE.as_secs() as i64)? {
+        return Err(io::Error::new(io::ErrorKind::TimedOut, "the dialler is stopped"));
+    }
+    let mut records = vec![dialler.recv()?.0];
+    while records.len() < BATCH && readable(dialler, 0)? {
+        records.push(dialler.recv()?.0);
+    }
+    Ok(records)
+}
+
+fn readable(dialler: &Channel, seconds: i64) -> io::Result<bool> {
+    let mut fds = [PollFd::from_borrowed_fd(dialler.as_fd(), PollFlags::IN)];
+    let timeout = Timespec { tv_sec: seconds, tv_nsec: 0 };
+    loop {
+        match rustix::event::poll(&mut fds, Some(&timeout)) {
+            Ok(ready) => return Ok(ready > 0),
+            Err(rustix::io::Errno::INTR) => {}
+            Err(errno) => return Err(errno.into()),
+        }
+    }
+}
+
+/// Appends all, commits once, and only then acknowledges. Outcomes alone wait for the next decision or heartbeat.
+fn answer(dialler: &Channel, recorder: &Recorder, records: Vec<FromDialler>) -> io::Result<()> {
+    let mut appended: Vec<(u64, Result<(), NotRecorded>)> = Vec::new();
+    let mut due = false;
+    for record in records {
+        match record {
+            FromDialler::Decided(record) => appended.push((record.attempt.id, recorder.decided(&record))),
+            FromDialler::Ended(outcome) => recorder.ended(&outcome),
+            FromDialler::Ready | FromDialler::Failed(_) | FromDialler::Beat => due = true,
+        }
+    }
+    let committed = if due || !appended.is_empty() { recorder.commit() } else { Ok(()) };
+    for (attempt, result) in appended {
+        let word = match result.and(committed) {
+            Ok(()) => ToDialler::Recorded(attempt),
+            Err(NotRecorded) => ToDialler::NotRecorded(attempt),
+        };
+        dialler.send(&word, &[])?;
+    }
+    Ok(())
+}

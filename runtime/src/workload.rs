@@ -1,0 +1,275 @@
+//! How does a workload run? Started by a binding alone, watched until it ends, and killed when the binding no longer holds.
+
+use std::collections::BTreeMap;
+use std::future::pending;
+use std::io;
+use std::os::fd::OwnedFd;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use bottle_evidence::Text;
+use bottle_evidence::audit::{self, Ending, Entry};
+use bottle_images::changed::Snapshot;
+use bottle_netns::airlock::Watches;
+use bottle_netns::counters::counters;
+use tokio::time::Instant as Moment;
+
+use crate::airlock::{Airlock, Helper};
+use crate::attest::Binding;
+use crate::event::Event;
+use crate::gate::message::{FromGate, ToGate};
+use crate::heartbeat::Pulse;
+use crate::init::message::{End, Failure, FromInit, ToInit};
+use crate::outcome::{Outcome, Status};
+use crate::supervisor::ledger::LedgerError;
+use crate::supervisor::recorder::Recorder;
+use crate::supervisor::signals::{Arrived, Signals};
+use crate::supervisor::stdio::Relays;
+use crate::supervisor::terminal::{self, Terminal};
+use crate::supervisor::watch::{Drift, Watcher};
+
+/// How long the gate may take to finish what is under way; its own limit is shorter.
+const FINISHING: Duration = Duration::from_secs(5);
+
+/// Stage four: running, watched.
+pub struct Workload {
+    airlock: Airlock,
+    output: Output,
+    master: Option<OwnedFd>,
+    watcher: Watcher,
+    signals: Signals,
+    before: Snapshot,
+    started: Instant,
+}
+
+/// What copies the workload's output.
+enum Output {
+    Relays(Relays),
+    Terminal(Terminal),
+}
+
+/// Why a workload did not start, although it was bound, or could not be brought to its end.
+#[derive(Debug, thiserror::Error)]
+pub enum WorkloadError {
+    /// The command could not be executed.
+    #[error(transparent)]
+    Init(#[from] Failure),
+    /// The workload's init broke.
+    #[error("the workload's init did not answer as it should")]
+    Silent(#[source] io::Error),
+    /// Something of our own failed.
+    #[error("cannot {step}")]
+    Step {
+        /// Which step.
+        step: &'static str,
+        /// What the kernel said.
+        source: io::Error,
+    },
+    /// The run could not be closed in the log.
+    #[error("the audit log has no end for this run")]
+    Ledger(#[from] LedgerError),
+}
+
+/// How the time of a workload came to an end.
+enum Ended {
+    /// Its first process ended.
+    Itself(End),
+    /// It was killed for this reason.
+    Killed(String),
+}
+
+impl Binding {
+    /// Lets the workload execute its first instruction.
+    pub async fn start(self) -> Result<Workload, WorkloadError> {
+        let step = |step| move |source| WorkloadError::Step { step, source };
+        let (mut airlock, master) = self.into_parts();
+        let watches = std::mem::replace(&mut airlock.space.watches, Watches(Vec::new()));
+        let sysctls = std::mem::take(&mut airlock.space.sysctls);
+        let watcher = Watcher::new(watches, sysctls).map_err(step("watch the namespaces"))?;
+        let signals = Signals::listen().map_err(step("take over signals"))?;
+        let before = Snapshot::take(&airlock.plan.files.writable);
+        let output = match (&master, airlock.init.streams.take()) {
+            (Some(master), _) => Output::Terminal(Terminal::connect(master).map_err(step("connect the terminal"))?),
+            (None, Some(streams)) => Output::Relays(streams.hand_over()),
+            (None, None) => return Err(WorkloadError::Silent(io::ErrorKind::InvalidData.into())),
+        };
+        let started = Instant::now();
+        airlock.init.channel.send(&ToInit::Release, &[]).await.map_err(WorkloadError::Silent)?;
+        let workload = Workload { airlock, output, master, watcher, signals, before, started };
+        match workload.airlock.init.channel.recv::<FromInit>().await.map_err(WorkloadError::Silent)?.0 {
+            FromInit::Started => Ok(workload),
+            FromInit::Failed(failure) => Err(workload.never_ran(failure).await),
+            _ => Err(WorkloadError::Silent(io::ErrorKind::InvalidData.into())),
+        }
+    }
+}
+
+impl Workload {
+    /// Waits for the end, whoever brings it, and closes the run.
+    pub async fn wait(mut self) -> Result<Outcome, WorkloadError> {
+        let ended = self.until_the_end().await;
+        let duration = self.started.elapsed();
+        if let Ended::Killed(_) = ended {
+            self.airlock.gate.process.kill();
+            self.airlock.init.process.kill();
+        }
+        self.airlock.init.process.wait();
+        match std::mem::replace(&mut self.output, Output::Relays(Relays::default())) {
+            Output::Relays(relays) => relays.finish(),
+            Output::Terminal(terminal) => terminal.finish(),
+        }
+        let (status, reason) = match ended {
+            Ended::Itself(End::Code(code)) => (Status::Exited(code as u8), None),
+            Ended::Itself(End::Signal(number)) => (Status::Signalled(number), None),
+            Ended::Killed(reason) => (Status::Signalled(libc::SIGKILL), Some(reason)),
+        };
+        self.tell_changes();
+        self.close(status, reason, duration).await
+    }
+
+    async fn until_the_end(&mut self) -> Ended {
+        let deadline = self.airlock.plan.timeout.map(|timeout| Moment::from_std(self.started + timeout));
+        let recorder = Arc::clone(&self.airlock.recorder);
+        loop {
+            let drift = tokio::select! {
+                biased;
+                drift = self.watcher.drift() => drift,
+                drift = gate(&self.airlock.gate, &recorder) => drift,
+                why = &mut self.airlock.dialler.ended => Drift::new("dialler", why.unwrap_or_default()),
+                message = self.airlock.init.channel.recv::<FromInit>() => match message {
+                    Ok((FromInit::Exited(end), _)) => return Ended::Itself(end),
+                    Ok((FromInit::Failed(failure), _)) => Drift::new("init", failure.to_string()),
+                    Ok(_) => Drift::new("init", "it said something out of turn"),
+                    Err(error) => Drift::new("init", format!("it is gone: {error}")),
+                },
+                arrived = self.signals.next() => {
+                    self.pass_on(arrived).await;
+                    continue;
+                }
+                () = until(deadline) => return Ended::Killed("the time that --timeout gives is over".into()),
+            };
+            return self.drifted(&drift);
+        }
+    }
+
+    /// Cuts everything first, then says why.
+    fn drifted(&self, drift: &Drift) -> Ended {
+        self.airlock.gate.process.kill();
+        self.airlock.init.process.kill();
+        let recorder = &self.airlock.recorder;
+        recorder.cut();
+        let entry = audit::Drift { what: Text::new(&drift.what), detail: Text::new(&drift.detail) };
+        recorder.record(&Entry::Drift(entry));
+        let reason = format!("{}: {}", drift.what, drift.detail);
+        recorder.tell(Event::Drift(reason.clone()));
+        Ended::Killed(reason)
+    }
+
+    async fn pass_on(&self, arrived: Arrived) {
+        match arrived {
+            Arrived::Forward(number) => {
+                // An init that is gone is noticed by the loop.
+                let _ = self.airlock.init.channel.send(&ToInit::Signal { number }, &[]).await;
+            }
+            Arrived::Resized => {
+                if let (Some(master), Some((rows, columns))) = (&self.master, terminal::size()) {
+                    terminal::resize(master, rows, columns);
+                }
+            }
+        }
+    }
+
+    fn tell_changes(&self) {
+        let after = Snapshot::take(&self.airlock.plan.files.writable);
+        let changed = after.changed_since(&self.before);
+        if !changed.is_empty() {
+            self.airlock.recorder.tell(Event::Changed(changed));
+        }
+    }
+
+    /// Waits for the last outcomes, counts what was refused, and writes the run's end.
+    async fn close(mut self, status: Status, reason: Option<String>, duration: Duration) -> Result<Outcome, WorkloadError> {
+        self.finish_connections().await;
+        let recorder = &self.airlock.recorder;
+        recorder.cut();
+        let ending = Ending {
+            exit: status.code(),
+            reason: reason.as_deref().map(Text::new),
+            millis: u64::try_from(duration.as_millis()).unwrap_or(u64::MAX),
+            refused: self.refused(),
+        };
+        let end = recorder.ledger().end(ending)?;
+        recorder.ledger().commit()?;
+        let plan = &self.airlock.plan;
+        Ok(Outcome {
+            run: plan.run.clone(),
+            status,
+            reason,
+            duration,
+            hosts: end.hosts,
+            audit: plan.audit.clone(),
+            attestation: plan.attestation.clone(),
+        })
+    }
+
+    /// The gate ends when its last connection has; the dialler then ends too, when all outcomes are recorded.
+    async fn finish_connections(&mut self) {
+        let Airlock { gate, dialler, recorder, .. } = &mut self.airlock;
+        if dialler.ended.is_terminated() || gate.channel.send(&ToGate::Finish, &[]).await.is_err() {
+            return;
+        }
+        let finished = async {
+            while let Ok((message, _)) = gate.channel.recv::<FromGate>().await {
+                recorder.refused(message);
+            }
+            // Either way it records nothing any more.
+            let _ = (&mut dialler.ended).await;
+        };
+        // Past this time what has no outcome is recorded as cut.
+        let _ = tokio::time::timeout(FINISHING, finished).await;
+    }
+
+    /// What the packet filter counted, by class. A namespace that can't be read has told of itself as drift.
+    fn refused(&self) -> BTreeMap<Text, u64> {
+        let counted = counters(&self.airlock.space).map(|counters| counters.total()).unwrap_or_default();
+        counted.into_iter().map(|(class, count)| (Text::new(class.name()), count)).collect()
+    }
+
+    /// The command could not be executed: the run is closed all the same.
+    async fn never_ran(self, failure: Failure) -> WorkloadError {
+        let (status, reason) = (Status::Exited(failure.code), Some(failure.to_string()));
+        match self.close(status, reason, Duration::ZERO).await {
+            Ok(_) => failure.into(),
+            Err(error) => error,
+        }
+    }
+}
+
+/// Serves the gate's words until it falls silent or ends.
+async fn gate(gate: &Helper, recorder: &Recorder) -> Drift {
+    let mut pulse = Pulse::new();
+    loop {
+        let message = tokio::select! {
+            biased;
+            message = gate.channel.recv::<FromGate>() => message,
+            () = tokio::time::sleep_until(pulse.deadline()) => return Drift::new("gate", "it is stopped"),
+        };
+        match message {
+            Ok((FromGate::Beat, _)) => {
+                pulse.beat();
+                // A gate that is gone is noticed by the next receive.
+                let _ = gate.channel.send(&ToGate::Beat, &[]).await;
+            }
+            Ok((FromGate::Failed(why), _)) => return Drift::new("gate", why.join(": ")),
+            Ok((message, _)) => recorder.refused(message),
+            Err(error) => return Drift::new("gate", format!("it is gone: {error}")),
+        }
+    }
+}
+
+async fn until(deadline: Option<Moment>) {
+    match deadline {
+        Some(deadline) => tokio::time::sleep_until(deadline).await,
+        None => pending().await,
+    }
+}
