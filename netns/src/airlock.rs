@@ -2,7 +2,6 @@
 //!
 //! Descriptors, and nothing else: when the last one closes, the namespaces and all in them are gone.
 
-use std::fs::File;
 use std::net::{TcpListener, UdpSocket};
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
@@ -69,7 +68,7 @@ pub struct Sysctl {
 impl Sysctl {
     /// Its value now, from whatever namespace the caller is in.
     pub fn read(&self) -> std::io::Result<String> {
-        crate::sysctl::read(&File::from(self.fd.try_clone()?))
+        crate::sysctl::read(&self.fd)
     }
 }
 

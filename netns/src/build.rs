@@ -14,7 +14,7 @@ use nftables::schema::Nftables;
 use nix::errno::Errno;
 use thiserror::Error;
 
-use crate::airlock::{Airlock, Desk, Desks, Listeners, Watches};
+use crate::airlock::{Airlock, Desk, Desks, Listeners, Sysctl, Watches};
 use crate::encode::{self, EncodeError};
 use crate::enter::{EnterError, enter_network_namespace, reenter_network_namespace};
 use crate::layout::{Layout, Side};
@@ -156,13 +156,18 @@ pub fn build(layout: &Layout, owner: Owner) -> Result<Airlock, BuildError> {
         Owner::Inherited => None,
         Owner::Own(namespace) => Some(namespace),
     };
-    let (agent, agent_desk, agent_watches) = namespace(Side::Agent)?;
-    let (gate, gate_desk, gate_watches) = namespace(Side::Gate)?;
+    let begun = namespace(Side::Agent)?;
+    let (agent, agent_desk) = (begun.namespace, begun.desk);
+    let (mut watches, mut sysctls) = (Vec::from(begun.watches), begun.sysctls);
+    let begun = namespace(Side::Gate)?;
+    let (gate, gate_desk) = (begun.namespace, begun.desk);
+    watches.extend(begun.watches);
+    sysctls.extend(begun.sysctls);
     let desks = Desks {
         agent: agent_desk,
         gate: gate_desk,
     };
-    let watches = Watches(agent_watches.into_iter().chain(gate_watches).collect());
+    let watches = Watches(watches);
 
     send(
         &desks.gate,
@@ -174,14 +179,14 @@ pub fn build(layout: &Layout, owner: Owner) -> Result<Airlock, BuildError> {
         send(desks.of(side), side, links::requests(layout, side))?;
     }
 
-    let mut sysctls = sysctl::watch(layout, Side::Gate)?;
+    sysctls.extend(sysctl::of_device(layout, Side::Gate)?);
     let (mut dns_udp, mut dns_tcp) = sockets::dns(layout, Side::Gate)?;
     let transparent = sockets::transparent(layout)?;
     let explicit = sockets::explicit(layout)?;
     let gate_log = nflog::open(layout).map_err(wire(Side::Gate))?;
 
     reenter_network_namespace(&agent)?;
-    sysctls.extend(sysctl::watch(layout, Side::Agent)?);
+    sysctls.extend(sysctl::of_device(layout, Side::Agent)?);
     let (loopback_udp, loopback_tcp) = sockets::dns(layout, Side::Agent)?;
     dns_udp.extend(loopback_udp);
     dns_tcp.extend(loopback_tcp);
@@ -214,14 +219,27 @@ pub fn load(desk: &Desk, side: Side, model: &Nftables<'_>) -> Result<(), BuildEr
         .map_err(|error| rule_refused(side, model, error))
 }
 
+/// A namespace without links.
+struct Begun {
+    namespace: OwnedFd,
+    desk: Desk,
+    watches: [Watch; 2],
+    sysctls: Vec<Sysctl>,
+}
+
 /// A new namespace, with desk and watches opened before anything is made in it.
-fn namespace(side: Side) -> Result<(OwnedFd, Desk, [Watch; 2]), BuildError> {
+fn namespace(side: Side) -> Result<Begun, BuildError> {
     let namespace = enter_network_namespace()?;
     let desk = Desk::open().map_err(wire(side))?;
     let watches = Watch::open_both(side).map_err(wire(side))?;
-    sysctl::prepare(side)?;
+    let sysctls = sysctl::prepare(side)?;
     remove_fallback_devices(&desk, side)?;
-    Ok((namespace, desk, watches))
+    Ok(Begun {
+        namespace,
+        desk,
+        watches,
+        sysctls,
+    })
 }
 
 /// Removes what can be removed. The rest is down, stays down, and the survey lists it.

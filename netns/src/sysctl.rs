@@ -5,10 +5,10 @@
 
 use std::fs::{File, OpenOptions};
 use std::io::Write;
-use std::os::fd::OwnedFd;
-use std::os::unix::fs::FileExt;
+use std::os::fd::{AsFd, OwnedFd};
 
 use nix::errno::Errno;
+use nix::sys::uio::pread;
 
 use crate::airlock::Sysctl;
 use crate::build::BuildError;
@@ -55,38 +55,34 @@ const WHOLE: [(&str, &str); 7] = [
     ("net/ipv6/icmp/ratemask", ""),
 ];
 
-/// Makes the settings that must precede the devices. The caller is in the namespace.
-pub(crate) fn prepare(side: Side) -> Result<(), BuildError> {
-    for device in ["all", "default"] {
-        for (path, value) in device_settings(device) {
-            ensure(side, &path, value)?;
-        }
-    }
-    for (path, value) in WHOLE {
+/// Makes the settings that must precede the devices, and opens those that are watched from then on.
+/// The caller is in the namespace.
+pub(crate) fn prepare(side: Side) -> Result<Vec<Sysctl>, BuildError> {
+    for (path, value) in device_settings("default") {
         ensure(side, path, value)?;
     }
-    Ok(())
+    let of_all = device_settings("all");
+    let whole = WHOLE
+        .into_iter()
+        .map(|(path, value)| (path.to_owned(), value));
+    whole
+        .chain(of_all)
+        .map(|(path, value)| ensure(side, path, value))
+        .collect()
 }
 
-/// Opens all settings that are watched from then on. The caller is in the namespace and the veth exists.
-pub(crate) fn watch(layout: &Layout, side: Side) -> Result<Vec<Sysctl>, BuildError> {
-    let mut watched = Vec::new();
-    for device in ["all", layout.end(side).device.as_str()] {
-        for (path, value) in device_settings(device) {
-            ensure(side, &path, value)?;
-            watched.push(open(side, path, value)?);
-        }
-    }
-    for (path, value) in WHOLE {
-        watched.push(open(side, path.to_owned(), value)?);
-    }
-    Ok(watched)
+/// The same for the veth, which exists now.
+pub(crate) fn of_device(layout: &Layout, side: Side) -> Result<Vec<Sysctl>, BuildError> {
+    let settings = device_settings(&layout.end(side).device);
+    settings
+        .map(|(path, value)| ensure(side, path, value))
+        .collect()
 }
 
 /// Reads a setting through its descriptor.
-pub(crate) fn read(file: &File) -> std::io::Result<String> {
+pub(crate) fn read(file: impl AsFd) -> std::io::Result<String> {
     let mut bytes = [0_u8; 256];
-    let length = file.read_at(&mut bytes, 0)?;
+    let length = pread(file, &mut bytes, 0)?;
     Ok(String::from_utf8_lossy(&bytes[..length]).trim().to_owned())
 }
 
@@ -100,30 +96,30 @@ fn device_settings(device: &str) -> impl Iterator<Item = (String, &'static str)>
     v4.chain(v6)
 }
 
-fn ensure(side: Side, path: &str, value: &str) -> Result<(), BuildError> {
-    let fail = |source: std::io::Error| failed(side, path, &source);
-    let file = File::open(format!("/proc/sys/{path}")).map_err(fail)?;
-    if read(&file).map_err(fail)? == value {
-        return Ok(());
+/// Opens a setting, and makes it where it is not so already.
+fn ensure(side: Side, path: String, value: &str) -> Result<Sysctl, BuildError> {
+    let made = || -> std::io::Result<OwnedFd> {
+        let full = format!("/proc/sys/{path}");
+        let file = File::open(&full)?;
+        if read(&file)? != value {
+            // An empty bitmap is written as an empty line.
+            let line = format!("{value}\n");
+            OpenOptions::new()
+                .write(true)
+                .open(full)?
+                .write_all(line.as_bytes())?;
+        }
+        Ok(file.into())
+    };
+    match made() {
+        Ok(fd) => Ok(Sysctl {
+            side,
+            path,
+            expected: value.to_owned(),
+            fd,
+        }),
+        Err(source) => Err(failed(side, &path, &source)),
     }
-    let writable = OpenOptions::new()
-        .write(true)
-        .open(format!("/proc/sys/{path}"));
-    // An empty bitmap is written as an empty line.
-    writable
-        .and_then(|mut file| file.write_all(format!("{value}\n").as_bytes()))
-        .map_err(fail)
-}
-
-fn open(side: Side, path: String, expected: &str) -> Result<Sysctl, BuildError> {
-    let file =
-        File::open(format!("/proc/sys/{path}")).map_err(|source| failed(side, &path, &source))?;
-    Ok(Sysctl {
-        side,
-        path,
-        expected: expected.to_owned(),
-        fd: OwnedFd::from(file),
-    })
 }
 
 fn failed(side: Side, path: &str, source: &std::io::Error) -> BuildError {

@@ -3,7 +3,7 @@
 //! One synchronous socket for a protocol in a namespace. The builder is single-threaded and short-lived:
 //! it needs no runtime, and a whole list of requests goes out in one system call.
 
-use std::cell::Cell;
+use std::cell::{Cell, RefCell};
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 
 use netlink_packet_core::{
@@ -65,6 +65,7 @@ impl WireError {
 pub(crate) struct Wire {
     socket: OwnedFd,
     sequence: Cell<u32>,
+    buffer: RefCell<Vec<u8>>,
 }
 
 impl Wire {
@@ -206,7 +207,8 @@ impl Wire {
     }
 
     fn receive<T: NetlinkDeserializable>(&self) -> Result<Vec<NetlinkMessage<T>>, WireError> {
-        let mut buffer = vec![0_u8; DATAGRAM];
+        let mut buffer = self.buffer.borrow_mut();
+        buffer.resize(DATAGRAM, 0);
         let length = socket::recv(self.socket.as_raw_fd(), &mut buffer, MsgFlags::empty())
             .map_err(|errno| WireError::Socket {
                 call: "receive on netlink",
@@ -221,6 +223,7 @@ impl From<OwnedFd> for Wire {
         Wire {
             socket,
             sequence: Cell::new(1),
+            buffer: RefCell::default(),
         }
     }
 }

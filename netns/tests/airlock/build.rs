@@ -1,7 +1,7 @@
 //! What does the builder make?
 
 use std::fs;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use bottle_netns::conform::conforms;
 use bottle_netns::survey::{Survey, survey};
@@ -82,25 +82,25 @@ fn nothing_remains() {
 
 fn fast() {
     let mut owner = Some(owner());
-    let mut times: Vec<_> = (0..21)
+    // All are kept: while one is torn down, the kernel delays the next.
+    let mut held = Vec::new();
+    let mut times: Vec<_> = (0..7)
         .map(|_| {
             let owner = owner.take().unwrap_or(Owner::Inherited);
             let start = Instant::now();
             let airlock = another(owner);
             let built = start.elapsed();
             survey(&airlock).unwrap();
+            held.push(airlock);
             (built, start.elapsed() - built)
         })
         .collect();
     times.sort();
-    let (built, _) = times[times.len() / 2];
-    times.sort_by_key(|(_, surveyed)| *surveyed);
-    let (_, surveyed) = times[times.len() / 2];
-    println!(
-        "built in {built:?}, surveyed in {surveyed:?} (medians of {})",
-        times.len()
+    println!("built and surveyed in {times:?}");
+    assert!(
+        times[times.len() / 2].0 < Duration::from_millis(100),
+        "{times:?}"
     );
-    assert!(built.as_millis() < 500, "{built:?}");
 }
 
 fn descriptors() -> usize {
