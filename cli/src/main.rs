@@ -25,6 +25,10 @@ use report::{Failure, Reporter};
 fn main() -> ExitCode {
     bottle_runtime::dispatch();
     commands::doctor::attempt::dispatch();
+    commands::demo::inside::dispatch();
+    if let Some(code) = commands::demo::stage::dispatch() {
+        return code;
+    }
     let reporter = Reporter::for_stderr();
     let cli = match Cli::try_parse() {
         Ok(cli) => cli,
@@ -43,12 +47,13 @@ fn act(verb: &Verb, reporter: Reporter) -> Result<ExitCode, Failure> {
     let caller = Caller::current()
         .map_err(|source| Failure::new(Nowhere(source)).with_code(misuse(verb)))?;
     match verb {
-        Verb::Run(args) => commands::run::run(args, caller, reporter),
+        Verb::Run(args) => commands::run::run(args, &caller, reporter),
         Verb::Why(args) => commands::why::run(args),
         Verb::Policy(verb) => commands::policy::run(verb, reporter),
         Verb::Audit(verb) => commands::audit::run(verb, &caller, reporter),
         Verb::Attest(verb) => commands::attest::run(verb, &caller, reporter),
         Verb::Doctor(args) => commands::doctor::run(args, &caller, reporter),
+        Verb::Demo => commands::demo::run(),
     }
 }
 

@@ -2,6 +2,7 @@
 
 pub mod attest;
 pub mod audit;
+pub mod demo;
 pub mod doctor;
 pub mod policy;
 pub mod run;

@@ -31,7 +31,7 @@ fn no_verb_prints_help_on_standard_error_with_exit_code_2() {
 fn help_goes_to_standard_output_and_names_every_verb() {
     let said = Place::new().bottle(&["--help"]);
     assert_eq!((said.code, said.err.as_str()), (0, ""));
-    for verb in ["run", "why", "policy", "audit", "attest", "doctor"] {
+    for verb in ["run", "why", "policy", "audit", "attest", "doctor", "demo"] {
         assert!(said.out.contains(&format!("\n  {verb} ")), "{verb}");
     }
 }

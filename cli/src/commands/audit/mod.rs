@@ -1,6 +1,6 @@
 //! `bottle audit`: is this log whole and untouched, and what does it say?
 
-mod entry;
+pub mod entry;
 mod summary;
 
 use std::fs::File;

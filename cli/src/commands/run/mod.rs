@@ -15,8 +15,8 @@ use crate::report::{Failure, Reporter};
 const FAILED: u8 = 125;
 
 /// Runs the verb; the exit code is the command's.
-pub fn run(args: &RunArgs, caller: Caller, reporter: Reporter) -> Result<ExitCode, Failure> {
-    let options = options::read(args, &caller).map_err(|failure| failure.with_code(FAILED))?;
+pub fn run(args: &RunArgs, caller: &Caller, reporter: Reporter) -> Result<ExitCode, Failure> {
+    let options = options::read(args, caller).map_err(|failure| failure.with_code(FAILED))?;
     // The terminal is raw while the command has it: a line feed alone does not go back to the margin.
     let reporter = if args.tty {
         reporter.for_raw_terminal()

@@ -1,0 +1,92 @@
+//! What do `bottle audit` and `bottle attest` take?
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use bottle_evidence::{Digest, Time};
+use clap::{Args, Subcommand};
+
+use super::policy::PolicyArgs;
+use super::value::{duration, head};
+
+/// `bottle audit`.
+#[derive(Debug, Subcommand)]
+pub enum AuditVerb {
+    /// Check the chain, every seal and every run's end; name the first entry that is wrong
+    #[command(after_help = "Exit code: 0 complete and untouched, 1 not, 2 usage or I/O.")]
+    Verify(AuditVerifyArgs),
+    /// Print the entries, without checking them
+    Show {
+        /// The audit log
+        file: PathBuf,
+        /// Print the entries as they are, one JSON object a line
+        #[arg(long)]
+        json: bool,
+    },
+}
+
+/// `bottle audit verify`.
+#[derive(Debug, Args)]
+pub struct AuditVerifyArgs {
+    /// The audit log
+    pub file: PathBuf,
+    /// A public key that may have signed it (default: this machine's own)
+    #[arg(long, value_name = "FILE")]
+    pub key: Vec<PathBuf>,
+    /// An attestation that one of the log's runs must have started behind, signed by the same keys
+    #[arg(long, value_name = "FILE")]
+    pub attestation: Option<PathBuf>,
+    /// A line that someone has seen, which must still be there: what `head` said when it was verified
+    #[arg(long, value_name = "SEQ:HASH", value_parser = head)]
+    pub head: Option<(u64, Digest)>,
+    /// Print the answer as JSON
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// `bottle attest`.
+#[derive(Debug, Subcommand)]
+pub enum AttestVerb {
+    /// Check an attestation's signature and that it claims all that it must
+    #[command(after_help = "Exit code: 0 it holds, 1 it does not, 2 usage or I/O.")]
+    Verify(AttestVerifyArgs),
+    /// Print what an attestation says, without checking it
+    Show {
+        /// The attestation
+        file: PathBuf,
+        /// Print the statement as JSON
+        #[arg(long)]
+        json: bool,
+    },
+    /// Make the signing key if there is none, and print its public key
+    Keygen {
+        /// The private key (default: the one that `run` uses)
+        #[arg(long, value_name = "FILE")]
+        key: Option<PathBuf>,
+    },
+}
+
+/// `bottle attest verify`.
+#[derive(Debug, Args)]
+pub struct AttestVerifyArgs {
+    /// The attestation
+    pub file: PathBuf,
+    /// A public key that may have signed it (default: this machine's own)
+    #[arg(long, value_name = "FILE")]
+    pub key: Vec<PathBuf>,
+    /// It must bind what these rules mean; without --policy, --allow and --mode any policy will do
+    #[command(flatten)]
+    pub policy: PolicyArgs,
+    /// It must carry this nonce, in hex
+    #[arg(long, value_name = "HEX")]
+    pub nonce: Option<Digest>,
+    /// It must have been issued no longer ago than this: 90, 90s, 15m, 2h
+    #[arg(long, value_name = "TIME", value_parser = duration)]
+    pub max_age: Option<Duration>,
+    /// Judge it as of this moment, as 2026-01-02T03:04:05.000006Z (default: now)
+    #[arg(long, value_name = "TIME")]
+    pub at: Option<Time>,
+    /// Print the answer as JSON
+    #[arg(long)]
+    pub json: bool,
+}

@@ -1,0 +1,86 @@
+//! Which options say what may be reached, and what does `bottle policy` take?
+
+use std::path::PathBuf;
+
+use clap::{Args, Subcommand, ValueEnum};
+
+/// What may be reached.
+#[derive(Debug, Default, Args)]
+pub struct PolicyArgs {
+    /// A policy file; may be given several times, and then what any of them allows is allowed
+    #[arg(long, value_name = "FILE")]
+    pub policy: Vec<PathBuf>,
+    /// Allow one destination: NAME means TLS on port 443; tcp://NAME:PORT, tls://NAME:PORT and
+    /// http://NAME say more
+    #[arg(long, value_name = "[tls|tcp|http://]NAME[:PORT]")]
+    pub allow: Vec<String>,
+    /// enforce: only what is allowed. observe: everything but private and metadata addresses,
+    /// recorded
+    #[arg(
+        long,
+        value_enum,
+        value_name = "enforce|observe",
+        hide_possible_values = true
+    )]
+    pub mode: Option<ModeArg>,
+    /// The same as --mode observe
+    #[arg(long, conflicts_with_all = ["policy", "allow", "mode"])]
+    pub allow_all: bool,
+}
+
+/// `--mode`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum ModeArg {
+    /// Only what is allowed.
+    Enforce,
+    /// Everything but private and metadata addresses.
+    Observe,
+}
+
+/// `bottle why`.
+#[derive(Debug, Args)]
+#[command(after_help = "Exit code: 0 it is allowed, 1 it is denied, 2 usage or I/O.")]
+pub struct WhyArgs {
+    /// A name or an address; port 443 if none is given
+    #[arg(value_name = "NAME[:PORT]")]
+    pub destination: String,
+    /// What may be reached.
+    #[command(flatten)]
+    pub policy: PolicyArgs,
+    /// Print the answer as JSON
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// `bottle policy`.
+#[derive(Debug, Subcommand)]
+pub enum PolicyVerb {
+    /// Read policy files strictly and say what is wrong with them
+    #[command(after_help = "Exit code: 0 all are well, 1 one is not, 2 usage or I/O.")]
+    Check {
+        /// The files, each checked for itself
+        #[arg(required = true, value_name = "FILE")]
+        files: Vec<PathBuf>,
+        /// Print the answer as JSON
+        #[arg(long)]
+        json: bool,
+    },
+    /// Print what the policy means: the rules in canonical JSON, and their digest
+    Show {
+        /// What may be reached.
+        #[command(flatten)]
+        policy: PolicyArgs,
+        /// Print only canonical JSON, the bytes that the digest is of
+        #[arg(long)]
+        json: bool,
+    },
+    /// Print the JSON Schema of a policy file
+    Schema,
+}
+
+impl PolicyArgs {
+    /// Whether any of the options was given.
+    pub fn is_given(&self) -> bool {
+        self.allow_all || self.mode.is_some() || !self.policy.is_empty() || !self.allow.is_empty()
+    }
+}
