@@ -78,7 +78,7 @@ fn few_options() -> Vec<(i64, Vec<Case>)> {
 /// Of ioctl only FIONBIO and FIONREAD; of prctl only the names of memory and threads, and reading.
 fn few_commands() -> Vec<(i64, Vec<Case>)> {
     let ioctls = vec![IsNot(1, FIONBIO as u32), IsNot(1, FIONREAD as u32)];
-    let known = [PR_SET_NO_NEW_PRIVS, PR_SET_NAME, PR_GET_NAME, PR_SET_VMA, PR_GET_DUMPABLE, PR_SET_PDEATHSIG, PR_GET_PDEATHSIG];
+    let known = [PR_SET_NO_NEW_PRIVS, PR_SET_NAME, PR_GET_NAME, PR_SET_VMA, PR_GET_DUMPABLE, PR_SET_DUMPABLE, PR_SET_PDEATHSIG, PR_GET_PDEATHSIG];
     let prctls = known.iter().map(|command| IsNot(0, *command as u32)).collect();
     vec![(SYS_ioctl, vec![ioctls]), (SYS_prctl, vec![prctls])]
 }

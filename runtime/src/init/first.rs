@@ -23,14 +23,16 @@ pub(super) fn run(channel: &Channel, mut start: Start) -> Result<(), Failure> {
     tie_to_supervisor(channel).map_err(at("tie the bottle to its supervisor"))?;
     root::build(&start.plan.files, &start.identities)?;
     nix::unistd::sethostname(&start.plan.hostname).map_err(at("set the host name"))?;
-    rustix::process::set_dumpable_behavior(DumpableBehavior::NotDumpable).map_err(at("hide the bottle's init"))?;
     report_probes(channel, &start)?;
     let children = listen_for_children()?;
     let held = workload::hold(&mut start)?;
     confine_self(channel, &start)?;
     drop(start);
     report_held(channel, &held)?;
-    let workload = wait_for_release(channel, held)?;
+    wait_for_release(channel)?;
+    // The supervisor has measured this process; from the workload's first instruction on nobody may look into it.
+    rustix::process::set_dumpable_behavior(DumpableBehavior::NotDumpable).map_err(at("hide the bottle's init"))?;
+    let workload = held.release()?;
     channel.send(&FromInit::Started, &[]).map_err(at("report the start"))?;
     let end = wait_for_end(channel, &children, workload)?;
     channel.send(&FromInit::Exited(end), &[]).map_err(at("report the end"))
@@ -55,6 +57,7 @@ fn report_held(channel: &Channel, held: &Held) -> Result<(), Failure> {
 fn confine_self(channel: &Channel, start: &Start) -> Result<(), Failure> {
     let outside = start.identities.outside(bottle_images::Owner::User);
     confine::init(Identity { uid: outside.uid, gid: outside.gid }).map_err(io::Error::other).map_err(at("confine init"))?;
+    rustix::process::set_dumpable_behavior(DumpableBehavior::Dumpable).map_err(at("be measurable"))?;
     tie_to_supervisor(channel).map_err(at("tie the bottle to its supervisor"))
 }
 
@@ -65,9 +68,9 @@ fn listen_for_children() -> Result<SignalFd, Failure> {
     SignalFd::with_flags(&set, SfdFlags::SFD_CLOEXEC | SfdFlags::SFD_NONBLOCK).map_err(at("hear of children"))
 }
 
-fn wait_for_release(channel: &Channel, held: Held) -> Result<Pid, Failure> {
+fn wait_for_release(channel: &Channel) -> Result<(), Failure> {
     match channel.recv::<ToInit>().map_err(at("wait for the release"))?.0 {
-        ToInit::Release => held.release(),
+        ToInit::Release => Ok(()),
         ToInit::Signal { .. } | ToInit::Start { .. } => {
             Err(at("wait for the release")(io::Error::from(io::ErrorKind::InvalidData)))
         }

@@ -5,7 +5,10 @@ mod harness;
 mod supervisor;
 
 mod exits;
+mod files;
+mod isolation;
+mod lifetime;
 
 fn main() {
-    harness::main(&[exits::CLAIMS].concat());
+    harness::main(&[exits::CLAIMS, isolation::CLAIMS, files::CLAIMS, lifetime::CLAIMS].concat());
 }
