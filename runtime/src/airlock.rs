@@ -1,5 +1,6 @@
 //! How does a plan become an airlock? The builder builds, the helpers take their places; nothing is proven yet.
 
+use std::collections::BTreeMap;
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::sync::Arc;
@@ -8,6 +9,7 @@ use std::time::Duration;
 
 use bottle_evidence::Digest;
 use bottle_netns::Listeners;
+use bottle_netns::class::Class;
 use bottle_netns::airlock::FlattenError;
 use bottle_proxy::gate::ChallengeKey;
 use serde::de::DeserializeOwned;
@@ -43,6 +45,8 @@ pub struct Airlock {
     pub(crate) dialler: Dialler,
     pub(crate) init: Init,
     pub(crate) challenge: Challenge,
+    /// What the packet filter had refused, by class, when the probes were through.
+    pub(crate) refused_before: BTreeMap<Class, u64>,
     pub(crate) program: Arc<Program>,
     pub(crate) program_digest: Option<JoinHandle<io::Result<Digest>>>,
 }
@@ -168,7 +172,8 @@ impl Plan {
         let init = init_in_place(init, &self, &space, &challenge);
         let dialler = dialler_in_place(dialler, Arc::clone(&recorder));
         let (gate, init, dialler) = tokio::try_join!(gate, init, dialler)?;
-        Ok(Airlock { plan: self, recorder, space, gate, dialler, init, challenge, program, program_digest: Some(program_digest) })
+        let refused_before = BTreeMap::new();
+        Ok(Airlock { plan: self, recorder, space, gate, dialler, init, challenge, refused_before, program, program_digest: Some(program_digest) })
     }
 }
 

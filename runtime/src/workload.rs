@@ -232,7 +232,8 @@ impl Workload {
     /// What the packet filter counted, by class. A namespace that can't be read has told of itself as drift.
     fn refused(&self) -> BTreeMap<Text, u64> {
         let counted = counters(&self.airlock.space).map(|counters| counters.total()).unwrap_or_default();
-        counted.into_iter().map(|(class, count)| (Text::new(class.name()), count)).collect()
+        let before = |class| self.airlock.refused_before.get(class).copied().unwrap_or(0);
+        counted.iter().map(|(class, count)| (Text::new(class.name()), count.saturating_sub(before(class)))).collect()
     }
 
     /// The command could not be executed: the run is closed all the same.

@@ -10,16 +10,20 @@ mod membership;
 pub mod process;
 mod requirements;
 
+use std::collections::BTreeMap;
 use std::io;
 use std::time::Duration;
 
 use bottle_evidence::canonical::NoCanonicalForm;
+use bottle_netns::class::Class;
 use bottle_netns::conform::{Deviation, conforms};
+use bottle_netns::counters::counters;
 use bottle_netns::survey::{Survey, SurveyError, generations, survey};
 use bottle_netns::watch::Change;
 use bottle_netns::Layout;
 
 use crate::airlock::Airlock;
+use crate::gate::message::{FromGate, ToGate};
 use crate::init::message::{Failure, FromInit};
 use crate::probe::ProbeResult;
 use crate::supervisor::ledger::LedgerError;
@@ -135,20 +139,22 @@ pub(crate) struct Probed {
 
 impl Airlock {
     /// Measures, probes, signs. On an error the workload has not executed an instruction, and never will.
-    pub async fn attest(self) -> Result<Binding, AttestError> {
+    pub async fn attest(mut self) -> Result<Binding, AttestError> {
         let layout = Layout::default();
         let state = survey(&self.space)?;
         conforms(&state, &layout).map_err(AttestError::Deviates)?;
         let probed = self.probed().await?;
+        let refused = self.forget_probes().await?;
         let held = self.held().await?;
         let processes = requirements::measured(&self, &held, &state)?;
+        self.refused_before = refused;
         Binding::sign(self, held, &state, &probed, processes)
     }
 
     async fn probed(&self) -> Result<Probed, AttestError> {
         let mut rounds = Vec::new();
         for confined in [false, true] {
-            match self.from_init().await?.0 {
+            match self.hear_init().await?.0 {
                 FromInit::Probed { confined: stage, results } if stage == confined => rounds.push(results),
                 _ => return Err(unexpected()),
             }
@@ -160,13 +166,26 @@ impl Airlock {
         Ok(Probed { unconfined, confined })
     }
 
+    /// What the probes provoked belongs to the attestation, not to the log: the gate starts anew, and what was counted
+    /// so far is taken off at the end.
+    async fn forget_probes(&self) -> Result<BTreeMap<Class, u64>, AttestError> {
+        let gate = |source| AttestError::Step { step: "have the gate forget the probes", source };
+        self.gate.channel.send(&ToGate::Begin, &[]).await.map_err(gate)?;
+        let forgotten = async {
+            while !matches!(self.gate.channel.recv::<FromGate>().await?.0, FromGate::Begun) {}
+            Ok(())
+        };
+        tokio::time::timeout(PATIENCE, forgotten).await.unwrap_or_else(|_| Err(io::ErrorKind::TimedOut.into())).map_err(gate)?;
+        Ok(counters(&self.space)?.total())
+    }
+
     async fn held(&self) -> Result<Held, AttestError> {
-        let (message, descriptors) = self.from_init().await?;
+        let (message, descriptors) = self.hear_init().await?;
         let FromInit::Held { executable } = message else { return Err(unexpected()) };
         Held::new(executable, descriptors).map_err(AttestError::Silent)
     }
 
-    async fn from_init(&self) -> Result<(FromInit, Vec<std::os::fd::OwnedFd>), AttestError> {
+    async fn hear_init(&self) -> Result<(FromInit, Vec<std::os::fd::OwnedFd>), AttestError> {
         let received = tokio::time::timeout(PATIENCE, self.init.channel.recv()).await;
         match received.unwrap_or_else(|_| Err(io::ErrorKind::TimedOut.into())) {
             Ok((FromInit::Failed(failure), _)) => Err(failure.into()),

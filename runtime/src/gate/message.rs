@@ -34,6 +34,8 @@ pub enum FromGate {
     Ready,
     /// It could not begin, or go on: the chain of errors, outermost first.
     Failed(Vec<String>),
+    /// What follows belongs to the run.
+    Begun,
     /// Still alive.
     Beat,
     /// The sinkhole denied a name.
@@ -68,6 +70,8 @@ pub enum FromGate {
 pub enum ToGate {
     /// Still alive.
     Beat,
+    /// The probes are through: forget what they provoked, and say [`FromGate::Begun`].
+    Begin,
     /// The workload is gone: take nothing more, finish what is under way, then end.
     Finish,
 }

@@ -14,6 +14,7 @@ use tokio::time::Instant;
 
 use super::message::FromGate;
 use crate::async_channel::AsyncChannel;
+use crate::probe::{UNLEASED_V4, UNLEASED_V6};
 
 /// How often repeated denials are told. The first one of a name is told at once.
 const INTERVAL: Duration = Duration::from_secs(5);
@@ -46,6 +47,11 @@ impl Refusals {
             state.queue.push(message);
             self.wake.notify_one();
         }
+    }
+
+    /// Forgets all that the probes provoked. What the kernel still holds back of them is told apart by its address.
+    pub(super) fn begin(&self) {
+        *self.lock() = State::default();
     }
 
     fn take(&self) -> Vec<FromGate> {
@@ -101,12 +107,18 @@ pub(super) async fn packets(socket: OwnedFd, refusals: Arc<Refusals>) -> io::Res
         let mut guard = socket.readable().await?;
         let received = guard.try_io(|inner| Ok(rustix::io::read(inner.get_ref(), &mut buffer[..])?));
         match received {
-            Ok(Ok(length)) => nflog::parse(&buffer[..length]).into_iter().for_each(|refusal| refusals.push(told(refusal))),
+            Ok(Ok(length)) => nflog::parse(&buffer[..length]).into_iter().filter(not_probed).for_each(|refusal| refusals.push(told(refusal))),
             Ok(Err(error)) if error.raw_os_error() == Some(libc::ENOBUFS) => {}
             Ok(Err(error)) => return Err(error),
             Err(_would_block) => {}
         }
     }
+}
+
+/// The kernel delivers descriptions late, so those of the probes may come when the run has begun. Nobody else has
+/// a reason to send to their targets; who does so is still counted.
+fn not_probed(refusal: &nflog::Refusal) -> bool {
+    refusal.destination.is_none_or(|address| address != UNLEASED_V4 && address != UNLEASED_V6)
 }
 
 fn told(refusal: nflog::Refusal) -> FromGate {

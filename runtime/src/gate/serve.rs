@@ -84,9 +84,9 @@ pub(super) async fn serve(supervisor: Channel, parts: Parts) -> io::Result<()> {
     for socket in parts.nflog {
         loops.spawn(refusals::packets(socket, Arc::clone(&refusals)));
     }
-    loops.spawn(refusals::report(Arc::clone(&supervisor), refusals));
+    loops.spawn(refusals::report(Arc::clone(&supervisor), Arc::clone(&refusals)));
     loops.spawn(beats(Arc::clone(&supervisor)));
-    loops.spawn(listen(Arc::clone(&supervisor), gate));
+    loops.spawn(listen(Arc::clone(&supervisor), gate, refusals));
     let error = match loops.join_next().await {
         Some(Ok(Err(error))) => error,
         _ => io::Error::other("a loop broke"),
@@ -105,13 +105,17 @@ async fn beats(supervisor: Arc<AsyncChannel>) -> io::Result<Infallible> {
 }
 
 /// Hears the supervisor. Silence means that it is stopped or gone: then nobody watches, and everything is cut.
-async fn listen(supervisor: Arc<AsyncChannel>, gate: Proxy) -> io::Result<Infallible> {
+async fn listen(supervisor: Arc<AsyncChannel>, gate: Proxy, refusals: Arc<Refusals>) -> io::Result<Infallible> {
     let mut pulse = Pulse::new();
     loop {
         tokio::select! {
             biased;
             message = supervisor.recv::<ToGate>() => match message?.0 {
                 ToGate::Beat => pulse.beat(),
+                ToGate::Begin => {
+                    refusals.begin();
+                    supervisor.send(&FromGate::Begun, &[]).await?;
+                }
                 ToGate::Finish => {
                     gate.drain();
                     let gate = gate.clone();

@@ -99,3 +99,15 @@ fn word(error: &std::io::Error) -> String {
         other => format!("errno {}", other.raw_os_error()),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use bottle_evidence::predicate::REQUIRED_PROBES;
+
+    #[test]
+    fn every_probe_that_a_verifier_requires_is_made_and_expects_the_same() {
+        let required: Vec<_> = REQUIRED_PROBES.iter().map(|probe| (probe.name, probe.expected)).collect();
+        let made: Vec<_> = super::ALWAYS.iter().map(|probe| (probe.name, probe.expected)).collect();
+        assert_eq!(made, required);
+    }
+}

@@ -139,7 +139,7 @@ impl Recorder {
                 let protocol = Text::new(&protocol.map_or_else(|| "none".to_owned(), |number| number.to_string()));
                 Entry::Refused(Refused { class: class.name().into(), protocol, source_port, address: destination, port })
             }
-            FromGate::Forked { .. } | FromGate::Ready | FromGate::Failed(_) | FromGate::Beat => return,
+            FromGate::Forked { .. } | FromGate::Ready | FromGate::Failed(_) | FromGate::Begun | FromGate::Beat => return,
         };
         self.record(&entry);
     }

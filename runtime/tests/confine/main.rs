@@ -1,2 +1,12 @@
-//! x
-fn main(){}
+//! Does each confinement refuse what it must and allow what is needed? Needs python3, node, bash, git and cargo.
+
+#[path = "../harness/mod.rs"]
+mod harness;
+mod sys;
+
+mod helpers;
+mod workload;
+
+fn main() {
+    harness::main(&[workload::CLAIMS, helpers::CLAIMS].concat());
+}

@@ -1,0 +1,112 @@
+//! What can the gate and the dialler still do?
+
+use std::io::{Read, Write};
+use std::net::{TcpListener, TcpStream};
+
+use bottle_runtime::confine;
+use rustix::io::Errno;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+
+use crate::harness::Claim;
+use crate::sys::call;
+
+pub(crate) const CLAIMS: &[Claim] = &[
+    ("the_gate_can_open_and_start_nothing", gate_refuses),
+    ("the_gate_serves_sockets_that_it_was_handed", gate_serves),
+    ("the_dialler_can_serve_and_start_nothing", dialler_refuses),
+    ("the_dialler_connects_and_reads_only_what_was_named", dialler_connects),
+];
+
+fn refuse(calls: &[(&str, i64)]) {
+    for (name, number) in calls {
+        assert_eq!(call(*number, [0; 6]), Err(Errno::PERM), "{name}");
+    }
+}
+
+const STARTING: &[(&str, i64)] = &[
+    ("execve", libc::SYS_execve), ("execveat", libc::SYS_execveat), ("kill", libc::SYS_kill),
+    ("tgkill", libc::SYS_tgkill), ("ptrace", libc::SYS_ptrace), ("clone", libc::SYS_clone),
+    ("clone3", libc::SYS_clone3), ("unshare", libc::SYS_unshare), ("setns", libc::SYS_setns),
+    ("mount", libc::SYS_mount), ("io_uring_setup", libc::SYS_io_uring_setup), ("bpf", libc::SYS_bpf),
+    ("listen", libc::SYS_listen), ("accept", libc::SYS_accept), ("pidfd_getfd", libc::SYS_pidfd_getfd),
+    ("process_vm_writev", libc::SYS_process_vm_writev), ("unlinkat", libc::SYS_unlinkat),
+];
+
+fn runtime() -> tokio::runtime::Runtime {
+    tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap()
+}
+
+fn gate_refuses() {
+    confine::gate().unwrap();
+    refuse(STARTING);
+    refuse(&[
+        ("socket", libc::SYS_socket), ("socketpair", libc::SYS_socketpair), ("connect", libc::SYS_connect),
+        ("bind", libc::SYS_bind), ("openat", libc::SYS_openat), ("openat2", libc::SYS_openat2),
+        ("memfd_create", libc::SYS_memfd_create), ("statx", libc::SYS_statx),
+    ]);
+    let fast_open = libc::MSG_FASTOPEN as u64;
+    assert_eq!(call_flags(libc::SYS_sendto, [0, 0, 0, fast_open, 0, 0]), Err(Errno::PERM));
+    assert_eq!(call_flags(libc::SYS_sendmsg, [0, 0, fast_open, 0, 0, 0]), Err(Errno::PERM));
+}
+
+fn call_flags(number: i64, arguments: [u64; 6]) -> Result<i64, Errno> {
+    crate::sys::call_with_path(number, arguments, 1, c"")
+}
+
+fn gate_serves() {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let mut client = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
+    client.write_all(b"hello").unwrap();
+    let runtime = runtime();
+    confine::gate().unwrap();
+    let served = runtime.block_on(async {
+        listener.set_nonblocking(true)?;
+        let listener = tokio::net::TcpListener::from_std(listener)?;
+        let (mut peer, _) = listener.accept().await?;
+        let mut word = [0; 5];
+        peer.read_exact(&mut word).await?;
+        peer.local_addr()?;
+        peer.set_nodelay(true)?;
+        tokio::time::sleep(std::time::Duration::from_millis(1)).await;
+        let (read, write) = rustix::pipe::pipe_with(rustix::pipe::PipeFlags::CLOEXEC)?;
+        rustix::io::write(&write, &word)?;
+        let sent = rustix::pipe::splice(&read, None, &peer, None, 5, rustix::pipe::SpliceFlags::empty())?;
+        assert_eq!(sent, 5);
+        peer.shutdown().await?;
+        std::io::Result::Ok(word)
+    });
+    assert_eq!(&served.unwrap(), b"hello");
+    let mut echoed = String::new();
+    client.read_to_string(&mut echoed).unwrap();
+    assert_eq!(echoed, "hello");
+}
+
+fn dialler_refuses() {
+    confine::dialler(&[]).unwrap();
+    refuse(STARTING);
+    for (family, kind, protocol) in [(1, 1, 0), (16, 3, 0), (17, 3, 0), (40, 1, 0), (2, 3, 1), (2, 1, 132)] {
+        assert_eq!(call(libc::SYS_socket, [family, kind, protocol, 0, 0, 0]), Err(Errno::PERM), "family {family}");
+    }
+    assert!(std::fs::read("/etc/passwd").is_err());
+}
+
+fn dialler_connects() {
+    let directory = tempfile::tempdir().unwrap();
+    let [named, other] = ["named", "other"].map(|name| directory.path().join(name));
+    std::fs::write(&named, "text").unwrap();
+    std::fs::write(&other, "text").unwrap();
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = listener.local_addr().unwrap();
+    confine::dialler(std::slice::from_ref(&named)).unwrap();
+    let runtime = runtime();
+    runtime.block_on(async {
+        tokio::net::TcpStream::connect(address).await.unwrap();
+        let datagrams = tokio::net::UdpSocket::bind("127.0.0.1:0").await.unwrap();
+        datagrams.connect(address).await.unwrap();
+    });
+    assert_eq!(std::fs::read_to_string(&named).unwrap(), "text");
+    assert_eq!(std::fs::read_to_string(&other).unwrap_err().kind(), std::io::ErrorKind::PermissionDenied);
+    assert!(std::fs::write(&named, "changed").is_err());
+    // Nothing can be removed any more, so the directory stays for its maker.
+    std::mem::forget(directory);
+}
