@@ -1,7 +1,6 @@
 //! What does the builder make?
 
 use std::fs;
-use std::time::{Duration, Instant};
 
 use bottle_netns::conform::conforms;
 use bottle_netns::survey::{Survey, survey};
@@ -18,7 +17,6 @@ pub(crate) const TESTS: &[Test] = &[
     ),
     ("a_survey_survives_json", survives_json),
     ("a_closed_airlock_leaves_nothing", nothing_remains),
-    ("building_is_fast", fast),
 ];
 
 fn what_is_built_conforms() {
@@ -78,29 +76,6 @@ fn nothing_remains() {
     // No name was given to anything: what has no descriptor and no process is gone.
     let mounts = fs::read_to_string("/proc/self/mountinfo").unwrap();
     assert!(!mounts.contains("nsfs"), "{mounts}");
-}
-
-fn fast() {
-    let mut owner = Some(owner());
-    // All are kept: while one is torn down, the kernel delays the next.
-    let mut held = Vec::new();
-    let mut times: Vec<_> = (0..7)
-        .map(|_| {
-            let owner = owner.take().unwrap_or(Owner::Inherited);
-            let start = Instant::now();
-            let airlock = another(owner);
-            let built = start.elapsed();
-            survey(&airlock).unwrap();
-            held.push(airlock);
-            (built, start.elapsed() - built)
-        })
-        .collect();
-    times.sort();
-    println!("built and surveyed in {times:?}");
-    assert!(
-        times[times.len() / 2].0 < Duration::from_millis(100),
-        "{times:?}"
-    );
 }
 
 fn descriptors() -> usize {
