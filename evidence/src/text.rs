@@ -1,6 +1,6 @@
 //! How is text of foreign origin kept within bounds? Cut at 256 bytes, with a mark that says so.
 
-use std::fmt;
+use std::fmt::{self, Write};
 use std::marker::PhantomData;
 use std::str::FromStr;
 
@@ -69,9 +69,13 @@ impl From<String> for Text {
     }
 }
 
+/// For a terminal: what is not printable is escaped. [`Text::as_str`] has it as it is.
 impl fmt::Display for Text {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0)
+        self.0.chars().try_for_each(|char| match char {
+            '\'' | '"' => f.write_char(char),
+            _ => write!(f, "{}", char.escape_debug()),
+        })
     }
 }
 
@@ -148,6 +152,12 @@ mod tests {
         assert_eq!(Text::list(vec!["a"; 64]).len(), 64);
         let cut = Text::list(vec!["a"; 100]);
         assert_eq!((cut.len(), cut[63].as_str()), (64, "…[+37 more]"));
+    }
+
+    #[test]
+    fn what_could_move_a_cursor_is_escaped_for_display() {
+        let text = Text::new("it's \u{1b}[2J \u{202e}é\n");
+        assert_eq!(text.to_string(), "it's \\u{1b}[2J \\u{202e}é\\n");
     }
 
     #[test]
