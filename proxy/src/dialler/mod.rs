@@ -35,7 +35,11 @@ pub struct Limits {
 
 impl Default for Limits {
     fn default() -> Limits {
-        Limits { dials: 1024, resolve: Duration::from_secs(10), connect: Duration::from_secs(20) }
+        Limits {
+            dials: 1024,
+            resolve: Duration::from_secs(10),
+            connect: Duration::from_secs(20),
+        }
     }
 }
 
@@ -55,13 +59,23 @@ impl<R: Resolve, H: HostAddresses, L: Ledger> Dialler<R, H, L> {
     /// A dialler under these rules.
     pub fn new(rules: Arc<Rules>, resolver: R, host: H, ledger: L, limits: Limits) -> Self {
         let dials = Semaphore::new(limits.dials);
-        Dialler { rules, resolver, host, ledger, limits, dials, open: Mutex::default() }
+        Dialler {
+            rules,
+            resolver,
+            host,
+            ledger,
+            limits,
+            dials,
+            open: Mutex::default(),
+        }
     }
 
     /// One attempt: exactly one decision entry, and a connected, non-blocking socket only after that entry is durable.
     pub async fn handle(&self, attempt: Attempt) -> Result<OwnedFd, Refusal> {
         if !self.lock_open().insert(attempt.id) {
-            return Err(Refusal::unavailable("an attempt with this id is open already"));
+            return Err(Refusal::unavailable(
+                "an attempt with this id is open already",
+            ));
         }
         let slot = self.dials.try_acquire();
         let verdict = self.verdict(&attempt, slot.is_ok());
@@ -85,20 +99,29 @@ impl<R: Resolve, H: HostAddresses, L: Ledger> Dialler<R, H, L> {
             None if !room => Some(Reason::Limit),
             None => None,
         };
-        match (decide(&self.rules, &question(&self.rules, attempt)), narrowed) {
-            (Verdict::Allow(_) | Verdict::Peek | Verdict::Escalate(_), Some(reason)) => Verdict::Deny(reason),
+        match (
+            decide(&self.rules, &question(&self.rules, attempt)),
+            narrowed,
+        ) {
+            (Verdict::Allow(_) | Verdict::Peek | Verdict::Escalate(_), Some(reason)) => {
+                Verdict::Deny(reason)
+            }
             (verdict, _) => verdict,
         }
     }
 
     async fn resolve(&self, permit: &Permit) -> Result<Checked, Refusal> {
         let resolving = check::resolve(permit, &self.rules, &self.resolver, &self.host);
-        timeout(self.limits.resolve, resolving).await.unwrap_or_else(|_| Err(Refusal::unreachable("no answer from DNS in time")))
+        timeout(self.limits.resolve, resolving)
+            .await
+            .unwrap_or_else(|_| Err(Refusal::unreachable("no answer from DNS in time")))
     }
 
     async fn dial(&self, permit: Permit, checked: Checked) -> Result<OwnedFd, Refusal> {
         let dialling = eyeballs::dial(permit, checked);
-        timeout(self.limits.connect, dialling).await.unwrap_or_else(|_| Err(Refusal::unreachable("no connection in time")))
+        timeout(self.limits.connect, dialling)
+            .await
+            .unwrap_or_else(|_| Err(Refusal::unreachable("no connection in time")))
     }
 
     fn lock_open(&self) -> std::sync::MutexGuard<'_, HashSet<u64>> {

@@ -43,12 +43,18 @@ struct Slots {
     overflow: Arc<Semaphore>,
 }
 
-pub(super) async fn run<U: Upstream, O: OriginalDst>(inner: &Arc<Inner<U, O>>, listeners: Listeners) -> Result<(), RunError> {
+pub(super) async fn run<U: Upstream, O: OriginalDst>(
+    inner: &Arc<Inner<U, O>>,
+    listeners: Listeners,
+) -> Result<(), RunError> {
     let slots = Arc::new(Slots {
         regular: Arc::new(Semaphore::new(inner.parts.limits.connections)),
         overflow: Arc::new(Semaphore::new(OVERFLOW)),
     });
-    let kinds = [(Kind::Transparent, listeners.transparent), (Kind::Explicit, listeners.explicit)];
+    let kinds = [
+        (Kind::Transparent, listeners.transparent),
+        (Kind::Explicit, listeners.explicit),
+    ];
     let mut serving = JoinSet::new();
     for (kind, sockets) in kinds {
         for socket in sockets {
@@ -61,7 +67,12 @@ pub(super) async fn run<U: Upstream, O: OriginalDst>(inner: &Arc<Inner<U, O>>, l
 }
 
 /// One listener, until the gate drains; then its connections, until the last one ends.
-async fn serve<U: Upstream, O: OriginalDst>(inner: Arc<Inner<U, O>>, listener: TcpListener, kind: Kind, slots: Arc<Slots>) {
+async fn serve<U: Upstream, O: OriginalDst>(
+    inner: Arc<Inner<U, O>>,
+    listener: TcpListener,
+    kind: Kind,
+    slots: Arc<Slots>,
+) {
     let mut connections = JoinSet::new();
     loop {
         let accepted = tokio::select! {
@@ -86,7 +97,12 @@ async fn serve<U: Upstream, O: OriginalDst>(inner: Arc<Inner<U, O>>, listener: T
     while connections.join_next().await.is_some() {}
 }
 
-async fn one<U: Upstream, O: OriginalDst>(inner: Arc<Inner<U, O>>, stream: TcpStream, kind: Kind, (admission, slot): Admitted) {
+async fn one<U: Upstream, O: OriginalDst>(
+    inner: Arc<Inner<U, O>>,
+    stream: TcpStream,
+    kind: Kind,
+    (admission, slot): Admitted,
+) {
     // Boxed: a task takes the size of its largest state, and most connections never reach it.
     match kind {
         Kind::Transparent => Box::pin(transparent(&inner, stream, admission)).await,
@@ -98,7 +114,10 @@ async fn one<U: Upstream, O: OriginalDst>(inner: Arc<Inner<U, O>>, stream: TcpSt
 /// Errors of accept that belong to the connection that was to be accepted.
 fn is_the_peers(error: &io::Error) -> bool {
     use io::ErrorKind::{ConnectionAborted, ConnectionReset, Interrupted, WouldBlock};
-    matches!(error.kind(), ConnectionAborted | ConnectionReset | Interrupted | WouldBlock)
+    matches!(
+        error.kind(),
+        ConnectionAborted | ConnectionReset | Interrupted | WouldBlock
+    )
 }
 
 type Admitted = (Admission, OwnedSemaphorePermit);

@@ -37,7 +37,11 @@ pub(super) struct Ticket {
 
 impl Pending {
     pub(super) fn new(most: usize, most_bytes: usize) -> Pending {
-        Pending { waiting: Arc::default(), most, most_bytes }
+        Pending {
+            waiting: Arc::default(),
+            most,
+            most_bytes,
+        }
     }
 
     /// A place for one more; the oldest loses its own where there would be too many.
@@ -47,8 +51,19 @@ impl Pending {
         let number = waiting.next;
         waiting.next += 1;
         let evicted = Arc::new(Notify::new());
-        waiting.order.insert(number, Entry { bytes: 0, evicted: Arc::clone(&evicted) });
-        Ticket { waiting: Arc::clone(&self.waiting), number, most_bytes: self.most_bytes, evicted }
+        waiting.order.insert(
+            number,
+            Entry {
+                bytes: 0,
+                evicted: Arc::clone(&evicted),
+            },
+        );
+        Ticket {
+            waiting: Arc::clone(&self.waiting),
+            number,
+            most_bytes: self.most_bytes,
+            evicted,
+        }
     }
 
     /// Takes the oldest one's place away; false if none is pending.
@@ -59,7 +74,9 @@ impl Pending {
 
 impl Waiting {
     fn evict_oldest(&mut self) -> bool {
-        let Some((_, entry)) = self.order.pop_first() else { return false };
+        let Some((_, entry)) = self.order.pop_first() else {
+            return false;
+        };
         self.bytes -= entry.bytes;
         entry.evicted.notify_one();
         true

@@ -1,7 +1,7 @@
 //! Which bytes of a client's stream belong to which request? Each head is handed out to be judged before it goes on.
 
-use super::{Body, BodyError};
 use super::chunked::Chunked;
+use super::{Body, BodyError};
 use crate::sniff::{HeadScan, Scanned};
 
 /// The place within a client's stream of requests.
@@ -50,7 +50,9 @@ impl Requests {
                 Scanned::Opaque => Step::Wrong("bytes between requests that are no request"),
             }),
             Place::Length(left) => {
-                let step = bytes.len().min(usize::try_from(*left).unwrap_or(usize::MAX));
+                let step = bytes
+                    .len()
+                    .min(usize::try_from(*left).unwrap_or(usize::MAX));
                 *left -= step as u64;
                 if *left == 0 {
                     self.place = Place::default();

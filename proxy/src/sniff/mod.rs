@@ -69,7 +69,9 @@ impl Sniffer {
             Kind::Unknown if self.bytes.is_empty() => unparsable("closed before its first byte"),
             Kind::Unknown => Seen::Opaque,
             Kind::Tls(_) => unparsable("the ClientHello is not complete"),
-            Kind::Line(scan) if scan.is_http() => unparsable("the HTTP request head is not complete"),
+            Kind::Line(scan) if scan.is_http() => {
+                unparsable("the HTTP request head is not complete")
+            }
             Kind::Line(_) => Seen::Opaque,
         }
     }
@@ -107,7 +109,9 @@ impl Sniffer {
             },
         };
         match answer {
-            Sniffed::NeedMore if self.bytes.len() >= Sniffer::MOST => Sniffed::Seen(unparsable("no end within 128 KiB")),
+            Sniffed::NeedMore if self.bytes.len() >= Sniffer::MOST => {
+                Sniffed::Seen(unparsable("no end within 128 KiB"))
+            }
             other => other,
         }
     }
@@ -128,7 +132,10 @@ fn hello_seen(handshake: &[u8], records: &[u8]) -> Seen {
         Err(wrong) => return unparsable(wrong),
     };
     match second::agrees(records, hello.sni.as_ref()) {
-        Ok(()) => Seen::Tls { sni: hello.sni, ech: hello.ech },
+        Ok(()) => Seen::Tls {
+            sni: hello.sni,
+            ech: hello.ech,
+        },
         Err(wrong) => unparsable(wrong),
     }
 }

@@ -56,8 +56,15 @@ impl Records {
             if !self.take(stream)? {
                 return Ok(None);
             }
-            if self.expected()?.is_some_and(|expected| expected == self.handshake.len()) {
-                return if self.left == 0 { Ok(Some(self.at)) } else { Err(RecordError::Trailing) };
+            if self
+                .expected()?
+                .is_some_and(|expected| expected == self.handshake.len())
+            {
+                return if self.left == 0 {
+                    Ok(Some(self.at))
+                } else {
+                    Err(RecordError::Trailing)
+                };
             }
         }
     }
@@ -87,7 +94,11 @@ impl Records {
             [kind, ..] if *kind != CLIENT_HELLO => Err(RecordError::Message(*kind)),
             [_, a, b, c, ..] => {
                 let length = usize::from(*a) << 16 | usize::from(*b) << 8 | usize::from(*c);
-                if length > LONGEST_HELLO { Err(RecordError::TooLong(length)) } else { Ok(Some(MESSAGE_HEADER + length)) }
+                if length > LONGEST_HELLO {
+                    Err(RecordError::TooLong(length))
+                } else {
+                    Ok(Some(MESSAGE_HEADER + length))
+                }
             }
             _ => Ok(None),
         }
@@ -95,7 +106,9 @@ impl Records {
 }
 
 fn record_length(header: &[u8]) -> Result<usize, RecordError> {
-    let [kind, major, minor, high, low] = *header else { return Ok(0) };
+    let [kind, major, minor, high, low] = *header else {
+        return Ok(0);
+    };
     if kind != HANDSHAKE {
         return Err(RecordError::Type(kind));
     }
