@@ -37,7 +37,7 @@ fn runtime() -> tokio::runtime::Runtime {
 }
 
 fn gate_refuses() {
-    confine::gate().unwrap();
+    confine::gate(None).unwrap();
     refuse(STARTING);
     refuse(&[
         ("socket", libc::SYS_socket), ("socketpair", libc::SYS_socketpair), ("connect", libc::SYS_connect),
@@ -58,7 +58,7 @@ fn gate_serves() {
     let mut client = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
     client.write_all(b"hello").unwrap();
     let runtime = runtime();
-    confine::gate().unwrap();
+    confine::gate(None).unwrap();
     let served = runtime.block_on(async {
         listener.set_nonblocking(true)?;
         let listener = tokio::net::TcpListener::from_std(listener)?;
@@ -82,7 +82,7 @@ fn gate_serves() {
 }
 
 fn dialler_refuses() {
-    confine::dialler(&[]).unwrap();
+    confine::dialler(None, &[]).unwrap();
     refuse(STARTING);
     for (family, kind, protocol) in [(1, 1, 0), (16, 3, 0), (17, 3, 0), (40, 1, 0), (2, 3, 1), (2, 1, 132)] {
         assert_eq!(call(libc::SYS_socket, [family, kind, protocol, 0, 0, 0]), Err(Errno::PERM), "family {family}");
@@ -97,8 +97,8 @@ fn dialler_connects() {
     std::fs::write(&other, "text").unwrap();
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = listener.local_addr().unwrap();
-    confine::dialler(std::slice::from_ref(&named)).unwrap();
     let runtime = runtime();
+    confine::dialler(None, std::slice::from_ref(&named)).unwrap();
     runtime.block_on(async {
         tokio::net::TcpStream::connect(address).await.unwrap();
         let datagrams = tokio::net::UdpSocket::bind("127.0.0.1:0").await.unwrap();
