@@ -98,11 +98,11 @@ async fn ask<U, O>(inner: &Inner<U, O>, client: &TcpStream) -> Asked {
             () = inner.phases.reached(Phase::Draining) => return failed(bytes, "the gate closes", Some(Reason::Unavailable)),
         };
         match read {
-            Ok(1..) => {}
+            Ok(count @ 1..) => ticket.grow(count),
             Ok(0) | Err(_) => return failed(bytes, "closed before a request", None),
         }
         match requests.step(&bytes) {
-            Ok(Step::NeedMore) => ticket.grow(bytes.len()),
+            Ok(Step::NeedMore) => {}
             Ok(Step::Head(end)) => {
                 let head = Head::parse(&bytes[..end])
                     .map(|head| (head, end))
