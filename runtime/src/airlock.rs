@@ -8,6 +8,7 @@ use std::thread::JoinHandle;
 use std::time::Duration;
 
 use bottle_evidence::Digest;
+use bottle_images::changed::Snapshot;
 use bottle_netns::Listeners;
 use bottle_netns::class::Class;
 use bottle_netns::airlock::FlattenError;
@@ -27,6 +28,7 @@ use crate::plan::Plan;
 use crate::probe::ProbePlan;
 use crate::process::Process;
 use crate::roles::{Program, Role, RoleProcess, SpawnError};
+use crate::supervisor::gate_link::GateLink;
 use crate::supervisor::ledger::{Ledger, LedgerError};
 use crate::supervisor::recorder::{Events, Recorder};
 use crate::supervisor::stdio::Streams;
@@ -41,20 +43,22 @@ pub struct Airlock {
     pub(crate) plan: Plan,
     pub(crate) recorder: Arc<Recorder>,
     pub(crate) space: bottle_netns::Airlock,
-    pub(crate) gate: Helper,
+    pub(crate) gate: Gate,
     pub(crate) dialler: Dialler,
     pub(crate) init: Init,
     pub(crate) challenge: Challenge,
     /// What the packet filter had refused, by class, when the probes were through.
     pub(crate) refused_before: BTreeMap<Class, u64>,
+    /// What the host would execute of the shared trees, before the workload could change it.
+    pub(crate) before: oneshot::Receiver<Snapshot>,
     pub(crate) program: Arc<Program>,
     pub(crate) program_digest: Option<JoinHandle<io::Result<Digest>>>,
 }
 
-/// A helper process and the way to it.
-pub(crate) struct Helper {
+/// The gate: its heartbeats are answered from here on.
+pub(crate) struct Gate {
     pub(crate) process: Process,
-    pub(crate) channel: AsyncChannel,
+    pub(crate) link: GateLink,
 }
 
 /// The dialler: its channel is served by the recording thread.
@@ -151,6 +155,11 @@ impl Plan {
         let copy = Arc::clone(&program);
         let program_digest = std::thread::spawn(move || copy.digest());
 
+        let writable = self.files.writable.clone();
+        let (looked, before) = oneshot::channel();
+        // Nobody waits any more when the start has failed.
+        std::thread::spawn(move || drop(looked.send(Snapshot::take(&writable))));
+
         let ordinary = self.ids.is_none();
         builder.send(&BuilderSetup { own_user: ordinary }, &[]).await?;
         let (to_gate, to_dialler) = Channel::pair().map_err(step("make a channel"))?;
@@ -173,7 +182,7 @@ impl Plan {
         let dialler = dialler_in_place(dialler, Arc::clone(&recorder));
         let (gate, init, dialler) = tokio::try_join!(gate, init, dialler)?;
         let refused_before = BTreeMap::new();
-        Ok(Airlock { plan: self, recorder, space, gate, dialler, init, challenge, refused_before, program, program_digest: Some(program_digest) })
+        Ok(Airlock { plan: self, recorder, space, gate, dialler, init, challenge, refused_before, before, program, program_digest: Some(program_digest) })
     }
 }
 
@@ -239,7 +248,7 @@ async fn gate_in_place(
     listeners: &Listeners,
     dialler: BorrowedFd<'_>,
     rules: BorrowedFd<'_>,
-) -> Result<Helper, RealizeError> {
+) -> Result<Gate, RealizeError> {
     let mut descriptors = vec![dialler, rules];
     descriptors.extend(listeners.transparent.iter().map(AsFd::as_fd));
     descriptors.extend(listeners.explicit.iter().map(AsFd::as_fd));
@@ -258,7 +267,7 @@ async fn gate_in_place(
         FromGate::Failed(why) => return Err(gate.says(why)),
         _ => return Err(gate.unexpected()),
     }
-    Ok(Helper { process, channel: gate.channel })
+    Ok(Gate { process, link: GateLink::new(gate.channel) })
 }
 
 async fn dialler_in_place(dialler: Waiting, recorder: Arc<Recorder>) -> Result<Dialler, RealizeError> {

@@ -14,13 +14,13 @@ use bottle_netns::airlock::Watches;
 use bottle_netns::counters::counters;
 use tokio::time::Instant as Moment;
 
-use crate::airlock::{Airlock, Helper};
+use crate::airlock::Airlock;
 use crate::attest::Binding;
 use crate::event::Event;
-use crate::gate::message::{FromGate, ToGate};
-use crate::heartbeat::Pulse;
+use crate::gate::message::ToGate;
 use crate::init::message::{End, Failure, FromInit, ToInit};
 use crate::outcome::{Outcome, Status};
+use crate::supervisor::gate_link::GateLink;
 use crate::supervisor::ledger::LedgerError;
 use crate::supervisor::recorder::Recorder;
 use crate::supervisor::signals::{Arrived, Signals};
@@ -57,6 +57,9 @@ pub enum WorkloadError {
     /// The workload's init broke.
     #[error("the workload's init did not answer as it should")]
     Silent(#[source] io::Error),
+    /// The shared trees could not be looked through before the start.
+    #[error("cannot look through the shared directories")]
+    Snapshot,
     /// Something of our own failed.
     #[error("cannot {step}")]
     Step {
@@ -87,18 +90,18 @@ impl Binding {
         let sysctls = std::mem::take(&mut airlock.space.sysctls);
         let watcher = Watcher::new(watches, sysctls).map_err(step("watch the namespaces"))?;
         let signals = Signals::listen().map_err(step("take over signals"))?;
-        let before = Snapshot::take(&airlock.plan.files.writable);
         let output = match (&master, airlock.init.streams.take()) {
             (Some(master), _) => Output::Terminal(Terminal::connect(master).map_err(step("connect the terminal"))?),
             (None, Some(streams)) => Output::Relays(streams.hand_over()),
             (None, None) => return Err(WorkloadError::Silent(io::ErrorKind::InvalidData.into())),
         };
+        let before = (&mut airlock.before).await.map_err(|_| WorkloadError::Snapshot)?;
         let started = Instant::now();
         airlock.init.channel.send(&ToInit::Release, &[]).await.map_err(WorkloadError::Silent)?;
         let workload = Workload { airlock, output, master, watcher, signals, before, started };
         match workload.airlock.init.channel.recv::<FromInit>().await.map_err(WorkloadError::Silent)?.0 {
             FromInit::Started => Ok(workload),
-            FromInit::Failed(failure) => Err(workload.never_ran(failure).await),
+            FromInit::Failed(failure) => Err(workload.never_ran(failure)),
             _ => Err(WorkloadError::Silent(io::ErrorKind::InvalidData.into())),
         }
     }
@@ -114,6 +117,7 @@ impl Workload {
             self.airlock.init.process.kill();
         }
         self.airlock.init.process.wait();
+        self.finish_connections().await;
         match std::mem::replace(&mut self.output, Output::Relays(Relays::default())) {
             Output::Relays(relays) => relays.finish(),
             Output::Terminal(terminal) => terminal.finish(),
@@ -124,7 +128,7 @@ impl Workload {
             Ended::Killed(reason) => (Status::Signalled(libc::SIGKILL), Some(reason)),
         };
         self.tell_changes();
-        self.close(status, reason, duration).await
+        self.close(status, reason, duration)
     }
 
     async fn until_the_end(&mut self) -> Ended {
@@ -134,7 +138,7 @@ impl Workload {
             let drift = tokio::select! {
                 biased;
                 drift = self.watcher.drift() => drift,
-                drift = gate(&self.airlock.gate, &recorder) => drift,
+                drift = gate(&mut self.airlock.gate.link, &recorder) => drift,
                 why = &mut self.airlock.dialler.ended => Drift::new("dialler", why.unwrap_or_default()),
                 message = self.airlock.init.channel.recv::<FromInit>() => match message {
                     Ok((FromInit::Exited(end), _)) => return Ended::Itself(end),
@@ -187,9 +191,8 @@ impl Workload {
         }
     }
 
-    /// Waits for the last outcomes, counts what was refused, and writes the run's end.
-    async fn close(mut self, status: Status, reason: Option<String>, duration: Duration) -> Result<Outcome, WorkloadError> {
-        self.finish_connections().await;
+    /// Counts what was refused and writes the run's end.
+    fn close(self, status: Status, reason: Option<String>, duration: Duration) -> Result<Outcome, WorkloadError> {
         let recorder = &self.airlock.recorder;
         recorder.cut();
         let ending = Ending {
@@ -215,11 +218,11 @@ impl Workload {
     /// The gate ends when its last connection has; the dialler then ends too, when all outcomes are recorded.
     async fn finish_connections(&mut self) {
         let Airlock { gate, dialler, recorder, .. } = &mut self.airlock;
-        if dialler.ended.is_terminated() || gate.channel.send(&ToGate::Finish, &[]).await.is_err() {
+        if dialler.ended.is_terminated() || gate.link.send(&ToGate::Finish).await.is_err() {
             return;
         }
         let finished = async {
-            while let Ok((message, _)) = gate.channel.recv::<FromGate>().await {
+            while let Ok(message) = gate.link.recv().await {
                 recorder.refused(message);
             }
             // Either way it records nothing any more.
@@ -237,9 +240,9 @@ impl Workload {
     }
 
     /// The command could not be executed: the run is closed all the same.
-    async fn never_ran(self, failure: Failure) -> WorkloadError {
+    fn never_ran(self, failure: Failure) -> WorkloadError {
         let (status, reason) = (Status::Exited(failure.code), Some(failure.to_string()));
-        match self.close(status, reason, Duration::ZERO).await {
+        match self.close(status, reason, Duration::ZERO) {
             Ok(_) => failure.into(),
             Err(error) => error,
         }
@@ -247,23 +250,11 @@ impl Workload {
 }
 
 /// Serves the gate's words until it falls silent or ends.
-async fn gate(gate: &Helper, recorder: &Recorder) -> Drift {
-    let mut pulse = Pulse::new();
+async fn gate(link: &mut GateLink, recorder: &Recorder) -> Drift {
     loop {
-        let message = tokio::select! {
-            biased;
-            message = gate.channel.recv::<FromGate>() => message,
-            () = tokio::time::sleep_until(pulse.deadline()) => return Drift::new("gate", "it is stopped"),
-        };
-        match message {
-            Ok((FromGate::Beat, _)) => {
-                pulse.beat();
-                // A gate that is gone is noticed by the next receive.
-                let _ = gate.channel.send(&ToGate::Beat, &[]).await;
-            }
-            Ok((FromGate::Failed(why), _)) => return Drift::new("gate", why.join(": ")),
-            Ok((message, _)) => recorder.refused(message),
-            Err(error) => return Drift::new("gate", format!("it is gone: {error}")),
+        match link.recv().await {
+            Ok(message) => recorder.refused(message),
+            Err(drift) => return drift,
         }
     }
 }

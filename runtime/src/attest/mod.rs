@@ -27,6 +27,7 @@ use crate::gate::message::{FromGate, ToGate};
 use crate::init::message::{Failure, FromInit};
 use crate::probe::ProbeResult;
 use crate::supervisor::ledger::LedgerError;
+use crate::supervisor::watch::Drift;
 
 pub use binding::Binding;
 pub(crate) use binding::Held;
@@ -77,6 +78,9 @@ pub enum AttestError {
     /// The packet rules changed while they were measured, and nobody said so.
     #[error("the packet rules changed while they were measured")]
     Generation,
+    /// A helper broke while it was measured.
+    #[error("the {} broke: {}", .0.what, .0.detail)]
+    Drift(Drift),
     /// Init could not prepare the workload.
     #[error(transparent)]
     Init(#[from] Failure),
@@ -168,14 +172,10 @@ impl Airlock {
 
     /// What the probes provoked belongs to the attestation, not to the log: the gate starts anew, and what was counted
     /// so far is taken off at the end.
-    async fn forget_probes(&self) -> Result<BTreeMap<Class, u64>, AttestError> {
+    async fn forget_probes(&mut self) -> Result<BTreeMap<Class, u64>, AttestError> {
         let gate = |source| AttestError::Step { step: "have the gate forget the probes", source };
-        self.gate.channel.send(&ToGate::Begin, &[]).await.map_err(gate)?;
-        let forgotten = async {
-            while !matches!(self.gate.channel.recv::<FromGate>().await?.0, FromGate::Begun) {}
-            Ok(())
-        };
-        tokio::time::timeout(PATIENCE, forgotten).await.unwrap_or_else(|_| Err(io::ErrorKind::TimedOut.into())).map_err(gate)?;
+        self.gate.link.send(&ToGate::Begin).await.map_err(gate)?;
+        while !matches!(self.gate.link.recv().await.map_err(AttestError::Drift)?, FromGate::Begun) {}
         Ok(counters(&self.space)?.total())
     }
 

@@ -4,6 +4,7 @@ pub mod ledger;
 pub mod recorder;
 pub mod recording;
 
+pub mod gate_link;
 pub mod watch;
 
 pub mod signals;
