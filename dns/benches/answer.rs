@@ -38,6 +38,5 @@ fn answer(bencher: divan::Bencher<'_, '_>, (name, kind, edns): (&str, RecordType
     let sinkhole = Sinkhole::new(rules, leases, Limits::default(), Arc::new(Nobody));
     let query = query(name, kind, edns);
     let mut out = Vec::new();
-    bencher
-        .bench_local(|| sinkhole.answer_into(divan::black_box(&query), Transport::Udp, &mut out));
+    bencher.bench_local(|| sinkhole.answer_into(divan::black_box(&query), Transport::Udp, &mut out));
 }

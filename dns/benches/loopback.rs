@@ -27,9 +27,7 @@ impl Denials for Nobody {
 }
 
 fn main() {
-    let other: Option<SocketAddr> = std::env::args()
-        .skip(1)
-        .find_map(|argument| argument.parse().ok());
+    let other: Option<SocketAddr> = std::env::args().skip(1).find_map(|argument| argument.parse().ok());
     let ours = start();
     for _ in 0..ROUNDS {
         let rate = load(ours);
@@ -47,17 +45,9 @@ fn start() -> SocketAddr {
     let address = socket.local_addr().expect("an address");
     let rules = Arc::new(Rules::allow_flags(&["api.example.com"]).expect("rules"));
     let leases = Arc::new(Leases::new([7; 32], bottle_policy::lease::POOL));
-    let sinkhole = Arc::new(Sinkhole::new(
-        rules,
-        leases,
-        Limits::default(),
-        Arc::new(Nobody),
-    ));
+    let sinkhole = Arc::new(Sinkhole::new(rules, leases, Limits::default(), Arc::new(Nobody)));
     std::thread::spawn(move || {
-        let runtime = tokio::runtime::Builder::new_current_thread()
-            .enable_io()
-            .build()
-            .expect("a runtime");
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_io().build().expect("a runtime");
         runtime.block_on(serve_udp(socket, sinkhole)).map(drop)
     });
     address
@@ -67,9 +57,7 @@ fn start() -> SocketAddr {
 fn load(server: SocketAddr) -> f64 {
     let socket = UdpSocket::bind("127.0.0.1:0").expect("a socket");
     socket.connect(server).expect("connect");
-    socket
-        .set_read_timeout(Some(Duration::from_millis(100)))
-        .expect("a timeout");
+    socket.set_read_timeout(Some(Duration::from_millis(100))).expect("a timeout");
     let query = query();
     let mut sending = MultiHeaders::<()>::preallocate(WINDOW, None);
     let mut receiving = MultiHeaders::<()>::preallocate(WINDOW, None);
@@ -78,34 +66,12 @@ fn load(server: SocketAddr) -> f64 {
     while start.elapsed() < ROUND {
         let queries = vec![[IoSlice::new(&query)]; missing];
         let nowhere = vec![None; missing];
-        sendmmsg(
-            socket.as_raw_fd(),
-            &mut sending,
-            &queries,
-            &nowhere,
-            [],
-            MsgFlags::empty(),
-        )
-        .expect("sendmmsg");
-        let mut slices: Vec<_> = room
-            .iter_mut()
-            .map(|answer| [IoSliceMut::new(answer)])
-            .collect();
+        sendmmsg(socket.as_raw_fd(), &mut sending, &queries, &nowhere, [], MsgFlags::empty()).expect("sendmmsg");
+        let mut slices: Vec<_> = room.iter_mut().map(|answer| [IoSliceMut::new(answer)]).collect();
         let flags = MsgFlags::MSG_WAITFORONE;
-        let received = recvmmsg(
-            socket.as_raw_fd(),
-            &mut receiving,
-            slices.iter_mut(),
-            flags,
-            None,
-        );
+        let received = recvmmsg(socket.as_raw_fd(), &mut receiving, slices.iter_mut(), flags, None);
         let received = received.map_or(0, Iterator::count);
-        assert!(
-            room[..received]
-                .iter()
-                .all(|answer| answer[3] & 0x0f == 0 && answer[7] == 1),
-            "not an address"
-        );
+        assert!(room[..received].iter().all(|answer| answer[3] & 0x0f == 0 && answer[7] == 1), "not an address");
         answers += received as u64;
         missing = if received == 0 { WINDOW } else { received };
     }
@@ -115,9 +81,6 @@ fn load(server: SocketAddr) -> f64 {
 fn query() -> Vec<u8> {
     let mut message = Message::new(1, MessageType::Query, OpCode::Query);
     message.metadata.recursion_desired = true;
-    message.add_query(Query::query(
-        Name::from_ascii("api.example.com.").expect("a name"),
-        RecordType::A,
-    ));
+    message.add_query(Query::query(Name::from_ascii("api.example.com.").expect("a name"), RecordType::A));
     message.to_vec().expect("a query")
 }

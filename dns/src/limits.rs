@@ -26,11 +26,6 @@ pub struct Limits {
 
 impl Default for Limits {
     fn default() -> Self {
-        Self {
-            udp_payload: 1232,
-            query: 2048,
-            connections: 128,
-            idle: Duration::from_secs(10),
-        }
+        Self { udp_payload: 1232, query: 2048, connections: 128, idle: Duration::from_secs(10) }
     }
 }

@@ -56,19 +56,13 @@ pub(crate) fn outcome(
 }
 
 fn host(book: &dyn Book, name: String, kind: RecordType) -> Outcome {
-    let verdict = if kind == RecordType::A {
-        book.address(&name).map(Some)
-    } else {
-        book.judge(&name).map(|()| None)
-    };
+    let verdict = if kind == RecordType::A { book.address(&name).map(Some) } else { book.judge(&name).map(|()| None) };
     match verdict {
         Ok(Some(address)) => Outcome::Address(address.into()),
         Ok(None) => Outcome::NoData,
         Err(Reason::Limit) => Outcome::Full(name),
         // `_https._tcp.x` is a question about x: it has no such service record, which denies nobody anything.
-        Err(_) if service_host(&name).is_some_and(|host| book.judge(host).is_ok()) => {
-            Outcome::NoData
-        }
+        Err(_) if service_host(&name).is_some_and(|host| book.judge(host).is_ok()) => Outcome::NoData,
         Err(reason) => Outcome::Denied(name, reason),
     }
 }
@@ -81,13 +75,7 @@ fn localhost(kind: RecordType) -> Outcome {
     }
 }
 
-fn reverse(
-    book: &dyn Book,
-    gate: Option<Ipv4Addr>,
-    address: IpAddr,
-    text: String,
-    kind: RecordType,
-) -> Outcome {
+fn reverse(book: &dyn Book, gate: Option<Ipv4Addr>, address: IpAddr, text: String, kind: RecordType) -> Outcome {
     let name = match address {
         _ if address.is_loopback() => Some("localhost".to_owned()),
         IpAddr::V4(address) if Some(address) == gate => Some(GATE_NAME.to_owned()),

@@ -39,11 +39,7 @@ pub struct Repeated {
 impl Repeats {
     /// Counts at most `capacity` names one by one.
     pub fn new(capacity: usize) -> Self {
-        Self {
-            names: HashMap::new(),
-            capacity,
-            others: None,
-        }
+        Self { names: HashMap::new(), capacity, others: None }
     }
 
     /// Notes one denial of `name`.
@@ -74,17 +70,11 @@ impl Repeats {
             .names
             .iter_mut()
             .filter(|(_, count)| **count > 0)
-            .map(|(name, count)| Repeated {
-                name: Some(name.to_string()),
-                count: std::mem::take(count),
-            })
+            .map(|(name, count)| Repeated { name: Some(name.to_string()), count: std::mem::take(count) })
             .collect();
         repeated.sort_by(|one, other| one.name.cmp(&other.name));
         let others = self.others.as_mut().map_or(0, std::mem::take);
-        repeated.extend((others > 0).then_some(Repeated {
-            name: None,
-            count: others,
-        }));
+        repeated.extend((others > 0).then_some(Repeated { name: None, count: others }));
         repeated
     }
 }
@@ -107,13 +97,7 @@ mod tests {
         assert_eq!(repeats.note("b.example"), Noted::First);
         assert_eq!(repeats.note("a.example"), Noted::Repeated);
         assert_eq!(repeats.note("a.example"), Noted::Repeated);
-        assert_eq!(
-            repeats.drain(),
-            [Repeated {
-                name: Some("a.example".into()),
-                count: 2
-            }]
-        );
+        assert_eq!(repeats.drain(), [Repeated { name: Some("a.example".into()), count: 2 }]);
     }
 
     #[test]
@@ -133,20 +117,8 @@ mod tests {
         assert_eq!(repeats.note("b.example"), Noted::FirstOther);
         assert_eq!(repeats.note("c.example"), Noted::Repeated);
         assert_eq!(repeats.note("a.example"), Noted::Repeated);
-        let one = Repeated {
-            name: Some("a.example".into()),
-            count: 1,
-        };
-        assert_eq!(
-            repeats.drain(),
-            [
-                one,
-                Repeated {
-                    name: None,
-                    count: 1
-                }
-            ]
-        );
+        let one = Repeated { name: Some("a.example".into()), count: 1 };
+        assert_eq!(repeats.drain(), [one, Repeated { name: None, count: 1 }]);
     }
 
     #[test]

@@ -1,8 +1,6 @@
 //! Is this a query that can be answered, and if not, what does its sender get?
 
-use hickory_proto::op::{
-    Edns, Header, HeaderCounts, Message, MessageType, Metadata, OpCode, Query, ResponseCode,
-};
+use hickory_proto::op::{Edns, Header, HeaderCounts, Message, MessageType, Metadata, OpCode, Query, ResponseCode};
 use hickory_proto::serialize::binary::{BinDecodable, BinDecoder};
 
 /// Additional records that a query may carry: OPT, and room for a signature that is not looked at.
@@ -33,26 +31,14 @@ pub(crate) fn parse(bytes: &[u8], limit: usize) -> Option<(Request<'_>, Result<(
     if metadata.message_type == MessageType::Response {
         return None;
     }
-    let mut request = Request {
-        metadata,
-        question: None,
-        edns: None,
-    };
-    let read = if bytes.len() > limit {
-        Err(Fault::FormErr)
-    } else {
-        request.read(&mut decoder, counts)
-    };
+    let mut request = Request { metadata, question: None, edns: None };
+    let read = if bytes.len() > limit { Err(Fault::FormErr) } else { request.read(&mut decoder, counts) };
     Some((request, read))
 }
 
 impl<'q> Request<'q> {
     fn read(&mut self, decoder: &mut BinDecoder<'q>, counts: HeaderCounts) -> Result<(), Fault> {
-        self.question = if counts.queries == 1 {
-            Question::read(decoder)
-        } else {
-            None
-        };
+        self.question = if counts.queries == 1 { Question::read(decoder) } else { None };
         if self.metadata.op_code != OpCode::Query {
             return Err(Fault::NotImp);
         }
@@ -63,13 +49,8 @@ impl<'q> Request<'q> {
         {
             return Err(Fault::FormErr);
         }
-        let (_, edns, _) = Message::read_records(
-            decoder,
-            usize::from(counts.additionals),
-            true,
-            OpCode::Query,
-        )
-        .map_err(|_| Fault::FormErr)?;
+        let (_, edns, _) = Message::read_records(decoder, usize::from(counts.additionals), true, OpCode::Query)
+            .map_err(|_| Fault::FormErr)?;
         self.edns = edns;
         match &self.edns {
             _ if !decoder.is_empty() => Err(Fault::FormErr),

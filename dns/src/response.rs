@@ -43,13 +43,7 @@ impl Response<'_> {
         let mut metadata = Metadata::response_from_request(&self.request.metadata);
         metadata.recursion_available = true;
         metadata.response_code = self.code;
-        let whole = self.emit(
-            &metadata,
-            self.answer.as_ref(),
-            self.authority,
-            edns.as_ref(),
-            out,
-        );
+        let whole = self.emit(&metadata, self.answer.as_ref(), self.authority, edns.as_ref(), out);
         if whole && out.len() > usize::from(limit) {
             metadata.truncation = true;
             return self.emit(&metadata, None, None, edns.as_ref(), out);
@@ -87,13 +81,9 @@ impl Response<'_> {
     fn edns(&self, advertise: u16) -> Option<Edns> {
         let asked = self.request.edns.as_ref()?;
         let mut edns = Edns::new();
-        edns.set_max_payload(advertise)
-            .set_dnssec_ok(asked.flags().dnssec_ok);
+        edns.set_max_payload(advertise).set_dnssec_ok(asked.flags().dnssec_ok);
         if let Some(Extended { code, text }) = self.extended {
-            edns.options_mut().insert(EdnsOption::Unknown(
-                EDE,
-                [&code.to_be_bytes(), text.as_bytes()].concat(),
-            ));
+            edns.options_mut().insert(EdnsOption::Unknown(EDE, [&code.to_be_bytes(), text.as_bytes()].concat()));
         }
         Some(edns)
     }
@@ -127,11 +117,7 @@ pub(crate) fn address(name: &Name, address: IpAddr) -> Record {
 pub(crate) fn pointer(name: &Name, target: &str) -> Option<Record> {
     let mut target = Name::from_ascii(target).ok()?;
     target.set_fqdn(true);
-    Some(Record::from_rdata(
-        name.clone(),
-        TTL,
-        RData::PTR(PTR(target)),
-    ))
+    Some(Record::from_rdata(name.clone(), TTL, RData::PTR(PTR(target))))
 }
 
 /// The SOA of negative answers. Its owner is the root, below which every name is.

@@ -30,23 +30,12 @@ pub struct Sinkhole {
 
 impl Sinkhole {
     /// A sinkhole that hands out `leases` for what `rules` could allow, and reports the rest to `denials`.
-    pub fn new(
-        rules: Arc<Rules>,
-        leases: Arc<Leases>,
-        limits: Limits,
-        denials: Arc<dyn Denials>,
-    ) -> Self {
+    pub fn new(rules: Arc<Rules>, leases: Arc<Leases>, limits: Limits, denials: Arc<dyn Denials>) -> Self {
         Self::on(Box::new(PolicyBook { rules, leases }), limits, denials)
     }
 
     pub(crate) fn on(book: Box<dyn Book>, limits: Limits, denials: Arc<dyn Denials>) -> Self {
-        Self {
-            book,
-            gate: None,
-            limits,
-            denials,
-            authority: response::authority(),
-        }
+        Self { book, gate: None, limits, denials, authority: response::authority() }
     }
 
     /// Also answers `_egress.local` with `gate`. Without it that name is denied like any other.
@@ -82,13 +71,7 @@ impl Sinkhole {
 
     fn content(&self, Question { query, .. }: &Question<'_>) -> Content<'_> {
         let (name, kind) = (query.name(), query.query_type());
-        match outcome(
-            self.book.as_ref(),
-            self.gate,
-            name,
-            query.query_class(),
-            kind,
-        ) {
+        match outcome(self.book.as_ref(), self.gate, name, query.query_class(), kind) {
             Outcome::Address(address) => Content::record(response::address(name, address)),
             Outcome::Pointer(target) => {
                 response::pointer(name, &target).map_or_else(|| self.nothing(), Content::record)
@@ -96,76 +79,35 @@ impl Sinkhole {
             Outcome::NoData => self.nothing(),
             Outcome::Denied(name, reason) => {
                 self.denials.denied(&name, &type_name(kind), reason);
-                let extended = Extended {
-                    code: BLOCKED,
-                    text: reason.sentence(),
-                };
-                Content {
-                    code: ResponseCode::NXDomain,
-                    extended: Some(extended),
-                    ..self.nothing()
-                }
+                let extended = Extended { code: BLOCKED, text: reason.sentence() };
+                Content { code: ResponseCode::NXDomain, extended: Some(extended), ..self.nothing() }
             }
             Outcome::Full(name) => {
                 self.denials.denied(&name, &type_name(kind), Reason::Limit);
-                let extended = Extended {
-                    code: OTHER,
-                    text: "this sandbox has no address left for another name",
-                };
-                Content {
-                    extended: Some(extended),
-                    ..Content::code(ResponseCode::ServFail)
-                }
+                let extended = Extended { code: OTHER, text: "this sandbox has no address left for another name" };
+                Content { extended: Some(extended), ..Content::code(ResponseCode::ServFail) }
             }
             Outcome::Refused => {
-                let extended = Extended {
-                    code: NOT_SUPPORTED,
-                    text: "only questions of class IN, and no zone transfers",
-                };
-                Content {
-                    extended: Some(extended),
-                    ..Content::code(ResponseCode::Refused)
-                }
+                let extended =
+                    Extended { code: NOT_SUPPORTED, text: "only questions of class IN, and no zone transfers" };
+                Content { extended: Some(extended), ..Content::code(ResponseCode::Refused) }
             }
             Outcome::Malformed => Content::code(ResponseCode::FormErr),
         }
     }
 
     fn nothing(&self) -> Content<'_> {
-        Content {
-            authority: Some(&self.authority),
-            ..Content::code(ResponseCode::NoError)
-        }
+        Content { authority: Some(&self.authority), ..Content::code(ResponseCode::NoError) }
     }
 
-    fn write(
-        &self,
-        request: &Request<'_>,
-        transport: Transport,
-        content: Content<'_>,
-        out: &mut Vec<u8>,
-    ) -> bool {
-        let Content {
-            code,
-            answer,
-            authority,
-            extended,
-        } = content;
+    fn write(&self, request: &Request<'_>, transport: Transport, content: Content<'_>, out: &mut Vec<u8>) -> bool {
+        let Content { code, answer, authority, extended } = content;
         let room = match (transport, &request.edns) {
             (Transport::Tcp, _) => u16::MAX,
             (Transport::Udp, None) => 512,
-            (Transport::Udp, Some(edns)) => edns
-                .max_payload()
-                .clamp(512, self.limits.udp_payload.max(512)),
+            (Transport::Udp, Some(edns)) => edns.max_payload().clamp(512, self.limits.udp_payload.max(512)),
         };
-        Response {
-            request,
-            code,
-            answer,
-            authority,
-            extended,
-        }
-        .write(room, self.limits.udp_payload, out)
+        Response { request, code, answer, authority, extended }.write(room, self.limits.udp_payload, out)
     }
 }
 
@@ -179,19 +121,11 @@ struct Content<'s> {
 
 impl Content<'_> {
     fn code(code: ResponseCode) -> Self {
-        Self {
-            code,
-            answer: None,
-            authority: None,
-            extended: None,
-        }
+        Self { code, answer: None, authority: None, extended: None }
     }
 
     fn record(record: Record) -> Self {
-        Self {
-            answer: Some(record),
-            ..Self::code(ResponseCode::NoError)
-        }
+        Self { answer: Some(record), ..Self::code(ResponseCode::NoError) }
     }
 }
 

@@ -56,28 +56,14 @@ impl Batch {
     /// Takes what has arrived, without waiting. Returns how many.
     pub(crate) fn receive(&mut self, socket: BorrowedFd<'_>) -> io::Result<usize> {
         self.received = 0;
-        let mut parts: Vec<libc::iovec> = self
-            .slots
-            .iter_mut()
-            .map(|slot| part(&mut slot.query))
-            .collect();
-        let mut headers: Vec<mmsghdr> = self
-            .slots
-            .iter_mut()
-            .zip(&mut parts)
-            .map(|(slot, part)| slot.receiving(part))
-            .collect();
+        let mut parts: Vec<libc::iovec> = self.slots.iter_mut().map(|slot| part(&mut slot.query)).collect();
+        let mut headers: Vec<mmsghdr> =
+            self.slots.iter_mut().zip(&mut parts).map(|(slot, part)| slot.receiving(part)).collect();
         let flags = libc::MSG_DONTWAIT;
         // SAFETY: each header points to the peer, query and control buffers of a slot and to an entry of `parts`, with their
         // true sizes; all outlive the call, nothing else refers to them meanwhile, and there is no timeout.
         let count = unsafe {
-            libc::recvmmsg(
-                socket.as_raw_fd(),
-                headers.as_mut_ptr(),
-                headers.len() as u32,
-                flags,
-                ptr::null_mut(),
-            )
+            libc::recvmmsg(socket.as_raw_fd(), headers.as_mut_ptr(), headers.len() as u32, flags, ptr::null_mut())
         };
         let count = usize::try_from(count).map_err(|_| io::Error::last_os_error())?;
         for (slot, header) in self.slots.iter_mut().zip(&headers).take(count) {
@@ -93,18 +79,13 @@ impl Batch {
 
     /// Each query that was received, and the buffer for its answer. An empty buffer is not sent.
     pub(crate) fn datagrams(&mut self) -> impl Iterator<Item = (&[u8], &mut Vec<u8>)> {
-        self.slots[..self.received]
-            .iter_mut()
-            .map(|slot| (&slot.query[..slot.length], &mut slot.answer))
+        self.slots[..self.received].iter_mut().map(|slot| (&slot.query[..slot.length], &mut slot.answer))
     }
 
     /// Sends the answers, without waiting. An answer that can't be sent is dropped.
     pub(crate) fn send(&mut self, socket: BorrowedFd<'_>) {
         let slots = &mut self.slots[..mem::take(&mut self.received)];
-        let mut parts: Vec<libc::iovec> = slots
-            .iter_mut()
-            .map(|slot| part(&mut slot.answer))
-            .collect();
+        let mut parts: Vec<libc::iovec> = slots.iter_mut().map(|slot| part(&mut slot.answer)).collect();
         let mut headers: Vec<mmsghdr> = slots
             .iter_mut()
             .zip(&mut parts)
@@ -116,14 +97,7 @@ impl Batch {
             let flags = libc::MSG_DONTWAIT | libc::MSG_NOSIGNAL;
             // SAFETY: each header points to the peer, answer and control buffers of a slot and to an entry of `parts`, with
             // their true sizes; all outlive the call, which only reads them and writes `msg_len` in the headers.
-            let count = unsafe {
-                libc::sendmmsg(
-                    socket.as_raw_fd(),
-                    rest.as_mut_ptr(),
-                    rest.len() as u32,
-                    flags,
-                )
-            };
+            let count = unsafe { libc::sendmmsg(socket.as_raw_fd(), rest.as_mut_ptr(), rest.len() as u32, flags) };
             // On an error it is the first of the rest that can't be sent.
             let done = usize::try_from(count).unwrap_or(1).max(1);
             rest = &mut rest[done..];
@@ -154,18 +128,9 @@ impl Slot {
         let mut header = self.header(part, mem::size_of::<Control>());
         header.msg_hdr.msg_controllen = match self.asked {
             // SAFETY: the header points to this slot's control buffer, which has room for either.
-            Some(Asked::V4(info)) => unsafe {
-                put(&header.msg_hdr, libc::IPPROTO_IP, libc::IP_PKTINFO, info)
-            },
+            Some(Asked::V4(info)) => unsafe { put(&header.msg_hdr, libc::IPPROTO_IP, libc::IP_PKTINFO, info) },
             // SAFETY: as above.
-            Some(Asked::V6(info)) => unsafe {
-                put(
-                    &header.msg_hdr,
-                    libc::IPPROTO_IPV6,
-                    libc::IPV6_PKTINFO,
-                    info,
-                )
-            },
+            Some(Asked::V6(info)) => unsafe { put(&header.msg_hdr, libc::IPPROTO_IPV6, libc::IPV6_PKTINFO, info) },
             None => 0,
         };
         header
@@ -185,10 +150,7 @@ impl Slot {
 }
 
 fn part(bytes: &mut [u8]) -> libc::iovec {
-    libc::iovec {
-        iov_base: bytes.as_mut_ptr().cast(),
-        iov_len: bytes.len(),
-    }
+    libc::iovec { iov_base: bytes.as_mut_ptr().cast(), iov_len: bytes.len() }
 }
 
 /// The destination of a received datagram, ready to be the source of its answer.
@@ -205,10 +167,7 @@ unsafe fn asked(header: &msghdr) -> Option<Asked> {
             match (found.cmsg_level, found.cmsg_type) {
                 (libc::IPPROTO_IP, libc::IP_PKTINFO) => {
                     let info: in_pktinfo = data.cast::<in_pktinfo>().read_unaligned();
-                    return Some(Asked::V4(in_pktinfo {
-                        ipi_spec_dst: info.ipi_addr,
-                        ..info
-                    }));
+                    return Some(Asked::V4(in_pktinfo { ipi_spec_dst: info.ipi_addr, ..info }));
                 }
                 (libc::IPPROTO_IPV6, libc::IPV6_PKTINFO) => {
                     return Some(Asked::V6(data.cast::<in6_pktinfo>().read_unaligned()));

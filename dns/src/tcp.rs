@@ -18,13 +18,8 @@ const SHORTAGE: Duration = Duration::from_millis(50);
 
 /// Answers on `listener` until it fails. Connections beyond [`Limits::connections`](crate::Limits::connections) wait to be
 /// accepted; dropping the future closes all of them.
-pub async fn serve_tcp(
-    listener: TcpListener,
-    sinkhole: Arc<Sinkhole>,
-) -> Result<Infallible, ServeError> {
-    listener
-        .set_nonblocking(true)
-        .map_err(ServeError::Register)?;
+pub async fn serve_tcp(listener: TcpListener, sinkhole: Arc<Sinkhole>) -> Result<Infallible, ServeError> {
+    listener.set_nonblocking(true).map_err(ServeError::Register)?;
     let listener = tokio::net::TcpListener::from_std(listener).map_err(ServeError::Register)?;
     let mut connections = JoinSet::new();
     loop {
@@ -48,21 +43,12 @@ async fn converse(stream: TcpStream, sinkhole: Arc<Sinkhole>) -> io::Result<()> 
     let mut query = Vec::with_capacity(limits.query);
     let mut answer = Vec::with_capacity(512);
     let mut framed = Vec::with_capacity(512);
-    while timeout(
-        limits.idle,
-        read_query(&mut stream, limits.query, &mut query),
-    )
-    .await??
-    {
+    while timeout(limits.idle, read_query(&mut stream, limits.query, &mut query)).await?? {
         if !sinkhole.answer_into(&query, Transport::Tcp, &mut answer) {
             break;
         }
         framed.clear();
-        framed.extend(
-            u16::try_from(answer.len())
-                .map_err(io::Error::other)?
-                .to_be_bytes(),
-        );
+        framed.extend(u16::try_from(answer.len()).map_err(io::Error::other)?.to_be_bytes());
         framed.extend(&answer);
         timeout(limits.idle, stream.write_all(&framed)).await??;
     }
@@ -70,11 +56,7 @@ async fn converse(stream: TcpStream, sinkhole: Arc<Sinkhole>) -> io::Result<()> 
 }
 
 /// Reads one framed query. False: the stream has ended, or what follows is longer than any query.
-async fn read_query(
-    stream: &mut BufReader<TcpStream>,
-    limit: usize,
-    query: &mut Vec<u8>,
-) -> io::Result<bool> {
+async fn read_query(stream: &mut BufReader<TcpStream>, limit: usize, query: &mut Vec<u8>) -> io::Result<bool> {
     let length = match stream.read_u16().await {
         Ok(length) => usize::from(length),
         Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => return Ok(false),
@@ -88,15 +70,9 @@ async fn read_query(
 }
 
 fn is_shortage(error: &io::Error) -> bool {
-    matches!(
-        error.raw_os_error(),
-        Some(libc::EMFILE | libc::ENFILE | libc::ENOBUFS | libc::ENOMEM)
-    )
+    matches!(error.raw_os_error(), Some(libc::EMFILE | libc::ENFILE | libc::ENOBUFS | libc::ENOMEM))
 }
 
 fn is_unusable(error: &io::Error) -> bool {
-    matches!(
-        error.raw_os_error(),
-        Some(libc::EBADF | libc::EINVAL | libc::ENOTSOCK | libc::EOPNOTSUPP)
-    )
+    matches!(error.raw_os_error(), Some(libc::EBADF | libc::EINVAL | libc::ENOTSOCK | libc::EOPNOTSUPP))
 }

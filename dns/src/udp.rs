@@ -17,10 +17,7 @@ const BATCH: usize = 16;
 ///
 /// Set `IP_PKTINFO` (`IPV6_RECVPKTINFO`) on a socket that is bound to no one address, and `IP_TRANSPARENT` where it takes
 /// queries for foreign addresses: the answer then leaves from the address that was asked.
-pub async fn serve_udp(
-    socket: UdpSocket,
-    sinkhole: Arc<Sinkhole>,
-) -> Result<Infallible, ServeError> {
+pub async fn serve_udp(socket: UdpSocket, sinkhole: Arc<Sinkhole>) -> Result<Infallible, ServeError> {
     let socket = watch(socket).map_err(ServeError::Register)?;
     let mut batch = Batch::new(BATCH, sinkhole.limits().query);
     loop {
@@ -43,16 +40,8 @@ pub async fn serve_udp(
 /// Errors of one datagram or one moment, not of the socket.
 fn passes(error: &io::Error) -> bool {
     use io::ErrorKind::{
-        ConnectionRefused, HostUnreachable, Interrupted, NetworkDown, NetworkUnreachable,
-        OutOfMemory,
+        ConnectionRefused, HostUnreachable, Interrupted, NetworkDown, NetworkUnreachable, OutOfMemory,
     };
-    let kinds = [
-        ConnectionRefused,
-        HostUnreachable,
-        Interrupted,
-        NetworkDown,
-        NetworkUnreachable,
-        OutOfMemory,
-    ];
+    let kinds = [ConnectionRefused, HostUnreachable, Interrupted, NetworkDown, NetworkUnreachable, OutOfMemory];
     kinds.contains(&error.kind()) || error.raw_os_error() == Some(libc::ENOBUFS)
 }

@@ -10,9 +10,11 @@ use crate::scan::{self, Enter};
 const MOST: usize = 20_000;
 
 /// Directories of dependencies and results: large, made anew at will, and executed only by way of what is noted.
+#[rustfmt::skip]
 const PASSED_OVER: [&str; 7] = ["node_modules", "target", ".venv", "venv", "__pycache__", "objects", "lfs"];
 
 /// Files that a tool of the host executes, or obeys, without being asked again.
+#[rustfmt::skip]
 const NAMES: [&str; 53] = [
     ".bazelrc", ".bash_profile", ".bashrc", ".envrc", ".eslintrc.js", ".gitattributes", ".gitlab-ci.yml",
     ".gitmodules", ".mise.toml", ".npmrc", ".nvmrc", ".pnp.cjs", ".pnpmfile.cjs", ".pre-commit-config.yaml",
@@ -25,6 +27,7 @@ const NAMES: [&str; 53] = [
 ];
 
 /// Directories in which every file is of that kind.
+#[rustfmt::skip]
 const DIRECTORIES: [&str; 11] = [
     ".circleci", ".devcontainer", ".githooks", ".github", ".husky", ".idea", ".vscode", ".yarn", ".claude", ".cursor",
     "hooks",
@@ -75,7 +78,9 @@ impl Snapshot {
 
     fn add(&mut self, tree: &Path) {
         let walked = scan::walk(tree, &[], |found| {
-            let Ok(relative) = found.path.strip_prefix(tree) else { return Enter::No };
+            let Ok(relative) = found.path.strip_prefix(tree) else {
+                return Enter::No;
+            };
             if found.kind.is_dir() {
                 let name = relative.file_name().unwrap_or_default();
                 return if PASSED_OVER.iter().any(|known| name == *known) { Enter::No } else { Enter::Yes };
@@ -93,7 +98,9 @@ impl Snapshot {
             self.complete = false;
             return;
         }
-        let Ok(metadata) = std::fs::symlink_metadata(path) else { return };
+        let Ok(metadata) = std::fs::symlink_metadata(path) else {
+            return;
+        };
         let changed = (metadata.ctime(), metadata.ctime_nsec());
         let look = Look { inode: metadata.ino(), size: metadata.size(), mode: metadata.mode(), changed };
         self.files.insert(path.to_owned(), look);
@@ -101,7 +108,9 @@ impl Snapshot {
 }
 
 fn is_executed(relative: &Path) -> bool {
-    let Some(name) = relative.file_name().and_then(|name| name.to_str()) else { return false };
+    let Some(name) = relative.file_name().and_then(|name| name.to_str()) else {
+        return false;
+    };
     if NAMES.contains(&name) || name.ends_with(".mk") || name.ends_with(".sln") {
         return true;
     }

@@ -59,7 +59,9 @@ fn holds(tree: &Path, path: &Path, mounts: &[MountPoint]) -> io::Result<bool> {
             return Ok(true);
         }
     }
-    let Some(place) = Place::of(path, mounts) else { return Ok(true) };
+    let Some(place) = Place::of(path, mounts) else {
+        return Ok(true);
+    };
     if writable_places(tree, mounts).any(|writable| writable.holds(&place)) {
         return Ok(true);
     }

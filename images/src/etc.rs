@@ -59,6 +59,7 @@ const NAMED: [&str; 47] = [
 ];
 
 /// More of the same whose names are longer lists: `ssh_config` without the host's keys, terminal descriptions.
+#[rustfmt::skip]
 const ALSO: [&str; 5] = ["ssh/ssh_config", "ssh/ssh_config.d", "ssh/ssh_known_hosts", "terminfo", "vimrc"];
 
 /// /etc itself, the host's files in it, then bottle's own.

@@ -4,7 +4,7 @@ use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
 use crate::context::Context;
-use crate::mountinfo;
+use crate::mountinfo::{self, MountPoint};
 use crate::plan::{Access, Kind, Mount, MountPlan, Owner, Root};
 use crate::resolve::{ResolveError, canonical};
 use crate::{environment, etc, share, toolchain, volumes};
@@ -13,6 +13,7 @@ use crate::{environment, etc, share, toolchain, volumes};
 const PROGRAMS: [&str; 4] = ["usr", "bin", "sbin", "opt"];
 
 /// Directories that the host lives by; none of them is a project.
+#[rustfmt::skip]
 const SYSTEM: [&str; 13] = [
     "/bin", "/boot", "/dev", "/etc", "/lib", "/lib64", "/opt", "/proc", "/run", "/sbin", "/sys", "/usr", "/var",
 ];
@@ -28,7 +29,7 @@ pub(crate) fn plan(context: &Context) -> Result<MountPlan, ResolveError> {
     })?;
     let mut plan = MountPlan {
         root: Root::Tmpfs,
-        mounts: programs(&context.host),
+        mounts: programs(&context.host, &host),
         env: environment::host(context, &user),
         workdir: environment::workdir(context, &cwd)?,
         writable: vec![cwd.clone()],
@@ -37,8 +38,12 @@ pub(crate) fn plan(context: &Context) -> Result<MountPlan, ResolveError> {
     };
     plan.mounts.extend(etc::mounts(context, &plan.user));
     plan.mounts.extend(fresh(&plan.user.home));
-    plan.mounts.extend(toolchain::mounts(context, &mut plan.warnings));
-    plan.mounts.extend([Mount::new("/proc", Kind::Proc), Mount::new("/sys", Kind::Sysfs), Mount::new("/dev", Kind::Devices)]);
+    plan.mounts.extend(toolchain::mounts(context, &host, &mut plan.warnings));
+    plan.mounts.extend([
+        Mount::new("/proc", Kind::Proc),
+        Mount::new("/sys", Kind::Sysfs),
+        Mount::new("/dev", Kind::Devices),
+    ]);
     plan.mounts.extend(share::mounts(&cwd, &cwd, Access::ReadWrite, &host)?);
     plan.warnings.extend(share::has_linked_repository(&cwd).map(|path| {
         format!("{} is a symbolic link: bottle can't keep the workload from changing what git executes", path.display())
@@ -47,23 +52,23 @@ pub(crate) fn plan(context: &Context) -> Result<MountPlan, ResolveError> {
     Ok(plan)
 }
 
-fn programs(host: &Path) -> Vec<Mount> {
+fn programs(host: &Path, mounted: &[MountPoint]) -> Vec<Mount> {
     let mut names: Vec<String> = PROGRAMS.map(String::from).to_vec();
     let top = std::fs::read_dir(host).into_iter().flatten().flatten();
     let mut libraries: Vec<String> = top.filter_map(|entry| entry.file_name().into_string().ok()).collect();
     libraries.retain(|name| name.starts_with("lib"));
     libraries.sort();
     names.extend(libraries);
-    names.iter().filter_map(|name| tree(host, name)).collect()
+    names.iter().filter_map(|name| tree(host, name, mounted)).collect()
 }
 
 /// A symlink stays one, so that `/bin` and `/usr/bin` remain the same directory.
-fn tree(host: &Path, name: &str) -> Option<Mount> {
+fn tree(host: &Path, name: &str, mounted: &[MountPoint]) -> Option<Mount> {
     let source = host.join(name);
     let target = Path::new("/").join(name);
     match std::fs::read_link(&source) {
         Ok(to) => Some(Mount::new(target, Kind::Symlink { to })),
-        Err(_) => source.is_dir().then(|| Mount::new(target, Kind::System { source })),
+        Err(_) => source.is_dir().then(|| Mount::new(target, Kind::system(source, mounted))),
     }
 }
 
@@ -114,6 +119,8 @@ fn homes(context: &Context) -> Vec<PathBuf> {
 /// By device and inode, so that another name for the directory does not help.
 fn is_at_or_above(directory: &Path, path: &Path) -> bool {
     let identity = |path: &Path| std::fs::metadata(path).ok().map(|metadata| (metadata.dev(), metadata.ino()));
-    let Some(wanted) = identity(directory) else { return true };
+    let Some(wanted) = identity(directory) else {
+        return true;
+    };
     path.ancestors().any(|ancestor| identity(ancestor) == Some(wanted))
 }

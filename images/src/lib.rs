@@ -12,11 +12,11 @@ mod plan;
 mod resolve;
 
 mod directory;
-mod host;
-mod etc;
-mod toolchain;
 mod environment;
+mod etc;
+mod host;
 mod share;
+mod toolchain;
 mod volumes;
 
 mod mountinfo;

@@ -4,6 +4,8 @@ use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
+use crate::mountinfo::{self, MountPoint};
+
 /// All that a workload sees of files, and the environment that goes with it. Every path is UTF-8.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -136,6 +138,14 @@ pub struct User {
     pub home: PathBuf,
     /// The login shell.
     pub shell: PathBuf,
+}
+
+impl Kind {
+    /// A tree of programs. An overlay shows one file system only, so that a tree with others mounted in it is bound.
+    pub(crate) fn system(source: PathBuf, mounted: &[MountPoint]) -> Kind {
+        let whole = mountinfo::below(mounted, &source).next().is_none();
+        if whole { Kind::System { source } } else { Kind::ReadOnly { source } }
+    }
 }
 
 impl Mount {

@@ -59,7 +59,9 @@ pub(crate) fn walk(tree: &Path, skip: &[PathBuf], mut visit: impl FnMut(&Found) 
         };
         left = left.checked_sub(1).ok_or_else(|| ScanError::TooLarge { tree: tree.to_owned() })?;
         let Ok(entry) = entry else { continue };
-        let Ok(kind) = entry.file_type() else { continue };
+        let Ok(kind) = entry.file_type() else {
+            continue;
+        };
         let found = Found { path: entry.path(), kind, inode: entry.ino() };
         let enter = visit(&found);
         if kind.is_dir() && matches!(enter, Enter::Yes) && !skip.contains(&found.path) {

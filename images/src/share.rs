@@ -7,6 +7,7 @@ use crate::plan::{Access, Kind, Mount};
 use crate::scan::{self, Enter, ScanError};
 
 /// File systems whose files are just files. Others may lead to another machine, a process or the kernel.
+#[rustfmt::skip]
 const PLAIN: [&str; 17] = [
     "bcachefs", "btrfs", "erofs", "exfat", "ext2", "ext3", "ext4", "f2fs", "iso9660", "jfs", "ntfs3", "overlay",
     "squashfs", "tmpfs", "vfat", "xfs", "zfs",
@@ -55,7 +56,9 @@ fn foreign_mounts(source: &Path, host: &[MountPoint]) -> Vec<PathBuf> {
 
 fn repository(source: &Path) -> Vec<(PathBuf, Kind)> {
     let git = source.join(".git");
-    let Ok(metadata) = std::fs::symlink_metadata(&git) else { return Vec::new() };
+    let Ok(metadata) = std::fs::symlink_metadata(&git) else {
+        return Vec::new();
+    };
     if metadata.is_file() {
         // A work tree of a repository elsewhere: the file says where.
         return vec![(git, Kind::Pin { access: Access::ReadOnly })];

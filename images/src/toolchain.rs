@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use crate::context::Context;
+use crate::mountinfo::MountPoint;
 use crate::plan::{Kind, Mount};
 
 /// A toolchain that installs itself below home.
@@ -17,7 +18,15 @@ const TOOLCHAINS: [Toolchain; 11] = [
     // Not ~/.cargo itself: `credentials.toml` lies there. The registry's sources are shown so that builds work offline.
     Toolchain {
         root: ".cargo",
-        shown: &[".cargo/bin", ".cargo/env", ".cargo/registry", ".cargo/git", ".cargo/config.toml", ".cargo/config", ".rustup"],
+        shown: &[
+            ".cargo/bin",
+            ".cargo/env",
+            ".cargo/registry",
+            ".cargo/git",
+            ".cargo/config.toml",
+            ".cargo/config",
+            ".rustup",
+        ],
     },
     Toolchain { root: ".rustup", shown: &[".rustup"] },
     Toolchain { root: ".nvm", shown: &[".nvm"] },
@@ -36,7 +45,7 @@ const TOOLCHAINS: [Toolchain; 11] = [
 const TELLTALES: [&str; 5] = ["token", "password", "secret", "_auth", "credential"];
 
 /// The mounts for every toolchain that is on PATH. What looks like it holds a credential is left out, with a warning.
-pub(crate) fn mounts(context: &Context, warnings: &mut Vec<String>) -> Vec<Mount> {
+pub(crate) fn mounts(context: &Context, mounted: &[MountPoint], warnings: &mut Vec<String>) -> Vec<Mount> {
     let path = context.variables.get("PATH").map_or("", String::as_str);
     let used = |toolchain: &&Toolchain| {
         let root = context.home.join(toolchain.root);
@@ -45,16 +54,18 @@ pub(crate) fn mounts(context: &Context, warnings: &mut Vec<String>) -> Vec<Mount
     let mut shown: Vec<&str> = TOOLCHAINS.iter().filter(used).flat_map(|toolchain| toolchain.shown).copied().collect();
     shown.sort_unstable();
     shown.dedup();
-    shown.into_iter().flat_map(|name| show(&context.home.join(name), warnings)).collect()
+    shown.into_iter().flat_map(|name| show(&context.home.join(name), mounted, warnings)).collect()
 }
 
-fn show(place: &Path, warnings: &mut Vec<String>) -> Vec<Mount> {
-    let Ok(source) = place.canonicalize() else { return Vec::new() };
+fn show(place: &Path, mounted: &[MountPoint], warnings: &mut Vec<String>) -> Vec<Mount> {
+    let Ok(source) = place.canonicalize() else {
+        return Vec::new();
+    };
     if source.is_dir() {
         let masked = npm_settings(&source).into_iter();
         let masked = masked.filter_map(|file| Some(place.join(file.strip_prefix(&source).ok()?)));
         let masked: Vec<Mount> = masked.map(|target| Mount::new(target, Kind::MaskFile)).collect();
-        return [vec![Mount::new(place, Kind::System { source })], masked].concat();
+        return [vec![Mount::new(place, Kind::system(source, mounted))], masked].concat();
     }
     if holds_credential(&source) {
         warnings.push(format!("{} is not shown to the workload: it seems to hold a credential", place.display()));
@@ -64,7 +75,9 @@ fn show(place: &Path, warnings: &mut Vec<String>) -> Vec<Mount> {
 }
 
 fn holds_credential(file: &Path) -> bool {
-    let Ok(text) = std::fs::read_to_string(file) else { return true };
+    let Ok(text) = std::fs::read_to_string(file) else {
+        return true;
+    };
     let text = text.to_lowercase();
     TELLTALES.iter().any(|word| text.contains(word))
 }
@@ -101,7 +114,7 @@ mod tests {
     fn cargo_is_shown_without_its_credentials() {
         let (_home, mut context) = home_with(&[".cargo/bin/cargo", ".cargo/credentials.toml", ".rustup/settings.toml"]);
         context.variables.insert("PATH".into(), format!("/bin:{}/.cargo/bin", context.home.display()));
-        let mounts = mounts(&context, &mut Vec::new());
+        let mounts = mounts(&context, &[], &mut Vec::new());
         assert_eq!(targets(&mounts, &context.home), [".cargo/bin", ".rustup"]);
     }
 
@@ -109,7 +122,7 @@ mod tests {
     fn what_is_not_on_path_is_not_shown() {
         let (_home, mut context) = home_with(&[".cargo/bin/cargo", ".pyenv/shims/python"]);
         context.variables.insert("PATH".into(), format!("{}/.pyenv/shims", context.home.display()));
-        assert_eq!(targets(&mounts(&context, &mut Vec::new()), &context.home), [".pyenv"]);
+        assert_eq!(targets(&mounts(&context, &[], &mut Vec::new()), &context.home), [".pyenv"]);
     }
 
     #[test]
@@ -118,7 +131,7 @@ mod tests {
         std::fs::write(context.home.join(".cargo/config.toml"), "[registry]\ntoken = 'x'\n").unwrap();
         context.variables.insert("PATH".into(), format!("{}/.cargo/bin", context.home.display()));
         let mut warnings = Vec::new();
-        assert_eq!(targets(&mounts(&context, &mut warnings), &context.home), [".cargo/bin"]);
+        assert_eq!(targets(&mounts(&context, &[], &mut warnings), &context.home), [".cargo/bin"]);
         assert!(warnings[0].contains("config.toml"));
     }
 
@@ -126,7 +139,7 @@ mod tests {
     fn the_npmrc_of_a_node_version_is_masked() {
         let (_home, mut context) = home_with(&[".nvm/versions/node/v20/etc/npmrc", ".nvm/versions/node/v20/bin/node"]);
         context.variables.insert("PATH".into(), format!("{}/.nvm/versions/node/v20/bin", context.home.display()));
-        let mounts = mounts(&context, &mut Vec::new());
+        let mounts = mounts(&context, &[], &mut Vec::new());
         assert_eq!(targets(&mounts, &context.home), [".nvm", ".nvm/versions/node/v20/etc/npmrc"]);
         assert_eq!(mounts[1].kind, Kind::MaskFile);
     }

@@ -114,10 +114,7 @@ impl Desk {
 
     /// The cookie of its namespace: unique for each since boot, never used again.
     pub fn netns_cookie(&self) -> Result<u64, WireError> {
-        sys::netns_cookie(&self.route).map_err(|errno| WireError::Socket {
-            call: "SO_NETNS_COOKIE",
-            errno,
-        })
+        sys::netns_cookie(&self.route).map_err(|errno| WireError::Socket { call: "SO_NETNS_COOKIE", errno })
     }
 }
 

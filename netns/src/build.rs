@@ -133,12 +133,10 @@ impl BuildError {
         match self {
             BuildError::Namespace(enter) => enter.hint(),
             BuildError::NoVeth { .. } => Some("modprobe veth, or a kernel with CONFIG_VETH"),
-            BuildError::NoNfTables { .. } => Some(
-                "modprobe nf_tables, or a kernel with CONFIG_NF_TABLES and CONFIG_NF_TABLES_INET",
-            ),
-            BuildError::NoTproxy { .. } => {
-                Some("modprobe nft_tproxy, or a kernel with CONFIG_NFT_TPROXY")
+            BuildError::NoNfTables { .. } => {
+                Some("modprobe nf_tables, or a kernel with CONFIG_NF_TABLES and CONFIG_NF_TABLES_INET")
             }
+            BuildError::NoTproxy { .. } => Some("modprobe nft_tproxy, or a kernel with CONFIG_NFT_TPROXY"),
             BuildError::Sysctl { path, .. } if path.starts_with("net/ipv6") => {
                 Some("a kernel with IPv6 on (no ipv6.disable=1)")
             }
@@ -163,17 +161,10 @@ pub fn build(layout: &Layout, owner: Owner) -> Result<Airlock, BuildError> {
     let (gate, gate_desk) = (begun.namespace, begun.desk);
     watches.extend(begun.watches);
     sysctls.extend(begun.sysctls);
-    let desks = Desks {
-        agent: agent_desk,
-        gate: gate_desk,
-    };
+    let desks = Desks { agent: agent_desk, gate: gate_desk };
     let watches = Watches(watches);
 
-    send(
-        &desks.gate,
-        Side::Gate,
-        vec![links::veth(layout, agent.as_fd())],
-    )?;
+    send(&desks.gate, Side::Gate, vec![links::veth(layout, agent.as_fd())])?;
     for side in Side::BOTH {
         load(desks.of(side), side, &ruleset(layout, side))?;
         send(desks.of(side), side, links::requests(layout, side))?;
@@ -192,23 +183,9 @@ pub fn build(layout: &Layout, owner: Owner) -> Result<Airlock, BuildError> {
     dns_tcp.extend(loopback_tcp);
     let nflog = vec![nflog::open(layout).map_err(wire(Side::Agent))?, gate_log];
 
-    let listeners = Listeners {
-        transparent,
-        explicit,
-        dns_udp,
-        dns_tcp,
-        nflog,
-    };
+    let listeners = Listeners { transparent, explicit, dns_udp, dns_tcp, nflog };
     settle(layout, &desks, &watches)?;
-    Ok(Airlock {
-        agent,
-        gate,
-        user,
-        listeners,
-        watches,
-        sysctls,
-        desks,
-    })
+    Ok(Airlock { agent, gate, user, listeners, watches, sysctls, desks })
 }
 
 /// Loads a model into the namespace of the desk: all of it, or nothing.
@@ -234,20 +211,12 @@ fn namespace(side: Side) -> Result<Begun, BuildError> {
     let watches = Watch::open_both(side).map_err(wire(side))?;
     let sysctls = sysctl::prepare(side)?;
     remove_fallback_devices(&desk, side)?;
-    Ok(Begun {
-        namespace,
-        desk,
-        watches,
-        sysctls,
-    })
+    Ok(Begun { namespace, desk, watches, sysctls })
 }
 
 /// Removes what can be removed. The rest is down, stays down, and the survey lists it.
 fn remove_fallback_devices(desk: &Desk, side: Side) -> Result<(), BuildError> {
-    let links = desk
-        .route
-        .dump(&RouteNetlinkMessage::GetLink(LinkMessage::default()))
-        .map_err(wire(side))?;
+    let links = desk.route.dump(&RouteNetlinkMessage::GetLink(LinkMessage::default())).map_err(wire(side))?;
     for link in links {
         let RouteNetlinkMessage::NewLink(link) = link else {
             continue;
@@ -255,13 +224,10 @@ fn remove_fallback_devices(desk: &Desk, side: Side) -> Result<(), BuildError> {
         if link.header.index == LOOPBACK {
             continue;
         }
-        let name = link
-            .attributes
-            .iter()
-            .find_map(|attribute| match attribute {
-                LinkAttribute::IfName(name) => Some(name.as_str()),
-                _ => None,
-            });
+        let name = link.attributes.iter().find_map(|attribute| match attribute {
+            LinkAttribute::IfName(name) => Some(name.as_str()),
+            _ => None,
+        });
         let removal = links::remove(link.header.index, name.unwrap_or("?"));
         // Some cannot be removed, by design of their drivers; the survey shows whether they are down.
         let _kept = desk.route.perform(vec![(removal.flags, removal.message)]);
@@ -270,20 +236,11 @@ fn remove_fallback_devices(desk: &Desk, side: Side) -> Result<(), BuildError> {
 }
 
 fn send(desk: &Desk, side: Side, requests: Vec<Request>) -> Result<(), BuildError> {
-    let named: Vec<_> = requests
-        .iter()
-        .map(|request| (request.step, request.device.clone()))
-        .collect();
-    let messages = requests
-        .into_iter()
-        .map(|request| (request.flags, request.message))
-        .collect();
+    let named: Vec<_> = requests.iter().map(|request| (request.step, request.device.clone())).collect();
+    let messages = requests.into_iter().map(|request| (request.flags, request.message)).collect();
     desk.route.perform(messages).map_err(|error| match error {
         WireError::Refused { index, errno } => {
-            let (step, device) = named
-                .into_iter()
-                .nth(index)
-                .unwrap_or(("unknown request", String::new()));
+            let (step, device) = named.into_iter().nth(index).unwrap_or(("unknown request", String::new()));
             link_refused(step, device, side, errno)
         }
         source => BuildError::Netlink { side, source },
@@ -293,12 +250,7 @@ fn send(desk: &Desk, side: Side, requests: Vec<Request>) -> Result<(), BuildErro
 fn link_refused(step: &'static str, device: String, side: Side, errno: Errno) -> BuildError {
     match errno {
         Errno::EOPNOTSUPP if step == links::MAKE_VETH => BuildError::NoVeth { errno },
-        errno => BuildError::Link {
-            step,
-            device,
-            side,
-            errno,
-        },
+        errno => BuildError::Link { step, device, side, errno },
     }
 }
 
@@ -307,15 +259,11 @@ fn rule_refused(side: Side, model: &Nftables<'_>, error: WireError) -> BuildErro
         WireError::Refused { index, errno } => (index, errno),
         source => return BuildError::Netlink { side, source },
     };
-    let entry = model
-        .objects
-        .get(index)
-        .and_then(|object| serde_json::to_string(object).ok());
+    let entry = model.objects.get(index).and_then(|object| serde_json::to_string(object).ok());
     match (entry, errno) {
         (Some(entry), Errno::ENOENT) if entry.contains("tproxy") => BuildError::NoTproxy { errno },
         // The batch as a whole was not understood: there is nobody to understand it.
-        (None, errno)
-        | (Some(_), errno @ (Errno::EOPNOTSUPP | Errno::EPROTONOSUPPORT | Errno::EAFNOSUPPORT)) => {
+        (None, errno) | (Some(_), errno @ (Errno::EOPNOTSUPP | Errno::EPROTONOSUPPORT | Errno::EAFNOSUPPORT)) => {
             BuildError::NoNfTables { errno }
         }
         (Some(entry), errno) => BuildError::Rule { side, entry, errno },
@@ -328,10 +276,7 @@ fn settle(layout: &Layout, desks: &Desks, watches: &Watches) -> Result<(), Build
         let device = &layout.end(side).device;
         while !is_up(desks.of(side), device).map_err(wire(side))? {
             if !watches.route(side).wait(PATIENCE).map_err(wire(side))? {
-                return Err(BuildError::Down {
-                    side,
-                    device: device.clone(),
-                });
+                return Err(BuildError::Down { side, device: device.clone() });
             }
         }
     }
@@ -343,18 +288,13 @@ fn settle(layout: &Layout, desks: &Desks, watches: &Watches) -> Result<(), Build
 }
 
 fn is_up(desk: &Desk, device: &str) -> Result<bool, WireError> {
-    let links = desk
-        .route
-        .dump(&RouteNetlinkMessage::GetLink(LinkMessage::default()))?;
+    let links = desk.route.dump(&RouteNetlinkMessage::GetLink(LinkMessage::default()))?;
     Ok(links.into_iter().any(|link| {
         let RouteNetlinkMessage::NewLink(link) = link else {
             return false;
         };
-        link.attributes
-            .contains(&LinkAttribute::IfName(device.to_owned()))
-            && link
-                .attributes
-                .contains(&LinkAttribute::OperState(LinkState::Up))
+        link.attributes.contains(&LinkAttribute::IfName(device.to_owned()))
+            && link.attributes.contains(&LinkAttribute::OperState(LinkState::Up))
     }))
 }
 
@@ -374,44 +314,25 @@ mod tests {
     fn entry_with(word: &str) -> usize {
         let model = ruleset(&Layout::default(), Side::Gate);
         let has = |object| serde_json::to_string(object).is_ok_and(|text| text.contains(word));
-        model
-            .objects
-            .iter()
-            .position(has)
-            .expect("the gate's rules have it")
+        model.objects.iter().position(has).expect("the gate's rules have it")
     }
 
     #[test]
     fn a_kernel_without_tproxy_is_told_apart() {
-        assert!(matches!(
-            refused(entry_with("tproxy"), Errno::ENOENT),
-            BuildError::NoTproxy { .. }
-        ));
-        assert!(matches!(
-            refused(entry_with("reject"), Errno::ENOENT),
-            BuildError::Rule { .. }
-        ));
+        assert!(matches!(refused(entry_with("tproxy"), Errno::ENOENT), BuildError::NoTproxy { .. }));
+        assert!(matches!(refused(entry_with("reject"), Errno::ENOENT), BuildError::Rule { .. }));
     }
 
     #[test]
     fn a_kernel_without_nf_tables_is_told_apart() {
-        assert!(matches!(
-            refused(usize::MAX, Errno::EINVAL),
-            BuildError::NoNfTables { .. }
-        ));
-        assert!(matches!(
-            refused(0, Errno::EOPNOTSUPP),
-            BuildError::NoNfTables { .. }
-        ));
+        assert!(matches!(refused(usize::MAX, Errno::EINVAL), BuildError::NoNfTables { .. }));
+        assert!(matches!(refused(0, Errno::EOPNOTSUPP), BuildError::NoNfTables { .. }));
     }
 
     #[test]
     fn a_kernel_without_veth_is_told_apart() {
         let refused = |step| link_refused(step, "g0".into(), Side::Gate, Errno::EOPNOTSUPP);
-        assert!(matches!(
-            refused(links::MAKE_VETH),
-            BuildError::NoVeth { .. }
-        ));
+        assert!(matches!(refused(links::MAKE_VETH), BuildError::NoVeth { .. }));
         assert!(matches!(refused("add the route"), BuildError::Link { .. }));
     }
 }

@@ -37,74 +37,31 @@ pub fn conforms(survey: &Survey, layout: &Layout) -> Result<(), Vec<Deviation>> 
         let found = state(layout, side, &survey.of(side).state);
         deviations.extend(found.into_iter().map(|what| Deviation { side, what }));
     }
-    if deviations.is_empty() {
-        Ok(())
-    } else {
-        Err(deviations)
-    }
+    if deviations.is_empty() { Ok(()) } else { Err(deviations) }
 }
 
 fn state(layout: &Layout, side: Side, state: &State) -> Vec<String> {
     let mut found = links(layout, side, &state.links);
-    found.extend(differences(
-        "address",
-        &addresses(layout, side),
-        &state.addresses,
-    ));
-    let made: Vec<Route> = state
-        .routes
-        .iter()
-        .filter(|route| !comes_with_addresses(layout, side, route))
-        .cloned()
-        .collect();
+    found.extend(differences("address", &addresses(layout, side), &state.addresses));
+    let made: Vec<Route> =
+        state.routes.iter().filter(|route| !comes_with_addresses(layout, side, route)).cloned().collect();
     found.extend(differences("route", &routes(layout, side), &made));
-    let of_unicast: Vec<Rule> = state
-        .rules
-        .iter()
-        .filter(|rule| !is_multicast_default(rule))
-        .cloned()
-        .collect();
-    found.extend(differences(
-        "routing rule",
-        &routing_rules(layout, side),
-        &of_unicast,
-    ));
-    found.extend(differences(
-        "neighbour",
-        &neighbours(layout, side),
-        &state.neighbours,
-    ));
+    let of_unicast: Vec<Rule> = state.rules.iter().filter(|rule| !is_multicast_default(rule)).cloned().collect();
+    found.extend(differences("routing rule", &routing_rules(layout, side), &of_unicast));
+    found.extend(differences("neighbour", &neighbours(layout, side), &state.neighbours));
     found.extend(sysctls(layout, side, &state.sysctls));
     found.extend(packet_rules(layout, side, state));
-    found.extend(differences(
-        "listener",
-        &listeners(layout, side),
-        &state.listeners,
-    ));
+    found.extend(differences("listener", &listeners(layout, side), &state.listeners));
     found
 }
 
 /// Each that is missing and each that is too much.
-fn differences<T: PartialEq + std::fmt::Debug>(
-    what: &str,
-    expected: &[T],
-    found: &[T],
-) -> Vec<String> {
-    let missing = expected
-        .iter()
-        .filter(|it| !found.contains(it))
-        .map(|it| format!("{what} missing: {it:?}"));
-    let unexpected = found
-        .iter()
-        .filter(|it| !expected.contains(it))
-        .map(|it| format!("{what} unexpected: {it:?}"));
+fn differences<T: PartialEq + std::fmt::Debug>(what: &str, expected: &[T], found: &[T]) -> Vec<String> {
+    let missing = expected.iter().filter(|it| !found.contains(it)).map(|it| format!("{what} missing: {it:?}"));
+    let unexpected = found.iter().filter(|it| !expected.contains(it)).map(|it| format!("{what} unexpected: {it:?}"));
     let mut all: Vec<String> = missing.chain(unexpected).collect();
     if all.is_empty() && expected.len() != found.len() {
-        all.push(format!(
-            "{what} twice: {} found, {} expected",
-            found.len(),
-            expected.len()
-        ));
+        all.push(format!("{what} twice: {} found, {} expected", found.len(), expected.len()));
     }
     all
 }
@@ -132,10 +89,7 @@ pub(crate) fn link(layout: &Layout, side: Side, it: &Link) -> Vec<String> {
     check(it.controller.is_none(), "belongs to another device");
     check(!it.xdp, "has an XDP program");
     if it.name == "lo" {
-        check(
-            flag(LinkFlags::Loopback) && it.kind.is_none(),
-            "is not loopback",
-        );
+        check(flag(LinkFlags::Loopback) && it.kind.is_none(), "is not loopback");
         check(it.up(), "is down");
     } else if it.name == end.device {
         check(it.kind.as_deref() == Some("veth"), "is no veth");
@@ -148,19 +102,14 @@ pub(crate) fn link(layout: &Layout, side: Side, it: &Link) -> Vec<String> {
         check(it.address == hex(&end.mac), "has another hardware address");
     } else {
         check(!it.up(), "should not be there, and is up");
-        check(
-            it.kind.as_deref().is_some_and(is_fallback),
-            "should not be there",
-        );
+        check(it.kind.as_deref().is_some_and(is_fallback), "should not be there");
     }
     wrong
 }
 
 /// Drivers that put a device into each new namespace.
 fn is_fallback(kind: &str) -> bool {
-    const FALLBACK: [&str; 9] = [
-        "ifb", "sit", "ipip", "gre", "gretap", "erspan", "ip6tnl", "vti", "vti6",
-    ];
+    const FALLBACK: [&str; 9] = ["ifb", "sit", "ipip", "gre", "gretap", "erspan", "ip6tnl", "vti", "vti6"];
     FALLBACK.contains(&kind) || kind == "ip6gre"
 }
 
@@ -184,12 +133,7 @@ fn addresses(layout: &Layout, side: Side) -> Vec<Address> {
     };
     vec![
         address(&end.device, format!("{}/32", end.v4), UNIVERSE, FIXED),
-        address(
-            &end.device,
-            format!("{}/128", end.v6),
-            UNIVERSE,
-            FIXED | NODAD,
-        ),
+        address(&end.device, format!("{}/128", end.v6), UNIVERSE, FIXED | NODAD),
         address("lo", "127.0.0.1/8".into(), HOST, 0x80),
         address("lo", "::1/128".into(), HOST, 0x80),
     ]
@@ -223,17 +167,11 @@ fn routes(layout: &Layout, side: Side) -> Vec<Route> {
         priority: address.is_ipv6().then_some(METRIC6),
         more: Vec::new(),
     };
-    let to_peer4 = Route {
-        scope: LINK,
-        source: Some(end.v4.to_string()),
-        ..route(peer.v4.into(), format!("{}/32", peer.v4))
-    };
+    let to_peer4 =
+        Route { scope: LINK, source: Some(end.v4.to_string()), ..route(peer.v4.into(), format!("{}/32", peer.v4)) };
     let to_peer6 = route(peer.v6.into(), format!("{}/128", peer.v6));
     let by_default = |address: IpAddr| match side {
-        Side::Agent => Route {
-            gateway: Some(address.to_string()),
-            ..route(address, "default".into())
-        },
+        Side::Agent => Route { gateway: Some(address.to_string()), ..route(address, "default".into()) },
         Side::Gate => Route {
             table: layout.table,
             kind: LOCAL,
@@ -242,23 +180,13 @@ fn routes(layout: &Layout, side: Side) -> Vec<Route> {
             ..route(address, "default".into())
         },
     };
-    vec![
-        to_peer4,
-        to_peer6,
-        by_default(peer.v4.into()),
-        by_default(peer.v6.into()),
-    ]
+    vec![to_peer4, to_peer6, by_default(peer.v4.into()), by_default(peer.v6.into())]
 }
 
 /// Whether the kernel made this route because of an address that is expected.
 fn comes_with_addresses(layout: &Layout, side: Side, route: &Route) -> bool {
     let end = layout.end(side);
-    let own = [
-        format!("{}/32", end.v4),
-        format!("{}/128", end.v6),
-        "::1/128".into(),
-        "ff00::/8".into(),
-    ];
+    let own = [format!("{}/32", end.v4), format!("{}/128", end.v6), "::1/128".into(), "ff00::/8".into()];
     let loopback = route.destination.starts_with("127.") && route.device.as_deref() == Some("lo");
     let of_kernel = route.protocol == KERNEL && route.gateway.is_none() && route.more.is_empty();
     of_kernel
@@ -283,14 +211,7 @@ fn routing_rules(layout: &Layout, side: Side) -> Vec<Rule> {
         rule("v6", 32766, MAIN_TABLE, None),
     ];
     if side == Side::Gate {
-        let to_listeners = |family| {
-            rule(
-                family,
-                layout.rule_priority,
-                layout.table,
-                Some(&layout.gate.device),
-            )
-        };
+        let to_listeners = |family| rule(family, layout.rule_priority, layout.table, Some(&layout.gate.device));
         rules.extend([to_listeners("v4"), to_listeners("v6")]);
     }
     rules
@@ -303,11 +224,7 @@ fn is_multicast_default(rule: &Rule) -> bool {
         "v6 multicast" => MAIN_TABLE,
         _ => return false,
     };
-    rule.priority == 32767
-        && rule.table == table
-        && rule.action == 1
-        && rule.device.is_none()
-        && rule.more.is_empty()
+    rule.priority == 32767 && rule.table == table && rule.action == 1 && rule.device.is_none() && rule.more.is_empty()
 }
 
 fn neighbours(layout: &Layout, side: Side) -> Vec<Neighbour> {
@@ -322,13 +239,11 @@ fn neighbours(layout: &Layout, side: Side) -> Vec<Neighbour> {
 
 fn sysctls(layout: &Layout, side: Side, found: &BTreeMap<String, String>) -> Vec<String> {
     let expected = sysctl::expected(layout, side);
-    let wrong = expected
-        .into_iter()
-        .filter_map(|(path, value)| match found.get(&path) {
-            Some(there) if *there == value => None,
-            Some(there) => Some(format!("{path} is {there:?}, not {value:?}")),
-            None => Some(format!("{path} was not read")),
-        });
+    let wrong = expected.into_iter().filter_map(|(path, value)| match found.get(&path) {
+        Some(there) if *there == value => None,
+        Some(there) => Some(format!("{path} is {there:?}, not {value:?}")),
+        None => Some(format!("{path} was not read")),
+    });
     wrong.collect()
 }
 
@@ -350,25 +265,14 @@ fn packet_rules(layout: &Layout, side: Side, state: &State) -> Vec<String> {
 }
 
 fn listeners(layout: &Layout, side: Side) -> Vec<Listener> {
-    let on = |protocol: i32, at: SocketAddr| Listener {
-        protocol: protocol as u8,
-        at,
-        device: 0,
-    };
+    let on = |protocol: i32, at: SocketAddr| Listener { protocol: protocol as u8, at, device: 0 };
     let (tcp, dns): (Vec<SocketAddr>, Vec<SocketAddr>) = match side {
-        Side::Gate => (
-            [layout.transparent(), layout.explicit()].concat(),
-            layout.dns().to_vec(),
-        ),
+        Side::Gate => ([layout.transparent(), layout.explicit()].concat(), layout.dns().to_vec()),
         Side::Agent => {
             let at = |address: &IpAddr| SocketAddr::new(*address, layout.dns_port);
-            (
-                Vec::new(),
-                layout.loopback_resolvers.iter().map(at).collect(),
-            )
+            (Vec::new(), layout.loopback_resolvers.iter().map(at).collect())
         }
     };
     let tcp = tcp.iter().chain(&dns).map(|at| on(libc::IPPROTO_TCP, *at));
-    tcp.chain(dns.iter().map(|at| on(libc::IPPROTO_UDP, *at)))
-        .collect()
+    tcp.chain(dns.iter().map(|at| on(libc::IPPROTO_UDP, *at))).collect()
 }

@@ -42,28 +42,13 @@ impl Counters {
 
 /// Reads the counters. The caller needs CAP_NET_ADMIN over the namespaces, and may be outside of them.
 pub fn counters(airlock: &Airlock) -> Result<Counters, SurveyError> {
-    Ok(Counters {
-        agent: read(airlock, Side::Agent)?,
-        gate: read(airlock, Side::Gate)?,
-    })
+    Ok(Counters { agent: read(airlock, Side::Agent)?, gate: read(airlock, Side::Gate)? })
 }
 
 fn read(airlock: &Airlock, side: Side) -> Result<BTreeMap<Class, u64>, SurveyError> {
-    let request = nft(
-        NetfilterProtoFamily::Unspec,
-        NfTablesMessage::GetObject(Vec::new()),
-    );
-    let fail = |source: WireError| SurveyError::Dump {
-        what: "counters",
-        side,
-        source,
-    };
-    let dump = airlock
-        .desks
-        .of(side)
-        .netfilter
-        .dump(&request)
-        .map_err(fail)?;
+    let request = nft(NetfilterProtoFamily::Unspec, NfTablesMessage::GetObject(Vec::new()));
+    let fail = |source: WireError| SurveyError::Dump { what: "counters", side, source };
+    let dump = airlock.desks.of(side).netfilter.dump(&request).map_err(fail)?;
     Ok(dump
         .into_iter()
         .filter_map(|message| match message.inner {
@@ -79,9 +64,7 @@ fn counter(nlas: &[DefaultNla]) -> Option<(Class, u64)> {
     let name = value(2)?;
     let class = Class::named(std::str::from_utf8(&name).ok()?.trim_end_matches('\0'))?;
     let data = value(4)?;
-    let packets = NlasIterator::new(&data[..])
-        .filter_map(Result::ok)
-        .find(|nla| nla.kind() == 2)?;
+    let packets = NlasIterator::new(&data[..]).filter_map(Result::ok).find(|nla| nla.kind() == 2)?;
     Some((class, u64::from_be_bytes(*packets.value().first_chunk()?)))
 }
 

@@ -59,22 +59,18 @@ impl EnterError {
     /// What to do about it.
     pub fn hint(&self) -> Option<&'static str> {
         match self {
-            EnterError::NoUserNamespaces {
-                errno: Errno::ENOSPC,
-            } => Some("sysctl user.max_user_namespaces=15000, or run as root"),
-            EnterError::NoUserNamespaces {
-                errno: Errno::EPERM,
-            } => Some("sysctl kernel.unprivileged_userns_clone=1, or run as root"),
+            EnterError::NoUserNamespaces { errno: Errno::ENOSPC } => {
+                Some("sysctl user.max_user_namespaces=15000, or run as root")
+            }
+            EnterError::NoUserNamespaces { errno: Errno::EPERM } => {
+                Some("sysctl kernel.unprivileged_userns_clone=1, or run as root")
+            }
             EnterError::NoUserNamespaces { .. } => Some("run as root"),
-            EnterError::AppArmor { .. } => Some(
-                "sysctl kernel.apparmor_restrict_unprivileged_userns=0, or an AppArmor profile that allows userns",
-            ),
-            EnterError::Network {
-                errno: Errno::ENOSPC,
-            } => Some("sysctl user.max_net_namespaces=15000"),
-            EnterError::Network {
-                errno: Errno::EINVAL,
-            } => Some("a kernel with CONFIG_NET_NS"),
+            EnterError::AppArmor { .. } => {
+                Some("sysctl kernel.apparmor_restrict_unprivileged_userns=0, or an AppArmor profile that allows userns")
+            }
+            EnterError::Network { errno: Errno::ENOSPC } => Some("sysctl user.max_net_namespaces=15000"),
+            EnterError::Network { errno: Errno::EINVAL } => Some("a kernel with CONFIG_NET_NS"),
             _ => None,
         }
     }
@@ -127,9 +123,7 @@ fn write(path: &'static str, text: &str) -> Result<(), EnterError> {
 }
 
 fn open(path: &'static str) -> Result<OwnedFd, EnterError> {
-    File::open(path)
-        .map(OwnedFd::from)
-        .map_err(|source| EnterError::Open { path, source })
+    File::open(path).map(OwnedFd::from).map_err(|source| EnterError::Open { path, source })
 }
 
 #[cfg(test)]
@@ -138,22 +132,10 @@ mod tests {
 
     #[test]
     fn a_refusal_under_apparmors_restriction_is_told_apart() {
-        assert!(matches!(
-            refused(Errno::EPERM, true),
-            EnterError::AppArmor { .. }
-        ));
-        assert!(matches!(
-            refused(Errno::EACCES, true),
-            EnterError::AppArmor { .. }
-        ));
-        assert!(matches!(
-            refused(Errno::EPERM, false),
-            EnterError::NoUserNamespaces { .. }
-        ));
-        assert!(matches!(
-            refused(Errno::ENOSPC, true),
-            EnterError::NoUserNamespaces { .. }
-        ));
+        assert!(matches!(refused(Errno::EPERM, true), EnterError::AppArmor { .. }));
+        assert!(matches!(refused(Errno::EACCES, true), EnterError::AppArmor { .. }));
+        assert!(matches!(refused(Errno::EPERM, false), EnterError::NoUserNamespaces { .. }));
+        assert!(matches!(refused(Errno::ENOSPC, true), EnterError::NoUserNamespaces { .. }));
     }
 
     #[test]

@@ -66,51 +66,17 @@ pub enum FlattenError {
 impl Airlock {
     /// Takes it apart.
     pub fn flatten(self) -> (AirlockIndex, Vec<OwnedFd>) {
-        let mut parts: Vec<(Role, OwnedFd)> = vec![
-            (Role::Namespace(Side::Agent), self.agent),
-            (Role::Namespace(Side::Gate), self.gate),
-        ];
+        let mut parts: Vec<(Role, OwnedFd)> =
+            vec![(Role::Namespace(Side::Agent), self.agent), (Role::Namespace(Side::Gate), self.gate)];
         parts.extend(self.user.map(|fd| (Role::User, fd)));
-        parts.extend(
-            self.listeners
-                .transparent
-                .into_iter()
-                .map(|it| (Role::Transparent, it.into())),
-        );
-        parts.extend(
-            self.listeners
-                .explicit
-                .into_iter()
-                .map(|it| (Role::Explicit, it.into())),
-        );
-        parts.extend(
-            self.listeners
-                .dns_udp
-                .into_iter()
-                .map(|it| (Role::DnsUdp, it.into())),
-        );
-        parts.extend(
-            self.listeners
-                .dns_tcp
-                .into_iter()
-                .map(|it| (Role::DnsTcp, it.into())),
-        );
+        parts.extend(self.listeners.transparent.into_iter().map(|it| (Role::Transparent, it.into())));
+        parts.extend(self.listeners.explicit.into_iter().map(|it| (Role::Explicit, it.into())));
+        parts.extend(self.listeners.dns_udp.into_iter().map(|it| (Role::DnsUdp, it.into())));
+        parts.extend(self.listeners.dns_tcp.into_iter().map(|it| (Role::DnsTcp, it.into())));
         parts.extend(self.listeners.nflog.into_iter().map(|it| (Role::Nflog, it)));
-        parts.extend(
-            self.watches
-                .0
-                .into_iter()
-                .map(|it| (Role::Watch(it.side, it.source), it.fd)),
-        );
-        parts.extend(
-            self.sysctls
-                .into_iter()
-                .map(|it| (Role::Sysctl(it.side, it.path, it.expected), it.fd)),
-        );
-        for (side, desk) in [
-            (Side::Agent, self.desks.agent),
-            (Side::Gate, self.desks.gate),
-        ] {
+        parts.extend(self.watches.0.into_iter().map(|it| (Role::Watch(it.side, it.source), it.fd)));
+        parts.extend(self.sysctls.into_iter().map(|it| (Role::Sysctl(it.side, it.path, it.expected), it.fd)));
+        for (side, desk) in [(Side::Agent, self.desks.agent), (Side::Gate, self.desks.gate)] {
             parts.push((Role::RouteDesk(side), desk.route.into()));
             parts.push((Role::NetfilterDesk(side), desk.netfilter.into()));
             parts.push((Role::DiagDesk(side), desk.diag.into()));
@@ -122,10 +88,7 @@ impl Airlock {
     /// Puts it together again.
     pub fn rebuild(index: AirlockIndex, fds: Vec<OwnedFd>) -> Result<Airlock, FlattenError> {
         if index.0.len() != fds.len() {
-            return Err(FlattenError::Count {
-                descriptors: fds.len(),
-                index: index.0.len(),
-            });
+            return Err(FlattenError::Count { descriptors: fds.len(), index: index.0.len() });
         }
         let mut parts = Parts::default();
         for (role, fd) in index.0.into_iter().zip(fds) {
@@ -162,12 +125,7 @@ impl Parts {
             Role::DnsTcp => self.dns_tcp.push(fd.into()),
             Role::Nflog => self.nflog.push(fd),
             Role::Watch(side, source) => self.watches.push(Watch { side, source, fd }),
-            Role::Sysctl(side, path, expected) => self.sysctls.push(Sysctl {
-                side,
-                path,
-                expected,
-                fd,
-            }),
+            Role::Sysctl(side, path, expected) => self.sysctls.push(Sysctl { side, path, expected, fd }),
             Role::RouteDesk(side) => self.route[side as usize] = Some(fd),
             Role::NetfilterDesk(side) => self.netfilter[side as usize] = Some(fd),
             Role::DiagDesk(side) => self.diag[side as usize] = Some(fd),
@@ -181,11 +139,7 @@ impl Parts {
         let [agent_diag, gate_diag] = self.diag;
         for side in Side::BOTH {
             for source in [Source::Route, Source::Rules] {
-                if !self
-                    .watches
-                    .iter()
-                    .any(|watch| watch.side == side && watch.source == source)
-                {
+                if !self.watches.iter().any(|watch| watch.side == side && watch.source == source) {
                     return Err(FlattenError::Missing("watches"));
                 }
             }
@@ -212,22 +166,10 @@ impl Parts {
 }
 
 fn both<T>(found: Vec<T>, what: &'static str) -> Result<Vec<T>, FlattenError> {
-    if found.len() == 2 {
-        Ok(found)
-    } else {
-        Err(FlattenError::Missing(what))
-    }
+    if found.len() == 2 { Ok(found) } else { Err(FlattenError::Missing(what)) }
 }
 
-fn desk(
-    route: Option<OwnedFd>,
-    netfilter: Option<OwnedFd>,
-    diag: Option<OwnedFd>,
-) -> Result<Desk, FlattenError> {
+fn desk(route: Option<OwnedFd>, netfilter: Option<OwnedFd>, diag: Option<OwnedFd>) -> Result<Desk, FlattenError> {
     let open = |fd: Option<OwnedFd>| fd.map(Wire::from).ok_or(FlattenError::Missing("desks"));
-    Ok(Desk {
-        route: open(route)?,
-        netfilter: open(netfilter)?,
-        diag: open(diag)?,
-    })
+    Ok(Desk { route: open(route)?, netfilter: open(netfilter)?, diag: open(diag)? })
 }

@@ -129,25 +129,18 @@ impl Layout {
 
     /// Where the workload finds the explicit proxy.
     pub fn explicit(&self) -> [SocketAddr; 2] {
-        [IpAddr::V4(self.gate.v4), IpAddr::V6(self.gate.v6)]
-            .map(|address| SocketAddr::new(address, self.explicit_port))
+        [IpAddr::V4(self.gate.v4), IpAddr::V6(self.gate.v6)].map(|address| SocketAddr::new(address, self.explicit_port))
     }
 
     /// Where TPROXY delivers.
     pub fn transparent(&self) -> [SocketAddr; 2] {
-        [
-            IpAddr::V4(Ipv4Addr::LOCALHOST),
-            IpAddr::V6(Ipv6Addr::LOCALHOST),
-        ]
-        .map(|address| SocketAddr::new(address, self.transparent_port))
+        [IpAddr::V4(Ipv4Addr::LOCALHOST), IpAddr::V6(Ipv6Addr::LOCALHOST)]
+            .map(|address| SocketAddr::new(address, self.transparent_port))
     }
 
     /// Where the gate's own DNS sockets are bound: any address, both families.
     pub fn dns(&self) -> [SocketAddr; 2] {
-        [
-            IpAddr::V4(Ipv4Addr::UNSPECIFIED),
-            IpAddr::V6(Ipv6Addr::UNSPECIFIED),
-        ]
-        .map(|address| SocketAddr::new(address, self.dns_port))
+        [IpAddr::V4(Ipv4Addr::UNSPECIFIED), IpAddr::V6(Ipv6Addr::UNSPECIFIED)]
+            .map(|address| SocketAddr::new(address, self.dns_port))
     }
 }

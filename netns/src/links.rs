@@ -14,9 +14,7 @@ use netlink_packet_route::link::{InfoData, InfoVeth, LinkMessage};
 use netlink_packet_route::neighbour::{NeighbourAttribute, NeighbourMessage, NeighbourState};
 use netlink_packet_route::route::{RouteMessage, RouteScope, RouteType};
 use netlink_packet_route::rule::{RuleAction, RuleAttribute, RuleMessage};
-use rtnetlink::{
-    AddressMessageBuilder, LinkMessageBuilder, LinkUnspec, LinkVeth, RouteMessageBuilder,
-};
+use rtnetlink::{AddressMessageBuilder, LinkMessageBuilder, LinkUnspec, LinkVeth, RouteMessageBuilder};
 
 use crate::layout::{End, Layout, Side};
 
@@ -56,23 +54,13 @@ pub(crate) fn veth(layout: &Layout, agent: BorrowedFd<'_>) -> Request {
         .arp(false)
         .multicast(false)
         .build();
-    request(
-        MAKE_VETH,
-        &layout.gate.device,
-        CREATE,
-        Message::NewLink(message),
-    )
+    request(MAKE_VETH, &layout.gate.device, CREATE, Message::NewLink(message))
 }
 
 /// Removes a device that came with the namespace.
 pub(crate) fn remove(index: u32, name: &str) -> Request {
     let message = LinkUnspec::new_with_index(index).build();
-    request(
-        "remove a fallback device",
-        name,
-        0,
-        Message::DelLink(message),
-    )
+    request("remove a fallback device", name, 0, Message::DelLink(message))
 }
 
 /// Everything else in one namespace.
@@ -85,19 +73,10 @@ pub(crate) fn requests(layout: &Layout, side: Side) -> Vec<Request> {
         without_arp(end),
         neighbour(end, peer, peer.v4.into()),
         neighbour(end, peer, peer.v6.into()),
-        route4(
-            end,
-            on_link(end.index)
-                .destination_prefix(peer.v4, 32)
-                .pref_source(end.v4)
-                .build(),
-        ),
+        route4(end, on_link(end.index).destination_prefix(peer.v4, 32).pref_source(end.v4).build()),
         route6(
             end,
-            RouteMessageBuilder::<Ipv6Addr>::new()
-                .output_interface(end.index)
-                .destination_prefix(peer.v6, 128)
-                .build(),
+            RouteMessageBuilder::<Ipv6Addr>::new().output_interface(end.index).destination_prefix(peer.v6, 128).build(),
         ),
     ];
     requests.extend(match side {
@@ -108,14 +87,8 @@ pub(crate) fn requests(layout: &Layout, side: Side) -> Vec<Request> {
 }
 
 fn default_routes(end: &End, peer: &End) -> Vec<Request> {
-    let v4 = RouteMessageBuilder::<Ipv4Addr>::new()
-        .output_interface(end.index)
-        .gateway(peer.v4)
-        .build();
-    let v6 = RouteMessageBuilder::<Ipv6Addr>::new()
-        .output_interface(end.index)
-        .gateway(peer.v6)
-        .build();
+    let v4 = RouteMessageBuilder::<Ipv4Addr>::new().output_interface(end.index).gateway(peer.v4).build();
+    let v6 = RouteMessageBuilder::<Ipv6Addr>::new().output_interface(end.index).gateway(peer.v6).build();
     vec![route4(end, v4), route6(end, v6)]
 }
 
@@ -135,28 +108,13 @@ fn everything_is_local(layout: &Layout) -> Vec<Request> {
     vec![
         rule(layout, AddressFamily::Inet),
         rule(layout, AddressFamily::Inet6),
-        request(
-            "route everything to listeners",
-            "lo",
-            CREATE,
-            Message::NewRoute(v4),
-        ),
-        request(
-            "route everything to listeners (IPv6)",
-            "lo",
-            CREATE,
-            Message::NewRoute(v6),
-        ),
+        request("route everything to listeners", "lo", CREATE, Message::NewRoute(v4)),
+        request("route everything to listeners (IPv6)", "lo", CREATE, Message::NewRoute(v6)),
     ]
 }
 
 fn request(step: &'static str, device: &str, flags: u16, message: Message) -> Request {
-    Request {
-        step,
-        device: device.to_owned(),
-        flags,
-        message,
-    }
+    Request { step, device: device.to_owned(), flags, message }
 }
 
 fn up(device: &str, index: u32) -> Request {
@@ -166,79 +124,41 @@ fn up(device: &str, index: u32) -> Request {
 
 /// Up, and the two flags that veth does not take at its creation.
 fn without_arp(end: &End) -> Request {
-    let message = LinkUnspec::new_with_index(end.index)
-        .up()
-        .arp(false)
-        .multicast(false)
-        .build();
+    let message = LinkUnspec::new_with_index(end.index).up().arp(false).multicast(false).build();
     request("set the link up", &end.device, 0, Message::SetLink(message))
 }
 
 /// A single address: no prefix route, no broadcast, no duplicate detection.
 fn address(end: &End, address: IpAddr) -> Request {
     let mut message: AddressMessage = match address {
-        IpAddr::V4(v4) => AddressMessageBuilder::<Ipv4Addr>::new()
-            .index(end.index)
-            .address(v4, 32)
-            .build(),
-        IpAddr::V6(v6) => AddressMessageBuilder::<Ipv6Addr>::new()
-            .index(end.index)
-            .address(v6, 128)
-            .build(),
+        IpAddr::V4(v4) => AddressMessageBuilder::<Ipv4Addr>::new().index(end.index).address(v4, 32).build(),
+        IpAddr::V6(v6) => AddressMessageBuilder::<Ipv6Addr>::new().index(end.index).address(v6, 128).build(),
     };
     let flags = AddressFlags::Nodad | AddressFlags::Noprefixroute;
     message.attributes.push(AddressAttribute::Flags(flags));
-    request(
-        "add the address",
-        &end.device,
-        CREATE,
-        Message::NewAddress(message),
-    )
+    request("add the address", &end.device, CREATE, Message::NewAddress(message))
 }
 
 fn neighbour(end: &End, peer: &End, address: IpAddr) -> Request {
     let mut message = NeighbourMessage::default();
-    message.header.family = if address.is_ipv4() {
-        AddressFamily::Inet
-    } else {
-        AddressFamily::Inet6
-    };
+    message.header.family = if address.is_ipv4() { AddressFamily::Inet } else { AddressFamily::Inet6 };
     message.header.ifindex = end.index;
     message.header.state = NeighbourState::Permanent;
-    message.attributes = vec![
-        NeighbourAttribute::Destination(address.into()),
-        NeighbourAttribute::LinkLayerAddress(peer.mac.to_vec()),
-    ];
-    request(
-        "add the permanent neighbour",
-        &end.device,
-        CREATE,
-        Message::NewNeighbour(message),
-    )
+    message.attributes =
+        vec![NeighbourAttribute::Destination(address.into()), NeighbourAttribute::LinkLayerAddress(peer.mac.to_vec())];
+    request("add the permanent neighbour", &end.device, CREATE, Message::NewNeighbour(message))
 }
 
 fn on_link(index: u32) -> RouteMessageBuilder<Ipv4Addr> {
-    RouteMessageBuilder::<Ipv4Addr>::new()
-        .output_interface(index)
-        .scope(RouteScope::Link)
+    RouteMessageBuilder::<Ipv4Addr>::new().output_interface(index).scope(RouteScope::Link)
 }
 
 fn route4(end: &End, message: RouteMessage) -> Request {
-    request(
-        "add the route",
-        &end.device,
-        CREATE,
-        Message::NewRoute(message),
-    )
+    request("add the route", &end.device, CREATE, Message::NewRoute(message))
 }
 
 fn route6(end: &End, message: RouteMessage) -> Request {
-    request(
-        "add the route (IPv6)",
-        &end.device,
-        CREATE,
-        Message::NewRoute(message),
-    )
+    request("add the route (IPv6)", &end.device, CREATE, Message::NewRoute(message))
 }
 
 fn rule(layout: &Layout, family: AddressFamily) -> Request {
@@ -250,10 +170,5 @@ fn rule(layout: &Layout, family: AddressFamily) -> Request {
         RuleAttribute::Priority(layout.rule_priority),
         RuleAttribute::Table(layout.table),
     ];
-    request(
-        "add the routing rule",
-        &layout.gate.device,
-        CREATE,
-        Message::NewRule(message),
-    )
+    request("add the routing rule", &layout.gate.device, CREATE, Message::NewRule(message))
 }

@@ -5,9 +5,7 @@ use std::os::fd::OwnedFd;
 use std::time::Duration;
 
 use netlink_packet_core::NetlinkPayload;
-use netlink_packet_netfilter::nflog::{
-    ConfigCmd, ConfigMode, PacketNla, Timeout, ULogMessage, config_request,
-};
+use netlink_packet_netfilter::nflog::{ConfigCmd, ConfigMode, PacketNla, Timeout, ULogMessage, config_request};
 use netlink_packet_netfilter::{NetfilterMessage, NetfilterMessageInner, NetfilterProtoFamily};
 use nix::sys::socket::SockProtocol;
 use serde::{Deserialize, Serialize};
@@ -45,11 +43,7 @@ pub struct Refusal {
 /// Opens an NFLOG socket in the current network namespace, bound to the layout's group.
 pub(crate) fn open(layout: &Layout) -> Result<OwnedFd, WireError> {
     let wire = Wire::open(SockProtocol::NetlinkNetFilter)?;
-    let nlas = vec![
-        ConfigCmd::Bind.into(),
-        ConfigMode::new_packet(SNAPPED).into(),
-        Timeout::from(HELD_BACK).into(),
-    ];
+    let nlas = vec![ConfigCmd::Bind.into(), ConfigMode::new_packet(SNAPPED).into(), Timeout::from(HELD_BACK).into()];
     let request = config_request(NetfilterProtoFamily::Unspec, layout.log_group, nlas);
     let NetlinkPayload::InnerMessage(message) = request.payload else {
         return Err(WireError::Malformed("a request without a message".into()));
@@ -63,10 +57,7 @@ pub(crate) fn open(layout: &Layout) -> Result<OwnedFd, WireError> {
 /// Reads one datagram of an NFLOG socket. What cannot be read as a packet is left out.
 pub fn parse(datagram: &[u8]) -> Vec<Refusal> {
     let messages = wire::parse::<NetfilterMessage>(datagram).unwrap_or_default();
-    messages
-        .into_iter()
-        .filter_map(|message| refusal(message.payload))
-        .collect()
+    messages.into_iter().filter_map(|message| refusal(message.payload)).collect()
 }
 
 fn refusal(payload: NetlinkPayload<NetfilterMessage>) -> Option<Refusal> {
@@ -111,25 +102,11 @@ fn describe_v4(packet: &[u8]) -> Refusal {
         Some(libc::IPPROTO_IGMP) => Class::Membership,
         _ => Class::Other4,
     };
-    let later_fragment =
-        bytes(packet, 6).is_some_and(|field| u16::from_be_bytes(field) & 0x1fff != 0);
-    let header = packet
-        .first()
-        .map_or(0, |byte| usize::from(byte & 0x0f) * 4);
-    let payload = if later_fragment {
-        None
-    } else {
-        packet.get(header..)
-    };
+    let later_fragment = bytes(packet, 6).is_some_and(|field| u16::from_be_bytes(field) & 0x1fff != 0);
+    let header = packet.first().map_or(0, |byte| usize::from(byte & 0x0f) * 4);
+    let payload = if later_fragment { None } else { packet.get(header..) };
     let (source_port, port) = ports(protocol, payload);
-    Refusal {
-        class,
-        protocol,
-        source: address(12),
-        source_port,
-        destination: address(16),
-        port,
-    }
+    Refusal { class, protocol, source: address(12), source_port, destination: address(16), port }
 }
 
 fn describe_v6(packet: &[u8]) -> Refusal {
@@ -142,14 +119,7 @@ fn describe_v6(packet: &[u8]) -> Refusal {
         _ => Class::Other6,
     };
     let (source_port, port) = ports(protocol, payload);
-    Refusal {
-        class,
-        protocol,
-        source: address(8),
-        source_port,
-        destination: address(24),
-        port,
-    }
+    Refusal { class, protocol, source: address(8), source_port, destination: address(24), port }
 }
 
 fn past_extension_headers(packet: &[u8]) -> (Option<u8>, Option<&[u8]>) {
@@ -157,10 +127,9 @@ fn past_extension_headers(packet: &[u8]) -> (Option<u8>, Option<&[u8]>) {
     let mut rest = packet.get(40..);
     for _ in 0..MOST_HEADERS {
         let length = match (protocol.map(i32::from), rest) {
-            (
-                Some(libc::IPPROTO_HOPOPTS | libc::IPPROTO_ROUTING | libc::IPPROTO_DSTOPTS),
-                Some(header),
-            ) => header.get(1).map(|units| (usize::from(*units) + 1) * 8),
+            (Some(libc::IPPROTO_HOPOPTS | libc::IPPROTO_ROUTING | libc::IPPROTO_DSTOPTS), Some(header)) => {
+                header.get(1).map(|units| (usize::from(*units) + 1) * 8)
+            }
             (Some(libc::IPPROTO_FRAGMENT), Some(_)) => Some(8),
             _ => return (protocol, rest),
         };
@@ -173,19 +142,12 @@ fn past_extension_headers(packet: &[u8]) -> (Option<u8>, Option<&[u8]>) {
 fn ports(protocol: Option<u8>, payload: Option<&[u8]>) -> (Option<u16>, Option<u16>) {
     let has_ports = matches!(
         protocol.map(i32::from),
-        Some(
-            libc::IPPROTO_TCP
-                | libc::IPPROTO_UDP
-                | libc::IPPROTO_SCTP
-                | libc::IPPROTO_DCCP
-                | libc::IPPROTO_UDPLITE
-        )
+        Some(libc::IPPROTO_TCP | libc::IPPROTO_UDP | libc::IPPROTO_SCTP | libc::IPPROTO_DCCP | libc::IPPROTO_UDPLITE)
     );
     match payload {
-        Some(payload) if has_ports => (
-            bytes(payload, 0).map(u16::from_be_bytes),
-            bytes(payload, 2).map(u16::from_be_bytes),
-        ),
+        Some(payload) if has_ports => {
+            (bytes(payload, 0).map(u16::from_be_bytes), bytes(payload, 2).map(u16::from_be_bytes))
+        }
         _ => (None, None),
     }
 }
@@ -195,14 +157,7 @@ fn bytes<const N: usize>(packet: &[u8], at: usize) -> Option<[u8; N]> {
 }
 
 fn nothing(class: Class) -> Refusal {
-    Refusal {
-        class,
-        protocol: None,
-        source: None,
-        source_port: None,
-        destination: None,
-        port: None,
-    }
+    Refusal { class, protocol: None, source: None, source_port: None, destination: None, port: None }
 }
 
 #[cfg(test)]
@@ -210,9 +165,7 @@ mod tests {
     use super::*;
 
     fn udp4() -> Vec<u8> {
-        let mut packet = vec![
-            0x45, 0, 0, 32, 0, 0, 0, 0, 64, 17, 0, 0, 28, 0, 0, 2, 11, 0, 0, 1,
-        ];
+        let mut packet = vec![0x45, 0, 0, 32, 0, 0, 0, 0, 64, 17, 0, 0, 28, 0, 0, 2, 11, 0, 0, 1];
         packet.extend([0x30, 0x39, 0x01, 0xbb, 0, 12, 0, 0, 1, 2, 3, 4]);
         packet
     }
@@ -231,10 +184,7 @@ mod tests {
         let refusal = describe(&udp4());
         assert_eq!(refusal.class, Class::Udp4);
         assert_eq!(refusal.destination, Some("11.0.0.1".parse().unwrap()));
-        assert_eq!(
-            (refusal.source_port, refusal.port),
-            (Some(12345), Some(443))
-        );
+        assert_eq!((refusal.source_port, refusal.port), (Some(12345), Some(443)));
     }
 
     #[test]

@@ -62,21 +62,14 @@ pub(crate) fn prepare(side: Side) -> Result<Vec<Sysctl>, BuildError> {
         ensure(side, path, value)?;
     }
     let of_all = device_settings("all");
-    let whole = WHOLE
-        .into_iter()
-        .map(|(path, value)| (path.to_owned(), value));
-    whole
-        .chain(of_all)
-        .map(|(path, value)| ensure(side, path, value))
-        .collect()
+    let whole = WHOLE.into_iter().map(|(path, value)| (path.to_owned(), value));
+    whole.chain(of_all).map(|(path, value)| ensure(side, path, value)).collect()
 }
 
 /// The same for the veth, which exists now.
 pub(crate) fn of_device(layout: &Layout, side: Side) -> Result<Vec<Sysctl>, BuildError> {
     let settings = device_settings(&layout.end(side).device);
-    settings
-        .map(|(path, value)| ensure(side, path, value))
-        .collect()
+    settings.map(|(path, value)| ensure(side, path, value)).collect()
 }
 
 /// Reads a setting through its descriptor.
@@ -87,12 +80,8 @@ pub(crate) fn read(file: impl AsFd) -> std::io::Result<String> {
 }
 
 fn device_settings(device: &str) -> impl Iterator<Item = (String, &'static str)> {
-    let v4 = DEVICE4
-        .into_iter()
-        .map(move |(name, value)| (format!("net/ipv4/conf/{device}/{name}"), value));
-    let v6 = DEVICE6
-        .into_iter()
-        .map(move |(name, value)| (format!("net/ipv6/conf/{device}/{name}"), value));
+    let v4 = DEVICE4.into_iter().map(move |(name, value)| (format!("net/ipv4/conf/{device}/{name}"), value));
+    let v6 = DEVICE6.into_iter().map(move |(name, value)| (format!("net/ipv6/conf/{device}/{name}"), value));
     v4.chain(v6)
 }
 
@@ -104,44 +93,25 @@ fn ensure(side: Side, path: String, value: &str) -> Result<Sysctl, BuildError> {
         if read(&file)? != value {
             // An empty bitmap is written as an empty line.
             let line = format!("{value}\n");
-            OpenOptions::new()
-                .write(true)
-                .open(full)?
-                .write_all(line.as_bytes())?;
+            OpenOptions::new().write(true).open(full)?.write_all(line.as_bytes())?;
         }
         Ok(file.into())
     };
     match made() {
-        Ok(fd) => Ok(Sysctl {
-            side,
-            path,
-            expected: value.to_owned(),
-            fd,
-        }),
+        Ok(fd) => Ok(Sysctl { side, path, expected: value.to_owned(), fd }),
         Err(source) => Err(failed(side, &path, &source)),
     }
 }
 
 fn failed(side: Side, path: &str, source: &std::io::Error) -> BuildError {
-    let errno = source
-        .raw_os_error()
-        .map_or(Errno::UnknownErrno, Errno::from_raw);
-    BuildError::Sysctl {
-        side,
-        path: path.to_owned(),
-        errno,
-    }
+    let errno = source.raw_os_error().map_or(Errno::UnknownErrno, Errno::from_raw);
+    BuildError::Sysctl { side, path: path.to_owned(), errno }
 }
 
 /// What every watched setting must be.
 pub(crate) fn expected(layout: &Layout, side: Side) -> Vec<(String, String)> {
     let devices = ["all", layout.end(side).device.as_str()];
     let of_devices = devices.into_iter().flat_map(device_settings);
-    let of_all = WHOLE
-        .into_iter()
-        .map(|(path, value)| (path.to_owned(), value));
-    of_devices
-        .chain(of_all)
-        .map(|(path, value)| (path, value.to_owned()))
-        .collect()
+    let of_all = WHOLE.into_iter().map(|(path, value)| (path.to_owned(), value));
+    of_devices.chain(of_all).map(|(path, value)| (path, value.to_owned())).collect()
 }

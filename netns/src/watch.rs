@@ -104,44 +104,26 @@ impl Watches {
     /// The watch over links and routes of this namespace.
     pub(crate) fn route(&self, side: Side) -> &Watch {
         let wanted = |watch: &&Watch| watch.side == side && watch.source == Source::Route;
-        self.0
-            .iter()
-            .find(wanted)
-            .expect("both namespaces have a watch over routes")
+        self.0.iter().find(wanted).expect("both namespaces have a watch over routes")
     }
 
     /// All changes that were announced so far and not read yet. It never waits.
     pub fn drain(&self, layout: &Layout) -> Vec<Change> {
-        self.0
-            .iter()
-            .flat_map(|watch| watch.drain(layout))
-            .collect()
+        self.0.iter().flat_map(|watch| watch.drain(layout)).collect()
     }
 }
 
 impl Watch {
     /// Opens both watches in the current network namespace.
     pub(crate) fn open_both(side: Side) -> Result<[Watch; 2], WireError> {
-        let groups = ROUTE_GROUPS
-            .iter()
-            .fold(0, |mask, group| mask | 1 << (*group as u32 - 1));
+        let groups = ROUTE_GROUPS.iter().fold(0, |mask, group| mask | 1 << (*group as u32 - 1));
         Ok([
             Watch::open(side, Source::Route, SockProtocol::NetlinkRoute, groups)?,
-            Watch::open(
-                side,
-                Source::Rules,
-                SockProtocol::NetlinkNetFilter,
-                RULES_GROUP,
-            )?,
+            Watch::open(side, Source::Rules, SockProtocol::NetlinkNetFilter, RULES_GROUP)?,
         ])
     }
 
-    fn open(
-        side: Side,
-        source: Source,
-        protocol: SockProtocol,
-        groups: u32,
-    ) -> Result<Watch, WireError> {
+    fn open(side: Side, source: Source, protocol: SockProtocol, groups: u32) -> Result<Watch, WireError> {
         let fd = wire::open(protocol, groups)?;
         wire::set_nonblocking(&fd)?;
         // More room is better, but not needed: a lost notification is a change, never silence.
@@ -161,8 +143,7 @@ impl Watch {
                 // The kernel says so once and then goes on with what it still has.
                 Err(Errno::ENOBUFS) => changes.push(self.lost()),
                 Err(errno) => {
-                    changes
-                        .push(self.change(Kind::Unreadable, format!("the socket failed: {errno}")));
+                    changes.push(self.change(Kind::Unreadable, format!("the socket failed: {errno}")));
                     return changes;
                 }
             }
@@ -191,10 +172,7 @@ impl Watch {
     pub(crate) fn wait(&self, limit: Duration) -> Result<bool, WireError> {
         let timeout = PollTimeout::try_from(limit).unwrap_or(PollTimeout::MAX);
         let mut fds = [PollFd::new(self.fd.as_fd(), PollFlags::POLLIN)];
-        let ready = poll(&mut fds, timeout).map_err(|errno| WireError::Socket {
-            call: "poll",
-            errno,
-        })?;
+        let ready = poll(&mut fds, timeout).map_err(|errno| WireError::Socket { call: "poll", errno })?;
         if ready > 0 {
             self.discard();
         }
@@ -211,11 +189,7 @@ impl Watch {
     }
 
     fn change(&self, kind: Kind, what: String) -> Change {
-        Change {
-            side: self.side,
-            kind,
-            what,
-        }
+        Change { side: self.side, kind, what }
     }
 
     fn route_change(&self, layout: &Layout, kind: u16, bytes: &[u8]) -> Option<Change> {
@@ -231,11 +205,7 @@ impl Watch {
         };
         match &message {
             // The kernel repeats a link's state on many occasions. One that is as it must be is no news.
-            Message::NewLink(link)
-                if conform::link(layout, self.side, &route::link(link)).is_empty() =>
-            {
-                None
-            }
+            Message::NewLink(link) if conform::link(layout, self.side, &route::link(link)).is_empty() => None,
             // Entries that the kernel makes and drops by itself lead nowhere but to the peer.
             Message::NewNeighbour(neighbour) | Message::DelNeighbour(neighbour)
                 if is_cache(layout, self.side, neighbour) =>
@@ -314,17 +284,13 @@ fn split(mut datagram: &[u8]) -> impl Iterator<Item = Result<(u16, &[u8]), Strin
             return None;
         }
         let header = datagram.first_chunk::<16>();
-        let length = header.map_or(0, |header| {
-            u32::from_ne_bytes([header[0], header[1], header[2], header[3]]) as usize
-        });
-        let Some((header, bytes)) = header.filter(|_| length >= 16).zip(datagram.get(..length))
-        else {
+        let length =
+            header.map_or(0, |header| u32::from_ne_bytes([header[0], header[1], header[2], header[3]]) as usize);
+        let Some((header, bytes)) = header.filter(|_| length >= 16).zip(datagram.get(..length)) else {
             datagram = &[];
             return Some(Err("a notification cut short".into()));
         };
-        datagram = datagram
-            .get(length.next_multiple_of(4)..)
-            .unwrap_or_default();
+        datagram = datagram.get(length.next_multiple_of(4)..).unwrap_or_default();
         Some(Ok((u16::from_ne_bytes([header[4], header[5]]), bytes)))
     })
 }

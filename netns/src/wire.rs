@@ -7,13 +7,11 @@ use std::cell::{Cell, RefCell};
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 
 use netlink_packet_core::{
-    NLM_F_ACK, NLM_F_DUMP, NLM_F_DUMP_INTR, NLM_F_REQUEST, NetlinkDeserializable, NetlinkMessage,
-    NetlinkPayload, NetlinkSerializable,
+    NLM_F_ACK, NLM_F_DUMP, NLM_F_DUMP_INTR, NLM_F_REQUEST, NetlinkDeserializable, NetlinkMessage, NetlinkPayload,
+    NetlinkSerializable,
 };
 use nix::errno::Errno;
-use nix::sys::socket::{
-    self, AddressFamily, MsgFlags, NetlinkAddr, SockFlag, SockProtocol, SockType, sockopt,
-};
+use nix::sys::socket::{self, AddressFamily, MsgFlags, NetlinkAddr, SockFlag, SockProtocol, SockType, sockopt};
 use nix::sys::time::TimeVal;
 use thiserror::Error;
 
@@ -84,12 +82,7 @@ impl Wire {
         let first = self.take_sequence(count);
         let mut bytes = Vec::new();
         for (sequence, (flags, body)) in (first..).zip(requests) {
-            append(
-                &mut bytes,
-                sequence,
-                flags | NLM_F_REQUEST | NLM_F_ACK,
-                body,
-            );
+            append(&mut bytes, sequence, flags | NLM_F_REQUEST | NLM_F_ACK, body);
         }
         self.send(&bytes)?;
         self.collect_acks::<T>(first, count)
@@ -124,9 +117,7 @@ impl Wire {
     where
         T: NetlinkSerializable + NetlinkDeserializable,
     {
-        Ok(self
-            .dump_once(body, NLM_F_ACK)?
-            .and_then(|mut answers| answers.pop()))
+        Ok(self.dump_once(body, NLM_F_ACK)?.and_then(|mut answers| answers.pop()))
     }
 
     fn dump_once<T>(&self, body: T, flags: u16) -> Result<Option<Vec<T>>, WireError>
@@ -158,11 +149,7 @@ impl Wire {
         }
     }
 
-    fn collect_acks<T: NetlinkDeserializable>(
-        &self,
-        first: u32,
-        count: usize,
-    ) -> Result<(), WireError> {
+    fn collect_acks<T: NetlinkDeserializable>(&self, first: u32, count: usize) -> Result<(), WireError> {
         let mut missing = count;
         let mut failure = None;
         while missing > 0 {
@@ -200,31 +187,21 @@ impl Wire {
 
     fn send(&self, bytes: &[u8]) -> Result<(), WireError> {
         let sent = socket::send(self.socket.as_raw_fd(), bytes, MsgFlags::empty());
-        sent.map(drop).map_err(|errno| WireError::Socket {
-            call: "send on netlink",
-            errno,
-        })
+        sent.map(drop).map_err(|errno| WireError::Socket { call: "send on netlink", errno })
     }
 
     fn receive<T: NetlinkDeserializable>(&self) -> Result<Vec<NetlinkMessage<T>>, WireError> {
         let mut buffer = self.buffer.borrow_mut();
         buffer.resize(DATAGRAM, 0);
         let length = socket::recv(self.socket.as_raw_fd(), &mut buffer, MsgFlags::empty())
-            .map_err(|errno| WireError::Socket {
-                call: "receive on netlink",
-                errno,
-            })?;
+            .map_err(|errno| WireError::Socket { call: "receive on netlink", errno })?;
         parse(&buffer[..length])
     }
 }
 
 impl From<OwnedFd> for Wire {
     fn from(socket: OwnedFd) -> Self {
-        Wire {
-            socket,
-            sequence: Cell::new(1),
-            buffer: RefCell::default(),
-        }
+        Wire { socket, sequence: Cell::new(1), buffer: RefCell::default() }
     }
 }
 
@@ -243,15 +220,9 @@ impl AsFd for Wire {
 /// Opens and binds a netlink socket in the current network namespace, subscribed to `groups` (a mask).
 pub(crate) fn open(protocol: SockProtocol, groups: u32) -> Result<OwnedFd, WireError> {
     let fail = |call| move |errno| WireError::Socket { call, errno };
-    let socket = socket::socket(
-        AddressFamily::Netlink,
-        SockType::Raw,
-        SockFlag::SOCK_CLOEXEC,
-        protocol,
-    )
-    .map_err(fail("netlink socket"))?;
-    socket::bind(socket.as_raw_fd(), &NetlinkAddr::new(0, groups))
-        .map_err(fail("bind netlink socket"))?;
+    let socket = socket::socket(AddressFamily::Netlink, SockType::Raw, SockFlag::SOCK_CLOEXEC, protocol)
+        .map_err(fail("netlink socket"))?;
+    socket::bind(socket.as_raw_fd(), &NetlinkAddr::new(0, groups)).map_err(fail("bind netlink socket"))?;
     // The kernel answers at once; a socket that stays silent must not hang the builder.
     socket::setsockopt(&socket, sockopt::ReceiveTimeout, &TimeVal::new(5, 0))
         .map_err(fail("time limit of netlink socket"))?;
@@ -259,13 +230,11 @@ pub(crate) fn open(protocol: SockProtocol, groups: u32) -> Result<OwnedFd, WireE
 }
 
 /// Splits a datagram into its messages.
-pub(crate) fn parse<T: NetlinkDeserializable>(
-    mut bytes: &[u8],
-) -> Result<Vec<NetlinkMessage<T>>, WireError> {
+pub(crate) fn parse<T: NetlinkDeserializable>(mut bytes: &[u8]) -> Result<Vec<NetlinkMessage<T>>, WireError> {
     let mut messages = Vec::new();
     while !bytes.is_empty() {
-        let message = NetlinkMessage::<T>::deserialize(bytes)
-            .map_err(|error| WireError::Malformed(error.to_string()))?;
+        let message =
+            NetlinkMessage::<T>::deserialize(bytes).map_err(|error| WireError::Malformed(error.to_string()))?;
         let length = (message.header.length as usize).next_multiple_of(4);
         if length == 0 {
             return Err(WireError::Malformed("a message without length".into()));
@@ -277,12 +246,7 @@ pub(crate) fn parse<T: NetlinkDeserializable>(
 }
 
 /// Appends one message with its header.
-pub(crate) fn append<T: NetlinkSerializable>(
-    bytes: &mut Vec<u8>,
-    sequence: u32,
-    flags: u16,
-    body: T,
-) {
+pub(crate) fn append<T: NetlinkSerializable>(bytes: &mut Vec<u8>, sequence: u32, flags: u16, body: T) {
     let mut message = NetlinkMessage::new(Default::default(), NetlinkPayload::InnerMessage(body));
     message.header.flags = flags;
     message.header.sequence_number = sequence;
@@ -293,10 +257,7 @@ pub(crate) fn append<T: NetlinkSerializable>(
 }
 
 fn refused(index: usize, code: i32) -> WireError {
-    WireError::Refused {
-        index,
-        errno: Errno::from_raw(code.abs()),
-    }
+    WireError::Refused { index, errno: Errno::from_raw(code.abs()) }
 }
 
 /// Makes reads return at once.
@@ -304,8 +265,5 @@ pub(crate) fn set_nonblocking(socket: &OwnedFd) -> Result<(), WireError> {
     use nix::fcntl::{FcntlArg, OFlag, fcntl};
     fcntl(socket, FcntlArg::F_SETFL(OFlag::O_NONBLOCK))
         .map(drop)
-        .map_err(|errno| WireError::Socket {
-            call: "set a netlink socket non-blocking",
-            errno,
-        })
+        .map_err(|errno| WireError::Socket { call: "set a netlink socket non-blocking", errno })
 }

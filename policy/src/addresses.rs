@@ -43,29 +43,21 @@ pub fn classify(address: IpAddr) -> Class {
 /// The IPv4 addresses inside `address`, for the forms that embed one.
 pub fn embedded(address: Ipv6Addr) -> impl Iterator<Item = Ipv4Addr> {
     let bits = address.to_bits();
-    EMBEDDING
-        .iter()
-        .filter(move |(block, _)| block.contains(&address))
-        .map(move |(_, form)| {
-            Ipv4Addr::from_bits(match form {
-                Form::Low => bits as u32,
-                Form::SixToFour => (bits >> 80) as u32,
-                Form::Teredo => !(bits as u32),
-                Form::Split => {
-                    (((bits >> 64) as u32 & 0xffff) << 16) | ((bits >> 40) as u32 & 0xffff)
-                }
-            })
+    EMBEDDING.iter().filter(move |(block, _)| block.contains(&address)).map(move |(_, form)| {
+        Ipv4Addr::from_bits(match form {
+            Form::Low => bits as u32,
+            Form::SixToFour => (bits >> 80) as u32,
+            Form::Teredo => !(bits as u32),
+            Form::Split => (((bits >> 64) as u32 & 0xffff) << 16) | ((bits >> 40) as u32 & 0xffff),
         })
+    })
 }
 
 fn classify_v4(address: Ipv4Addr) -> Class {
     if lease::POOL.contains(&address) {
         return Class::Pool;
     }
-    match SPECIAL_V4
-        .iter()
-        .find(|(block, ..)| block.contains(&address))
-    {
+    match SPECIAL_V4.iter().find(|(block, ..)| block.contains(&address)) {
         None => Class::Public,
         Some((_, Kind::Host, _)) => Class::Host,
         Some((block, Kind::LinkLocal, _)) => Class::LinkLocal(IpNet::V4(*block)),
@@ -74,18 +66,13 @@ fn classify_v4(address: Ipv4Addr) -> Class {
 }
 
 fn classify_v6(address: Ipv6Addr) -> Class {
-    let own = match SPECIAL_V6
-        .iter()
-        .find(|(block, ..)| block.contains(&address))
-    {
+    let own = match SPECIAL_V6.iter().find(|(block, ..)| block.contains(&address)) {
         None => Class::Public,
         Some((_, Kind::Host, _)) => Class::Host,
         Some((block, Kind::LinkLocal, _)) => Class::LinkLocal(IpNet::V6(*block)),
         Some((block, Kind::Special, what)) => Class::Special(IpNet::V6(*block), what),
     };
-    embedded(address)
-        .map(|inner| classify(IpAddr::V4(inner)))
-        .fold(own, stricter)
+    embedded(address).map(|inner| classify(IpAddr::V4(inner))).fold(own, stricter)
 }
 
 fn stricter(own: Class, inner: Class) -> Class {
@@ -146,11 +133,7 @@ mod tests {
             "1000::1",
         ];
         for text in special {
-            assert!(
-                matches!(class(text), Class::Special(..)),
-                "{text} is {:?}",
-                class(text)
-            );
+            assert!(matches!(class(text), Class::Special(..)), "{text} is {:?}", class(text));
         }
     }
 
@@ -213,16 +196,9 @@ mod tests {
             "::ffff:168.63.129.16",
         ];
         for text in spellings {
-            assert!(
-                matches!(class(text), Class::Metadata(_)),
-                "{text} is {:?}",
-                class(text)
-            );
+            assert!(matches!(class(text), Class::Metadata(_)), "{text} is {:?}", class(text));
         }
-        let clouds: std::collections::HashSet<_> = METADATA
-            .iter()
-            .flat_map(|(_, clouds)| clouds.split(", "))
-            .collect();
+        let clouds: std::collections::HashSet<_> = METADATA.iter().flat_map(|(_, clouds)| clouds.split(", ")).collect();
         assert!(clouds.len() >= 5);
     }
 

@@ -40,11 +40,7 @@ pub fn resolvable(rules: &Rules, name: &Name) -> Result<(), Reason> {
 
 /// Whether every one of `addresses` may be dialled for `request`: those the name resolved to, or the literal itself.
 /// No address at all, or a request that is not allowed, is an error. The host's own public addresses are the dialler's to check.
-pub fn check_addresses(
-    rules: &Rules,
-    request: &Request,
-    addresses: &[IpAddr],
-) -> Result<(), Reason> {
+pub fn check_addresses(rules: &Rules, request: &Request, addresses: &[IpAddr]) -> Result<(), Reason> {
     let grant = match judge(rules, request)? {
         Verdict::Allow(grant) => grant,
         Verdict::Deny(reason) => return Err(reason),
@@ -59,9 +55,7 @@ pub fn check_addresses(
     {
         return Err(Reason::LiteralAddress);
     }
-    addresses
-        .iter()
-        .try_for_each(|address| check_address(rules, *address, request.port, grant.private))
+    addresses.iter().try_for_each(|address| check_address(rules, *address, request.port, grant.private))
 }
 
 fn judge(rules: &Rules, request: &Request) -> Result<Verdict, Reason> {
@@ -70,9 +64,7 @@ fn judge(rules: &Rules, request: &Request) -> Result<Verdict, Reason> {
     }
     deny_encrypted_dns(request)?;
     match &request.target {
-        Target::Lease(name) | Target::Named(name) => {
-            judge_name(rules, name, request.port, &request.seen)
-        }
+        Target::Lease(name) | Target::Named(name) => judge_name(rules, name, request.port, &request.seen),
         Target::Literal(address) => judge_literal(rules, *address, request.port, &request.seen),
     }
 }
@@ -83,20 +75,12 @@ fn deny_encrypted_dns(request: &Request) -> Result<(), Reason> {
         Target::Literal(address) => endpoints::is_resolver_address(*address),
     };
     let shown = match &request.seen {
-        Seen::Tls {
-            sni: Some(name), ..
+        Seen::Tls { sni: Some(name), .. } | Seen::Http { host: HttpHost::Name(name), .. } => {
+            endpoints::is_resolver_name(name)
         }
-        | Seen::Http {
-            host: HttpHost::Name(name),
-            ..
-        } => endpoints::is_resolver_name(name),
         _ => false,
     };
-    if target || shown || request.port == endpoints::DOT_PORT {
-        Err(Reason::DohEndpoint)
-    } else {
-        Ok(())
-    }
+    if target || shown || request.port == endpoints::DOT_PORT { Err(Reason::DohEndpoint) } else { Ok(()) }
 }
 
 fn judge_name(rules: &Rules, name: &Name, port: u16, seen: &Seen) -> Result<Verdict, Reason> {
@@ -106,37 +90,22 @@ fn judge_name(rules: &Rules, name: &Name, port: u16, seen: &Seen) -> Result<Verd
     let found = rules.index().name(name, port);
     let observe = rules.mode() == Mode::Observe;
     if !observe && found.rule(ANY).is_none() {
-        return Err(if found.named {
-            Reason::PortNotAllowed
-        } else {
-            Reason::NoRule
-        });
+        return Err(if found.named { Reason::PortNotAllowed } else { Reason::NoRule });
     }
     deny_disagreement(Some(name), port, seen)?;
     let fits = fitting(seen);
     match found.rule(fits) {
-        Some((rule, private)) => Ok(Verdict::Allow(Grant {
-            rule: rules.domains()[rule].origin.to_string(),
-            private,
-            observed: observe,
-        })),
-        None if observe => Ok(Verdict::Allow(Grant {
-            rule: OBSERVED.to_owned(),
-            private: false,
-            observed: true,
-        })),
+        Some((rule, private)) => {
+            Ok(Verdict::Allow(Grant { rule: rules.domains()[rule].origin.to_string(), private, observed: observe }))
+        }
+        None if observe => Ok(Verdict::Allow(Grant { rule: OBSERVED.to_owned(), private: false, observed: true })),
         None if *seen == Seen::Nothing => Ok(Verdict::Peek),
         None => Err(wrong_protocol(&found, seen)),
     }
 }
 
 /// An address has no name that others could disagree with, so whatever its range allows may be spoken.
-fn judge_literal(
-    rules: &Rules,
-    address: IpAddr,
-    port: u16,
-    seen: &Seen,
-) -> Result<Verdict, Reason> {
+fn judge_literal(rules: &Rules, address: IpAddr, port: u16, seen: &Seen) -> Result<Verdict, Reason> {
     let observe = rules.mode() == Mode::Observe;
     let class = classify(address);
     if class == Class::Pool {
@@ -151,11 +120,7 @@ fn judge_literal(
     };
     deny_disagreement_with_address(address, port, seen)?;
     check_address(rules, address, port, false)?;
-    Ok(Verdict::Allow(Grant {
-        rule,
-        private: false,
-        observed: observe,
-    }))
+    Ok(Verdict::Allow(Grant { rule, private: false, observed: observe }))
 }
 
 const OBSERVED: &str = "mode: observe";
@@ -173,11 +138,7 @@ fn fitting(seen: &Seen) -> &'static [Protocol] {
 
 fn wrong_protocol(found: &Found, seen: &Seen) -> Reason {
     let wants_tls = found.rule(&[Protocol::Auto, Protocol::Tls]).is_some();
-    if wants_tls && !matches!(seen, Seen::Tls { .. }) {
-        Reason::NotTls
-    } else {
-        Reason::NotHttp
-    }
+    if wants_tls && !matches!(seen, Seen::Tls { .. }) { Reason::NotTls } else { Reason::NotHttp }
 }
 
 /// All names that show must agree; where none shows, the lease or the CONNECT names it.
@@ -186,35 +147,19 @@ fn deny_disagreement(name: Option<&Name>, port: u16, seen: &Seen) -> Result<(), 
     match seen {
         Seen::Nothing | Seen::Opaque => Ok(()),
         Seen::Unparsable(_) => Err(Reason::Unparsable),
-        Seen::Tls {
-            sni: Some(shown), ..
-        } if !agrees(shown) => Err(Reason::NameMismatch),
-        Seen::Tls {
-            sni: None,
-            ech: true,
-        } => Err(Reason::NoName),
+        Seen::Tls { sni: Some(shown), .. } if !agrees(shown) => Err(Reason::NameMismatch),
+        Seen::Tls { sni: None, ech: true } => Err(Reason::NoName),
         Seen::Tls { .. } => Ok(()),
-        Seen::Http {
-            port: Some(shown), ..
-        } if *shown != port => Err(Reason::NameMismatch),
-        Seen::Http {
-            host: HttpHost::Name(shown),
-            ..
-        } if !agrees(shown) => Err(Reason::NameMismatch),
-        Seen::Http {
-            host: HttpHost::Address(_),
-            ..
-        } if name.is_some() => Err(Reason::NameMismatch),
+        Seen::Http { port: Some(shown), .. } if *shown != port => Err(Reason::NameMismatch),
+        Seen::Http { host: HttpHost::Name(shown), .. } if !agrees(shown) => Err(Reason::NameMismatch),
+        Seen::Http { host: HttpHost::Address(_), .. } if name.is_some() => Err(Reason::NameMismatch),
         Seen::Http { .. } => Ok(()),
     }
 }
 
 fn deny_disagreement_with_address(address: IpAddr, port: u16, seen: &Seen) -> Result<(), Reason> {
     match seen {
-        Seen::Http {
-            host: HttpHost::Address(shown),
-            ..
-        } if *shown != address => Err(Reason::NameMismatch),
+        Seen::Http { host: HttpHost::Address(shown), .. } if *shown != address => Err(Reason::NameMismatch),
         _ => deny_disagreement(None, port, seen),
     }
 }
@@ -233,13 +178,7 @@ fn check_address(rules: &Rules, address: IpAddr, port: u16, private: bool) -> Re
     if endpoints::is_resolver_address(address) {
         return Err(Reason::DohEndpoint);
     }
-    let covered = |counts: &dyn Fn(IpNet) -> bool| {
-        rules
-            .index()
-            .address(address, port, counts)
-            .rule(ANY)
-            .is_some()
-    };
+    let covered = |counts: &dyn Fn(IpNet) -> bool| rules.index().address(address, port, counts).rule(ANY).is_some();
     match classify(address) {
         Class::Public => Ok(()),
         Class::Host => Err(Reason::HostAddress),

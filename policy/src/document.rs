@@ -26,8 +26,7 @@ impl Document {
     /// Reads YAML. `source` is what errors and rules call the text: a path, or the name of a preset.
     pub fn parse(text: &str, source: &str) -> Result<Self, DocumentError> {
         let source = &error::printable(source);
-        let written = written::read(text)
-            .map_err(|problem| DocumentError::new(source, text, vec![problem]))?;
+        let written = written::read(text).map_err(|problem| DocumentError::new(source, text, vec![problem]))?;
         meant::check(written, source).map_err(|problems| DocumentError::new(source, text, problems))
     }
 

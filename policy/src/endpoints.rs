@@ -20,9 +20,7 @@ pub fn is_resolver_address(address: IpAddr) -> bool {
     let known = |address| RESOLVERS.addresses.contains(&address);
     match address {
         IpAddr::V4(_) => known(address),
-        IpAddr::V6(v6) => {
-            known(address) || addresses::embedded(v6).any(|inner| known(IpAddr::V4(inner)))
-        }
+        IpAddr::V6(v6) => known(address) || addresses::embedded(v6).any(|inner| known(IpAddr::V4(inner))),
     }
 }
 
@@ -39,9 +37,7 @@ static RESOLVERS: LazyLock<Resolvers> = LazyLock::new(|| Resolvers {
 
 fn lines() -> impl Iterator<Item = &'static str> {
     let text = include_str!("data/resolvers.txt");
-    text.lines()
-        .map(str::trim)
-        .filter(|line| !line.is_empty() && !line.starts_with('#'))
+    text.lines().map(str::trim).filter(|line| !line.is_empty() && !line.starts_with('#'))
 }
 
 #[cfg(test)]
@@ -52,10 +48,7 @@ mod tests {
     fn every_line_of_the_file_is_an_address_or_a_pattern() {
         assert!(lines().count() > 100);
         for line in lines() {
-            assert!(
-                line.parse::<IpAddr>().is_ok() || Pattern::parse(line).is_ok(),
-                "{line}"
-            );
+            assert!(line.parse::<IpAddr>().is_ok() || Pattern::parse(line).is_ok(), "{line}");
         }
     }
 
@@ -71,13 +64,7 @@ mod tests {
         ] {
             assert!(is_resolver_name(&Name::parse(text).expect(text)), "{text}");
         }
-        for text in [
-            "google.com",
-            "cloudflare.com",
-            "nextdns.io",
-            "quad9.net",
-            "mydns.google.example",
-        ] {
+        for text in ["google.com", "cloudflare.com", "nextdns.io", "quad9.net", "mydns.google.example"] {
             assert!(!is_resolver_name(&Name::parse(text).expect(text)), "{text}");
         }
         for text in ["8.8.8.8", "2606:4700:4700::1111", "::ffff:9.9.9.9"] {

@@ -32,10 +32,7 @@ impl Host {
     pub fn parse(text: &str) -> Result<Self, HostError> {
         if let Some(rest) = text.strip_prefix('[') {
             let inner = rest.strip_suffix(']').ok_or(HostError::Brackets)?;
-            return inner
-                .parse()
-                .map(|v6| Self::Address(IpAddr::V6(v6)))
-                .map_err(|_| HostError::Brackets);
+            return inner.parse().map(|v6| Self::Address(IpAddr::V6(v6))).map_err(|_| HostError::Brackets);
         }
         match text.parse() {
             Ok(v4) => Ok(Self::Address(IpAddr::V4(v4))),
@@ -90,18 +87,9 @@ mod tests {
 
     #[test]
     fn a_host_is_a_name_or_a_canonical_address() {
-        assert_eq!(
-            Host::parse("1.2.3.4"),
-            Ok(Host::Address([1, 2, 3, 4].into()))
-        );
-        assert_eq!(
-            Host::parse("[::1]").map(|h| h.to_string()),
-            Ok("[::1]".into())
-        );
-        assert_eq!(
-            Host::parse("A.example.").map(|h| h.to_string()),
-            Ok("a.example".into())
-        );
+        assert_eq!(Host::parse("1.2.3.4"), Ok(Host::Address([1, 2, 3, 4].into())));
+        assert_eq!(Host::parse("[::1]").map(|h| h.to_string()), Ok("[::1]".into()));
+        assert_eq!(Host::parse("A.example.").map(|h| h.to_string()), Ok("a.example".into()));
     }
 
     #[test]
@@ -126,24 +114,11 @@ mod tests {
 
     #[test]
     fn a_port_is_a_plain_number_from_1() {
-        assert_eq!(
-            Host::parse_with_port("a.example:22").map(|(_, p)| p),
-            Ok(Some(22))
-        );
-        assert_eq!(
-            Host::parse_with_port("[::1]:22").map(|(_, p)| p),
-            Ok(Some(22))
-        );
+        assert_eq!(Host::parse_with_port("a.example:22").map(|(_, p)| p), Ok(Some(22)));
+        assert_eq!(Host::parse_with_port("[::1]:22").map(|(_, p)| p), Ok(Some(22)));
         assert_eq!(Host::parse_with_port("[::1]").map(|(_, p)| p), Ok(None));
-        for text in [
-            "a.example:",
-            "a.example:0",
-            "a.example:65536",
-            "a.example:+1",
-            "a.example:1:2",
-            "::1",
-            "[::1]x:1",
-        ] {
+        for text in ["a.example:", "a.example:0", "a.example:65536", "a.example:+1", "a.example:1:2", "::1", "[::1]x:1"]
+        {
             assert!(Host::parse_with_port(text).is_err(), "{text}");
         }
     }

@@ -41,11 +41,7 @@ pub struct Full;
 impl Leases {
     /// An empty table. The first /16 of the pool holds the gate and the agent and is never leased, so a pool longer than /15 leases nothing.
     pub fn new(key: [u8; 32], pool: Ipv4Net) -> Self {
-        Self {
-            key,
-            pool: pool.trunc(),
-            table: RwLock::default(),
-        }
+        Self { key, pool: pool.trunc(), table: RwLock::default() }
     }
 
     /// The address that stands for `name`, new or the one it has.
@@ -95,9 +91,7 @@ impl Leases {
         const SKIPPED: u64 = 1 << 16;
         let pool_size = 1u64 << (32 - self.pool.prefix_len());
         let reserved_end = 2;
-        let size = pool_size
-            .checked_sub(SKIPPED + reserved_end)
-            .filter(|size| *size > 0)?;
+        let size = pool_size.checked_sub(SKIPPED + reserved_end).filter(|size| *size > 0)?;
         let first = u64::from(u32::from(self.pool.network())) + SKIPPED;
         let start = self.hash(name) % size;
         (0..size.min(2 * MOST as u64))
@@ -115,21 +109,11 @@ impl Leases {
 fn hmac(key: &[u8; 32], message: &[u8]) -> [u8; 32] {
     let pad = |with: u8| {
         let mut block = [with; 64];
-        block
-            .iter_mut()
-            .zip(key)
-            .for_each(|(byte, key)| *byte ^= key);
+        block.iter_mut().zip(key).for_each(|(byte, key)| *byte ^= key);
         block
     };
-    let inner = Sha256::new()
-        .chain_update(pad(0x36))
-        .chain_update(message)
-        .finalize();
-    Sha256::new()
-        .chain_update(pad(0x5c))
-        .chain_update(inner)
-        .finalize()
-        .into()
+    let inner = Sha256::new().chain_update(pad(0x36)).chain_update(message).finalize();
+    Sha256::new().chain_update(pad(0x5c)).chain_update(inner).finalize().into()
 }
 
 #[cfg(test)]
@@ -147,10 +131,7 @@ mod tests {
         assert_eq!(address, one.lease(&name("A.example.")));
         assert!(two.lease(&name("b.example")).is_ok());
         assert_eq!(address, two.lease(&name("a.example")));
-        assert_ne!(
-            address,
-            Leases::new([8; 32], POOL).lease(&name("a.example"))
-        );
+        assert_ne!(address, Leases::new([8; 32], POOL).lease(&name("a.example")));
     }
 
     #[test]
@@ -173,10 +154,7 @@ mod tests {
             assert!(seen.insert(address), "{address} was given twice");
         }
         assert_eq!(leases.lease(&name("one.more.example")), Err(Full));
-        assert!(
-            leases.lease(&name("n0.example")).is_ok(),
-            "known names still answer"
-        );
+        assert!(leases.lease(&name("n0.example")).is_ok(), "known names still answer");
         assert_eq!(leases.len(), MOST);
     }
 
@@ -185,9 +163,8 @@ mod tests {
         let pool: Ipv4Net = "28.0.0.0/15".parse().expect("a network");
         let leases = Leases::new([1; 32], pool);
         let room = (1usize << 16) - 2;
-        let given: std::collections::HashSet<_> = (0..room)
-            .map(|i| leases.lease(&name(&format!("n{i}.example"))).expect("room"))
-            .collect();
+        let given: std::collections::HashSet<_> =
+            (0..room).map(|i| leases.lease(&name(&format!("n{i}.example"))).expect("room")).collect();
         assert_eq!(given.len(), room);
         assert!(!given.contains(&leases.unleased_probe_address()));
         assert_eq!(leases.lease(&name("more.example")), Err(Full));
@@ -205,10 +182,7 @@ mod tests {
         let addresses: std::collections::HashSet<_> = std::thread::scope(|scope| {
             let ask = || leases.lease(&name("same.example")).expect("room");
             let threads: Vec<_> = (0..8).map(|_| scope.spawn(ask)).collect();
-            threads
-                .into_iter()
-                .map(|thread| thread.join().expect("no panic"))
-                .collect()
+            threads.into_iter().map(|thread| thread.join().expect("no panic")).collect()
         });
         assert_eq!((addresses.len(), leases.len()), (1, 1));
     }

@@ -9,9 +9,7 @@ use idna::uts46::{AsciiDenyList, DnsLength, Hyphens, Uts46};
 /// Underscores are allowed except in the last label: service names (`_http._tcp.example.com`) are asked for by ordinary
 /// DNS clients, and hosts with an underscore exist. Labels neither start nor end with a hyphen. Names that mean the
 /// machine itself (`localhost` and its kin) and spellings of addresses are no names.
-#[derive(
-    Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, serde::Serialize, serde::Deserialize,
-)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, serde::Serialize, serde::Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub struct Name(Arc<str>);
 
@@ -34,9 +32,7 @@ impl Name {
         if !bytes.is_ascii() {
             return Err(NameError("a name on the wire is ASCII"));
         }
-        Self::parse(
-            std::str::from_utf8(bytes).map_err(|_| NameError("a name on the wire is ASCII"))?,
-        )
+        Self::parse(std::str::from_utf8(bytes).map_err(|_| NameError("a name on the wire is ASCII"))?)
     }
 
     /// The canonical text.
@@ -74,19 +70,12 @@ fn to_ascii(text: &str) -> Result<Cow<'_, str>, NameError> {
         return Err(NameError("longer than 253 bytes"));
     }
     let plain = text.is_ascii()
-        && !text
-            .split('.')
-            .any(|label| label.len() >= 4 && label.as_bytes()[..4].eq_ignore_ascii_case(b"xn--"));
+        && !text.split('.').any(|label| label.len() >= 4 && label.as_bytes()[..4].eq_ignore_ascii_case(b"xn--"));
     if plain {
         return Ok(Cow::Borrowed(text));
     }
     Uts46::new()
-        .to_ascii(
-            text.as_bytes(),
-            AsciiDenyList::EMPTY,
-            Hyphens::Allow,
-            DnsLength::Ignore,
-        )
+        .to_ascii(text.as_bytes(), AsciiDenyList::EMPTY, Hyphens::Allow, DnsLength::Ignore)
         .map_err(|_| NameError("not valid under IDNA"))
 }
 
@@ -123,12 +112,8 @@ fn check_byte(byte: u8) -> Result<(), NameError> {
         b'a'..=b'z' | b'0'..=b'9' | b'-' | b'_' => Ok(()),
         0 => Err(NameError("a NUL byte")),
         1..=31 | 127 => Err(NameError("a control character")),
-        b'%' => Err(NameError(
-            "a percent sign: names are not percent-encoded here",
-        )),
-        b'*' => Err(NameError(
-            "a star stands only at the start of a pattern, as in `*.example.com`",
-        )),
+        b'%' => Err(NameError("a percent sign: names are not percent-encoded here")),
+        b'*' => Err(NameError("a star stands only at the start of a pattern, as in `*.example.com`")),
         b':' => Err(NameError("a colon: ports and IPv6 addresses go elsewhere")),
         b'/' => Err(NameError("a slash: a name has no path and no scheme")),
         b'@' => Err(NameError("an at sign: a name has no user")),
@@ -142,13 +127,9 @@ fn check_last(label: &str) -> Result<(), NameError> {
     if THIS_MACHINE.contains(&label) {
         return Err(NameError("it means this machine itself"));
     }
-    let hex = label
-        .strip_prefix("0x")
-        .is_some_and(|rest| rest.bytes().all(|b| b.is_ascii_hexdigit()));
+    let hex = label.strip_prefix("0x").is_some_and(|rest| rest.bytes().all(|b| b.is_ascii_hexdigit()));
     if hex || label.bytes().all(|b| b.is_ascii_digit()) {
-        return Err(NameError(
-            "the last label looks like a number, so it spells an address",
-        ));
+        return Err(NameError("the last label looks like a number, so it spells an address"));
     }
     if label.contains('_') {
         return Err(NameError("an underscore in the last label"));
@@ -192,30 +173,14 @@ mod tests {
 
     #[test]
     fn case_trailing_dot_and_idna_do_not_matter() {
-        for text in [
-            "Bücher.Example",
-            "bücher.example.",
-            "XN--BCHER-KVA.example",
-            "ｂücher。example。",
-        ] {
-            assert_eq!(
-                Name::parse(text).map(String::from),
-                Ok("xn--bcher-kva.example".to_owned()),
-                "{text}"
-            );
+        for text in ["Bücher.Example", "bücher.example.", "XN--BCHER-KVA.example", "ｂücher。example。"] {
+            assert_eq!(Name::parse(text).map(String::from), Ok("xn--bcher-kva.example".to_owned()), "{text}");
         }
     }
 
     #[test]
     fn names_of_this_machine_are_refused() {
-        for text in [
-            "localhost",
-            "LOCALHOST.",
-            "x.localhost",
-            "localhost.localdomain",
-            "ip6-loopback",
-            "localhost6",
-        ] {
+        for text in ["localhost", "LOCALHOST.", "x.localhost", "localhost.localdomain", "ip6-loopback", "localhost6"] {
             assert_eq!(refused(text), "it means this machine itself", "{text}");
         }
     }
@@ -235,11 +200,7 @@ mod tests {
             "１２７.０.０.１",
         ];
         for text in spellings {
-            assert_eq!(
-                refused(text),
-                "the last label looks like a number, so it spells an address",
-                "{text}"
-            );
+            assert_eq!(refused(text), "the last label looks like a number, so it spells an address", "{text}");
         }
     }
 
@@ -268,16 +229,7 @@ mod tests {
         assert!(Name::parse(&longest).is_ok());
         assert!(Name::parse(&format!("{longest}a")).is_err());
         assert!(Name::parse(&format!("{label}a.example")).is_err());
-        for text in [
-            "",
-            ".",
-            "..",
-            "a..b",
-            ".a",
-            "a..",
-            "-a.example",
-            "a-.example",
-        ] {
+        for text in ["", ".", "..", "a..b", ".a", "a..", "-a.example", "a-.example"] {
             assert!(Name::parse(text).is_err(), "{text}");
         }
         assert!(Name::parse("r3---sn-abc.example.com").is_ok());
@@ -287,10 +239,7 @@ mod tests {
     fn a_name_on_the_wire_is_ascii() {
         assert!(Name::from_wire("bücher.example".as_bytes()).is_err());
         assert!(Name::from_wire(&[b'a', 0xff]).is_err());
-        assert_eq!(
-            Name::from_wire(b"API.Example.").map(String::from),
-            Ok("api.example".to_owned())
-        );
+        assert_eq!(Name::from_wire(b"API.Example.").map(String::from), Ok("api.example".to_owned()));
     }
 
     #[test]

@@ -5,9 +5,7 @@ use std::{fmt, str::FromStr};
 use crate::{Name, NameError};
 
 /// A pattern of the policy: `example.com`, `*.example.com` or `.example.com`.
-#[derive(
-    Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, serde::Serialize, serde::Deserialize,
-)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, serde::Serialize, serde::Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub enum Pattern {
     /// `example.com`: this name and no other.
@@ -31,9 +29,7 @@ pub enum PatternError {
     #[error(transparent)]
     Name(#[from] NameError),
     /// A name that is never reached.
-    #[error(
-        "no rule can reach this name: `.invalid` names nothing, and `_egress.local` is the gate itself"
-    )]
+    #[error("no rule can reach this name: `.invalid` names nothing, and `_egress.local` is the gate itself")]
     Reserved,
 }
 
@@ -41,18 +37,12 @@ impl PatternError {
     /// What to write instead.
     pub fn hint(&self) -> Option<&'static str> {
         match self {
-            Self::Empty => Some(
-                "write a name, `*.example.com` for all names below one, or `.example.com` for both",
-            ),
-            Self::Everything => {
-                Some("name what is needed; `mode: observe` allows everything and records it")
-            }
+            Self::Empty => Some("write a name, `*.example.com` for all names below one, or `.example.com` for both"),
+            Self::Everything => Some("name what is needed; `mode: observe` allows everything and records it"),
             Self::Name(NameError(why)) if why.contains("colon") => {
                 Some("leave the scheme out, and write the port under `ports`")
             }
-            Self::Name(NameError(why)) if why.contains("address") => {
-                Some("addresses belong under `ip_ranges`")
-            }
+            Self::Name(NameError(why)) if why.contains("address") => Some("addresses belong under `ip_ranges`"),
             Self::Name(NameError(why)) if why.contains("this machine") => {
                 Some("loopback inside the bottle needs no rule, and the host's is never reached")
             }
@@ -76,11 +66,7 @@ impl Pattern {
         } else {
             Self::Exact(Name::parse(text)?)
         };
-        if pattern.name().is_reserved() {
-            Err(PatternError::Reserved)
-        } else {
-            Ok(pattern)
-        }
+        if pattern.name().is_reserved() { Err(PatternError::Reserved) } else { Ok(pattern) }
     }
 
     /// The name without the star or dot.
@@ -139,9 +125,7 @@ mod tests {
     use super::*;
 
     fn matches(pattern: &str, name: &str) -> bool {
-        Pattern::parse(pattern)
-            .expect(pattern)
-            .matches(&Name::parse(name).expect(name))
+        Pattern::parse(pattern).expect(pattern).matches(&Name::parse(name).expect(name))
     }
 
     #[test]

@@ -72,9 +72,7 @@ impl Reason {
             Self::NotHttp => "the client does not speak plain HTTP, which the rule requires",
             Self::Unparsable => "the client's first bytes could not be understood",
             Self::NoName => "the client hides or omits the server name",
-            Self::DohEndpoint => {
-                "it is a DNS-over-HTTPS or DNS-over-TLS endpoint, where lookups would go unseen"
-            }
+            Self::DohEndpoint => "it is a DNS-over-HTTPS or DNS-over-TLS endpoint, where lookups would go unseen",
             Self::PrivateAddress => "the address is private or special",
             Self::MetadataAddress => "the address is a cloud metadata service",
             Self::HostAddress => "the address is the host's own, loopback or link-local",
@@ -116,10 +114,7 @@ mod tests {
             Limit,
         ];
         for reason in all {
-            assert_eq!(
-                serde_json::to_string(&reason).expect("a unit variant"),
-                format!("\"{}\"", reason.code())
-            );
+            assert_eq!(serde_json::to_string(&reason).expect("a unit variant"), format!("\"{}\"", reason.code()));
         }
     }
 }

@@ -21,9 +21,7 @@ pub use rule::{DomainRule, List, Origin, Protocol, RangeRule};
 use crate::document::{Document, DocumentError};
 
 /// What happens to a destination that no rule names.
-#[derive(
-    Clone, Copy, Debug, Default, PartialEq, Eq, Hash, serde::Serialize, serde::Deserialize,
-)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, serde::Serialize, serde::Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Mode {
     /// It is denied.
@@ -72,9 +70,7 @@ impl RulesError {
         match self {
             Self::Document(_) => None,
             Self::Flag(error) => error.hint(),
-            Self::ModesDiffer(..) => {
-                Some("policies that are united must say the same mode, or leave it out")
-            }
+            Self::ModesDiffer(..) => Some("policies that are united must say the same mode, or leave it out"),
         }
     }
 }
@@ -82,18 +78,9 @@ impl RulesError {
 impl Rules {
     /// Unites documents: everything that one of them allows is allowed. No document means no egress.
     pub fn from_documents(documents: &[Document]) -> Result<Self, RulesError> {
-        let mode = documents
-            .iter()
-            .map(Document::mode)
-            .try_fold(None, same_mode)?;
-        let domains = documents
-            .iter()
-            .flat_map(|document| document.domains().iter().cloned())
-            .collect();
-        let ranges = documents
-            .iter()
-            .flat_map(|document| document.ranges().iter().cloned())
-            .collect();
+        let mode = documents.iter().map(Document::mode).try_fold(None, same_mode)?;
+        let domains = documents.iter().flat_map(|document| document.domains().iter().cloned()).collect();
+        let ranges = documents.iter().flat_map(|document| document.ranges().iter().cloned()).collect();
         Ok(Self::new(mode, domains, ranges))
     }
 
@@ -115,10 +102,7 @@ impl Rules {
     /// The rules that `--allow` flags mean: `NAME[:PORT]` (TLS, port 443), `tls://NAME[:PORT]`, `http://NAME[:PORT]`
     /// (plain HTTP, port 80), `tcp://NAME:PORT`. Several flags unite.
     pub fn allow_flags<S: AsRef<str>>(flags: &[S]) -> Result<Self, RulesError> {
-        let domains = flags
-            .iter()
-            .map(|flag| flags::parse(flag.as_ref()))
-            .collect::<Result<_, _>>()?;
+        let domains = flags.iter().map(|flag| flags::parse(flag.as_ref())).collect::<Result<_, _>>()?;
         Ok(Self::new(None, domains, Vec::new()))
     }
 
@@ -142,10 +126,7 @@ impl Rules {
 
     /// [`Rules::digest`] in lower-case hex.
     pub fn digest_hex(&self) -> String {
-        self.digest
-            .iter()
-            .map(|byte| format!("{byte:02x}"))
-            .collect()
+        self.digest.iter().map(|byte| format!("{byte:02x}")).collect()
     }
 
     /// The rules about names, in the order written.
@@ -178,20 +159,9 @@ impl Rules {
     }
 
     fn new(mode: Option<Mode>, domains: Vec<DomainRule>, ranges: Vec<RangeRule>) -> Self {
-        let digest = Sha256::digest(canonical::meaning(
-            mode.unwrap_or_default(),
-            &domains,
-            &ranges,
-        ))
-        .into();
+        let digest = Sha256::digest(canonical::meaning(mode.unwrap_or_default(), &domains, &ranges)).into();
         let index = Index::new(&domains, &ranges);
-        Self {
-            mode,
-            domains,
-            ranges,
-            index,
-            digest,
-        }
+        Self { mode, domains, ranges, index, digest }
     }
 }
 

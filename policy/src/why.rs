@@ -33,12 +33,7 @@ pub fn why(rules: &Rules, request: &Request) -> Explanation {
         Verdict::Deny(reason) | Verdict::Escalate(reason) => Some(remedy(rules, request, reason)),
         Verdict::Allow(_) | Verdict::Peek => None,
     };
-    Explanation {
-        request: request.clone(),
-        verdict,
-        rule,
-        edit,
-    }
+    Explanation { request: request.clone(), verdict, rule, edit }
 }
 
 /// The request that `NAME[:PORT]`, `ADDRESS[:PORT]` or `[V6][:PORT]` asks about, before any byte was seen. The port is 443 if left out.
@@ -51,21 +46,14 @@ pub fn ask(text: &str) -> Result<Request, HostError> {
         Host::Name(name) => Target::Lease(name),
         Host::Address(address) => Target::Literal(address),
     };
-    Ok(Request {
-        target,
-        port: port.unwrap_or(443),
-        seen: Seen::Nothing,
-    })
+    Ok(Request { target, port: port.unwrap_or(443), seen: Seen::Nothing })
 }
 
 fn matching_rule(rules: &Rules, request: &Request) -> Option<String> {
     let (Target::Lease(name) | Target::Named(name)) = &request.target else {
         return None;
     };
-    let rule = rules
-        .domains()
-        .iter()
-        .find(|rule| rule.pattern.matches(name) && rule.ports.contains(request.port));
+    let rule = rules.domains().iter().find(|rule| rule.pattern.matches(name) && rule.ports.contains(request.port));
     rule.map(|rule| rule.origin.to_string())
 }
 
@@ -78,9 +66,7 @@ impl fmt::Display for Explanation {
         }
         let rule = self.rule.as_deref().unwrap_or_default();
         match &self.verdict {
-            Verdict::Allow(grant) if grant.observed => {
-                write!(f, ": allowed and recorded ({rule})")?
-            }
+            Verdict::Allow(grant) if grant.observed => write!(f, ": allowed and recorded ({rule})")?,
             Verdict::Allow(_) => write!(f, ": allowed by {rule}")?,
             Verdict::Peek => write!(
                 f,
@@ -127,10 +113,7 @@ ip_ranges:
             answer(POLICY, "db.example.com:5432"),
             "db.example.com:5432: allowed by domains[1] at agent.yaml:5:5"
         );
-        assert_eq!(
-            answer(POLICY, "10.20.1.1:5432"),
-            "10.20.1.1:5432: allowed by ip_ranges[0] at agent.yaml:9:5"
-        );
+        assert_eq!(answer(POLICY, "10.20.1.1:5432"), "10.20.1.1:5432: allowed by ip_ranges[0] at agent.yaml:9:5");
         assert!(
             answer(POLICY, "a.example.com")
                 .starts_with("a.example.com:443: allowed by domains[0] at agent.yaml:3:5, if")
@@ -146,46 +129,28 @@ ip_ranges:
 
     #[test]
     fn an_apex_that_a_star_misses_is_told_so() {
-        assert!(answer(POLICY, "example.com").contains(
-            "domains[0] at agent.yaml:3:5: write `.example.com` instead of `*.example.com`"
-        ));
+        assert!(
+            answer(POLICY, "example.com")
+                .contains("domains[0] at agent.yaml:3:5: write `.example.com` instead of `*.example.com`")
+        );
     }
 
     #[test]
     fn another_port_of_a_rule_is_added_to_it() {
-        assert!(
-            answer(POLICY, "a.example.com:8443")
-                .contains("domains[0] at agent.yaml:3:5: add 8443 to its `ports`")
-        );
-        assert!(
-            answer(POLICY, "10.20.1.1:22")
-                .contains("ip_ranges[0] at agent.yaml:9:5: add 22 to its `ports`")
-        );
+        assert!(answer(POLICY, "a.example.com:8443").contains("domains[0] at agent.yaml:3:5: add 8443 to its `ports`"));
+        assert!(answer(POLICY, "10.20.1.1:22").contains("ip_ranges[0] at agent.yaml:9:5: add 22 to its `ports`"));
     }
 
     #[test]
     fn an_address_gets_an_exact_range() {
-        assert!(
-            answer(POLICY, "192.168.7.7:22")
-                .contains("- cidr: \"192.168.7.7/32\"\n    ports: [22]")
-        );
+        assert!(answer(POLICY, "192.168.7.7:22").contains("- cidr: \"192.168.7.7/32\"\n    ports: [22]"));
         assert!(answer(POLICY, "169.254.169.254:80").contains("- cidr: \"169.254.169.254/32\""));
     }
 
     #[test]
     fn what_no_edit_changes_says_so() {
-        for question in [
-            "127.0.0.1:80",
-            "28.1.2.3",
-            "dns.google",
-            "1.1.1.1",
-            "a.example.com:853",
-            "x.invalid",
-        ] {
-            assert!(
-                answer(POLICY, question).contains("no edit of the policy"),
-                "{question}"
-            );
+        for question in ["127.0.0.1:80", "28.1.2.3", "dns.google", "1.1.1.1", "a.example.com:853", "x.invalid"] {
+            assert!(answer(POLICY, question).contains("no edit of the policy"), "{question}");
         }
     }
 }

@@ -3,26 +3,23 @@
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use bottle_policy::{
-    HttpHost, Leases, Name, Pattern, Reason, Request, Rules, Seen, Target, Verdict,
-    check_addresses, decide, lease, resolvable, rules::Protocol, why,
+    HttpHost, Leases, Name, Pattern, Reason, Request, Rules, Seen, Target, Verdict, check_addresses, decide, lease,
+    resolvable, rules::Protocol, why,
 };
 use proptest::prelude::*;
 
 /// Few labels, so that names, patterns and rules meet.
 fn a_name() -> impl Strategy<Value = Name> {
-    prop::collection::vec(
-        prop::sample::select(vec!["a", "b", "c-d", "e_f", "xn--bcher-kva"]),
-        0..4,
+    prop::collection::vec(prop::sample::select(vec!["a", "b", "c-d", "e_f", "xn--bcher-kva"]), 0..4).prop_map(
+        |labels| {
+            let text: String = labels.iter().flat_map(|label| [*label, "."]).collect();
+            Name::parse(&(text + "example")).expect("made of good labels")
+        },
     )
-    .prop_map(|labels| {
-        let text: String = labels.iter().flat_map(|label| [*label, "."]).collect();
-        Name::parse(&(text + "example")).expect("made of good labels")
-    })
 }
 
 fn a_pattern() -> impl Strategy<Value = String> {
-    (prop::sample::select(vec!["", "*.", "."]), a_name())
-        .prop_map(|(prefix, name)| format!("{prefix}{name}"))
+    (prop::sample::select(vec!["", "*.", "."]), a_name()).prop_map(|(prefix, name)| format!("{prefix}{name}"))
 }
 
 fn a_port() -> impl Strategy<Value = u16> {
@@ -51,10 +48,7 @@ fn a_range() -> impl Strategy<Value = String> {
         "127.0.0.0/8",
     ]);
     (net, prop::option::of(a_port())).prop_map(|(net, port)| {
-        format!(
-            "{{cidr: '{net}', ports: {}}}",
-            port.map_or("null".to_owned(), |p| format!("[{p}]"))
-        )
+        format!("{{cidr: '{net}', ports: {}}}", port.map_or("null".to_owned(), |p| format!("[{p}]")))
     })
 }
 
@@ -103,11 +97,8 @@ fn a_request() -> impl Strategy<Value = Request> {
 }
 
 fn policy(mode: &str, domains: &[String], ranges: &[String]) -> Rules {
-    let text = format!(
-        "version: 1\nmode: {mode}\ndomains: [{}]\nip_ranges: [{}]\n",
-        domains.join(", "),
-        ranges.join(", ")
-    );
+    let text =
+        format!("version: 1\nmode: {mode}\ndomains: [{}]\nip_ranges: [{}]\n", domains.join(", "), ranges.join(", "));
     Rules::from_text(&text, "x").expect(&text)
 }
 

@@ -32,10 +32,7 @@ ip_ranges:
     ports: [53, 443]
 "#;
     let rules = rules(text);
-    assert_eq!(
-        (rules.mode(), rules.domains().len(), rules.ranges().len()),
-        (Mode::Enforce, 3, 5)
-    );
+    assert_eq!((rules.mode(), rules.domains().len(), rules.ranges().len()), (Mode::Enforce, 3, 5));
 }
 
 #[test]
@@ -72,10 +69,7 @@ fn the_digest_is_of_the_meaning() {
 
 #[test]
 fn the_digest_of_nothing_is_fixed() {
-    assert_eq!(
-        Rules::deny_all().meaning(),
-        r#"{"domains":[],"ip_ranges":[],"mode":"enforce","version":1}"#
-    );
+    assert_eq!(Rules::deny_all().meaning(), r#"{"domains":[],"ip_ranges":[],"mode":"enforce","version":1}"#);
     assert_eq!(Rules::deny_all().digest(), rules("version: 1\n").digest());
 }
 
@@ -86,10 +80,7 @@ fn canonical_texts_are_those_of_rfc_8785() {
     );
     for text in [rules.to_canonical(), rules.meaning()] {
         let value: serde_json::Value = serde_json::from_str(&text).expect("JSON");
-        assert_eq!(
-            serde_json_canonicalizer::to_string(&value).expect("canonical"),
-            text
-        );
+        assert_eq!(serde_json_canonicalizer::to_string(&value).expect("canonical"), text);
     }
 }
 
@@ -99,21 +90,16 @@ fn the_canonical_form_carries_everything_places_included() {
         .unite(Rules::allow_flags(&["tcp://db.example:5432"]).expect("a good flag"))
         .expect("one mode");
     let after = Rules::from_canonical(&before.to_canonical()).expect("what was written is read");
-    assert_eq!(
-        (after.domains(), after.ranges(), after.mode()),
-        (before.domains(), before.ranges(), before.mode())
-    );
+    assert_eq!((after.domains(), after.ranges(), after.mode()), (before.domains(), before.ranges(), before.mode()));
     assert_eq!(after.digest(), before.digest());
     let question = why::ask("x.a.example").expect("a name");
-    assert_eq!(
-        why::why(&after, &question).rule.as_deref(),
-        Some("domains[0] at agent.yaml:3:5")
-    );
+    assert_eq!(why::why(&after, &question).rule.as_deref(), Some("domains[0] at agent.yaml:3:5"));
 }
 
 #[test]
 fn a_forged_canonical_form_is_checked() {
-    let good = rules("version: 1\ndomains: [{pattern: a.example, ports: [443]}]\nip_ranges: [{cidr: 10.0.0.0/8}]\n").to_canonical();
+    let good = rules("version: 1\ndomains: [{pattern: a.example, ports: [443]}]\nip_ranges: [{cidr: 10.0.0.0/8}]\n")
+        .to_canonical();
     for (from, to) in [
         ("a.example", "localhost"),
         ("[443]", "[]"),
@@ -130,41 +116,21 @@ fn a_forged_canonical_form_is_checked() {
 
 #[test]
 fn documents_unite_and_keep_their_own_places() {
-    let one = Document::parse("version: 1\ndomains: [{pattern: a.example}]\n", "one.yaml")
-        .expect("valid");
-    let two = Document::parse(
-        "version: 1\ndomains: [{pattern: b.example, protocol: tcp}]\n",
-        "two.yaml",
-    )
-    .expect("valid");
+    let one = Document::parse("version: 1\ndomains: [{pattern: a.example}]\n", "one.yaml").expect("valid");
+    let two =
+        Document::parse("version: 1\ndomains: [{pattern: b.example, protocol: tcp}]\n", "two.yaml").expect("valid");
     let rules = Rules::from_documents(&[one, two]).expect("one mode");
     let rule = |text| why::why(&rules, &why::ask(text).expect("a name")).rule;
-    assert_eq!(
-        rule("a.example").as_deref(),
-        Some("domains[0] at one.yaml:2:11")
-    );
-    assert_eq!(
-        rule("b.example").as_deref(),
-        Some("domains[0] at two.yaml:2:11")
-    );
+    assert_eq!(rule("a.example").as_deref(), Some("domains[0] at one.yaml:2:11"));
+    assert_eq!(rule("b.example").as_deref(), Some("domains[0] at two.yaml:2:11"));
 }
 
 #[test]
 fn documents_that_say_different_modes_do_not_unite() {
-    let says =
-        |mode: &str| Document::parse(&format!("version: 1\nmode: {mode}\n"), mode).expect("valid");
-    let error =
-        Rules::from_documents(&[says("enforce"), says("observe")]).expect_err("they differ");
-    assert!(matches!(
-        error,
-        RulesError::ModesDiffer(Mode::Enforce, Mode::Observe)
-    ));
+    let says = |mode: &str| Document::parse(&format!("version: 1\nmode: {mode}\n"), mode).expect("valid");
+    let error = Rules::from_documents(&[says("enforce"), says("observe")]).expect_err("they differ");
+    assert!(matches!(error, RulesError::ModesDiffer(Mode::Enforce, Mode::Observe)));
     assert!(error.hint().is_some());
     let silent = Document::parse("version: 1\n", "x").expect("valid");
-    assert_eq!(
-        Rules::from_documents(&[silent, says("observe")])
-            .expect("one mode")
-            .mode(),
-        Mode::Observe
-    );
+    assert_eq!(Rules::from_documents(&[silent, says("observe")]).expect("one mode").mode(), Mode::Observe);
 }

@@ -76,25 +76,11 @@ impl TryFrom<Described> for Attempt {
     type Error = Unbounded;
 
     fn try_from(described: Described) -> Result<Attempt, Unbounded> {
-        let Described {
-            id,
-            source,
-            original,
-            way,
-            request,
-            denied,
-        } = described;
+        let Described { id, source, original, way, request, denied } = described;
         if matches!(&request.seen, Seen::Unparsable(text) if text.len() > Detail::MAX) {
             return Err(Unbounded);
         }
-        Ok(Attempt {
-            id,
-            source,
-            original,
-            way,
-            request,
-            denied,
-        })
+        Ok(Attempt { id, source, original, way, request, denied })
     }
 }
 
@@ -136,29 +122,17 @@ impl RefusalKind {
 impl Refusal {
     /// A denial for this reason.
     pub fn denied(reason: Reason, detail: impl std::fmt::Display) -> Refusal {
-        Refusal {
-            kind: RefusalKind::Denied,
-            reason: Some(reason),
-            detail: Detail::new(detail),
-        }
+        Refusal { kind: RefusalKind::Denied, reason: Some(reason), detail: Detail::new(detail) }
     }
 
     /// Nothing answers.
     pub fn unreachable(detail: impl std::fmt::Display) -> Refusal {
-        Refusal {
-            kind: RefusalKind::Unreachable,
-            reason: None,
-            detail: Detail::new(detail),
-        }
+        Refusal { kind: RefusalKind::Unreachable, reason: None, detail: Detail::new(detail) }
     }
 
     /// A process or the log could not be asked.
     pub fn unavailable(detail: impl std::fmt::Display) -> Refusal {
-        Refusal {
-            kind: RefusalKind::Unavailable,
-            reason: Some(Reason::Unavailable),
-            detail: Detail::new(detail),
-        }
+        Refusal { kind: RefusalKind::Unavailable, reason: Some(Reason::Unavailable), detail: Detail::new(detail) }
     }
 }
 
@@ -208,15 +182,6 @@ impl Outcome {
             RefusalKind::Denied | RefusalKind::Unavailable => Ended::Refused,
         };
         let (reason, detail) = (refusal.reason, refusal.detail.clone());
-        Outcome {
-            attempt,
-            ended,
-            reason,
-            upstream: None,
-            bytes_up: 0,
-            bytes_down: 0,
-            millis,
-            detail,
-        }
+        Outcome { attempt, ended, reason, upstream: None, bytes_up: 0, bytes_down: 0, millis, detail }
     }
 }

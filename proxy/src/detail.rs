@@ -37,11 +37,7 @@ impl TryFrom<String> for Detail {
     type Error = TooLong;
 
     fn try_from(text: String) -> Result<Detail, TooLong> {
-        if text.len() > Detail::MAX {
-            Err(TooLong(text.len()))
-        } else {
-            Ok(Detail(text))
-        }
+        if text.len() > Detail::MAX { Err(TooLong(text.len())) } else { Ok(Detail(text)) }
     }
 }
 

@@ -13,13 +13,7 @@ pub(crate) fn question(rules: &Rules, attempt: &Attempt) -> Request {
     let asked = attempt.request.clone();
     let early = attempt.way == Way::Connect && asked.seen == Seen::Nothing;
     if early && decide(rules, &asked) == Verdict::Peek {
-        return Request {
-            seen: Seen::Tls {
-                sni: None,
-                ech: false,
-            },
-            ..asked
-        };
+        return Request { seen: Seen::Tls { sni: None, ech: false }, ..asked };
     }
     asked
 }

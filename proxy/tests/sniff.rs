@@ -20,10 +20,7 @@ fn seen(bytes: &[u8]) -> Seen {
 }
 
 fn tls(text: &str) -> Seen {
-    Seen::Tls {
-        sni: Some(name(text)),
-        ech: false,
-    }
+    Seen::Tls { sni: Some(name(text)), ech: false }
 }
 
 #[track_caller]
@@ -41,11 +38,7 @@ fn a_hello_cut_at_every_byte_shows_its_name_only_at_its_end() {
         assert_eq!(classify(&bytes[..cut], false), Sniffed::NeedMore, "{cut}");
         let mut sniffer = Sniffer::default();
         assert_eq!(sniffer.push(&bytes[..cut]), Sniffed::NeedMore);
-        assert_eq!(
-            sniffer.push(&bytes[cut..]),
-            Sniffed::Seen(tls("api.example.com")),
-            "{cut}"
-        );
+        assert_eq!(sniffer.push(&bytes[cut..]), Sniffed::Seen(tls("api.example.com")), "{cut}");
     }
 }
 
@@ -53,11 +46,7 @@ fn a_hello_cut_at_every_byte_shows_its_name_only_at_its_end() {
 fn a_hello_cut_into_records_at_every_byte_shows_its_name() {
     let message = Hello::to("api.example.com").message();
     for cut in 1..message.len() {
-        let records = [
-            in_records(&message[..cut], cut),
-            in_records(&message[cut..], 1 << 14),
-        ]
-        .concat();
+        let records = [in_records(&message[..cut], cut), in_records(&message[cut..], 1 << 14)].concat();
         assert_eq!(seen(&records), tls("api.example.com"), "{cut}");
     }
     assert_eq!(seen(&in_records(&message, 1)), tls("api.example.com"));
@@ -71,13 +60,11 @@ fn a_hello_larger_than_a_record_shows_its_name() {
 
 #[test]
 fn what_rustls_sends_is_understood() {
-    let config = rustls::ClientConfig::builder_with_provider(
-        rustls::crypto::ring::default_provider().into(),
-    )
-    .with_safe_default_protocol_versions()
-    .expect("versions")
-    .with_root_certificates(rustls::RootCertStore::empty())
-    .with_no_client_auth();
+    let config = rustls::ClientConfig::builder_with_provider(rustls::crypto::ring::default_provider().into())
+        .with_safe_default_protocol_versions()
+        .expect("versions")
+        .with_root_certificates(rustls::RootCertStore::empty())
+        .with_no_client_auth();
     let host = rustls::pki_types::ServerName::try_from("API.example.com").expect("a name");
     let mut client = rustls::ClientConnection::new(config.into(), host).expect("a client");
     let mut bytes = Vec::new();
@@ -87,41 +74,23 @@ fn what_rustls_sends_is_understood() {
 
 #[test]
 fn case_and_a_trailing_dot_do_not_matter() {
-    assert_eq!(
-        seen(&Hello::to("API.Example.COM").records()),
-        tls("api.example.com")
-    );
+    assert_eq!(seen(&Hello::to("API.Example.COM").records()), tls("api.example.com"));
 }
 
 #[test]
 fn no_server_name_is_said_so() {
-    assert_eq!(
-        seen(&Hello::new().records()),
-        Seen::Tls {
-            sni: None,
-            ech: false
-        }
-    );
+    assert_eq!(seen(&Hello::new().records()), Seen::Tls { sni: None, ech: false });
 }
 
 #[test]
 fn encrypted_client_hello_is_seen_beside_the_outer_name() {
-    let hello =
-        Hello::to("outer.example.com").with(0xfe0d, vec![0, 0, 1, 0, 1, 5, 0, 1, 9, 0, 1, 9]);
-    assert_eq!(
-        seen(&hello.records()),
-        Seen::Tls {
-            sni: Some(name("outer.example.com")),
-            ech: true
-        }
-    );
+    let hello = Hello::to("outer.example.com").with(0xfe0d, vec![0, 0, 1, 0, 1, 5, 0, 1, 9, 0, 1, 9]);
+    assert_eq!(seen(&hello.records()), Seen::Tls { sni: Some(name("outer.example.com")), ech: true });
 }
 
 #[test]
 fn grease_changes_nothing() {
-    let hello = Hello::to("api.example.com")
-        .with_first(0x0a0a, vec![])
-        .with(0xfafa, vec![0]);
+    let hello = Hello::to("api.example.com").with_first(0x0a0a, vec![]).with(0xfafa, vec![0]);
     assert_eq!(seen(&hello.records()), tls("api.example.com"));
 }
 
@@ -129,18 +98,8 @@ fn grease_changes_nothing() {
 fn a_malformed_extension_before_the_name_does_not_hide_it() {
     let hello = Hello::to("api.example.com").with_first(10, vec![0xff, 0xff, 0]);
     assert!(matches!(seen(&hello.records()), Seen::Unparsable(_)));
-    refused(
-        &Hello::to("api.example.com")
-            .with_raw(&[0, 99, 0xff])
-            .records(),
-        "malformed extension",
-    );
-    refused(
-        &Hello::to("api.example.com")
-            .with_raw(&[0, 99, 0, 9, 1])
-            .records(),
-        "malformed extension",
-    );
+    refused(&Hello::to("api.example.com").with_raw(&[0, 99, 0xff]).records(), "malformed extension");
+    refused(&Hello::to("api.example.com").with_raw(&[0, 99, 0, 9, 1]).records(), "malformed extension");
 }
 
 #[test]
@@ -151,14 +110,8 @@ fn two_server_names_are_refused_in_whatever_form() {
     refused(&twice.records(), "comes twice");
     let mut trailing = server_names(&[b"api.example.com"]);
     trailing.extend(b"x");
-    refused(
-        &Hello::new().with(0, trailing).records(),
-        "not one host name",
-    );
-    refused(
-        &Hello::new().with(0, server_names(&[])).records(),
-        "not one host name",
-    );
+    refused(&Hello::new().with(0, trailing).records(), "not one host name");
+    refused(&Hello::new().with(0, server_names(&[])).records(), "not one host name");
     refused(&Hello::new().with(0, vec![]).records(), "not one host name");
 }
 
@@ -174,10 +127,7 @@ fn a_server_name_that_is_no_name_is_refused() {
         b"localhost",
     ] {
         assert!(
-            matches!(
-                seen(&Hello::new().with(0, server_names(&[wrong])).records()),
-                Seen::Unparsable(_)
-            ),
+            matches!(seen(&Hello::new().with(0, server_names(&[wrong])).records()), Seen::Unparsable(_)),
             "{wrong:?}"
         );
     }
@@ -186,14 +136,8 @@ fn a_server_name_that_is_no_name_is_refused() {
 #[test]
 fn bytes_after_the_hello_in_its_record_are_refused_and_later_records_are_not() {
     let hello = Hello::to("api.example.com");
-    refused(
-        &in_records(&[hello.message(), vec![1, 0, 0, 0]].concat(), 1 << 14),
-        "goes on after",
-    );
-    assert_eq!(
-        seen(&[hello.records(), vec![23, 3, 3, 0, 1, 9]].concat()),
-        tls("api.example.com")
-    );
+    refused(&in_records(&[hello.message(), vec![1, 0, 0, 0]].concat(), 1 << 14), "goes on after");
+    assert_eq!(seen(&[hello.records(), vec![23, 3, 3, 0, 1, 9]].concat()), tls("api.example.com"));
 }
 
 #[test]
@@ -202,10 +146,7 @@ fn a_hello_with_bytes_left_over_is_refused() {
     message.push(0);
     let body = message.len() - 4;
     message[2..4].copy_from_slice(&(body as u16).to_be_bytes());
-    assert!(matches!(
-        seen(&in_records(&message, 1 << 14)),
-        Seen::Unparsable(_)
-    ));
+    assert!(matches!(seen(&in_records(&message, 1 << 14)), Seen::Unparsable(_)));
 }
 
 #[test]
@@ -221,41 +162,17 @@ fn records_that_carry_no_hello_are_refused_at_once() {
 #[test]
 fn an_end_of_file_within_a_hello_is_refused() {
     let bytes = Hello::to("api.example.com").records();
-    assert!(matches!(
-        classify(&bytes[..bytes.len() - 1], true),
-        Sniffed::Seen(Seen::Unparsable(_))
-    ));
-    assert!(matches!(
-        classify(b"", true),
-        Sniffed::Seen(Seen::Unparsable(_))
-    ));
+    assert!(matches!(classify(&bytes[..bytes.len() - 1], true), Sniffed::Seen(Seen::Unparsable(_))));
+    assert!(matches!(classify(b"", true), Sniffed::Seen(Seen::Unparsable(_))));
 }
 
 #[test]
 fn a_request_head_shows_its_host() {
-    let host = |text: &str, port| Seen::Http {
-        host: HttpHost::Name(name(text)),
-        port,
-    };
-    assert_eq!(
-        seen(b"GET / HTTP/1.1\r\nHost: API.example.com\r\n\r\nrest"),
-        host("api.example.com", None)
-    );
-    assert_eq!(
-        seen(b"GET / HTTP/1.1\r\nhost:a.example:8080\r\n\r\n"),
-        host("a.example", Some(8080))
-    );
-    assert_eq!(
-        seen(b"GET / HTTP/1.0\r\n\r\n"),
-        Seen::Http {
-            host: HttpHost::Absent,
-            port: None
-        }
-    );
-    assert_eq!(
-        seen(b"GET http://a.example/ HTTP/1.1\r\nHost: a.example\r\n\r\n"),
-        host("a.example", None)
-    );
+    let host = |text: &str, port| Seen::Http { host: HttpHost::Name(name(text)), port };
+    assert_eq!(seen(b"GET / HTTP/1.1\r\nHost: API.example.com\r\n\r\nrest"), host("api.example.com", None));
+    assert_eq!(seen(b"GET / HTTP/1.1\r\nhost:a.example:8080\r\n\r\n"), host("a.example", Some(8080)));
+    assert_eq!(seen(b"GET / HTTP/1.0\r\n\r\n"), Seen::Http { host: HttpHost::Absent, port: None });
+    assert_eq!(seen(b"GET http://a.example/ HTTP/1.1\r\nHost: a.example\r\n\r\n"), host("a.example", None));
 }
 
 #[test]
@@ -296,8 +213,7 @@ fn what_a_lenient_server_reads_as_http_is_never_opaque() {
 fn near() -> impl Strategy<Value = Vec<u8>> {
     let hello = Hello::to("api.example.com").records();
     let small = in_records(&Hello::to("api.example.com").message(), 7);
-    let request =
-        b"POST /a HTTP/1.1\r\nHost: api.example.com\r\nContent-Length: 3\r\n\r\nabc".to_vec();
+    let request = b"POST /a HTTP/1.1\r\nHost: api.example.com\r\nContent-Length: 3\r\n\r\nabc".to_vec();
     let base = prop_oneof![Just(hello), Just(small), Just(request)];
     let change = (any::<prop::sample::Index>(), any::<u8>());
     let mutated = (base, prop::collection::vec(change, 0..4)).prop_map(|(mut bytes, changes)| {

@@ -10,8 +10,8 @@ use std::time::Duration;
 use bottle_evidence::Digest;
 use bottle_images::changed::Snapshot;
 use bottle_netns::Listeners;
-use bottle_netns::class::Class;
 use bottle_netns::airlock::FlattenError;
+use bottle_netns::class::Class;
 use bottle_proxy::gate::ChallengeKey;
 use serde::de::DeserializeOwned;
 use tokio::sync::oneshot;
@@ -132,7 +132,9 @@ impl RealizeError {
             RealizeError::Ledger(_) => Some("give another file with --audit".into()),
             RealizeError::Build { hint: Some(hint), .. } => Some(hint.clone()),
             RealizeError::Init(failure) => failure.hint.clone(),
-            RealizeError::Build { .. } | RealizeError::Helper { .. } => Some("`bottle doctor` tells what this host lacks".into()),
+            RealizeError::Build { .. } | RealizeError::Helper { .. } => {
+                Some("`bottle doctor` tells what this host lacks".into())
+            }
             _ => None,
         }
     }
@@ -182,7 +184,19 @@ impl Plan {
         let dialler = dialler_in_place(dialler, Arc::clone(&recorder));
         let (gate, init, dialler) = tokio::try_join!(gate, init, dialler)?;
         let refused_before = BTreeMap::new();
-        Ok(Airlock { plan: self, recorder, space, gate, dialler, init, challenge, refused_before, before, program, program_digest: Some(program_digest) })
+        Ok(Airlock {
+            plan: self,
+            recorder,
+            space,
+            gate,
+            dialler,
+            init,
+            challenge,
+            refused_before,
+            before,
+            program,
+            program_digest: Some(program_digest),
+        })
     }
 }
 

@@ -36,8 +36,8 @@ impl Caller {
         let path = |name: &str| std::env::var_os(name).filter(|value| !value.is_empty()).map(PathBuf::from);
         let user = User::from_uid(geteuid()).ok().flatten();
         let home = path("HOME").or_else(|| user.as_ref().map(|user| user.dir.clone())).unwrap_or_else(|| "/".into());
-        let variables = std::env::vars_os()
-            .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)));
+        let variables =
+            std::env::vars_os().filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)));
         Ok(Caller {
             uid: geteuid().as_raw(),
             gid: getegid().as_raw(),

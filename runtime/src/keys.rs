@@ -68,8 +68,7 @@ pub fn find_or_make(path: &Path) -> Result<(SigningKey, Origin), KeyFileError> {
     }
     let key = SigningKey::generate().map_err(|source| KeyFileError::Key { path: path.to_owned(), source })?;
     let written = |path: &Path, text: &str, mode| {
-        write_new(path, text.as_bytes(), mode)
-            .map_err(|source| KeyFileError::Write { path: path.to_owned(), source })
+        write_new(path, text.as_bytes(), mode).map_err(|source| KeyFileError::Write { path: path.to_owned(), source })
     };
     written(path, &key.to_pem(), 0o600)?;
     written(&path.with_extension("pub"), &key.public().to_pem(), 0o644)?;

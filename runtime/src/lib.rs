@@ -12,17 +12,17 @@ pub mod event;
 pub mod options;
 mod run;
 
-pub mod plan;
 pub mod airlock;
 pub mod attest;
-pub mod workload;
 pub mod outcome;
+pub mod plan;
+pub mod workload;
 
-pub mod roles;
 pub mod builder;
 pub mod dialler;
 pub mod gate;
 pub mod init;
+pub mod roles;
 pub mod supervisor;
 
 pub mod confine;

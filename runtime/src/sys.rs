@@ -127,7 +127,14 @@ pub fn set_tree_attributes(tree: BorrowedFd<'_>, set: u64, ids: Option<BorrowedF
     let pointer = &raw const attributes;
     // SAFETY: the empty path is a C string, and the pointer and size describe `attributes`, which lives across the call.
     let result = unsafe {
-        libc::syscall(libc::SYS_mount_setattr, tree.as_raw_fd(), c"".as_ptr(), flags, pointer, size_of::<MountAttributes>())
+        libc::syscall(
+            libc::SYS_mount_setattr,
+            tree.as_raw_fd(),
+            c"".as_ptr(),
+            flags,
+            pointer,
+            size_of::<MountAttributes>(),
+        )
     };
     if result < 0 { Err(io::Error::last_os_error()) } else { Ok(()) }
 }

@@ -9,12 +9,7 @@ use crate::{Limits, Transport};
 #[test]
 fn id_and_question_come_back_byte_for_byte() {
     let bench = Bench::new();
-    for asked in [
-        "aPi.ExAmple.cOM",
-        "eViL.example.ORG",
-        "full.EXAMPLE.com",
-        r"oDD\.Name.example",
-    ] {
+    for asked in ["aPi.ExAmple.cOM", "eViL.example.ORG", "full.EXAMPLE.com", r"oDD\.Name.example"] {
         let mut question = query(asked, A);
         question.metadata.id = 0xbeef;
         let bytes = question.to_vec().unwrap();
@@ -28,11 +23,7 @@ fn id_and_question_come_back_byte_for_byte() {
 fn the_answer_has_the_case_of_the_question() {
     let bytes = query("aPi.ExAmple.cOM", A).to_vec().unwrap();
     let answer = Bench::new().bytes(&bytes).unwrap();
-    assert_eq!(
-        answer[bytes.len()..][..2],
-        [0xc0, 12],
-        "the owner points to the question"
-    );
+    assert_eq!(answer[bytes.len()..][..2], [0xc0, 12], "the owner points to the question");
 }
 
 #[test]
@@ -48,10 +39,7 @@ fn flags_are_those_of_a_resolver_that_proves_nothing() {
         let flags = bench.ask(&question).metadata;
         assert_eq!(flags.message_type, MessageType::Response);
         assert_eq!(flags.op_code, OpCode::Query);
-        assert_eq!(
-            (flags.recursion_desired, flags.checking_disabled),
-            (desired, desired)
-        );
+        assert_eq!((flags.recursion_desired, flags.checking_disabled), (desired, desired));
         assert!(flags.recursion_available);
         assert!(!flags.authentic_data && !flags.authoritative && !flags.truncation);
     }
@@ -71,21 +59,14 @@ fn edns_is_answered_by_edns_with_our_size_and_the_same_do_bit() {
         let mut question = with_edns(query("api.example.com", A), 4096);
         question.edns.as_mut().unwrap().set_dnssec_ok(wanted);
         let edns = bench.ask(&question).edns.unwrap();
-        assert_eq!(
-            (edns.version(), edns.max_payload(), edns.flags().dnssec_ok),
-            (0, 1232, wanted)
-        );
+        assert_eq!((edns.version(), edns.max_payload(), edns.flags().dnssec_ok), (0, 1232, wanted));
     }
 }
 
 #[test]
 fn answers_about_the_longest_names_fit_plain_dns() {
     let bench = Bench::new();
-    for (parent, payload) in [
-        ("example.com", None),
-        ("example.org", None),
-        ("example.org", Some(0)),
-    ] {
+    for (parent, payload) in [("example.com", None), ("example.org", None), ("example.org", Some(0))] {
         let plain = query(&longest(parent), A);
         let question = payload.map_or(plain.clone(), |payload| with_edns(plain, payload));
         let bytes = bench.bytes(&question.to_vec().unwrap()).unwrap();
@@ -99,9 +80,7 @@ fn answers_about_the_longest_names_fit_plain_dns() {
 #[test]
 fn an_answer_that_does_not_fit_is_truncated_to_its_question() {
     let bench = Bench::new();
-    let bytes = with_edns(query("evil.example.org", A), 1232)
-        .to_vec()
-        .unwrap();
+    let bytes = with_edns(query("evil.example.org", A), 1232).to_vec().unwrap();
     let (request, _) = crate::request::parse(&bytes, Limits::default().query).unwrap();
     let authority = crate::response::authority();
     let response = crate::response::Response {
@@ -122,15 +101,7 @@ fn an_answer_that_does_not_fit_is_truncated_to_its_question() {
 #[test]
 fn both_transports_give_the_same_answer() {
     let bench = Bench::new();
-    let bytes = with_edns(query("evil.example.org", A), 1232)
-        .to_vec()
-        .unwrap();
-    assert_eq!(
-        bench.sinkhole.answer(&bytes, Transport::Tcp),
-        bench.bytes(&bytes)
-    );
-    assert_eq!(
-        extended_error(&bench.ask(&with_edns(query("evil.example.org", A), 512))),
-        Some(15)
-    );
+    let bytes = with_edns(query("evil.example.org", A), 1232).to_vec().unwrap();
+    assert_eq!(bench.sinkhole.answer(&bytes, Transport::Tcp), bench.bytes(&bytes));
+    assert_eq!(extended_error(&bench.ask(&with_edns(query("evil.example.org", A), 512))), Some(15));
 }

@@ -38,9 +38,7 @@ fn an_answer_gets_silence() {
 
 #[test]
 fn a_query_cut_anywhere_is_malformed() {
-    let bytes = with_edns(query("api.example.com", A), 1232)
-        .to_vec()
-        .unwrap();
+    let bytes = with_edns(query("api.example.com", A), 1232).to_vec().unwrap();
     for length in 12..bytes.len() {
         assert_code(&bytes[..length], FormErr);
     }
@@ -94,26 +92,12 @@ fn records_that_no_query_has_are_malformed() {
 
 #[test]
 fn compression_in_the_question_is_malformed_whether_it_loops_or_not() {
-    for pointer in [
-        [0xc0, 12],
-        [0xc0, 0],
-        [0xc0, 4],
-        [0xc0, 14],
-        [0xff, 0xff],
-        [0x40, 1],
-        [0x80, 1],
-    ] {
+    for pointer in [[0xc0, 12], [0xc0, 0], [0xc0, 4], [0xc0, 14], [0xff, 0xff], [0x40, 1], [0x80, 1]] {
         let mut bytes = valid();
-        bytes.splice(
-            12..bytes.len(),
-            [pointer.as_slice(), &[0, 1, 0, 1]].concat(),
-        );
+        bytes.splice(12..bytes.len(), [pointer.as_slice(), &[0, 1, 0, 1]].concat());
         assert_code(&bytes, FormErr);
         let mut bytes = valid();
-        bytes.splice(
-            12..bytes.len(),
-            [&[1, b'a'], pointer.as_slice(), &[0, 1, 0, 1]].concat(),
-        );
+        bytes.splice(12..bytes.len(), [&[1, b'a'], pointer.as_slice(), &[0, 1, 0, 1]].concat());
         assert_code(&bytes, FormErr);
     }
 }
@@ -165,9 +149,7 @@ fn two_edns_records_or_one_below_a_name_are_malformed() {
 
 #[test]
 fn broken_edns_options_do_no_harm() {
-    let mut bytes = with_edns(query("api.example.com", A), 1232)
-        .to_vec()
-        .unwrap();
+    let mut bytes = with_edns(query("api.example.com", A), 1232).to_vec().unwrap();
     let length = bytes.len() - 1;
     bytes[length] = 3;
     bytes.extend([0, 10, 0]);
@@ -178,8 +160,5 @@ fn broken_edns_options_do_no_harm() {
 #[test]
 fn an_error_has_qr_set_whatever_was_wrong() {
     let message = Message::new(7, MessageType::Query, OpCode::Status);
-    assert_eq!(
-        Bench::new().ask(&message).message_type,
-        MessageType::Response
-    );
+    assert_eq!(Bench::new().ask(&message).message_type, MessageType::Response);
 }

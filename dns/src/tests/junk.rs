@@ -16,11 +16,7 @@ fn check(bytes: &[u8]) -> Result<(), TestCaseError> {
         prop_assert_eq!(answer.is_none(), silent);
         let Some(answer) = answer else { continue };
         prop_assert_eq!(&answer[..2], &bytes[..2], "the id");
-        prop_assert_eq!(
-            answer[2] & 0x81,
-            bytes[2] & 0x01 | 0x80,
-            "QR, and RD as it came"
-        );
+        prop_assert_eq!(answer[2] & 0x81, bytes[2] & 0x01 | 0x80, "QR, and RD as it came");
         prop_assert_eq!(answer[3] & 0xe0, 0x80, "RA, no Z, no AD");
         prop_assert!(transport == Transport::Tcp || answer.len() <= 1232);
         prop_assert!(Message::from_vec(&answer).is_ok(), "{:02x?}", answer);

@@ -24,18 +24,13 @@ struct Scripted;
 
 impl Book for Scripted {
     fn judge(&self, name: &str) -> Result<(), Reason> {
-        let allowed = ["api.example.com", "full.example.com"].contains(&name)
-            || name == longest("example.com");
+        let allowed = ["api.example.com", "full.example.com"].contains(&name) || name == longest("example.com");
         allowed.then_some(()).ok_or(Reason::NoRule)
     }
 
     fn address(&self, name: &str) -> Result<Ipv4Addr, Reason> {
         self.judge(name)?;
-        if name.starts_with("full") {
-            Err(Reason::Limit)
-        } else {
-            Ok(LEASE)
-        }
+        if name.starts_with("full") { Err(Reason::Limit) } else { Ok(LEASE) }
     }
 
     fn name(&self, address: Ipv4Addr) -> Option<String> {
@@ -49,10 +44,7 @@ pub(crate) struct Reports(Mutex<Vec<(String, String, Reason)>>);
 
 impl Denials for Reports {
     fn denied(&self, name: &str, qtype: &str, reason: Reason) {
-        self.0
-            .lock()
-            .unwrap()
-            .push((name.to_owned(), qtype.to_owned(), reason));
+        self.0.lock().unwrap().push((name.to_owned(), qtype.to_owned(), reason));
     }
 }
 
@@ -65,8 +57,7 @@ pub(crate) struct Bench {
 impl Bench {
     pub(crate) fn new() -> Self {
         let reports = Arc::new(Reports::default());
-        let sinkhole =
-            Sinkhole::on(Box::new(Scripted), Limits::default(), reports.clone()).with_gate(GATE);
+        let sinkhole = Sinkhole::on(Box::new(Scripted), Limits::default(), reports.clone()).with_gate(GATE);
         Self { sinkhole, reports }
     }
 
@@ -98,14 +89,7 @@ pub(crate) fn name(text: &str) -> Name {
 pub(crate) fn longest(parent: &str) -> String {
     let left = 253 - parent.len() - 1;
     let label = |length| "a".repeat(length);
-    [
-        label(63),
-        label(63),
-        label(63),
-        label(left - 3 * 64),
-        parent.to_owned(),
-    ]
-    .join(".")
+    [label(63), label(63), label(63), label(left - 3 * 64), parent.to_owned()].join(".")
 }
 
 pub(crate) fn query(text: &str, kind: RecordType) -> Message {
@@ -134,11 +118,7 @@ pub(crate) fn extended_error(answer: &Message) -> Option<u16> {
 pub(crate) fn assert_negative(answer: &Message, code: ResponseCode) {
     assert_eq!(answer.response_code, code);
     assert!(answer.answers.is_empty());
-    let [soa] = answer.authorities.as_slice() else {
-        panic!("one SOA, not {:?}", answer.authorities)
-    };
-    let RData::SOA(data) = &soa.data else {
-        panic!("a SOA, not {soa}")
-    };
+    let [soa] = answer.authorities.as_slice() else { panic!("one SOA, not {:?}", answer.authorities) };
+    let RData::SOA(data) = &soa.data else { panic!("a SOA, not {soa}") };
     assert!(soa.ttl <= 5 && data.minimum <= 5);
 }

@@ -13,9 +13,7 @@ use super::{Bench, GATE, LEASE, assert_negative, extended_error, name, query, wi
 fn assert_address(bench: &Bench, asked: &str, kind: RecordType, address: IpAddr) {
     let answer = bench.lookup(asked, kind);
     assert_eq!(answer.response_code, NoError);
-    let [record] = answer.answers.as_slice() else {
-        panic!("one record, not {:?}", answer.answers)
-    };
+    let [record] = answer.answers.as_slice() else { panic!("one record, not {:?}", answer.answers) };
     assert_eq!((record.name.clone(), record.ttl), (name(asked), 5));
     assert_eq!(record.data.ip_addr(), Some(address));
     assert_eq!(bench.reports(), []);
@@ -24,12 +22,8 @@ fn assert_address(bench: &Bench, asked: &str, kind: RecordType, address: IpAddr)
 #[track_caller]
 fn assert_pointer(reverse: &str, target: &str) {
     let answer = Bench::new().lookup(reverse, PTR);
-    let [record] = answer.answers.as_slice() else {
-        panic!("one record, not {:?}", answer.answers)
-    };
-    let RData::PTR(found) = &record.data else {
-        panic!("a PTR, not {record}")
-    };
+    let [record] = answer.answers.as_slice() else { panic!("one record, not {:?}", answer.answers) };
+    let RData::PTR(found) = &record.data else { panic!("a PTR, not {record}") };
     assert_eq!(found.0, name(target));
 }
 
@@ -42,23 +36,7 @@ fn an_allowed_name_gets_its_lease() {
 fn other_types_of_an_allowed_name_are_empty_and_not_denied() {
     use RecordType::{ANY, CNAME, DNSKEY, DS, HTTPS, MX, NS, SOA, SRV, SVCB, TXT, Unknown};
     let bench = Bench::new();
-    for kind in [
-        AAAA,
-        ANY,
-        CNAME,
-        DNSKEY,
-        DS,
-        HTTPS,
-        MX,
-        NS,
-        PTR,
-        SOA,
-        SRV,
-        SVCB,
-        TXT,
-        Unknown(0),
-        Unknown(65_280),
-    ] {
+    for kind in [AAAA, ANY, CNAME, DNSKEY, DS, HTTPS, MX, NS, PTR, SOA, SRV, SVCB, TXT, Unknown(0), Unknown(65_280)] {
         assert_negative(&bench.lookup("api.example.com", kind), NoError);
     }
     assert_eq!(bench.reports(), []);
@@ -70,17 +48,8 @@ fn a_denied_name_does_not_exist_whatever_the_type_and_is_reported() {
     for kind in [A, AAAA, RecordType::TXT, RecordType::Unknown(65_280)] {
         assert_negative(&bench.lookup("Evil.Example.ORG", kind), NXDomain);
     }
-    let report = |kind: &str| {
-        (
-            "evil.example.org".to_owned(),
-            kind.to_owned(),
-            Reason::NoRule,
-        )
-    };
-    assert_eq!(
-        bench.reports(),
-        ["A", "AAAA", "TXT", "TYPE65280"].map(report)
-    );
+    let report = |kind: &str| ("evil.example.org".to_owned(), kind.to_owned(), Reason::NoRule);
+    assert_eq!(bench.reports(), ["A", "AAAA", "TXT", "TYPE65280"].map(report));
 }
 
 #[test]
@@ -96,35 +65,17 @@ fn a_denial_says_why_to_who_understands_it() {
 fn a_name_for_which_no_address_is_left_fails_and_is_reported() {
     let bench = Bench::new();
     let answer = bench.ask(&with_edns(query("full.example.com", A), 1232));
-    assert_eq!(
-        (answer.response_code, extended_error(&answer)),
-        (ServFail, Some(0))
-    );
-    assert_eq!(
-        bench.reports(),
-        [("full.example.com".into(), "A".into(), Reason::Limit)]
-    );
+    assert_eq!((answer.response_code, extended_error(&answer)), (ServFail, Some(0)));
+    assert_eq!(bench.reports(), [("full.example.com".into(), "A".into(), Reason::Limit)]);
 }
 
 #[test]
 fn a_service_of_an_allowed_host_is_empty_and_of_a_denied_one_denied() {
     let bench = Bench::new();
-    assert_negative(
-        &bench.lookup("_https._tcp.api.example.com", RecordType::SRV),
-        NoError,
-    );
-    assert_negative(
-        &bench.lookup("_8443._https.api.example.com", RecordType::HTTPS),
-        NoError,
-    );
+    assert_negative(&bench.lookup("_https._tcp.api.example.com", RecordType::SRV), NoError);
+    assert_negative(&bench.lookup("_8443._https.api.example.com", RecordType::HTTPS), NoError);
     assert_eq!(bench.reports(), []);
-    for denied in [
-        "_https._tcp.example.org",
-        "_only",
-        "_a._b",
-        "a_b.example.org",
-        "x._tcp.api.example.com",
-    ] {
+    for denied in ["_https._tcp.example.org", "_only", "_a._b", "a_b.example.org", "x._tcp.api.example.com"] {
         assert_negative(&bench.lookup(denied, RecordType::SRV), NXDomain);
     }
     assert_eq!(bench.reports().len(), 5);
@@ -167,20 +118,12 @@ fn reverse_names_are_answered_from_leases() {
 #[test]
 fn a_reverse_name_without_a_lease_is_denied() {
     let bench = Bench::new();
-    let others = [
-        "4.2.1.28.in-addr.arpa",
-        "28.in-addr.arpa",
-        "1.3.2.1.28.in-addr.arpa",
-        "256.2.1.28.in-addr.arpa",
-        "arpa",
-    ];
+    let others =
+        ["4.2.1.28.in-addr.arpa", "28.in-addr.arpa", "1.3.2.1.28.in-addr.arpa", "256.2.1.28.in-addr.arpa", "arpa"];
     for reverse in others {
         assert_negative(&bench.lookup(reverse, PTR), NXDomain);
     }
-    assert_eq!(
-        bench.reports()[0],
-        ("4.2.1.28.in-addr.arpa".into(), "PTR".into(), Reason::NoRule)
-    );
+    assert_eq!(bench.reports()[0], ("4.2.1.28.in-addr.arpa".into(), "PTR".into(), Reason::NoRule));
     assert_eq!(bench.reports().len(), others.len());
 }
 
@@ -223,20 +166,11 @@ fn zone_transfers_and_other_classes_are_refused() {
     for kind in [RecordType::AXFR, RecordType::IXFR] {
         assert_eq!(bench.lookup("api.example.com", kind).response_code, Refused);
     }
-    for class in [
-        DNSClass::CH,
-        DNSClass::HS,
-        DNSClass::ANY,
-        DNSClass::NONE,
-        DNSClass::Unknown(0),
-    ] {
+    for class in [DNSClass::CH, DNSClass::HS, DNSClass::ANY, DNSClass::NONE, DNSClass::Unknown(0)] {
         let mut question = with_edns(query("api.example.com", A), 1232);
         question.queries[0].set_query_class(class);
         let answer = bench.ask(&question);
-        assert_eq!(
-            (answer.response_code, extended_error(&answer)),
-            (Refused, Some(21))
-        );
+        assert_eq!((answer.response_code, extended_error(&answer)), (Refused, Some(21)));
     }
 }
 
@@ -244,9 +178,6 @@ fn zone_transfers_and_other_classes_are_refused() {
 fn types_that_no_data_has_are_malformed() {
     let bench = Bench::new();
     for kind in [41, 249, 250, 253, 254] {
-        assert_eq!(
-            bench.lookup("api.example.com", kind.into()).response_code,
-            FormErr
-        );
+        assert_eq!(bench.lookup("api.example.com", kind.into()).response_code, FormErr);
     }
 }

@@ -21,10 +21,7 @@ fn the_answer_leaves_from_the_address_that_was_asked() {
         let asked = SocketAddr::new(resolver.into(), server.udp_v4.port());
         let (answer, from) = exchange(&socket, asked, &query(7, "api.example.com", A));
         assert_eq!(from, asked);
-        assert_eq!(
-            (answer.id, answer.response_code),
-            (7, ResponseCode::NoError)
-        );
+        assert_eq!((answer.id, answer.response_code), (7, ResponseCode::NoError));
     }
 }
 
@@ -43,24 +40,11 @@ fn the_address_is_the_lease_of_the_name() {
     let socket = client(Ipv4Addr::LOCALHOST.into());
     let (answer, _) = exchange(&socket, server.udp_v4, &query(1, "Api.Example.COM", A));
     let address = address_in(&answer).unwrap();
-    assert_eq!(
-        server.leases.name(address).unwrap().as_str(),
-        "api.example.com"
-    );
+    assert_eq!(server.leases.name(address).unwrap().as_str(), "api.example.com");
     let (again, _) = exchange(&socket, server.udp_v4, &query(2, "api.example.com", A));
     assert_eq!(address_in(&again), Some(address));
-    let reverse = address
-        .octets()
-        .map(|octet| octet.to_string())
-        .into_iter()
-        .rev()
-        .collect::<Vec<_>>()
-        .join(".");
-    let (pointer, _) = exchange(
-        &socket,
-        server.udp_v4,
-        &query(3, &format!("{reverse}.in-addr.arpa"), RecordType::PTR),
-    );
+    let reverse = address.octets().map(|octet| octet.to_string()).into_iter().rev().collect::<Vec<_>>().join(".");
+    let (pointer, _) = exchange(&socket, server.udp_v4, &query(3, &format!("{reverse}.in-addr.arpa"), RecordType::PTR));
     assert_eq!(pointer.answers[0].data.to_string(), "api.example.com.");
 }
 
@@ -68,11 +52,7 @@ fn the_address_is_the_lease_of_the_name() {
 fn a_denied_name_is_reported_and_takes_no_lease() {
     let server = Server::start();
     let socket = client(Ipv4Addr::LOCALHOST.into());
-    let (answer, _) = exchange(
-        &socket,
-        server.udp_v4,
-        &query(1, "c2VjcmV0.evil.example.org", A),
-    );
+    let (answer, _) = exchange(&socket, server.udp_v4, &query(1, "c2VjcmV0.evil.example.org", A));
     assert_eq!(answer.response_code, ResponseCode::NXDomain);
     assert_eq!(server.reports(), ["c2vjcmv0.evil.example.org A no-rule"]);
     assert_eq!(server.leases.len(), 0);
@@ -83,12 +63,7 @@ fn a_burst_larger_than_a_batch_is_answered_whole() {
     let server = Server::start();
     let socket = client(Ipv4Addr::LOCALHOST.into());
     for id in 0..200 {
-        socket
-            .send_to(
-                &query(id, "api.example.com", A).to_vec().unwrap(),
-                server.udp_v4,
-            )
-            .unwrap();
+        socket.send_to(&query(id, "api.example.com", A).to_vec().unwrap(), server.udp_v4).unwrap();
     }
     let mut answer = [0; 512];
     let ids = (0..200).map(|_| {
@@ -104,11 +79,7 @@ fn junk_and_clients_that_are_gone_do_not_stop_the_loop() {
     for junk in [&b""[..], b"x", &[0xff; 12], &[0xff; 4000], &[0; 4000]] {
         let gone = client(Ipv4Addr::LOCALHOST.into());
         gone.send_to(junk, server.udp_v4).unwrap();
-        gone.send_to(
-            &query(1, "api.example.com", A).to_vec().unwrap(),
-            server.udp_v4,
-        )
-        .unwrap();
+        gone.send_to(&query(1, "api.example.com", A).to_vec().unwrap(), server.udp_v4).unwrap();
     }
     let socket = client(Ipv4Addr::LOCALHOST.into());
     let (answer, _) = exchange(&socket, server.udp_v4, &query(9, "api.example.com", A));
@@ -124,8 +95,5 @@ fn a_datagram_longer_than_any_query_is_malformed() {
     socket.send_to(&long, server.udp_v4).unwrap();
     let mut answer = [0; 512];
     let length = socket.recv(&mut answer).unwrap();
-    assert_eq!(
-        Message::from_vec(&answer[..length]).unwrap().response_code,
-        ResponseCode::FormErr
-    );
+    assert_eq!(Message::from_vec(&answer[..length]).unwrap().response_code, ResponseCode::FormErr);
 }

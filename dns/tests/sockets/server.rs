@@ -27,10 +27,7 @@ struct Reports(Mutex<Vec<String>>);
 
 impl Denials for Reports {
     fn denied(&self, name: &str, qtype: &str, reason: Reason) {
-        self.0
-            .lock()
-            .unwrap()
-            .push(format!("{name} {qtype} {}", reason.code()));
+        self.0.lock().unwrap().push(format!("{name} {qtype} {}", reason.code()));
     }
 }
 
@@ -46,22 +43,12 @@ impl Server {
         setsockopt(&udp_v6, Ipv6RecvPacketInfo, &true).unwrap();
         let tcp = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
         let (stop, stopped) = oneshot::channel();
-        let (leases, reports) = (
-            Arc::new(Leases::new([7; 32], bottle_policy::lease::POOL)),
-            Arc::new(Reports::default()),
-        );
+        let (leases, reports) =
+            (Arc::new(Leases::new([7; 32], bottle_policy::lease::POOL)), Arc::new(Reports::default()));
         let rules = Arc::new(Rules::allow_flags(&["api.example.com"]).unwrap());
-        let sinkhole = Arc::new(Sinkhole::new(
-            rules,
-            leases.clone(),
-            limits,
-            reports.clone(),
-        ));
+        let sinkhole = Arc::new(Sinkhole::new(rules, leases.clone(), limits, reports.clone()));
         let server = Self {
-            udp_v4: SocketAddr::new(
-                Ipv4Addr::LOCALHOST.into(),
-                udp_v4.local_addr().unwrap().port(),
-            ),
+            udp_v4: SocketAddr::new(Ipv4Addr::LOCALHOST.into(), udp_v4.local_addr().unwrap().port()),
             udp_v6: udp_v6.local_addr().unwrap(),
             tcp: tcp.local_addr().unwrap(),
             leases,
@@ -84,10 +71,7 @@ fn serve(
     sinkhole: Arc<Sinkhole>,
     stopped: oneshot::Receiver<()>,
 ) {
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .build()
-        .unwrap();
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     runtime.block_on(async {
         tokio::select! {
             ended = serve_udp(udp_v4, sinkhole.clone()) => panic!("{ended:?}"),
@@ -101,9 +85,7 @@ fn serve(
 /// A socket that waits at most ten seconds for an answer.
 pub(crate) fn client(address: IpAddr) -> UdpSocket {
     let socket = UdpSocket::bind((address, 0)).unwrap();
-    socket
-        .set_read_timeout(Some(Duration::from_secs(10)))
-        .unwrap();
+    socket.set_read_timeout(Some(Duration::from_secs(10))).unwrap();
     socket
 }
 

@@ -2,8 +2,8 @@
 
 use netlink_packet_core::DefaultNla;
 use netlink_packet_netfilter::nftables::{
-    Bitwise, Cmp, DataAttribute, Expressions, Immediate, Meta, Operator as KernelOperator,
-    Payload as KernelPayload, Register, Verdict, VerdictAttribute,
+    Bitwise, Cmp, DataAttribute, Expressions, Immediate, Meta, Operator as KernelOperator, Payload as KernelPayload,
+    Register, Verdict, VerdictAttribute,
 };
 use nftables::expr::{BinaryOperation, Expression, NamedExpression, Payload};
 use nftables::stmt::{Counter, Limit, Log, Match, Operator, Reject, RejectType, Statement, TProxy};
@@ -36,31 +36,19 @@ pub(super) fn of_statement(statement: &Statement<'_>) -> Result<Vec<Expressions>
 fn matching(it: &Match<'_>) -> Result<Vec<Expressions>, EncodeError> {
     match &it.left {
         Expression::Named(NamedExpression::Meta(meta)) => {
-            let load = vec![
-                Meta::Key(value::meta_key(meta.key)?),
-                Meta::DestinationRegister(REGISTER),
-            ];
-            Ok(vec![
-                Expressions::Meta(load),
-                compare(it.op, value::of_meta(meta.key, &it.right)?)?,
-            ])
+            let load = vec![Meta::Key(value::meta_key(meta.key)?), Meta::DestinationRegister(REGISTER)];
+            Ok(vec![Expressions::Meta(load), compare(it.op, value::of_meta(meta.key, &it.right)?)?])
         }
-        Expression::Named(NamedExpression::Payload(Payload::PayloadField(field))) => Ok(vec![
-            load(value::place(field)?),
-            compare(it.op, value::of_field(field, &it.right)?)?,
-        ]),
+        Expression::Named(NamedExpression::Payload(Payload::PayloadField(field))) => {
+            Ok(vec![load(value::place(field)?), compare(it.op, value::of_field(field, &it.right)?)?])
+        }
         Expression::BinaryOperation(operation) => match operation.as_ref() {
-            BinaryOperation::AND(
-                Expression::Named(NamedExpression::Payload(Payload::PayloadField(field))),
-                mask,
-            ) if field.protocol == "tcp" && field.field == "flags" => {
+            BinaryOperation::AND(Expression::Named(NamedExpression::Payload(Payload::PayloadField(field))), mask)
+                if field.protocol == "tcp" && field.field == "flags" =>
+            {
                 let mask = value::tcp_flags(mask)?;
                 let flags = value::tcp_flags(&it.right)?;
-                Ok(vec![
-                    load(value::place(field)?),
-                    masked(mask),
-                    compare(it.op, vec![flags])?,
-                ])
+                Ok(vec![load(value::place(field)?), masked(mask), compare(it.op, vec![flags])?])
             }
             other => Err(EncodeError::unknown(other)),
         },
@@ -93,11 +81,7 @@ fn compare(op: Operator, value: Vec<u8>) -> Result<Expressions, EncodeError> {
         Operator::NEQ => KernelOperator::NotEqual,
         other => return Err(EncodeError::unknown(other)),
     };
-    Ok(Expressions::Cmp(vec![
-        Cmp::SourceRegister(REGISTER),
-        Cmp::Op(op),
-        Cmp::Data(DataAttribute::Value(value)),
-    ]))
+    Ok(Expressions::Cmp(vec![Cmp::SourceRegister(REGISTER), Cmp::Op(op), Cmp::Data(DataAttribute::Value(value))]))
 }
 
 fn verdict(verdict: Verdict, chain: Option<&str>) -> Expressions {
@@ -110,10 +94,7 @@ fn verdict(verdict: Verdict, chain: Option<&str>) -> Expressions {
 }
 
 fn other(expression_type: &str, attributes: Vec<DefaultNla>) -> Expressions {
-    Expressions::Other {
-        expression_type: expression_type.to_owned(),
-        attributes,
-    }
+    Expressions::Other { expression_type: expression_type.to_owned(), attributes }
 }
 
 /// A reference to a named counter: NFTA_OBJREF_IMM_TYPE (counter), NFTA_OBJREF_IMM_NAME.
@@ -129,13 +110,7 @@ fn limit(it: &Limit<'_>) -> Result<Vec<Expressions>, EncodeError> {
     let above = u32::from(it.inv == Some(true));
     Ok(vec![other(
         "limit",
-        vec![
-            long(1, it.rate.into()),
-            long(2, 1),
-            number(3, it.burst.unwrap_or(5)),
-            number(4, 0),
-            number(5, above),
-        ],
+        vec![long(1, it.rate.into()), long(2, 1), number(3, it.burst.unwrap_or(5)), number(4, 0), number(5, above)],
     )])
 }
 
@@ -165,10 +140,7 @@ fn reject(it: &Reject) -> Result<Vec<Expressions>, EncodeError> {
 
 /// Address and port go to registers; NFTA_TPROXY_FAMILY, _REG_ADDR, _REG_PORT name them.
 fn tproxy(it: &TProxy<'_>) -> Result<Vec<Expressions>, EncodeError> {
-    let address = it
-        .addr
-        .as_deref()
-        .and_then(|text| text.parse::<IpAddr>().ok());
+    let address = it.addr.as_deref().and_then(|text| text.parse::<IpAddr>().ok());
     let (family, bytes) = match address {
         Some(IpAddr::V4(address)) => (2, address.octets().to_vec()),
         Some(IpAddr::V6(address)) => (10, address.octets().to_vec()),
@@ -183,13 +155,6 @@ fn tproxy(it: &TProxy<'_>) -> Result<Vec<Expressions>, EncodeError> {
     Ok(vec![
         to_register(REGISTER, bytes),
         to_register(SECOND_REGISTER, it.port.to_be_bytes().to_vec()),
-        other(
-            "tproxy",
-            vec![
-                number(1, family),
-                number(2, REGISTER.into()),
-                number(3, SECOND_REGISTER.into()),
-            ],
-        ),
+        other("tproxy", vec![number(1, family), number(2, REGISTER.into()), number(3, SECOND_REGISTER.into())]),
     ])
 }

@@ -11,9 +11,7 @@ mod value;
 use netlink_packet_core::{NLM_F_ACK, NLM_F_APPEND, NLM_F_CREATE, NLM_F_REQUEST};
 use netlink_packet_netfilter::nftables::NfTablesMessage;
 use netlink_packet_netfilter::none::ControlMessage;
-use netlink_packet_netfilter::{
-    NetfilterHeader, NetfilterMessage, NetfilterMessageInner, NetfilterProtoFamily,
-};
+use netlink_packet_netfilter::{NetfilterHeader, NetfilterMessage, NetfilterMessageInner, NetfilterProtoFamily};
 use nftables::schema::Nftables;
 use thiserror::Error;
 
@@ -45,36 +43,20 @@ pub fn messages(model: &Nftables<'_>) -> Result<Vec<NetfilterMessage>, EncodeErr
 pub(crate) fn batch(messages: Vec<NetfilterMessage>, first: u32) -> (Vec<u8>, usize) {
     let count = messages.len();
     let mut bytes = Vec::new();
-    wire::append(
-        &mut bytes,
-        0,
-        NLM_F_REQUEST,
-        frame(ControlMessage::BatchBegin),
-    );
+    wire::append(&mut bytes, 0, NLM_F_REQUEST, frame(ControlMessage::BatchBegin));
     for (sequence, message) in (first..).zip(messages) {
         let flags = NLM_F_REQUEST | NLM_F_ACK | NLM_F_CREATE | NLM_F_APPEND;
         wire::append(&mut bytes, sequence, flags, message);
     }
-    wire::append(
-        &mut bytes,
-        0,
-        NLM_F_REQUEST,
-        frame(ControlMessage::BatchEnd),
-    );
+    wire::append(&mut bytes, 0, NLM_F_REQUEST, frame(ControlMessage::BatchEnd));
     (bytes, count)
 }
 
 fn frame(message: ControlMessage) -> NetfilterMessage {
-    NetfilterMessage::new(
-        NetfilterHeader::new(NetfilterProtoFamily::Unspec, 0, NFTABLES),
-        message,
-    )
+    NetfilterMessage::new(NetfilterHeader::new(NetfilterProtoFamily::Unspec, 0, NFTABLES), message)
 }
 
 /// A message of nftables for one family.
 pub(crate) fn nft(family: NetfilterProtoFamily, message: NfTablesMessage) -> NetfilterMessage {
-    NetfilterMessage::new(
-        NetfilterHeader::new(family, 0, 0),
-        NetfilterMessageInner::NfTables(message),
-    )
+    NetfilterMessage::new(NetfilterHeader::new(family, 0, 0), NetfilterMessageInner::NfTables(message))
 }

@@ -2,8 +2,8 @@
 
 use netlink_packet_core::DefaultNla;
 use netlink_packet_netfilter::nftables::{
-    ChainAttribute, ChainMessage, DevHookNumber, Hook, HookNumber, InetHookNumber, NfTablesMessage,
-    RuleAttribute, RuleMessage, TableAttribute, TableMessage,
+    ChainAttribute, ChainMessage, DevHookNumber, Hook, HookNumber, InetHookNumber, NfTablesMessage, RuleAttribute,
+    RuleMessage, TableAttribute, TableMessage,
 };
 use netlink_packet_netfilter::{NetfilterMessage, NetfilterProtoFamily};
 use nftables::schema::{Chain, Counter, NfCmd, NfListObject, NfObject, Rule, Table};
@@ -38,27 +38,14 @@ fn family(family: NfFamily) -> Result<NetfilterProtoFamily, EncodeError> {
 
 fn table(it: &Table<'_>) -> Result<NetfilterMessage, EncodeError> {
     let attributes = vec![TableAttribute::Name(it.name.to_string())];
-    Ok(nft(
-        family(it.family)?,
-        NfTablesMessage::NewTable(TableMessage { attributes }),
-    ))
+    Ok(nft(family(it.family)?, NfTablesMessage::NewTable(TableMessage { attributes })))
 }
 
 fn chain(it: &Chain<'_>) -> Result<NetfilterMessage, EncodeError> {
-    let mut attributes = vec![
-        ChainAttribute::Table(it.table.to_string()),
-        ChainAttribute::Name(it.name.to_string()),
-    ];
+    let mut attributes = vec![ChainAttribute::Table(it.table.to_string()), ChainAttribute::Name(it.name.to_string())];
     if let (Some(hook), Some(prio)) = (it.hook, it.prio) {
-        let mut hooks = vec![
-            Hook::Number(hook_number(it.family, hook)?),
-            Hook::Priority(prio.cast_unsigned()),
-        ];
-        hooks.extend(
-            it.dev
-                .as_ref()
-                .map(|dev| Hook::NetDeviceName(dev.to_string())),
-        );
+        let mut hooks = vec![Hook::Number(hook_number(it.family, hook)?), Hook::Priority(prio.cast_unsigned())];
+        hooks.extend(it.dev.as_ref().map(|dev| Hook::NetDeviceName(dev.to_string())));
         attributes.push(ChainAttribute::Hook(hooks));
         attributes.push(ChainAttribute::Policy(match it.policy {
             Some(NfChainPolicy::Drop) => NF_DROP,
@@ -69,10 +56,7 @@ fn chain(it: &Chain<'_>) -> Result<NetfilterMessage, EncodeError> {
             other => return Err(EncodeError::unknown(other)),
         }
     }
-    Ok(nft(
-        family(it.family)?,
-        NfTablesMessage::NewChain(ChainMessage { attributes }),
-    ))
+    Ok(nft(family(it.family)?, NfTablesMessage::NewChain(ChainMessage { attributes })))
 }
 
 fn hook_number(family: NfFamily, hook: NfHook) -> Result<HookNumber, EncodeError> {
@@ -89,34 +73,19 @@ fn hook_number(family: NfFamily, hook: NfHook) -> Result<HookNumber, EncodeError
 fn counter(it: &Counter<'_>) -> Result<NetfilterMessage, EncodeError> {
     // NFTA_OBJ_TABLE, _NAME, _TYPE (counter), _DATA with NFTA_COUNTER_BYTES and _PACKETS.
     let zero: [DefaultNla; 2] = [long(1, 0), long(2, 0)];
-    let attributes = vec![
-        string(1, &it.table),
-        string(2, &it.name),
-        number(3, 1),
-        nested(4, &zero),
-    ];
-    Ok(nft(
-        family(it.family)?,
-        NfTablesMessage::NewObject(attributes),
-    ))
+    let attributes = vec![string(1, &it.table), string(2, &it.name), number(3, 1), nested(4, &zero)];
+    Ok(nft(family(it.family)?, NfTablesMessage::NewObject(attributes)))
 }
 
 fn rule(it: &Rule<'_>) -> Result<NetfilterMessage, EncodeError> {
     let mut expressions = Vec::new();
     for statement in it.expr.iter() {
-        expressions.extend(
-            expression::of_statement(statement)?
-                .into_iter()
-                .map(Into::into),
-        );
+        expressions.extend(expression::of_statement(statement)?.into_iter().map(Into::into));
     }
     let attributes = vec![
         RuleAttribute::Table(it.table.to_string()),
         RuleAttribute::Chain(it.chain.to_string()),
         RuleAttribute::Expressions(expressions),
     ];
-    Ok(nft(
-        family(it.family)?,
-        NfTablesMessage::NewRule(RuleMessage { attributes }),
-    ))
+    Ok(nft(family(it.family)?, NfTablesMessage::NewRule(RuleMessage { attributes })))
 }

@@ -34,11 +34,7 @@ pub(super) fn place(field: &PayloadField<'_>) -> Result<Place, EncodeError> {
         ("icmp" | "icmpv6", "type") => (TRANSPORT, 0, 1),
         _ => return Err(EncodeError::unknown(field)),
     };
-    Ok(Place {
-        base,
-        offset,
-        length,
-    })
+    Ok(Place { base, offset, length })
 }
 
 /// The kernel's number of a meta key.
@@ -86,36 +82,27 @@ fn protocol(name: &str) -> Result<u8, EncodeError> {
 }
 
 /// The bytes of a value that a header field is compared with.
-pub(super) fn of_field(
-    field: &PayloadField<'_>,
-    value: &Expression<'_>,
-) -> Result<Vec<u8>, EncodeError> {
+pub(super) fn of_field(field: &PayloadField<'_>, value: &Expression<'_>) -> Result<Vec<u8>, EncodeError> {
     let unknown = || EncodeError::unknown((field, value));
     match (field.protocol.as_ref(), field.field.as_ref(), value) {
-        (_, "sport" | "dport", Expression::Number(port)) => u16::try_from(*port)
-            .map(|port| port.to_be_bytes().to_vec())
-            .map_err(|_| unknown()),
+        (_, "sport" | "dport", Expression::Number(port)) => {
+            u16::try_from(*port).map(|port| port.to_be_bytes().to_vec()).map_err(|_| unknown())
+        }
         ("ip" | "ip6", _, Expression::String(text)) => match text.parse() {
             Ok(IpAddr::V4(address)) => Ok(address.octets().to_vec()),
             Ok(IpAddr::V6(address)) => Ok(address.octets().to_vec()),
             Err(_) => Err(unknown()),
         },
-        ("ether", "daddr", Expression::String(text)) => text
-            .split(':')
-            .map(|byte| u8::from_str_radix(byte, 16))
-            .collect::<Result<_, _>>()
-            .map_err(|_| unknown()),
+        ("ether", "daddr", Expression::String(text)) => {
+            text.split(':').map(|byte| u8::from_str_radix(byte, 16)).collect::<Result<_, _>>().map_err(|_| unknown())
+        }
         ("ether", "type", Expression::String(text)) => match text.as_ref() {
             "ip" => Ok(vec![0x08, 0x00]),
             "ip6" => Ok(vec![0x86, 0xdd]),
             _ => Err(unknown()),
         },
-        ("icmp", "type", Expression::String(text)) if text == "destination-unreachable" => {
-            Ok(vec![3])
-        }
-        ("icmpv6", "type", Expression::String(text)) => {
-            icmpv6(text).map(|kind| vec![kind]).ok_or_else(unknown)
-        }
+        ("icmp", "type", Expression::String(text)) if text == "destination-unreachable" => Ok(vec![3]),
+        ("icmpv6", "type", Expression::String(text)) => icmpv6(text).map(|kind| vec![kind]).ok_or_else(unknown),
         _ => Err(unknown()),
     }
 }
@@ -143,9 +130,7 @@ pub(super) fn tcp_flags(value: &Expression<'_>) -> Result<u8, EncodeError> {
             _ => Err(EncodeError::unknown(value)),
         },
         Expression::BinaryOperation(operation) => match operation.as_ref() {
-            OR(flags) => flags
-                .iter()
-                .try_fold(0, |bits, flag| Ok(bits | tcp_flags(flag)?)),
+            OR(flags) => flags.iter().try_fold(0, |bits, flag| Ok(bits | tcp_flags(flag)?)),
             other => Err(EncodeError::unknown(other)),
         },
         other => Err(EncodeError::unknown(other)),

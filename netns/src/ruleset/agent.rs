@@ -34,16 +34,7 @@ fn output(layout: &Layout) -> [NfObject<'static>; 4] {
     [
         rule(INet, "output", [goes_out("lo"), accept()]),
         rule(INet, "output", [eth0(), transport("tcp"), accept()]),
-        rule(
-            INet,
-            "output",
-            [
-                eth0(),
-                transport("udp"),
-                to_port("udp", layout.dns_port),
-                accept(),
-            ],
-        ),
+        rule(INet, "output", [eth0(), transport("udp"), to_port("udp", layout.dns_port), accept()]),
         // Whatever the device: one that should not be there is no way out either.
         rule(INet, "output", [goto(refuse::REFUSE)]),
     ]
@@ -55,44 +46,17 @@ fn input(layout: &Layout) -> [NfObject<'static>; 6] {
     let gate6 = || sent_by(IpAddr::V6(layout.gate.v6));
     [
         rule(INet, "input", [came_in("lo"), accept()]),
+        rule(INet, "input", [eth0(), transport("tcp"), opens_no_connection(), accept()]),
+        rule(INet, "input", [eth0(), transport("udp"), from_port("udp", layout.dns_port), accept()]),
         rule(
             INet,
             "input",
-            [eth0(), transport("tcp"), opens_no_connection(), accept()],
+            [eth0(), ipv4(), gate4(), transport("icmp"), icmp_type("icmp", "destination-unreachable"), accept()],
         ),
         rule(
             INet,
             "input",
-            [
-                eth0(),
-                transport("udp"),
-                from_port("udp", layout.dns_port),
-                accept(),
-            ],
-        ),
-        rule(
-            INet,
-            "input",
-            [
-                eth0(),
-                ipv4(),
-                gate4(),
-                transport("icmp"),
-                icmp_type("icmp", "destination-unreachable"),
-                accept(),
-            ],
-        ),
-        rule(
-            INet,
-            "input",
-            [
-                eth0(),
-                ipv6(),
-                gate6(),
-                transport("ipv6-icmp"),
-                icmp_type("icmpv6", "destination-unreachable"),
-                accept(),
-            ],
+            [eth0(), ipv6(), gate6(), transport("ipv6-icmp"), icmp_type("icmpv6", "destination-unreachable"), accept()],
         ),
         rule(INet, "input", [count(Class::Inbound), drop()]),
     ]

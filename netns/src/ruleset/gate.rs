@@ -31,10 +31,7 @@ pub(super) fn objects(layout: &Layout) -> Vec<NfObject<'static>> {
     ];
     objects.extend(ingress(layout));
     objects.push(table(INet));
-    objects.extend(
-        [Class::Spoofed, Class::Flood, Class::Unheard, Class::Stray]
-            .map(|class| counter(INet, class)),
-    );
+    objects.extend([Class::Spoofed, Class::Flood, Class::Unheard, Class::Stray].map(|class| counter(INet, class)));
     objects.extend(refuse::counters());
     objects.extend([
         base(INet, "prerouting", Prerouting, MANGLE, None),
@@ -59,14 +56,7 @@ fn ingress(layout: &Layout) -> [NfObject<'static>; 4] {
     [
         rule(NetDev, "ingress", [ours(), ethertype("ip"), accept()]),
         rule(NetDev, "ingress", [ours(), ethertype("ip6"), accept()]),
-        rule(
-            NetDev,
-            "ingress",
-            [
-                up_to(DESCRIBED.0, DESCRIBED.1),
-                log(Class::Frame.name(), layout.log_group),
-            ],
-        ),
+        rule(NetDev, "ingress", [up_to(DESCRIBED.0, DESCRIBED.1), log(Class::Frame.name(), layout.log_group)]),
         rule(NetDev, "ingress", [count(Class::Frame), drop()]),
     ]
 }
@@ -74,37 +64,10 @@ fn ingress(layout: &Layout) -> [NfObject<'static>; 4] {
 fn prerouting(layout: &Layout) -> [NfObject<'static>; 5] {
     let g0 = || came_in(&layout.gate.device);
     [
-        rule(
-            INet,
-            "prerouting",
-            [
-                g0(),
-                ipv4(),
-                not_from(layout.agent.v4.into()),
-                goto("spoofed"),
-            ],
-        ),
-        rule(
-            INet,
-            "prerouting",
-            [
-                g0(),
-                ipv6(),
-                not_from(layout.agent.v6.into()),
-                goto("spoofed"),
-            ],
-        ),
+        rule(INet, "prerouting", [g0(), ipv4(), not_from(layout.agent.v4.into()), goto("spoofed")]),
+        rule(INet, "prerouting", [g0(), ipv6(), not_from(layout.agent.v6.into()), goto("spoofed")]),
         rule(INet, "prerouting", [g0(), transport("tcp"), goto("tcp")]),
-        rule(
-            INet,
-            "prerouting",
-            [
-                g0(),
-                transport("udp"),
-                to_port("udp", layout.dns_port),
-                accept(),
-            ],
-        ),
+        rule(INet, "prerouting", [g0(), transport("udp"), to_port("udp", layout.dns_port), accept()]),
         rule(INet, "prerouting", [g0(), goto(refuse::REFUSE)]),
     ]
 }
@@ -113,63 +76,29 @@ fn tcp(layout: &Layout) -> [NfObject<'static>; 7] {
     let g0_tcp = || [came_in(&layout.gate.device), transport("tcp")].concat();
     let explicit = |family: fn() -> Vec<_>, address| {
         let port = to_port("tcp", layout.explicit_port);
-        rule(
-            INet,
-            "tcp",
-            [g0_tcp(), family(), addressed_to(address), port, accept()],
-        )
+        rule(INet, "tcp", [g0_tcp(), family(), addressed_to(address), port, accept()])
     };
     let transparent = |family: fn() -> Vec<_>, address| {
-        rule(
-            INet,
-            "tcp",
-            [
-                g0_tcp(),
-                family(),
-                to_listener(address, layout.transparent_port),
-                accept(),
-            ],
-        )
+        rule(INet, "tcp", [g0_tcp(), family(), to_listener(address, layout.transparent_port), accept()])
     };
     [
         rule(
             INet,
             "tcp",
-            [
-                transport("tcp"),
-                opens_connection(),
-                above(CONNECTIONS.0, CONNECTIONS.1),
-                count(Class::Flood),
-                reset(),
-            ],
+            [transport("tcp"), opens_connection(), above(CONNECTIONS.0, CONNECTIONS.1), count(Class::Flood), reset()],
         ),
-        rule(
-            INet,
-            "tcp",
-            [g0_tcp(), to_port("tcp", layout.dns_port), accept()],
-        ),
+        rule(INet, "tcp", [g0_tcp(), to_port("tcp", layout.dns_port), accept()]),
         explicit(ipv4, layout.gate.v4.into()),
         explicit(ipv6, layout.gate.v6.into()),
         transparent(ipv4, IpAddr::V4(Ipv4Addr::LOCALHOST)),
         transparent(ipv6, IpAddr::V6(Ipv6Addr::LOCALHOST)),
-        rule(
-            INet,
-            "tcp",
-            [transport("tcp"), count(Class::Unheard), reset()],
-        ),
+        rule(INet, "tcp", [transport("tcp"), count(Class::Unheard), reset()]),
     ]
 }
 
 fn spoofed(layout: &Layout) -> [NfObject<'static>; 2] {
     [
-        rule(
-            INet,
-            "spoofed",
-            [
-                up_to(DESCRIBED.0, DESCRIBED.1),
-                log(Class::Spoofed.name(), layout.log_group),
-            ],
-        ),
+        rule(INet, "spoofed", [up_to(DESCRIBED.0, DESCRIBED.1), log(Class::Spoofed.name(), layout.log_group)]),
         rule(INet, "spoofed", [count(Class::Spoofed), drop()]),
     ]
 }
@@ -180,41 +109,15 @@ fn local(layout: &Layout) -> [NfObject<'static>; 8] {
     let to_g0 = || goes_out(&layout.gate.device);
     let unreachable = |family: fn() -> Vec<_>, protocol, name| {
         let kind = icmp_type(name, "destination-unreachable");
-        rule(
-            INet,
-            "output",
-            [to_g0(), family(), transport(protocol), kind, accept()],
-        )
+        rule(INet, "output", [to_g0(), family(), transport(protocol), kind, accept()])
     };
     [
         rule(INet, "input", [g0(), transport("tcp"), accept()]),
-        rule(
-            INet,
-            "input",
-            [
-                g0(),
-                transport("udp"),
-                to_port("udp", layout.dns_port),
-                accept(),
-            ],
-        ),
+        rule(INet, "input", [g0(), transport("udp"), to_port("udp", layout.dns_port), accept()]),
         rule(INet, "input", [count(Class::Stray), drop()]),
         rule(INet, "forward", [count(Class::Stray), drop()]),
-        rule(
-            INet,
-            "output",
-            [to_g0(), transport("tcp"), opens_no_connection(), accept()],
-        ),
-        rule(
-            INet,
-            "output",
-            [
-                to_g0(),
-                transport("udp"),
-                from_port("udp", layout.dns_port),
-                accept(),
-            ],
-        ),
+        rule(INet, "output", [to_g0(), transport("tcp"), opens_no_connection(), accept()]),
+        rule(INet, "output", [to_g0(), transport("udp"), from_port("udp", layout.dns_port), accept()]),
         unreachable(ipv4, "icmp", "icmp"),
         unreachable(ipv6, "ipv6-icmp", "icmpv6"),
     ]

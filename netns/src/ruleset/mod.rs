@@ -25,7 +25,5 @@ pub fn ruleset(layout: &Layout, side: Side) -> Nftables<'static> {
         Side::Agent => agent::objects(layout),
         Side::Gate => gate::objects(layout),
     };
-    Nftables {
-        objects: objects.into(),
-    }
+    Nftables { objects: objects.into() }
 }

@@ -45,34 +45,20 @@ pub(super) fn chains() -> [NfObject<'static>; 2] {
 /// Their rules.
 pub(super) fn rules(layout: &Layout) -> Vec<NfObject<'static>> {
     let count_and_refuse = |family: fn() -> Vec<_>, protocol, class| {
-        rule(
-            INet,
-            REFUSE,
-            [family(), transport(protocol), count(class), goto(PROHIBIT)],
-        )
+        rule(INet, REFUSE, [family(), transport(protocol), count(class), goto(PROHIBIT)])
     };
     let report = |name| {
         rule(
             INet,
             REFUSE,
-            [
-                ipv6(),
-                transport("ipv6-icmp"),
-                icmp_type("icmpv6", name),
-                count(Class::Membership),
-                drop(),
-            ],
+            [ipv6(), transport("ipv6-icmp"), icmp_type("icmpv6", name), count(Class::Membership), drop()],
         )
     };
     vec![
         count_and_refuse(ipv4, "udp", Class::Udp4),
         count_and_refuse(ipv6, "udp", Class::Udp6),
         count_and_refuse(ipv4, "icmp", Class::Icmp4),
-        rule(
-            INet,
-            REFUSE,
-            [ipv4(), transport("igmp"), count(Class::Membership), drop()],
-        ),
+        rule(INet, REFUSE, [ipv4(), transport("igmp"), count(Class::Membership), drop()]),
         report("mld-listener-query"),
         report("mld-listener-report"),
         report("mld-listener-done"),
@@ -83,11 +69,7 @@ pub(super) fn rules(layout: &Layout) -> Vec<NfObject<'static>> {
         rule(INet, REFUSE, [ipv4(), count(Class::Other4), goto(PROHIBIT)]),
         rule(INet, REFUSE, [count(Class::Other6), goto(PROHIBIT)]),
         // No class in the prefix: the packet shows its own.
-        rule(
-            INet,
-            PROHIBIT,
-            [up_to(DESCRIBED.0, DESCRIBED.1), log("", layout.log_group)],
-        ),
+        rule(INet, PROHIBIT, [up_to(DESCRIBED.0, DESCRIBED.1), log("", layout.log_group)]),
         rule(INet, PROHIBIT, [refuse_as_prohibited()]),
     ]
 }

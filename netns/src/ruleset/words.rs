@@ -3,13 +3,9 @@
 use std::borrow::Cow;
 use std::net::IpAddr;
 
-use nftables::expr::{
-    BinaryOperation, Expression, Meta, MetaKey, NamedExpression, Payload, PayloadField,
-};
+use nftables::expr::{BinaryOperation, Expression, Meta, MetaKey, NamedExpression, Payload, PayloadField};
 use nftables::schema::{Chain, Counter, NfCmd, NfListObject, NfObject, Rule, Table};
-use nftables::stmt::{
-    self, JumpTarget, Limit, Log, Match, Operator, Reject, RejectType, Statement, TProxy,
-};
+use nftables::stmt::{self, JumpTarget, Limit, Log, Match, Operator, Reject, RejectType, Statement, TProxy};
 use nftables::types::{NfChainPolicy, NfChainType, NfFamily, NfHook, RejectCode};
 
 use super::TABLE;
@@ -23,11 +19,7 @@ fn add(object: NfListObject<'static>) -> Object {
 }
 
 pub(super) fn table(family: NfFamily) -> Object {
-    add(NfListObject::Table(Table {
-        family,
-        name: TABLE.into(),
-        handle: None,
-    }))
+    add(NfListObject::Table(Table { family, name: TABLE.into(), handle: None }))
 }
 
 pub(super) fn counter(family: NfFamily, class: Class) -> Object {
@@ -42,13 +34,7 @@ pub(super) fn counter(family: NfFamily, class: Class) -> Object {
 }
 
 /// A base chain: its policy is always drop.
-pub(super) fn base(
-    family: NfFamily,
-    name: &'static str,
-    hook: NfHook,
-    prio: i32,
-    dev: Option<&str>,
-) -> Object {
+pub(super) fn base(family: NfFamily, name: &'static str, hook: NfHook, prio: i32, dev: Option<&str>) -> Object {
     add(NfListObject::Chain(Chain {
         family,
         table: TABLE.into(),
@@ -71,11 +57,7 @@ pub(super) fn chain(name: &'static str) -> Object {
     }))
 }
 
-pub(super) fn rule<const N: usize>(
-    family: NfFamily,
-    chain: &'static str,
-    says: [Vec<Say>; N],
-) -> Object {
+pub(super) fn rule<const N: usize>(family: NfFamily, chain: &'static str, says: [Vec<Say>; N]) -> Object {
     add(NfListObject::Rule(Rule {
         family,
         table: TABLE.into(),
@@ -86,11 +68,7 @@ pub(super) fn rule<const N: usize>(
 }
 
 fn compare(left: NamedExpression<'static>, op: Operator, right: Expression<'static>) -> Vec<Say> {
-    vec![Statement::Match(Match {
-        left: Expression::Named(left),
-        right,
-        op,
-    })]
+    vec![Statement::Match(Match { left: Expression::Named(left), right, op })]
 }
 
 fn meta(key: MetaKey, value: Expression<'static>) -> Vec<Say> {
@@ -98,10 +76,7 @@ fn meta(key: MetaKey, value: Expression<'static>) -> Vec<Say> {
 }
 
 fn field(protocol: &'static str, field: &'static str) -> NamedExpression<'static> {
-    NamedExpression::Payload(Payload::PayloadField(PayloadField {
-        protocol: protocol.into(),
-        field: field.into(),
-    }))
+    NamedExpression::Payload(Payload::PayloadField(PayloadField { protocol: protocol.into(), field: field.into() }))
 }
 
 fn text(value: impl Into<Cow<'static, str>>) -> Expression<'static> {
@@ -148,43 +123,23 @@ fn ip(address: IpAddr) -> &'static str {
 }
 
 pub(super) fn not_from(address: IpAddr) -> Vec<Say> {
-    compare(
-        field(ip(address), "saddr"),
-        Operator::NEQ,
-        text(address.to_string()),
-    )
+    compare(field(ip(address), "saddr"), Operator::NEQ, text(address.to_string()))
 }
 
 pub(super) fn sent_by(address: IpAddr) -> Vec<Say> {
-    compare(
-        field(ip(address), "saddr"),
-        Operator::EQ,
-        text(address.to_string()),
-    )
+    compare(field(ip(address), "saddr"), Operator::EQ, text(address.to_string()))
 }
 
 pub(super) fn addressed_to(address: IpAddr) -> Vec<Say> {
-    compare(
-        field(ip(address), "daddr"),
-        Operator::EQ,
-        text(address.to_string()),
-    )
+    compare(field(ip(address), "daddr"), Operator::EQ, text(address.to_string()))
 }
 
 pub(super) fn to_port(protocol: &'static str, port: u16) -> Vec<Say> {
-    compare(
-        field(protocol, "dport"),
-        Operator::EQ,
-        Expression::Number(port.into()),
-    )
+    compare(field(protocol, "dport"), Operator::EQ, Expression::Number(port.into()))
 }
 
 pub(super) fn from_port(protocol: &'static str, port: u16) -> Vec<Say> {
-    compare(
-        field(protocol, "sport"),
-        Operator::EQ,
-        Expression::Number(port.into()),
-    )
+    compare(field(protocol, "sport"), Operator::EQ, Expression::Number(port.into()))
 }
 
 pub(super) fn icmp_type(protocol: &'static str, name: &'static str) -> Vec<Say> {
@@ -203,25 +158,14 @@ pub(super) fn opens_no_connection() -> Vec<Say> {
 
 fn tcp_flags(mask: &[&'static str], op: Operator) -> Vec<Say> {
     // Two at a time: older versions of nft take no more.
-    let or =
-        |all, flag| Expression::BinaryOperation(Box::new(BinaryOperation::OR(vec![all, flag])));
-    let mask = mask
-        .iter()
-        .map(|flag| text(*flag))
-        .reduce(or)
-        .unwrap_or(Expression::Number(0));
+    let or = |all, flag| Expression::BinaryOperation(Box::new(BinaryOperation::OR(vec![all, flag])));
+    let mask = mask.iter().map(|flag| text(*flag)).reduce(or).unwrap_or(Expression::Number(0));
     let masked = BinaryOperation::AND(Expression::Named(field("tcp", "flags")), mask);
-    vec![Statement::Match(Match {
-        left: Expression::BinaryOperation(Box::new(masked)),
-        right: text("syn"),
-        op,
-    })]
+    vec![Statement::Match(Match { left: Expression::BinaryOperation(Box::new(masked)), right: text("syn"), op })]
 }
 
 pub(super) fn count(class: Class) -> Vec<Say> {
-    vec![Statement::Counter(stmt::Counter::Named(
-        class.name().into(),
-    ))]
+    vec![Statement::Counter(stmt::Counter::Named(class.name().into()))]
 }
 
 pub(super) fn above(rate: u32, burst: u32) -> Vec<Say> {
@@ -261,29 +205,17 @@ pub(super) fn drop() -> Vec<Say> {
 }
 
 pub(super) fn goto(target: &'static str) -> Vec<Say> {
-    vec![Statement::Goto(JumpTarget {
-        target: target.into(),
-    })]
+    vec![Statement::Goto(JumpTarget { target: target.into() })]
 }
 
 pub(super) fn refuse_as_prohibited() -> Vec<Say> {
-    vec![Statement::Reject(Some(Reject::new(
-        Some(RejectType::ICMPX),
-        Some(RejectCode::AdminProhibited),
-    )))]
+    vec![Statement::Reject(Some(Reject::new(Some(RejectType::ICMPX), Some(RejectCode::AdminProhibited))))]
 }
 
 pub(super) fn reset() -> Vec<Say> {
-    vec![Statement::Reject(Some(Reject::new(
-        Some(RejectType::TCPReset),
-        None,
-    )))]
+    vec![Statement::Reject(Some(Reject::new(Some(RejectType::TCPReset), None)))]
 }
 
 pub(super) fn to_listener(address: IpAddr, port: u16) -> Vec<Say> {
-    vec![Statement::TProxy(TProxy {
-        family: Some(ip(address).into()),
-        port,
-        addr: Some(address.to_string().into()),
-    })]
+    vec![Statement::TProxy(TProxy { family: Some(ip(address).into()), port, addr: Some(address.to_string().into()) })]
 }

@@ -126,10 +126,7 @@ pub enum SurveyError {
 
 /// Reads everything back. The caller needs CAP_NET_ADMIN over the namespaces, and may be outside of them.
 pub fn survey(airlock: &Airlock) -> Result<Survey, SurveyError> {
-    Ok(Survey {
-        agent: surveyed(airlock, Side::Agent)?,
-        gate: surveyed(airlock, Side::Gate)?,
-    })
+    Ok(Survey { agent: surveyed(airlock, Side::Agent)?, gate: surveyed(airlock, Side::Gate)? })
 }
 
 /// The generations of the packet rules now: agent, gate. They grow by each change.
@@ -155,10 +152,7 @@ impl Survey {
 
     /// The generations at which the packet rules were read: agent, gate.
     pub fn generations(&self) -> [u32; 2] {
-        [
-            self.agent.identity.generation,
-            self.gate.identity.generation,
-        ]
+        [self.agent.identity.generation, self.gate.identity.generation]
     }
 
     /// SHA-256 over both states, without the identities: the same for all airlocks built alike on a kernel.
@@ -177,11 +171,7 @@ fn surveyed(airlock: &Airlock, side: Side) -> Result<Surveyed, SurveyError> {
     };
     let (generation, ruleset) = steady_rules(desk, side)?;
     let (listeners, sockets) = sockets::listeners(desk)
-        .map_err(|source| SurveyError::Dump {
-            what: "sockets",
-            side,
-            source,
-        })?
+        .map_err(|source| SurveyError::Dump { what: "sockets", side, source })?
         .into_iter()
         .unzip();
     let state = State {
@@ -194,23 +184,16 @@ fn surveyed(airlock: &Airlock, side: Side) -> Result<Surveyed, SurveyError> {
         ruleset,
         listeners,
     };
-    let state = with_routes(state, desk).map_err(|source| SurveyError::Dump {
-        what: "links and routes",
-        side,
-        source,
-    })?;
-    let identity = identity(desk, namespace, generation, sockets)
-        .map_err(|errno| SurveyError::Identity { side, errno })?;
+    let state =
+        with_routes(state, desk).map_err(|source| SurveyError::Dump { what: "links and routes", side, source })?;
+    let identity =
+        identity(desk, namespace, generation, sockets).map_err(|errno| SurveyError::Identity { side, errno })?;
     Ok(Surveyed { identity, state })
 }
 
 /// The rules, and the generation that held before and after they were read.
 fn steady_rules(desk: &Desk, side: Side) -> Result<(u32, Ruleset), SurveyError> {
-    let fail = |source| SurveyError::Dump {
-        what: "packet rules",
-        side,
-        source,
-    };
+    let fail = |source| SurveyError::Dump { what: "packet rules", side, source };
     let mut before = rules::generation(desk).map_err(fail)?;
     for _ in 0..TRIES {
         let ruleset = rules::read(desk).map_err(fail)?;
@@ -235,38 +218,20 @@ fn with_routes(state: State, desk: &Desk) -> Result<State, WireError> {
     rules.sort();
     let mut neighbours = route::neighbours(dump(route::all_neighbours())?, &links);
     neighbours.sort();
-    Ok(State {
-        links,
-        addresses,
-        routes,
-        rules,
-        neighbours,
-        ..state
-    })
+    Ok(State { links, addresses, routes, rules, neighbours, ..state })
 }
 
 fn sysctls(all: &[Sysctl], side: Side) -> Result<BTreeMap<String, String>, SurveyError> {
     let here = all.iter().filter(|sysctl| sysctl.side == side);
     here.map(|sysctl| {
         let value = sysctl.read();
-        let fail = |source| SurveyError::Sysctl {
-            side,
-            path: sysctl.path.clone(),
-            source,
-        };
-        value
-            .map(|value| (sysctl.path.clone(), value))
-            .map_err(fail)
+        let fail = |source| SurveyError::Sysctl { side, path: sysctl.path.clone(), source };
+        value.map(|value| (sysctl.path.clone(), value)).map_err(fail)
     })
     .collect()
 }
 
-fn identity(
-    desk: &Desk,
-    namespace: impl AsFd,
-    generation: u32,
-    sockets: Vec<u64>,
-) -> Result<Identity, Errno> {
+fn identity(desk: &Desk, namespace: impl AsFd, generation: u32, sockets: Vec<u64>) -> Result<Identity, Errno> {
     let owner = sys::owning_user_namespace(&namespace)?;
     Ok(Identity {
         cookie: sys::netns_cookie(desk)?,

@@ -2,9 +2,7 @@
 
 use netlink_packet_route::address::{AddressAttribute, AddressMessage};
 use netlink_packet_route::link::{LinkAttribute, LinkFlags, LinkInfo, LinkMessage};
-use netlink_packet_route::neighbour::{
-    NeighbourAddress, NeighbourAttribute, NeighbourMessage, NeighbourState,
-};
+use netlink_packet_route::neighbour::{NeighbourAddress, NeighbourAttribute, NeighbourMessage, NeighbourState};
 use netlink_packet_route::route::{RouteAddress, RouteAttribute, RouteMessage};
 use netlink_packet_route::rule::{RuleAttribute, RuleMessage};
 use netlink_packet_route::{AddressFamily, RouteNetlinkMessage as Message};
@@ -131,57 +129,31 @@ pub(crate) fn all_neighbours() -> Message {
 }
 
 pub(crate) fn links(dump: Vec<Message>) -> Vec<Link> {
-    dump.iter()
-        .filter_map(|message| {
-            if let Message::NewLink(it) = message {
-                Some(link(it))
-            } else {
-                None
-            }
-        })
-        .collect()
+    dump.iter().filter_map(|message| if let Message::NewLink(it) = message { Some(link(it)) } else { None }).collect()
 }
 
 pub(crate) fn addresses(dump: Vec<Message>, links: &[Link]) -> Vec<Address> {
     let one = |message: &Message| {
-        if let Message::NewAddress(it) = message {
-            Some(address(it, links))
-        } else {
-            None
-        }
+        if let Message::NewAddress(it) = message { Some(address(it, links)) } else { None }
     };
     dump.iter().filter_map(one).collect()
 }
 
 pub(crate) fn routes(dump: Vec<Message>, links: &[Link]) -> Vec<Route> {
     let one = |message: &Message| {
-        if let Message::NewRoute(it) = message {
-            Some(route(it, links))
-        } else {
-            None
-        }
+        if let Message::NewRoute(it) = message { Some(route(it, links)) } else { None }
     };
     dump.iter().filter_map(one).collect()
 }
 
 pub(crate) fn rules(dump: Vec<Message>) -> Vec<Rule> {
-    dump.iter()
-        .filter_map(|message| {
-            if let Message::NewRule(it) = message {
-                Some(rule(it))
-            } else {
-                None
-            }
-        })
-        .collect()
+    dump.iter().filter_map(|message| if let Message::NewRule(it) = message { Some(rule(it)) } else { None }).collect()
 }
 
 /// The permanent ones: the others are the kernel's cache.
 pub(crate) fn neighbours(dump: Vec<Message>, links: &[Link]) -> Vec<Neighbour> {
     let one = |message: &Message| match message {
-        Message::NewNeighbour(it) if it.header.state == NeighbourState::Permanent => {
-            Some(neighbour(it, links))
-        }
+        Message::NewNeighbour(it) if it.header.state == NeighbourState::Permanent => Some(neighbour(it, links)),
         _ => None,
     };
     dump.iter().filter_map(one).collect()
@@ -215,18 +187,12 @@ pub(crate) fn link(message: &LinkMessage) -> Link {
 }
 
 fn kind(info: &LinkInfo) -> Option<String> {
-    if let LinkInfo::Kind(kind) = info {
-        Some(kind.to_string())
-    } else {
-        None
-    }
+    if let LinkInfo::Kind(kind) = info { Some(kind.to_string()) } else { None }
 }
 
 fn attached(parts: &[netlink_packet_route::link::LinkXdp]) -> bool {
     use netlink_packet_route::link::{LinkXdp, XdpAttached};
-    parts
-        .iter()
-        .any(|part| matches!(part, LinkXdp::Attached(how) if *how != XdpAttached::None))
+    parts.iter().any(|part| matches!(part, LinkXdp::Attached(how) if *how != XdpAttached::None))
 }
 
 fn address(message: &AddressMessage, links: &[Link]) -> Address {
@@ -316,19 +282,12 @@ fn rule(message: &RuleMessage) -> Rule {
 }
 
 pub(crate) fn neighbour(message: &NeighbourMessage, links: &[Link]) -> Neighbour {
-    let mut neighbour = Neighbour {
-        device: device(message.header.ifindex, links),
-        address: String::new(),
-        hardware: String::new(),
-    };
+    let mut neighbour =
+        Neighbour { device: device(message.header.ifindex, links), address: String::new(), hardware: String::new() };
     for attribute in &message.attributes {
         match attribute {
-            NeighbourAttribute::Destination(NeighbourAddress::Inet(v4)) => {
-                neighbour.address = v4.to_string()
-            }
-            NeighbourAttribute::Destination(NeighbourAddress::Inet6(v6)) => {
-                neighbour.address = v6.to_string()
-            }
+            NeighbourAttribute::Destination(NeighbourAddress::Inet(v4)) => neighbour.address = v4.to_string(),
+            NeighbourAttribute::Destination(NeighbourAddress::Inet6(v6)) => neighbour.address = v6.to_string(),
             NeighbourAttribute::LinkLayerAddress(bytes) => neighbour.hardware = hex(bytes),
             _ => {}
         }
@@ -359,10 +318,7 @@ pub(crate) fn name(message: &Message) -> String {
 }
 
 fn device(index: u32, links: &[Link]) -> String {
-    links
-        .iter()
-        .find(|link| link.index == index)
-        .map_or_else(|| format!("#{index}"), |link| link.name.clone())
+    links.iter().find(|link| link.index == index).map_or_else(|| format!("#{index}"), |link| link.name.clone())
 }
 
 fn family(family: AddressFamily) -> String {

@@ -6,9 +6,8 @@
 
 use netlink_packet_core::{DefaultNla, Emitable, Nla, NlaBuffer, NlasIterator};
 use netlink_packet_netfilter::nftables::{
-    ChainAttribute, ChainMessage, ExpressionAttribute, Expressions, GenAttribute, GenMessage, Hook,
-    ListAttribute, NfTablesMessage, RuleAttribute, RuleMessage, SetMessage, TableAttribute,
-    TableMessage,
+    ChainAttribute, ChainMessage, ExpressionAttribute, Expressions, GenAttribute, GenMessage, Hook, ListAttribute,
+    NfTablesMessage, RuleAttribute, RuleMessage, SetMessage, TableAttribute, TableMessage,
 };
 use netlink_packet_netfilter::{NetfilterMessage, NetfilterMessageInner, NetfilterProtoFamily};
 use nftables::schema::Nftables;
@@ -62,22 +61,14 @@ pub fn expected(model: &Nftables<'_>) -> Result<Ruleset, EncodeError> {
 
 /// The generation of the rules.
 pub(crate) fn generation(desk: &Desk) -> Result<u32, WireError> {
-    let request = NfTablesMessage::GetGen(GenMessage {
-        attributes: Vec::new(),
-    });
-    let answer = desk
-        .netfilter
-        .ask(nft(NetfilterProtoFamily::Unspec, request))?;
+    let request = NfTablesMessage::GetGen(GenMessage { attributes: Vec::new() });
+    let answer = desk.netfilter.ask(nft(NetfilterProtoFamily::Unspec, request))?;
     let id = answer.and_then(|answer| match answer.inner {
-        NetfilterMessageInner::NfTables(NfTablesMessage::NewGen(it)) => {
-            it.attributes.into_iter().find_map(|attribute| {
-                if let GenAttribute::Id(id) = attribute {
-                    Some(id)
-                } else {
-                    None
-                }
-            })
-        }
+        NetfilterMessageInner::NfTables(NfTablesMessage::NewGen(it)) => it.attributes.into_iter().find_map(
+            |attribute| {
+                if let GenAttribute::Id(id) = attribute { Some(id) } else { None }
+            },
+        ),
         _ => None,
     });
     id.ok_or_else(|| WireError::Malformed("no generation in the kernel's answer".into()))
@@ -86,27 +77,16 @@ pub(crate) fn generation(desk: &Desk) -> Result<u32, WireError> {
 /// All rules now.
 pub(crate) fn read(desk: &Desk) -> Result<Ruleset, WireError> {
     let requests = [
-        NfTablesMessage::GetTable(TableMessage {
-            attributes: Vec::new(),
-        }),
-        NfTablesMessage::GetChain(ChainMessage {
-            attributes: Vec::new(),
-        }),
-        NfTablesMessage::GetRule(RuleMessage {
-            attributes: Vec::new(),
-        }),
+        NfTablesMessage::GetTable(TableMessage { attributes: Vec::new() }),
+        NfTablesMessage::GetChain(ChainMessage { attributes: Vec::new() }),
+        NfTablesMessage::GetRule(RuleMessage { attributes: Vec::new() }),
         NfTablesMessage::GetObject(Vec::new()),
-        NfTablesMessage::GetSet(SetMessage {
-            attributes: Vec::new(),
-        }),
+        NfTablesMessage::GetSet(SetMessage { attributes: Vec::new() }),
         NfTablesMessage::GetFlowTable(Vec::new()),
     ];
     let mut messages = Vec::new();
     for request in requests {
-        messages.extend(
-            desk.netfilter
-                .dump(&nft(NetfilterProtoFamily::Unspec, request))?,
-        );
+        messages.extend(desk.netfilter.dump(&nft(NetfilterProtoFamily::Unspec, request))?);
     }
     Ok(canonical(messages))
 }
@@ -148,9 +128,7 @@ fn table(family: &str, it: &TableMessage) -> String {
     for attribute in &it.attributes {
         match attribute {
             TableAttribute::Name(name) => text.push_str(&format!(" {name}")),
-            TableAttribute::Flags(flags) if flags.bits() != 0 => {
-                text.push_str(&format!(" flags {}", flags.bits()))
-            }
+            TableAttribute::Flags(flags) if flags.bits() != 0 => text.push_str(&format!(" flags {}", flags.bits())),
             _ => {}
         }
     }
@@ -196,12 +174,8 @@ fn hooks(parts: &[Hook]) -> String {
 
 fn device(nla: &DefaultNla) -> String {
     let bytes = emitted(std::slice::from_ref(nla));
-    let value = NlaBuffer::new_checked(&bytes[..])
-        .map(|nla| nla.value().to_vec())
-        .unwrap_or_default();
-    String::from_utf8_lossy(&value)
-        .trim_end_matches('\0')
-        .to_owned()
+    let value = NlaBuffer::new_checked(&bytes[..]).map(|nla| nla.value().to_vec()).unwrap_or_default();
+    String::from_utf8_lossy(&value).trim_end_matches('\0').to_owned()
 }
 
 fn rule(family: &str, it: &RuleMessage) -> PacketRule {
@@ -214,10 +188,7 @@ fn rule(family: &str, it: &RuleMessage) -> PacketRule {
             _ => {}
         }
     }
-    PacketRule {
-        chain: format!("{family} {table} {name}"),
-        expressions,
-    }
+    PacketRule { chain: format!("{family} {table} {name}"), expressions }
 }
 
 fn element(element: &ListAttribute<ExpressionAttribute>) -> String {
@@ -252,33 +223,21 @@ fn written(bytes: &[u8], keep: fn(&[u8]) -> bool) -> String {
         .filter(|nla| keep(nla.value()))
         .map(|nla| {
             // What is nested is data to load or to compare with: there a zero is a value.
-            let value = if nla.nested_flag() {
-                written(nla.value(), |_| true)
-            } else {
-                hex(nla.value())
-            };
+            let value = if nla.nested_flag() { written(nla.value(), |_| true) } else { hex(nla.value()) };
             (nla.kind(), value)
         })
         .collect();
     parts.sort();
-    let parts: Vec<String> = parts
-        .into_iter()
-        .map(|(kind, value)| format!("{kind}={value}"))
-        .collect();
+    let parts: Vec<String> = parts.into_iter().map(|(kind, value)| format!("{kind}={value}")).collect();
     format!("({})", parts.join(" "))
 }
 
 /// Table, name and type of an object: NFTA_OBJ_TABLE, _NAME, _TYPE. The rest is its value, handle and use.
 fn object(family: &str, nlas: &[DefaultNla]) -> String {
-    let mut parts: Vec<(u16, String)> = nlas
-        .iter()
-        .filter(|nla| matches!(nla.kind(), 1..=3))
-        .map(|nla| (nla.kind(), device(nla)))
-        .collect();
+    let mut parts: Vec<(u16, String)> =
+        nlas.iter().filter(|nla| matches!(nla.kind(), 1..=3)).map(|nla| (nla.kind(), device(nla))).collect();
     parts.sort();
-    let parts: Vec<String> = parts
-        .into_iter()
-        .map(|(_, value)| value.trim_start_matches('\0').escape_debug().to_string())
-        .collect();
+    let parts: Vec<String> =
+        parts.into_iter().map(|(_, value)| value.trim_start_matches('\0').escape_debug().to_string()).collect();
     format!("{family} {}", parts.join(" "))
 }

@@ -24,27 +24,15 @@ pub struct Listener {
 /// All of them, with their cookies, in canonical order.
 pub(crate) fn listeners(desk: &Desk) -> Result<Vec<(Listener, u64)>, WireError> {
     let mut found = Vec::new();
-    for (protocol, states) in [
-        (libc::IPPROTO_TCP, LISTENING),
-        (libc::IPPROTO_UDP, UNCONNECTED),
-        (libc::IPPROTO_RAW, u32::MAX),
-    ] {
+    for (protocol, states) in
+        [(libc::IPPROTO_TCP, LISTENING), (libc::IPPROTO_UDP, UNCONNECTED), (libc::IPPROTO_RAW, u32::MAX)]
+    {
         for family in [libc::AF_INET, libc::AF_INET6] {
-            let request = Diag::Request {
-                family: family as u8,
-                protocol: protocol as u8,
-                states,
-            };
+            let request = Diag::Request { family: family as u8, protocol: protocol as u8, states };
             match desk.diag.dump(&request) {
-                Ok(answers) => found.extend(
-                    answers
-                        .into_iter()
-                        .filter_map(|answer| answer.listener(protocol as u8)),
-                ),
+                Ok(answers) => found.extend(answers.into_iter().filter_map(|answer| answer.listener(protocol as u8))),
                 // There is no such protocol to ask about in this kernel.
-                Err(error)
-                    if protocol == libc::IPPROTO_RAW
-                        && error.errno() == Some(nix::errno::Errno::ENOENT) => {}
+                Err(error) if protocol == libc::IPPROTO_RAW && error.errno() == Some(nix::errno::Errno::ENOENT) => {}
                 Err(error) => return Err(error),
             }
         }
@@ -68,29 +56,14 @@ const REQUEST: usize = 56;
 /// Messages of sock_diag.
 #[derive(Debug, Clone)]
 enum Diag {
-    Request {
-        family: u8,
-        protocol: u8,
-        states: u32,
-    },
-    Socket {
-        at: SocketAddr,
-        device: u32,
-        cookie: u64,
-    },
+    Request { family: u8, protocol: u8, states: u32 },
+    Socket { at: SocketAddr, device: u32, cookie: u64 },
 }
 
 impl Diag {
     fn listener(self, protocol: u8) -> Option<(Listener, u64)> {
         match self {
-            Diag::Socket { at, device, cookie } => Some((
-                Listener {
-                    protocol,
-                    at,
-                    device,
-                },
-                cookie,
-            )),
+            Diag::Socket { at, device, cookie } => Some((Listener { protocol, at, device }, cookie)),
             Diag::Request { .. } => None,
         }
     }
@@ -107,12 +80,7 @@ impl NetlinkSerializable for Diag {
 
     fn serialize(&self, buffer: &mut [u8]) {
         buffer.fill(0);
-        if let Diag::Request {
-            family,
-            protocol,
-            states,
-        } = self
-        {
+        if let Diag::Request { family, protocol, states } = self {
             buffer[0] = *family;
             buffer[1] = *protocol;
             buffer[4..8].copy_from_slice(&states.to_ne_bytes());
@@ -128,16 +96,10 @@ impl NetlinkDeserializable for Diag {
         let short = || DecodeError::from("inet_diag_msg cut short".to_owned());
         let port = u16::from_be_bytes(at(payload, 4).ok_or_else(short)?);
         let address = match payload.first().map(|family| i32::from(*family)) {
-            Some(libc::AF_INET) => {
-                IpAddr::V4(Ipv4Addr::from(at::<4>(payload, 8).ok_or_else(short)?))
-            }
-            Some(libc::AF_INET6) => {
-                IpAddr::V6(Ipv6Addr::from(at::<16>(payload, 8).ok_or_else(short)?))
-            }
+            Some(libc::AF_INET) => IpAddr::V4(Ipv4Addr::from(at::<4>(payload, 8).ok_or_else(short)?)),
+            Some(libc::AF_INET6) => IpAddr::V6(Ipv6Addr::from(at::<16>(payload, 8).ok_or_else(short)?)),
             _ => {
-                return Err(DecodeError::from(
-                    "inet_diag_msg of another family".to_owned(),
-                ));
+                return Err(DecodeError::from("inet_diag_msg of another family".to_owned()));
             }
         };
         Ok(Diag::Socket {

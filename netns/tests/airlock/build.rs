@@ -11,10 +11,7 @@ use crate::lab::{airlock, another, layout, owner};
 
 pub(crate) const TESTS: &[Test] = &[
     ("what_is_built_conforms", what_is_built_conforms),
-    (
-        "two_airlocks_have_the_same_digest_and_different_cookies",
-        alike,
-    ),
+    ("two_airlocks_have_the_same_digest_and_different_cookies", alike),
     ("a_survey_survives_json", survives_json),
     ("a_closed_airlock_leaves_nothing", nothing_remains),
 ];
@@ -23,19 +20,10 @@ fn what_is_built_conforms() {
     let airlock = airlock();
     let survey = survey(&airlock).unwrap();
     if let Err(deviations) = conforms(&survey, &layout()) {
-        panic!(
-            "{}",
-            deviations
-                .iter()
-                .map(|it| format!("{it}\n"))
-                .collect::<String>()
-        );
+        panic!("{}", deviations.iter().map(|it| format!("{it}\n")).collect::<String>());
     }
     for side in Side::BOTH {
-        assert_eq!(
-            airlock.desks.of(side).netns_cookie().unwrap(),
-            survey.of(side).identity.cookie
-        );
+        assert_eq!(airlock.desks.of(side).netns_cookie().unwrap(), survey.of(side).identity.cookie);
     }
 }
 
@@ -44,15 +32,10 @@ fn alike() {
     let first = another(owner);
     let second = another(Owner::Inherited);
     let (one, other) = (survey(&first).unwrap(), survey(&second).unwrap());
-    assert_eq!(
-        (&one.agent.state, &one.gate.state),
-        (&other.agent.state, &other.gate.state)
-    );
+    assert_eq!((&one.agent.state, &one.gate.state), (&other.agent.state, &other.gate.state));
     assert_eq!(one.digest(), other.digest());
-    let mut cookies: Vec<u64> = [&one, &other]
-        .iter()
-        .flat_map(|it| [it.agent.identity.cookie, it.gate.identity.cookie])
-        .collect();
+    let mut cookies: Vec<u64> =
+        [&one, &other].iter().flat_map(|it| [it.agent.identity.cookie, it.gate.identity.cookie]).collect();
     cookies.sort();
     cookies.dedup();
     assert_eq!(cookies.len(), 4);

@@ -14,15 +14,9 @@ pub(crate) const TESTS: &[Test] = &[
     ("traffic_and_refusals_are_no_change", traffic),
     ("links_that_differ_are_found_and_announced", links),
     ("addresses_that_differ_are_found_and_announced", addresses),
-    (
-        "routes_and_rules_that_differ_are_found_and_announced",
-        routes,
-    ),
+    ("routes_and_rules_that_differ_are_found_and_announced", routes),
     ("neighbours_that_differ_are_found_and_announced", neighbours),
-    (
-        "packet_rules_that_differ_are_found_and_announced",
-        packet_rules,
-    ),
+    ("packet_rules_that_differ_are_found_and_announced", packet_rules),
     ("settings_that_differ_are_found", settings),
     ("forwarding_is_announced", forwarding),
     ("a_listener_that_differs_is_found", listeners),
@@ -38,19 +32,8 @@ fn quiet() {
 fn traffic() {
     let airlock = airlock();
     let before = survey(&airlock).unwrap();
-    for target in [
-        "11.0.0.1",
-        "28.9.9.9",
-        "224.0.0.251",
-        "2a00::1",
-        "ff02::fb",
-        "fe80::1",
-    ] {
-        let any = if target.contains(':') {
-            "[::]:0"
-        } else {
-            "0.0.0.0:0"
-        };
+    for target in ["11.0.0.1", "28.9.9.9", "224.0.0.251", "2a00::1", "ff02::fb", "fe80::1"] {
+        let any = if target.contains(':') { "[::]:0" } else { "0.0.0.0:0" };
         let client = std::net::UdpSocket::bind(any).unwrap();
         let _refused = client.send_to(b"hello", (target, 443));
         let _sent = client.send_to(b"hello", (target, 53));
@@ -69,18 +52,9 @@ fn links() {
             side,
             Kind::Link,
             &[
-                (
-                    "ip link add extra0 type veth peer name extra1",
-                    "ip link del extra0",
-                ),
-                (
-                    &format!("ip link set {device} mtu 1500"),
-                    &format!("ip link set {device} mtu 65535"),
-                ),
-                (
-                    &format!("ip link set {device} promisc on"),
-                    &format!("ip link set {device} promisc off"),
-                ),
+                ("ip link add extra0 type veth peer name extra1", "ip link del extra0"),
+                (&format!("ip link set {device} mtu 1500"), &format!("ip link set {device} mtu 65535")),
+                (&format!("ip link set {device} promisc on"), &format!("ip link set {device} promisc off")),
                 (&format!("ip link set {device} arp on"), ""),
             ],
         );
@@ -95,18 +69,12 @@ fn addresses() {
             side,
             Kind::Address,
             &[
-                (
-                    &format!("ip addr add 10.0.0.1/32 dev {device}"),
-                    &format!("ip addr del 10.0.0.1/32 dev {device}"),
-                ),
+                (&format!("ip addr add 10.0.0.1/32 dev {device}"), &format!("ip addr del 10.0.0.1/32 dev {device}")),
                 (
                     &format!("ip addr add fd00::1/128 dev {device} nodad"),
                     &format!("ip addr del fd00::1/128 dev {device}"),
                 ),
-                (
-                    "ip addr add 10.0.0.1/32 dev lo",
-                    "ip addr del 10.0.0.1/32 dev lo",
-                ),
+                ("ip addr add 10.0.0.1/32 dev lo", "ip addr del 10.0.0.1/32 dev lo"),
             ],
         );
     }
@@ -120,22 +88,10 @@ fn routes() {
             side,
             Kind::Route,
             &[
-                (
-                    &format!("ip route add 10.0.0.0/8 dev {device}"),
-                    &format!("ip route del 10.0.0.0/8 dev {device}"),
-                ),
-                (
-                    &format!("ip route add 2a00::/16 dev {device}"),
-                    &format!("ip route del 2a00::/16 dev {device}"),
-                ),
-                (
-                    "ip route add local 10.0.0.0/8 dev lo table 7",
-                    "ip route flush table 7",
-                ),
-                (
-                    "ip route add blackhole 10.0.0.0/8 proto kernel",
-                    "ip route del blackhole 10.0.0.0/8",
-                ),
+                (&format!("ip route add 10.0.0.0/8 dev {device}"), &format!("ip route del 10.0.0.0/8 dev {device}")),
+                (&format!("ip route add 2a00::/16 dev {device}"), &format!("ip route del 2a00::/16 dev {device}")),
+                ("ip route add local 10.0.0.0/8 dev lo table 7", "ip route flush table 7"),
+                ("ip route add blackhole 10.0.0.0/8 proto kernel", "ip route del blackhole 10.0.0.0/8"),
             ],
         );
         each(
@@ -144,14 +100,8 @@ fn routes() {
             Kind::Rule,
             &[
                 ("ip rule add pref 7 lookup 7", "ip rule del pref 7"),
-                (
-                    "ip -6 rule add pref 7 from all iif lo lookup 7",
-                    "ip -6 rule del pref 7",
-                ),
-                (
-                    "ip rule add pref 7 fwmark 1 lookup main",
-                    "ip rule del pref 7",
-                ),
+                ("ip -6 rule add pref 7 from all iif lo lookup 7", "ip -6 rule del pref 7"),
+                ("ip rule add pref 7 fwmark 1 lookup main", "ip rule del pref 7"),
             ],
         );
         match side {
@@ -170,17 +120,10 @@ fn neighbours() {
             Kind::Neighbour,
             &[
                 (
-                    &format!(
-                        "ip neigh add 10.0.0.1 lladdr 02:00:00:00:00:07 nud permanent dev {device}"
-                    ),
+                    &format!("ip neigh add 10.0.0.1 lladdr 02:00:00:00:00:07 nud permanent dev {device}"),
                     &format!("ip neigh del 10.0.0.1 dev {device}"),
                 ),
-                (
-                    &format!(
-                        "ip neigh replace {peer} lladdr 02:00:00:00:00:07 nud permanent dev {device}"
-                    ),
-                    "",
-                ),
+                (&format!("ip neigh replace {peer} lladdr 02:00:00:00:00:07 nud permanent dev {device}"), ""),
             ],
         );
     }
@@ -194,26 +137,11 @@ fn packet_rules() {
             Kind::Ruleset,
             &[
                 ("nft add table inet extra", "nft delete table inet extra"),
-                (
-                    "nft add chain inet bottle extra",
-                    "nft delete chain inet bottle extra",
-                ),
-                (
-                    "nft add counter inet bottle extra",
-                    "nft delete counter inet bottle extra",
-                ),
-                (
-                    "nft add set inet bottle extra { type ipv4_addr; }",
-                    "nft delete set inet bottle extra",
-                ),
-                (
-                    "nft insert rule inet bottle input accept",
-                    "nft delete rule inet bottle input handle 100",
-                ),
-                (
-                    "nft chain inet bottle input { policy accept; }",
-                    "nft chain inet bottle input { policy drop; }",
-                ),
+                ("nft add chain inet bottle extra", "nft delete chain inet bottle extra"),
+                ("nft add counter inet bottle extra", "nft delete counter inet bottle extra"),
+                ("nft add set inet bottle extra { type ipv4_addr; }", "nft delete set inet bottle extra"),
+                ("nft insert rule inet bottle input accept", "nft delete rule inet bottle input handle 100"),
+                ("nft chain inet bottle input { policy accept; }", "nft chain inet bottle input { policy drop; }"),
                 ("nft flush chain inet bottle refuse", ""),
             ],
         );
@@ -235,11 +163,7 @@ fn settings() {
             go(&airlock, side);
             std::fs::write(format!("/proc/sys/{path}"), "1").unwrap();
             assert_deviates(&airlock, side, &path);
-            let polled = airlock
-                .sysctls
-                .iter()
-                .find(|sysctl| sysctl.side == side && sysctl.path == path)
-                .unwrap();
+            let polled = airlock.sysctls.iter().find(|sysctl| sysctl.side == side && sysctl.path == path).unwrap();
             assert_eq!(polled.read().unwrap(), "1");
             go(&airlock, side);
             std::fs::write(format!("/proc/sys/{path}"), "0").unwrap();
@@ -254,12 +178,7 @@ fn forwarding() {
             go(&airlock, side);
             std::fs::write(format!("/proc/sys/{path}"), "1").unwrap();
             let changes = airlock.watches.drain(&layout());
-            assert!(
-                changes
-                    .iter()
-                    .any(|change| change.side == side && change.kind == Kind::Setting),
-                "{changes:?}"
-            );
+            assert!(changes.iter().any(|change| change.side == side && change.kind == Kind::Setting), "{changes:?}");
         }
     }
 }
@@ -283,9 +202,8 @@ fn listeners() {
 fn overrun() {
     let airlock = airlock();
     go(&airlock, Side::Agent);
-    let batch: String = (0..40_000)
-        .map(|at| format!("route add 10.{}.{}.0/24 dev eth0\n", at / 256, at % 256))
-        .collect();
+    let batch: String =
+        (0..40_000).map(|at| format!("route add 10.{}.{}.0/24 dev eth0\n", at / 256, at % 256)).collect();
     crate::tools::run_with("ip -batch -", &batch);
     let changes = airlock.watches.drain(&layout());
     assert!(changes.iter().any(|change| change.kind == Kind::Overrun));
@@ -297,13 +215,8 @@ fn each(airlock: &Airlock, side: Side, kind: Kind, deviations: &[(&str, &str)]) 
         airlock.watches.drain(&layout());
         run_in(airlock, side, deviate);
         let changes = airlock.watches.drain(&layout());
-        let announced = changes
-            .iter()
-            .any(|change| change.side == side && change.kind == kind);
-        assert!(
-            announced,
-            "{deviate} in the {side} namespace was announced as {changes:?}"
-        );
+        let announced = changes.iter().any(|change| change.side == side && change.kind == kind);
+        assert!(announced, "{deviate} in the {side} namespace was announced as {changes:?}");
         assert_deviates(airlock, side, deviate);
         if !mend.is_empty() {
             mend_with(airlock, side, mend);
@@ -320,20 +233,11 @@ fn mend_with(airlock: &Airlock, side: Side, mend: &str) {
         return;
     };
     let listed = run_in(airlock, side, "nft -a list chain inet bottle input");
-    let handle = listed
-        .lines()
-        .find_map(|line| line.trim().strip_prefix("accept # handle "));
-    run_in(
-        airlock,
-        side,
-        &format!("{rule} handle {}", handle.expect("the rule is listed")),
-    );
+    let handle = listed.lines().find_map(|line| line.trim().strip_prefix("accept # handle "));
+    run_in(airlock, side, &format!("{rule} handle {}", handle.expect("the rule is listed")));
 }
 
 fn assert_deviates(airlock: &Airlock, side: Side, what: &str) {
     let deviations = conforms(&survey(airlock).unwrap(), &layout()).expect_err(what);
-    assert!(
-        deviations.iter().any(|deviation| deviation.side == side),
-        "{what}: {deviations:?}"
-    );
+    assert!(deviations.iter().any(|deviation| deviation.side == side), "{what}: {deviations:?}");
 }

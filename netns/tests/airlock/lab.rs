@@ -10,9 +10,7 @@ use bottle_netns::enter::{enter_user_namespace, reenter_network_namespace};
 use bottle_netns::{Airlock, Layout, Side};
 use nix::libc;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
-use nix::sys::socket::{
-    ControlMessage, ControlMessageOwned, MsgFlags, SockaddrStorage, recvmsg, sendmsg,
-};
+use nix::sys::socket::{ControlMessage, ControlMessageOwned, MsgFlags, SockaddrStorage, recvmsg, sendmsg};
 use nix::unistd::geteuid;
 
 /// The layout of every test.
@@ -30,9 +28,7 @@ pub(crate) fn owner() -> Owner {
     if geteuid().is_root() {
         return Owner::Inherited;
     }
-    Owner::Own(
-        enter_user_namespace().unwrap_or_else(|error| panic!("{error}; hint: {:?}", error.hint())),
-    )
+    Owner::Own(enter_user_namespace().unwrap_or_else(|error| panic!("{error}; hint: {:?}", error.hint())))
 }
 
 /// An airlock for this owner.
@@ -42,10 +38,7 @@ pub(crate) fn another(owner: Owner) -> Airlock {
 
 /// An airlock to spoil on each side.
 pub(crate) fn one_for_each_side() -> [(Airlock, Side); 2] {
-    [
-        (airlock(), Side::Agent),
-        (another(Owner::Inherited), Side::Gate),
-    ]
+    [(airlock(), Side::Agent), (another(Owner::Inherited), Side::Gate)]
 }
 
 /// Moves this test to one of the two namespaces.
@@ -60,11 +53,7 @@ pub(crate) fn go(airlock: &Airlock, side: Side) {
 /// Waits until there is something to read, at most five seconds.
 pub(crate) fn wait_for(socket: impl AsFd) {
     let mut fds = [PollFd::new(socket.as_fd(), PollFlags::POLLIN)];
-    assert_eq!(
-        poll(&mut fds, PollTimeout::from(5000_u16)),
-        Ok(1),
-        "nothing came within five seconds"
-    );
+    assert_eq!(poll(&mut fds, PollTimeout::from(5000_u16)), Ok(1), "nothing came within five seconds");
 }
 
 /// Accepts the connection that comes.
@@ -81,24 +70,14 @@ pub(crate) fn receive_with_destination(socket: &UdpSocket) -> (IpAddr, SocketAdd
     let mut bytes = [0; 512];
     let mut parts = [IoSliceMut::new(&mut bytes)];
     let mut room = nix::cmsg_space!(libc::in6_pktinfo);
-    let received = recvmsg::<SockaddrStorage>(
-        socket.as_raw_fd(),
-        &mut parts,
-        Some(&mut room),
-        MsgFlags::empty(),
-    )
-    .unwrap();
+    let received =
+        recvmsg::<SockaddrStorage>(socket.as_raw_fd(), &mut parts, Some(&mut room), MsgFlags::empty()).unwrap();
     let to = received.cmsgs().unwrap().find_map(|message| match message {
-        ControlMessageOwned::Ipv4PacketInfo(info) => {
-            Some(IpAddr::from(info.ipi_addr.s_addr.to_ne_bytes()))
-        }
+        ControlMessageOwned::Ipv4PacketInfo(info) => Some(IpAddr::from(info.ipi_addr.s_addr.to_ne_bytes())),
         ControlMessageOwned::Ipv6PacketInfo(info) => Some(IpAddr::from(info.ipi6_addr.s6_addr)),
         _ => None,
     });
-    (
-        to.expect("packet info is on"),
-        address(&received.address.unwrap()),
-    )
+    (to.expect("packet info is on"), address(&received.address.unwrap()))
 }
 
 /// Sends a datagram whose source is this address.
@@ -107,36 +86,13 @@ pub(crate) fn answer_from(socket: &UdpSocket, source: IpAddr, to: SocketAddr, by
     let to = SockaddrStorage::from(to);
     let sent = match source {
         IpAddr::V4(source) => {
-            let spec = libc::in_addr {
-                s_addr: u32::from_ne_bytes(source.octets()),
-            };
-            let info = libc::in_pktinfo {
-                ipi_ifindex: 0,
-                ipi_spec_dst: spec,
-                ipi_addr: spec,
-            };
-            sendmsg(
-                socket.as_raw_fd(),
-                &parts,
-                &[ControlMessage::Ipv4PacketInfo(&info)],
-                MsgFlags::empty(),
-                Some(&to),
-            )
+            let spec = libc::in_addr { s_addr: u32::from_ne_bytes(source.octets()) };
+            let info = libc::in_pktinfo { ipi_ifindex: 0, ipi_spec_dst: spec, ipi_addr: spec };
+            sendmsg(socket.as_raw_fd(), &parts, &[ControlMessage::Ipv4PacketInfo(&info)], MsgFlags::empty(), Some(&to))
         }
         IpAddr::V6(source) => {
-            let info = libc::in6_pktinfo {
-                ipi6_addr: libc::in6_addr {
-                    s6_addr: source.octets(),
-                },
-                ipi6_ifindex: 0,
-            };
-            sendmsg(
-                socket.as_raw_fd(),
-                &parts,
-                &[ControlMessage::Ipv6PacketInfo(&info)],
-                MsgFlags::empty(),
-                Some(&to),
-            )
+            let info = libc::in6_pktinfo { ipi6_addr: libc::in6_addr { s6_addr: source.octets() }, ipi6_ifindex: 0 };
+            sendmsg(socket.as_raw_fd(), &parts, &[ControlMessage::Ipv6PacketInfo(&info)], MsgFlags::empty(), Some(&to))
         }
     };
     assert_eq!(sent, Ok(bytes.len()));

@@ -48,12 +48,7 @@ pub(crate) fn owned(received: RawFd) -> OwnedFd {
 
 /// Standard input, where it is a socket.
 pub(crate) fn standard_input() -> UnixStream {
-    UnixStream::from(
-        std::io::stdin()
-            .as_fd()
-            .try_clone_to_owned()
-            .expect("standard input is open"),
-    )
+    UnixStream::from(std::io::stdin().as_fd().try_clone_to_owned().expect("standard input is open"))
 }
 
 /// Sends one frame from eth0, past the agent's own rules.
@@ -85,13 +80,7 @@ pub(crate) fn send(socket: &OwnedFd, ethertype: u16, payload: &[u8], to: [u8; 6]
 
 /// A UDP packet over IPv4 with four bytes of data.
 pub(crate) fn udp4(from: [u8; 4], to: [u8; 4], port: u16) -> Vec<u8> {
-    let mut udp = [
-        &5555_u16.to_be_bytes()[..],
-        &port.to_be_bytes(),
-        &[0, 12, 0, 0],
-        b"data",
-    ]
-    .concat();
+    let mut udp = [&5555_u16.to_be_bytes()[..], &port.to_be_bytes(), &[0, 12, 0, 0], b"data"].concat();
     let mut packet = header4(17, from, to, udp.len());
     packet.append(&mut udp);
     packet
@@ -99,13 +88,8 @@ pub(crate) fn udp4(from: [u8; 4], to: [u8; 4], port: u16) -> Vec<u8> {
 
 /// A TCP packet over IPv4 without data.
 pub(crate) fn tcp4(from: [u8; 4], to: [u8; 4], source: u16, port: u16, flags: u8) -> Vec<u8> {
-    let mut tcp = [
-        &source.to_be_bytes()[..],
-        &port.to_be_bytes(),
-        &[0; 8],
-        &[0x50, flags, 0xff, 0xff, 0, 0, 0, 0],
-    ]
-    .concat();
+    let mut tcp =
+        [&source.to_be_bytes()[..], &port.to_be_bytes(), &[0; 8], &[0x50, flags, 0xff, 0xff, 0, 0, 0, 0]].concat();
     let pseudo = [&from[..], &to, &[0, 6, 0, 20], &tcp].concat();
     let sum = checksum(&pseudo);
     tcp[16..18].copy_from_slice(&sum.to_be_bytes());
@@ -117,43 +101,22 @@ pub(crate) fn tcp4(from: [u8; 4], to: [u8; 4], source: u16, port: u16, flags: u8
 /// A UDP packet over IPv6 with four bytes of data.
 pub(crate) fn udp6(from: &str, to: &str, port: u16) -> Vec<u8> {
     let address = |text: &str| text.parse::<std::net::Ipv6Addr>().unwrap().octets();
-    let udp = [
-        &5555_u16.to_be_bytes()[..],
-        &port.to_be_bytes(),
-        &[0, 12, 0, 0],
-        b"data",
-    ]
-    .concat();
-    [
-        &[0x60, 0, 0, 0, 0, 12, 17, 64][..],
-        &address(from),
-        &address(to),
-        &udp,
-    ]
-    .concat()
+    let udp = [&5555_u16.to_be_bytes()[..], &port.to_be_bytes(), &[0, 12, 0, 0], b"data"].concat();
+    [&[0x60, 0, 0, 0, 0, 12, 17, 64][..], &address(from), &address(to), &udp].concat()
 }
 
 fn header4(protocol: u8, from: [u8; 4], to: [u8; 4], payload: usize) -> Vec<u8> {
     let length = (20 + payload) as u16;
     let (from, to) = (Ipv4Addr::from(from).octets(), Ipv4Addr::from(to).octets());
-    let mut header = [
-        &[0x45, 0][..],
-        &length.to_be_bytes(),
-        &[0, 0, 0, 0, 64, protocol, 0, 0],
-        &from,
-        &to,
-    ]
-    .concat();
+    let mut header = [&[0x45, 0][..], &length.to_be_bytes(), &[0, 0, 0, 0, 64, protocol, 0, 0], &from, &to].concat();
     let sum = checksum(&header);
     header[10..12].copy_from_slice(&sum.to_be_bytes());
     header
 }
 
 fn checksum(bytes: &[u8]) -> u16 {
-    let mut sum: u32 = bytes
-        .chunks(2)
-        .map(|pair| u32::from(pair[0]) << 8 | u32::from(*pair.get(1).unwrap_or(&0)))
-        .sum();
+    let mut sum: u32 =
+        bytes.chunks(2).map(|pair| u32::from(pair[0]) << 8 | u32::from(*pair.get(1).unwrap_or(&0))).sum();
     while sum > 0xffff {
         sum = (sum & 0xffff) + (sum >> 16);
     }

@@ -10,26 +10,11 @@ use crate::harness::Test;
 use crate::lab::{self, accept, airlock};
 
 pub(crate) const TESTS: &[Test] = &[
-    (
-        "tcp_to_any_address_and_port_reaches_the_listener_with_its_destination",
-        tcp_anywhere,
-    ),
-    (
-        "tcp_to_the_explicit_proxy_reaches_its_listener",
-        tcp_to_the_explicit_proxy,
-    ),
-    (
-        "a_udp_query_to_any_resolver_is_answered_from_that_resolver",
-        udp_queries,
-    ),
-    (
-        "a_tcp_query_to_any_resolver_reaches_the_dns_listener",
-        tcp_queries,
-    ),
-    (
-        "queries_to_loopback_resolvers_reach_the_sockets_inside",
-        loopback_queries,
-    ),
+    ("tcp_to_any_address_and_port_reaches_the_listener_with_its_destination", tcp_anywhere),
+    ("tcp_to_the_explicit_proxy_reaches_its_listener", tcp_to_the_explicit_proxy),
+    ("a_udp_query_to_any_resolver_is_answered_from_that_resolver", udp_queries),
+    ("a_tcp_query_to_any_resolver_reaches_the_dns_listener", tcp_queries),
+    ("queries_to_loopback_resolvers_reach_the_sockets_inside", loopback_queries),
     ("bulk_data_passes_whole_both_ways", bulk),
     ("a_listener_that_is_gone_means_a_reset", no_listener),
 ];
@@ -62,12 +47,7 @@ fn tcp_anywhere() {
 
 fn tcp_to_the_explicit_proxy() {
     let airlock = airlock();
-    for (listener, target) in airlock
-        .listeners
-        .explicit
-        .iter()
-        .zip(lab::layout().explicit())
-    {
+    for (listener, target) in airlock.listeners.explicit.iter().zip(lab::layout().explicit()) {
         let mut client = connect(target);
         let mut server = accept(listener);
         assert_eq!(server.local_addr().unwrap(), target);
@@ -77,13 +57,7 @@ fn tcp_to_the_explicit_proxy() {
 
 fn udp_queries() {
     let airlock = airlock();
-    for resolver in [
-        "8.8.8.8:53",
-        "11.0.0.53:53",
-        "28.0.0.1:53",
-        "[2001:4860:4860::8888]:53",
-        "[fd28::1]:53",
-    ] {
+    for resolver in ["8.8.8.8:53", "11.0.0.53:53", "28.0.0.1:53", "[2001:4860:4860::8888]:53", "[fd28::1]:53"] {
         let resolver: SocketAddr = resolver.parse().unwrap();
         let client = udp_client(resolver.ip());
         client.send_to(b"question", resolver).unwrap();
@@ -115,10 +89,7 @@ fn loopback_queries() {
     for (number, resolver) in resolvers.into_iter().enumerate() {
         let at = SocketAddr::new(resolver, 53);
         let mut client = connect(at);
-        echo(
-            &mut client,
-            &mut accept(&airlock.listeners.dns_tcp[2 + number]),
-        );
+        echo(&mut client, &mut accept(&airlock.listeners.dns_tcp[2 + number]));
         let client = udp_client(resolver);
         client.send_to(b"question", at).unwrap();
         let server = &airlock.listeners.dns_udp[2 + number];
@@ -153,18 +124,10 @@ fn no_listener() {
     let mut airlock = airlock();
     airlock.listeners.transparent.clear();
     for target in ["11.0.0.1:443", "[2a00::1]:443"] {
-        let error = TcpStream::connect_timeout(&target.parse().unwrap(), Duration::from_secs(5))
-            .unwrap_err();
-        assert_eq!(
-            error.kind(),
-            std::io::ErrorKind::ConnectionRefused,
-            "{error}"
-        );
+        let error = TcpStream::connect_timeout(&target.parse().unwrap(), Duration::from_secs(5)).unwrap_err();
+        assert_eq!(error.kind(), std::io::ErrorKind::ConnectionRefused, "{error}");
     }
-    assert_eq!(
-        lab::counted(&airlock, Side::Gate),
-        [("unheard".to_owned(), 2)]
-    );
+    assert_eq!(lab::counted(&airlock, Side::Gate), [("unheard".to_owned(), 2)]);
 }
 
 fn connect(target: SocketAddr) -> TcpStream {
@@ -183,14 +146,7 @@ fn echo(client: &mut TcpStream, server: &mut TcpStream) {
 }
 
 fn udp_client(family_of: IpAddr) -> UdpSocket {
-    let client = UdpSocket::bind(if family_of.is_ipv4() {
-        "0.0.0.0:0"
-    } else {
-        "[::]:0"
-    })
-    .unwrap();
-    client
-        .set_read_timeout(Some(Duration::from_secs(5)))
-        .unwrap();
+    let client = UdpSocket::bind(if family_of.is_ipv4() { "0.0.0.0:0" } else { "[::]:0" }).unwrap();
+    client.set_read_timeout(Some(Duration::from_secs(5))).unwrap();
     client
 }

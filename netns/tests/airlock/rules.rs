@@ -10,15 +10,9 @@ use crate::lab::{airlock, layout};
 use crate::tools::{run_in, run_with};
 
 pub(crate) const TESTS: &[Test] = &[
-    (
-        "the_real_nft_makes_of_the_model_what_our_encoding_makes",
-        like_nft,
-    ),
+    ("the_real_nft_makes_of_the_model_what_our_encoding_makes", like_nft),
     ("the_kernel_holds_what_the_model_encodes", as_encoded),
-    (
-        "the_model_is_read_by_the_real_nft_as_it_was_written",
-        printed_by_nft,
-    ),
+    ("the_model_is_read_by_the_real_nft_as_it_was_written", printed_by_nft),
     ("a_model_is_loaded_as_a_whole_or_not_at_all", all_or_nothing),
     ("connections_are_not_tracked", untracked),
 ];
@@ -28,10 +22,7 @@ fn like_nft() {
     let ours = survey(&airlock).unwrap();
     for side in Side::BOTH {
         run_in(&airlock, side, "nft flush ruleset");
-        run_with(
-            "nft -j -f -",
-            &serde_json::to_string(&ruleset(&layout(), side)).unwrap(),
-        );
+        run_with("nft -j -f -", &serde_json::to_string(&ruleset(&layout(), side)).unwrap());
     }
     let theirs = survey(&airlock).unwrap();
     for side in Side::BOTH {
@@ -47,20 +38,14 @@ fn like_nft() {
 fn as_encoded() {
     let survey = survey(&airlock()).unwrap();
     for side in Side::BOTH {
-        assert_eq!(
-            rules::expected(&ruleset(&layout(), side)).unwrap(),
-            survey.of(side).state.ruleset
-        );
+        assert_eq!(rules::expected(&ruleset(&layout(), side)).unwrap(), survey.of(side).state.ruleset);
     }
 }
 
 fn printed_by_nft() {
     let airlock = airlock();
     for (side, lines) in [
-        (
-            Side::Agent,
-            &["type filter hook output priority filter; policy drop;"][..],
-        ),
+        (Side::Agent, &["type filter hook output priority filter; policy drop;"][..]),
         (
             Side::Gate,
             &[
@@ -86,33 +71,13 @@ fn all_or_nothing() {
     let before = survey(&airlock).unwrap();
     // Without one of its chains, the model fails in the middle.
     let whole = ruleset(&layout(), Side::Agent);
-    let is_chain = |object: &NfObject<'_>| {
-        serde_json::to_string(object)
-            .unwrap()
-            .contains(r#""name":"prohibit""#)
-    };
-    let objects: Vec<_> = whole
-        .objects
-        .iter()
-        .filter(|object| !is_chain(object))
-        .cloned()
-        .collect();
+    let is_chain = |object: &NfObject<'_>| serde_json::to_string(object).unwrap().contains(r#""name":"prohibit""#);
+    let objects: Vec<_> = whole.objects.iter().filter(|object| !is_chain(object)).cloned().collect();
     assert_eq!(objects.len() + 1, whole.objects.len());
-    let mut broken = serde_json::to_string(&Nftables {
-        objects: objects.into(),
-    })
-    .unwrap();
+    let mut broken = serde_json::to_string(&Nftables { objects: objects.into() }).unwrap();
     broken = broken.replace(r#""bottle""#, r#""other""#);
-    let error = build::load(
-        &airlock.desks.agent,
-        Side::Agent,
-        &serde_json::from_str(&broken).unwrap(),
-    )
-    .unwrap_err();
-    assert!(
-        matches!(&error, build::BuildError::Rule { entry, .. } if entry.contains("prohibit")),
-        "{error}"
-    );
+    let error = build::load(&airlock.desks.agent, Side::Agent, &serde_json::from_str(&broken).unwrap()).unwrap_err();
+    assert!(matches!(&error, build::BuildError::Rule { entry, .. } if entry.contains("prohibit")), "{error}");
     assert_eq!(survey(&airlock).unwrap().agent.state, before.agent.state);
 }
 

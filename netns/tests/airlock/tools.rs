@@ -27,15 +27,8 @@ pub(crate) fn run_with(line: &str, input: &str) -> String {
         .stdout(Stdio::piped())
         .stderr(Stdio::piped())
         .spawn();
-    let mut child = child.unwrap_or_else(|error| {
-        panic!("{program}: {error}; hint: apt-get install nftables iproute2")
-    });
-    child
-        .stdin
-        .take()
-        .expect("it is piped")
-        .write_all(input.as_bytes())
-        .unwrap();
+    let mut child = child.unwrap_or_else(|error| panic!("{program}: {error}; hint: apt-get install nftables iproute2"));
+    child.stdin.take().expect("it is piped").write_all(input.as_bytes()).unwrap();
     let output = child.wait_with_output().unwrap();
     let said = String::from_utf8_lossy(&output.stderr).into_owned();
     assert!(output.status.success(), "{line}: {said}");

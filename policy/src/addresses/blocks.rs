@@ -99,10 +99,7 @@ const fn meta6(bits: u128) -> IpAddr {
 
 /// Addresses at which clouds hand credentials or identity to whoever asks. Source: each cloud's own documentation.
 pub const METADATA: &[(IpAddr, &str)] = &[
-    (
-        meta4(169, 254, 169, 254),
-        "AWS, Google, Azure, Oracle, DigitalOcean, Hetzner, OpenStack, IBM",
-    ),
+    (meta4(169, 254, 169, 254), "AWS, Google, Azure, Oracle, DigitalOcean, Hetzner, OpenStack, IBM"),
     (meta4(169, 254, 170, 2), "AWS container credentials"),
     (meta4(169, 254, 170, 23), "AWS pod identity"),
     (meta6(0xfd00_0ec2_u128 << 96 | 0x254), "AWS"),

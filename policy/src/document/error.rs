@@ -29,11 +29,7 @@ pub struct Problem {
 impl Problem {
     pub(super) fn new(at: Location, what: impl Into<String>) -> Self {
         let place = |number: u64| usize::try_from(number).unwrap_or(usize::MAX).max(1);
-        let width = if at == Location::UNKNOWN {
-            1
-        } else {
-            place(at.span().len())
-        };
+        let width = if at == Location::UNKNOWN { 1 } else { place(at.span().len()) };
         Self {
             line: place(at.line()),
             column: place(at.column()),
@@ -45,10 +41,7 @@ impl Problem {
     }
 
     pub(super) fn hint(self, hint: String) -> Self {
-        Self {
-            hint: Some(hint),
-            ..self
-        }
+        Self { hint: Some(hint), ..self }
     }
 
     /// Keeps the line it speaks of, cut to what a terminal shows and without control characters.
@@ -76,14 +69,8 @@ pub(super) fn printable(text: &str) -> String {
 
 impl DocumentError {
     pub(super) fn new(source: &str, text: &str, problems: Vec<Problem>) -> Self {
-        let problems = problems
-            .into_iter()
-            .map(|problem| problem.quote(text))
-            .collect();
-        Self {
-            source: source.to_owned(),
-            problems,
-        }
+        let problems = problems.into_iter().map(|problem| problem.quote(text)).collect();
+        Self { source: source.to_owned(), problems }
     }
 
     /// What is wrong, in the order of the text's keys.
@@ -112,25 +99,12 @@ impl fmt::Display for DocumentError {
 }
 
 fn show(f: &mut fmt::Formatter<'_>, source: &str, problem: &Problem) -> fmt::Result {
-    let Problem {
-        line,
-        column,
-        what,
-        hint,
-        width,
-        snippet,
-    } = problem;
+    let Problem { line, column, what, hint, width, snippet } = problem;
     write!(f, "{source}:{line}:{column}: {what}")?;
     if !snippet.is_empty() {
         let margin = line.to_string().len();
         let caret = "^".repeat(*width);
-        write!(
-            f,
-            "\n {line} | {snippet}\n {:margin$} | {:indent$}{caret}",
-            "",
-            "",
-            indent = column - 1
-        )?;
+        write!(f, "\n {line} | {snippet}\n {:margin$} | {:indent$}{caret}", "", "", indent = column - 1)?;
     }
     match hint {
         Some(hint) => write!(f, "\n hint: {hint}"),

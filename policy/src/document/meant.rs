@@ -15,22 +15,11 @@ use crate::{
 
 /// Understands everything, or returns every problem.
 pub(super) fn check(written: Written, source: &str) -> Result<Document, Vec<Problem>> {
-    let mut check = Check {
-        source: source.into(),
-        problems: Vec::new(),
-    };
+    let mut check = Check { source: source.into(), problems: Vec::new() };
     check.head(&written);
     let domains = check.each(written.domains, Check::domain);
     let ranges = check.each(written.ip_ranges, Check::range);
-    if check.problems.is_empty() {
-        Ok(Document {
-            mode: written.mode,
-            domains,
-            ranges,
-        })
-    } else {
-        Err(check.problems)
-    }
+    if check.problems.is_empty() { Ok(Document { mode: written.mode, domains, ranges }) } else { Err(check.problems) }
 }
 
 struct Check {
@@ -41,26 +30,17 @@ struct Check {
 impl Check {
     fn head(&mut self, written: &Written) {
         match &written.version {
-            None => self.problem(
-                Location::UNKNOWN,
-                "`version` is missing",
-                Some("write `version: 1` first"),
-            ),
+            None => self.problem(Location::UNKNOWN, "`version` is missing", Some("write `version: 1` first")),
             Some(version) if version.value != VERSION => {
                 let what = format!("unknown version `{}`", version.value.escape_debug());
-                self.problem(
-                    version.referenced,
-                    what,
-                    Some("this program knows version 1"),
-                );
+                self.problem(version.referenced, what, Some("this program knows version 1"));
             }
             Some(_) => {}
         }
         match &written.default_policy {
-            Some(policy)
-                if policy.value == DefaultPolicy::Allow && written.mode != Some(Mode::Observe) =>
-            {
-                let hint = "write `default_policy: deny`, or add `mode: observe` to allow everything public and record it";
+            Some(policy) if policy.value == DefaultPolicy::Allow && written.mode != Some(Mode::Observe) => {
+                let hint =
+                    "write `default_policy: deny`, or add `mode: observe` to allow everything public and record it";
                 self.problem(
                     policy.referenced,
                     "`default_policy: allow` is accepted only with `mode: observe`",
@@ -75,10 +55,7 @@ impl Check {
             "`doh.enabled: true` is not built yet",
             "write `enabled: false`: known DoH and DoT endpoints are denied",
         );
-        let authoritative = written
-            .dns
-            .as_ref()
-            .and_then(|dns| dns.allow_authoritative.as_ref());
+        let authoritative = written.dns.as_ref().and_then(|dns| dns.allow_authoritative.as_ref());
         self.not_built(
             authoritative,
             "`dns.allow_authoritative: true` is not built: no DNS query leaves a bottle",
@@ -98,9 +75,7 @@ impl Check {
         one: fn(&mut Self, W, usize, Location) -> Option<M>,
     ) -> Vec<M> {
         let entries = list.into_iter().flatten().enumerate();
-        entries
-            .filter_map(|(index, entry)| one(self, entry.value, index, entry.referenced))
-            .collect()
+        entries.filter_map(|(index, entry)| one(self, entry.value, index, entry.referenced)).collect()
     }
 
     fn domain(&mut self, domain: Domain, index: usize, at: Location) -> Option<DomainRule> {

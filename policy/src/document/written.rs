@@ -76,15 +76,14 @@ fn problem(error: &Error) -> Problem {
             Problem::new(at, format!("the feature behind `{field}` is not built yet"))
                 .hint("leave the key out; nothing would act on it".to_owned())
         }
-        Error::SerdeUnknownField {
-            field, expected, ..
-        } => Problem::new(at, format!("unknown key `{}`", field.escape_debug()))
-            .hint(closest(field, expected)),
+        Error::SerdeUnknownField { field, expected, .. } => {
+            Problem::new(at, format!("unknown key `{}`", field.escape_debug())).hint(closest(field, expected))
+        }
         Error::SerdeMissingField { field, .. } => Problem::new(at, format!("`{field}` is missing")),
-        Error::SerdeUnknownVariant {
-            variant, expected, ..
-        } => Problem::new(at, format!("unknown value `{}`", variant.escape_debug()))
-            .hint(format!("write one of: {}", expected.join(", "))),
+        Error::SerdeUnknownVariant { variant, expected, .. } => {
+            Problem::new(at, format!("unknown value `{}`", variant.escape_debug()))
+                .hint(format!("write one of: {}", expected.join(", ")))
+        }
         Error::DuplicateMappingKey { key, .. } => {
             let key = key.as_deref().unwrap_or("?").escape_debug().to_string();
             Problem::new(at, format!("the key `{key}` is here twice"))
@@ -92,9 +91,7 @@ fn problem(error: &Error) -> Problem {
         Error::MultipleDocuments { .. } => {
             Problem::new(at, "more than one YAML document").hint("remove the `---`".to_owned())
         }
-        Error::Eof { .. } => {
-            Problem::new(at, "the policy is empty").hint("write at least `version: 1`".to_owned())
-        }
+        Error::Eof { .. } => Problem::new(at, "the policy is empty").hint("write at least `version: 1`".to_owned()),
         other => Problem::new(at, without_place(&other.to_string())),
     }
 }
@@ -107,9 +104,7 @@ fn without_place(message: &str) -> String {
         "expected sequence start" => "a list is expected here",
         "expected mapping start" => "keys and values are expected here",
         "invalid i64" => "a whole number is expected here",
-        "cannot deserialize null into string; use Option<String>" => {
-            "a text is expected here, and there is none"
-        }
+        "cannot deserialize null into string; use Option<String>" => "a text is expected here, and there is none",
         "invalid boolean (strict mode expects true/false)" => "`true` or `false` is expected here",
         other => other,
     }
@@ -120,9 +115,8 @@ fn without_place(message: &str) -> String {
 const NOT_BUILT: [&str; 4] = ["inspect", "on_match", "process", "budget"];
 
 fn closest(field: &str, expected: &[&str]) -> String {
-    let alike = |known: &&&str| {
-        known.eq_ignore_ascii_case(field) || known.starts_with(field) || field.starts_with(**known)
-    };
+    let alike =
+        |known: &&&str| known.eq_ignore_ascii_case(field) || known.starts_with(field) || field.starts_with(**known);
     match expected.iter().find(alike) {
         Some(known) => format!("did you mean `{known}`?"),
         None => format!("the keys here are: {}", expected.join(", ")),

@@ -50,19 +50,8 @@ struct DomainMeaning<'a> {
 
 impl<'a> DomainMeaning<'a> {
     fn of(rule: &'a DomainRule) -> Self {
-        let DomainRule {
-            allow_private,
-            pattern,
-            ports,
-            protocol,
-            ..
-        } = rule;
-        Self {
-            allow_private: *allow_private,
-            pattern,
-            ports,
-            protocol: *protocol,
-        }
+        let DomainRule { allow_private, pattern, ports, protocol, .. } = rule;
+        Self { allow_private: *allow_private, pattern, ports, protocol: *protocol }
     }
 }
 
@@ -73,12 +62,8 @@ struct RangeMeaning<'a> {
 }
 
 pub(super) fn whole(rules: &Rules) -> String {
-    let whole = Whole {
-        domains: rules.domains.clone(),
-        ip_ranges: rules.ranges.clone(),
-        mode: rules.mode,
-        version: VERSION,
-    };
+    let whole =
+        Whole { domains: rules.domains.clone(), ip_ranges: rules.ranges.clone(), mode: rules.mode, version: VERSION };
     write(&whole)
 }
 
@@ -87,10 +72,7 @@ pub(super) fn read(text: &str) -> Result<Rules, CanonicalError> {
     if whole.version != VERSION {
         return Err(CanonicalError::Version(whole.version));
     }
-    whole
-        .ip_ranges
-        .iter()
-        .try_for_each(|rule| parse_cidr(&rule.cidr.to_string()).map(drop))?;
+    whole.ip_ranges.iter().try_for_each(|rule| parse_cidr(&rule.cidr.to_string()).map(drop))?;
     Ok(Rules::new(whole.mode, whole.domains, whole.ip_ranges))
 }
 
@@ -98,21 +80,11 @@ pub(super) fn meaning(mode: Mode, domains: &[DomainRule], ranges: &[RangeRule]) 
     let mut domains: Vec<_> = domains.iter().map(DomainMeaning::of).collect();
     domains.sort();
     domains.dedup();
-    let mut ip_ranges: Vec<_> = ranges
-        .iter()
-        .map(|rule| RangeMeaning {
-            cidr: rule.cidr,
-            ports: &rule.ports,
-        })
-        .collect();
+    let mut ip_ranges: Vec<_> =
+        ranges.iter().map(|rule| RangeMeaning { cidr: rule.cidr, ports: &rule.ports }).collect();
     ip_ranges.sort();
     ip_ranges.dedup();
-    write(&Meaning {
-        domains,
-        ip_ranges,
-        mode,
-        version: VERSION,
-    })
+    write(&Meaning { domains, ip_ranges, mode, version: VERSION })
 }
 
 fn write(value: &impl Serialize) -> String {

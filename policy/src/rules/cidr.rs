@@ -24,13 +24,11 @@ impl CidrError {
     /// What to write instead.
     pub fn hint(&self) -> Option<&'static str> {
         match self {
-            Self::NotANetwork => {
-                Some("write `10.20.0.0/16`, `10.20.0.1` or `fd00:1::/32`; names go under `domains`")
-            }
+            Self::NotANetwork => Some("write `10.20.0.0/16`, `10.20.0.1` or `fd00:1::/32`; names go under `domains`"),
             Self::HostBits(_) => Some("write the network, or /32 (IPv6: /128) for one address"),
-            Self::Pool(_) => Some(
-                "name the networks that are needed; `mode: observe` allows every public address and records it",
-            ),
+            Self::Pool(_) => {
+                Some("name the networks that are needed; `mode: observe` allows every public address and records it")
+            }
         }
     }
 }
@@ -46,9 +44,7 @@ pub fn parse_cidr(text: &str) -> Result<IpNet, CidrError> {
 
 /// Stricter than `ipnet`, which takes leading zeros in an address.
 fn read_net(text: &str) -> Option<IpNet> {
-    let (address, length) = text
-        .split_once('/')
-        .map_or((text, None), |(a, l)| (a, Some(l)));
+    let (address, length) = text.split_once('/').map_or((text, None), |(a, l)| (a, Some(l)));
     let address: IpAddr = address.parse().ok()?;
     match length {
         None => Some(IpNet::from(address)),
@@ -74,11 +70,7 @@ fn check_pool(net: IpNet) -> Result<IpNet, CidrError> {
         IpNet::V6(_) => IpNet::V6(PAIR),
     };
     let overlaps = net.contains(&own) || own.contains(&net);
-    if overlaps {
-        Err(CidrError::Pool(own))
-    } else {
-        Ok(net)
-    }
+    if overlaps { Err(CidrError::Pool(own)) } else { Ok(net) }
 }
 
 #[cfg(test)]
@@ -94,10 +86,7 @@ mod tests {
             ("::1", "::1/128"),
             ("::ffff:127.0.0.0/104", "127.0.0.0/8"),
         ] {
-            assert_eq!(
-                parse_cidr(text).map(|net| net.to_string()),
-                Ok(meant.to_owned())
-            );
+            assert_eq!(parse_cidr(text).map(|net| net.to_string()), Ok(meant.to_owned()));
         }
     }
 
@@ -116,10 +105,7 @@ mod tests {
         ] {
             assert_eq!(parse_cidr(text), Err(CidrError::NotANetwork), "{text}");
         }
-        assert!(matches!(
-            parse_cidr("10.20.0.1/16"),
-            Err(CidrError::HostBits(_))
-        ));
+        assert!(matches!(parse_cidr("10.20.0.1/16"), Err(CidrError::HostBits(_))));
     }
 
     #[test]
@@ -135,10 +121,7 @@ mod tests {
             "fd00::/8",
             "::/0",
         ] {
-            assert!(
-                matches!(parse_cidr(text), Err(CidrError::Pool(_))),
-                "{text}"
-            );
+            assert!(matches!(parse_cidr(text), Err(CidrError::Pool(_))), "{text}");
         }
     }
 }

@@ -35,9 +35,7 @@ impl FlagError {
             What::Scheme(_) => Some("write NAME, tls://NAME, http://NAME or tcp://NAME:PORT"),
             What::TcpPort => Some("write tcp://NAME:PORT, as in tcp://db.example.com:5432"),
             What::Address => Some("addresses are allowed by `ip_ranges` in a policy file"),
-            What::Pattern(PatternError::Everything) => {
-                Some("use --allow-all to allow and record everything public")
-            }
+            What::Pattern(PatternError::Everything) => Some("use --allow-all to allow and record everything public"),
             What::Pattern(error) => error.hint(),
             What::Host(_) => None,
         }
@@ -46,10 +44,8 @@ impl FlagError {
 
 /// Reads `[tls://|http://|tcp://]PATTERN[:PORT]`.
 pub(super) fn parse(flag: &str) -> Result<DomainRule, FlagError> {
-    let (protocol, pattern, port) = read(flag).map_err(|what| FlagError {
-        flag: flag.escape_debug().to_string(),
-        what,
-    })?;
+    let (protocol, pattern, port) =
+        read(flag).map_err(|what| FlagError { flag: flag.escape_debug().to_string(), what })?;
     Ok(DomainRule {
         allow_private: false,
         origin: Origin::Flag(flag.escape_debug().to_string().into()),
@@ -68,9 +64,7 @@ fn read(flag: &str) -> Result<(Protocol, Pattern, u16), What> {
         "tcp" => (Protocol::Tcp, None),
         other => return Err(What::Scheme(other.escape_debug().to_string())),
     };
-    if matches!(Host::parse_with_port(rest), Ok((Host::Address(_), _)))
-        || rest.parse::<std::net::Ipv6Addr>().is_ok()
-    {
+    if matches!(Host::parse_with_port(rest), Ok((Host::Address(_), _))) || rest.parse::<std::net::Ipv6Addr>().is_ok() {
         return Err(What::Address);
     }
     let (pattern, port) = match rest.rsplit_once(':') {
@@ -91,30 +85,15 @@ mod tests {
 
     #[test]
     fn a_plain_name_means_tls_on_443() {
-        assert_eq!(
-            meant("API.example.com"),
-            ("api.example.com".into(), Protocol::Tls, Ports::one(443))
-        );
-        assert_eq!(
-            meant("tls://*.example.com:8443"),
-            ("*.example.com".into(), Protocol::Tls, Ports::one(8443))
-        );
+        assert_eq!(meant("API.example.com"), ("api.example.com".into(), Protocol::Tls, Ports::one(443)));
+        assert_eq!(meant("tls://*.example.com:8443"), ("*.example.com".into(), Protocol::Tls, Ports::one(8443)));
     }
 
     #[test]
     fn http_means_80_and_tcp_needs_a_port() {
-        assert_eq!(
-            meant("http://deb.example"),
-            ("deb.example".into(), Protocol::Http, Ports::one(80))
-        );
-        assert_eq!(
-            meant("tcp://git.example:22"),
-            ("git.example".into(), Protocol::Tcp, Ports::one(22))
-        );
-        assert_eq!(
-            parse("tcp://git.example").map_err(|e| e.what),
-            Err(What::TcpPort)
-        );
+        assert_eq!(meant("http://deb.example"), ("deb.example".into(), Protocol::Http, Ports::one(80)));
+        assert_eq!(meant("tcp://git.example:22"), ("git.example".into(), Protocol::Tcp, Ports::one(22)));
+        assert_eq!(parse("tcp://git.example").map_err(|e| e.what), Err(What::TcpPort));
     }
 
     #[test]
@@ -132,14 +111,7 @@ mod tests {
             let error = parse(flag).expect_err(flag);
             assert!(error.hint().is_some(), "{error}");
         }
-        for flag in [
-            "",
-            "a.example:0",
-            "a.example:http",
-            "u@a.example",
-            "a.example/path",
-            "a.example:1:2",
-        ] {
+        for flag in ["", "a.example:0", "a.example:http", "u@a.example", "a.example/path", "a.example:1:2"] {
             assert!(parse(flag).is_err(), "{flag}");
         }
     }

@@ -29,14 +29,11 @@ pub(crate) struct Found {
 impl Found {
     /// The first rule among those that ask for one of `protocols`, and whether any of them has `allow_private`.
     pub(crate) fn rule(&self, protocols: &[Protocol]) -> Option<(usize, bool)> {
-        let asked = protocols
-            .iter()
-            .map(|protocol| self.first[*protocol as usize]);
-        let (first, private) =
-            asked.fold((None, false), |(first, private), [plain, with_private]| {
-                let earliest = [first, plain, with_private].into_iter().flatten().min();
-                (earliest, private || with_private.is_some())
-            });
+        let asked = protocols.iter().map(|protocol| self.first[*protocol as usize]);
+        let (first, private) = asked.fold((None, false), |(first, private), [plain, with_private]| {
+            let earliest = [first, plain, with_private].into_iter().flatten().min();
+            (earliest, private || with_private.is_some())
+        });
         first.map(|rule: u32| (rule as usize, private))
     }
 
@@ -50,19 +47,11 @@ impl Index {
     pub(crate) fn new(domains: &[DomainRule], ranges: &[RangeRule]) -> Self {
         let mut index = Self::default();
         for (rule, number) in domains.iter().zip(0..) {
-            let entry = Entry {
-                number,
-                protocol: rule.protocol,
-                private: rule.allow_private,
-            };
+            let entry = Entry { number, protocol: rule.protocol, private: rule.allow_private };
             index.names.insert(&rule.pattern, &rule.ports, entry);
         }
         for (rule, number) in ranges.iter().zip(0..) {
-            let entry = Entry {
-                number,
-                protocol: Protocol::Tcp,
-                private: false,
-            };
+            let entry = Entry { number, protocol: Protocol::Tcp, private: false };
             let by_port = match rule.cidr {
                 IpNet::V4(net) => index.v4.entry(net).or_default(),
                 IpNet::V6(net) => index.v6.entry(net).or_default(),
@@ -76,11 +65,7 @@ impl Index {
     pub(crate) fn of_patterns(patterns: impl Iterator<Item = Pattern>) -> Self {
         let mut index = Self::default();
         for (pattern, number) in patterns.zip(0..) {
-            let entry = Entry {
-                number,
-                protocol: Protocol::Auto,
-                private: false,
-            };
+            let entry = Entry { number, protocol: Protocol::Auto, private: false };
             index.names.insert(&pattern, &Ports::All, entry);
         }
         index
@@ -96,37 +81,22 @@ impl Index {
                 return found;
             };
             node = next;
-            let here = if labels.peek().is_some() {
-                &node.below
-            } else {
-                &node.exact
-            };
+            let here = if labels.peek().is_some() { &node.below } else { &node.exact };
             here.find(port, &mut found);
         }
         found
     }
 
     /// The rules about `address` whose range `counts`. A v4-mapped address is looked up as the IPv4 address it maps.
-    pub(crate) fn address(
-        &self,
-        address: IpAddr,
-        port: u16,
-        counts: impl Fn(IpNet) -> bool,
-    ) -> Found {
+    pub(crate) fn address(&self, address: IpAddr, port: u16, counts: impl Fn(IpNet) -> bool) -> Found {
         let mut found = Found::default();
         match address.to_canonical() {
             IpAddr::V4(v4) => {
-                let covering = self
-                    .v4
-                    .cover(&Ipv4Net::from(v4))
-                    .filter(|(net, _)| counts(IpNet::V4(*net)));
+                let covering = self.v4.cover(&Ipv4Net::from(v4)).filter(|(net, _)| counts(IpNet::V4(*net)));
                 covering.for_each(|(_, rules)| rules.find(port, &mut found));
             }
             IpAddr::V6(v6) => {
-                let covering = self
-                    .v6
-                    .cover(&Ipv6Net::from(v6))
-                    .filter(|(net, _)| counts(IpNet::V6(*net)));
+                let covering = self.v6.cover(&Ipv6Net::from(v6)).filter(|(net, _)| counts(IpNet::V6(*net)));
                 covering.for_each(|(_, rules)| rules.find(port, &mut found));
             }
         }
@@ -185,18 +155,13 @@ impl ByPort {
         };
         match ports {
             Ports::All => add(&mut self.every),
-            Ports::Only(ports) => ports
-                .iter()
-                .for_each(|port| add(self.only.entry(*port).or_default())),
+            Ports::Only(ports) => ports.iter().for_each(|port| add(self.only.entry(*port).or_default())),
         }
     }
 
     fn find(&self, port: u16, found: &mut Found) {
         found.named |= !self.every.is_empty() || !self.only.is_empty();
         let only = self.only.get(&port).into_iter().flatten();
-        self.every
-            .iter()
-            .chain(only)
-            .for_each(|entry| found.add(*entry));
+        self.every.iter().chain(only).for_each(|entry| found.add(*entry));
     }
 }

@@ -3,9 +3,7 @@
 use std::collections::BTreeSet;
 
 /// The ports of a rule, from 1 to 65535.
-#[derive(
-    Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize, serde::Deserialize,
-)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize, serde::Deserialize)]
 #[serde(try_from = "Option<BTreeSet<u16>>", into = "Option<BTreeSet<u16>>")]
 pub enum Ports {
     /// Every port: the key was left out.

@@ -8,19 +8,7 @@ use super::Ports;
 use crate::Pattern;
 
 /// What the client has to speak for a rule to allow it.
-#[derive(
-    Clone,
-    Copy,
-    Debug,
-    Default,
-    PartialEq,
-    Eq,
-    PartialOrd,
-    Ord,
-    Hash,
-    serde::Serialize,
-    serde::Deserialize,
-)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize, serde::Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Protocol {
     /// TLS whose server name agrees.
@@ -79,13 +67,7 @@ pub enum Origin {
 impl fmt::Display for Origin {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Document {
-                source,
-                list,
-                index,
-                line,
-                column,
-            } => {
+            Self::Document { source, list, index, line, column } => {
                 let list = match list {
                     List::Domains => "domains",
                     List::IpRanges => "ip_ranges",

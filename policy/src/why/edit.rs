@@ -60,24 +60,16 @@ pub enum Edit {
 /// [`check_addresses`](crate::check_addresses).
 pub fn remedy(rules: &Rules, request: &Request, reason: Reason) -> Edit {
     match (&request.target, reason) {
-        (_, Reason::DohEndpoint) => {
-            none("names are looked up by the bottle's own resolver; clients fall back to it")
-        }
+        (_, Reason::DohEndpoint) => none("names are looked up by the bottle's own resolver; clients fall back to it"),
         (_, Reason::NameMismatch | Reason::NoName) => {
             none("the client has to name, in the clear, the host that it connects to")
         }
         (_, Reason::Unparsable) => none("the client sends bytes that only look like TLS or HTTP"),
-        (_, Reason::Escalation | Reason::Unavailable | Reason::Limit) => {
-            none("it is not the policy that denied it")
-        }
+        (_, Reason::Escalation | Reason::Unavailable | Reason::Limit) => none("it is not the policy that denied it"),
         (_, Reason::HostAddress) => host_address(request),
         (Target::Literal(address), _) => literal(rules, *address, request.port),
-        (Target::Lease(name) | Target::Named(name), _) if name.is_reserved() => {
-            none("this name is never reached")
-        }
-        (Target::Lease(name) | Target::Named(name), Reason::PrivateAddress) => {
-            allow_private(rules, name, request.port)
-        }
+        (Target::Lease(name) | Target::Named(name), _) if name.is_reserved() => none("this name is never reached"),
+        (Target::Lease(name) | Target::Named(name), Reason::PrivateAddress) => allow_private(rules, name, request.port),
         (_, Reason::MetadataAddress) => none(
             "name the one address in `ip_ranges` as /32 or /128 if the workload is meant to hold the host's identity",
         ),
@@ -88,12 +80,7 @@ pub fn remedy(rules: &Rules, request: &Request, reason: Reason) -> Edit {
 impl Edit {
     /// The option of `bottle run` that does the same, where there is one.
     pub fn flag(&self) -> Option<String> {
-        let Self::AddDomain {
-            name,
-            port,
-            protocol,
-        } = self
-        else {
+        let Self::AddDomain { name, port, protocol } = self else {
             return None;
         };
         Some(match (protocol, port) {
@@ -112,9 +99,7 @@ fn none(instead: &'static str) -> Edit {
 
 fn host_address(request: &Request) -> Edit {
     match request.target {
-        Target::Literal(address) if matches!(classify(address), Class::LinkLocal(_)) => {
-            exact(address, request.port)
-        }
+        Target::Literal(address) if matches!(classify(address), Class::LinkLocal(_)) => exact(address, request.port),
         _ => none(
             "the host's own addresses are never reached; run the service in the bottle, or give it an address of its own",
         ),
@@ -130,41 +115,25 @@ fn literal(rules: &Rules, address: std::net::IpAddr, port: u16) -> Edit {
         return none("the host's own addresses are never reached");
     }
     let names_it = |net: &ipnet::IpNet| match class {
-        Class::Special(block, _) | Class::LinkLocal(block) => {
-            net.contains(&address) && block.contains(net)
-        }
+        Class::Special(block, _) | Class::LinkLocal(block) => net.contains(&address) && block.contains(net),
         Class::Metadata(_) => net.contains(&address) && net.prefix_len() == net.max_prefix_len(),
         _ => net.contains(&address),
     };
-    match rules
-        .ranges()
-        .iter()
-        .find(|rule| names_it(&rule.cidr) && !rule.ports.contains(port))
-    {
+    match rules.ranges().iter().find(|rule| names_it(&rule.cidr) && !rule.ports.contains(port)) {
         Some(rule) => add_port(&rule.origin, port).unwrap_or_else(|| exact(address, port)),
         None => exact(address, port),
     }
 }
 
 fn exact(address: std::net::IpAddr, port: u16) -> Edit {
-    Edit::AddRange {
-        cidr: ipnet::IpNet::from(address),
-        port,
-    }
+    Edit::AddRange { cidr: ipnet::IpNet::from(address), port }
 }
 
 fn allow_private(rules: &Rules, name: &Name, port: u16) -> Edit {
-    match rules
-        .domains()
-        .iter()
-        .find(|rule| rule.pattern.matches(name) && rule.ports.contains(port))
-    {
-        Some(DomainRule {
-            origin: origin @ Origin::Document { .. },
-            ..
-        }) => Edit::AllowPrivate {
-            rule: origin.to_string(),
-        },
+    match rules.domains().iter().find(|rule| rule.pattern.matches(name) && rule.ports.contains(port)) {
+        Some(DomainRule { origin: origin @ Origin::Document { .. }, .. }) => {
+            Edit::AllowPrivate { rule: origin.to_string() }
+        }
         _ => none("name it in a policy file with `allow_private: true`"),
     }
 }
@@ -176,31 +145,20 @@ fn domain(rules: &Rules, name: &Name, request: &Request) -> Edit {
     let near = rules.domains().iter().filter(fits);
     for rule in near {
         let edit = match &rule.pattern {
-            pattern if pattern.matches(name) && !rule.ports.contains(port) => {
-                add_port(&rule.origin, port)
-            }
-            Pattern::Below(apex) if apex == name && rule.ports.contains(port) => {
-                include_apex(rule, apex)
-            }
+            pattern if pattern.matches(name) && !rule.ports.contains(port) => add_port(&rule.origin, port),
+            Pattern::Below(apex) if apex == name && rule.ports.contains(port) => include_apex(rule, apex),
             _ => None,
         };
         if let Some(edit) = edit {
             return edit;
         }
     }
-    Edit::AddDomain {
-        name: name.clone(),
-        port,
-        protocol,
-    }
+    Edit::AddDomain { name: name.clone(), port, protocol }
 }
 
 /// A flag is given anew rather than edited.
 fn add_port(origin: &Origin, port: u16) -> Option<Edit> {
-    matches!(origin, Origin::Document { .. }).then(|| Edit::AddPort {
-        rule: origin.to_string(),
-        port,
-    })
+    matches!(origin, Origin::Document { .. }).then(|| Edit::AddPort { rule: origin.to_string(), port })
 }
 
 fn include_apex(rule: &DomainRule, apex: &Name) -> Option<Edit> {
@@ -231,33 +189,20 @@ fn same_kind(rule: Protocol, spoken: Protocol) -> bool {
 impl fmt::Display for Edit {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::AddDomain {
-                name,
-                port,
-                protocol,
-            } => {
+            Self::AddDomain { name, port, protocol } => {
                 let flag = self.flag().unwrap_or_default();
-                write!(
-                    f,
-                    "to allow it: {flag}, or add to `domains`:\n  - pattern: \"{name}\"\n    ports: [{port}]"
-                )?;
-                if *protocol == Protocol::Auto {
-                    Ok(())
-                } else {
-                    write!(f, "\n    protocol: {protocol}")
-                }
+                write!(f, "to allow it: {flag}, or add to `domains`:\n  - pattern: \"{name}\"\n    ports: [{port}]")?;
+                if *protocol == Protocol::Auto { Ok(()) } else { write!(f, "\n    protocol: {protocol}") }
             }
-            Self::AddRange { cidr, port } => write!(
-                f,
-                "to allow it, add to `ip_ranges`:\n  - cidr: \"{cidr}\"\n    ports: [{port}]"
-            ),
+            Self::AddRange { cidr, port } => {
+                write!(f, "to allow it, add to `ip_ranges`:\n  - cidr: \"{cidr}\"\n    ports: [{port}]")
+            }
             Self::AddPort { rule, port } => {
                 write!(f, "to allow it, in {rule}: add {port} to its `ports`")
             }
-            Self::IncludeApex { rule, from, to } => write!(
-                f,
-                "to allow it, in {rule}: write `{to}` instead of `{from}`"
-            ),
+            Self::IncludeApex { rule, from, to } => {
+                write!(f, "to allow it, in {rule}: write `{to}` instead of `{from}`")
+            }
             Self::AllowPrivate { rule } => {
                 write!(f, "to allow it, in {rule}: add `allow_private: true`")
             }

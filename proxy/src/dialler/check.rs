@@ -36,25 +36,17 @@ pub(super) async fn resolve(
         Target::Lease(name) | Target::Named(name) => lookup(resolver, name).await?,
         Target::Literal(address) => vec![*address],
     };
-    check_addresses(rules, &question(rules, permit.attempt()), &found)
-        .map_err(|reason| refused(reason, &found))?;
+    check_addresses(rules, &question(rules, permit.attempt()), &found).map_err(|reason| refused(reason, &found))?;
     for address in &found {
         match host.is_local(address.to_canonical()) {
             Ok(false) => {}
             Ok(true) => return Err(Refusal::denied(Reason::HostAddress, address)),
             Err(error) => {
-                return Err(Refusal::unavailable(format_args!(
-                    "whose address is {address}: {error}"
-                )));
+                return Err(Refusal::unavailable(format_args!("whose address is {address}: {error}")));
             }
         }
     }
-    Ok(Checked {
-        addresses: found
-            .into_iter()
-            .map(|address| SocketAddr::new(address, request.port))
-            .collect(),
-    })
+    Ok(Checked { addresses: found.into_iter().map(|address| SocketAddr::new(address, request.port)).collect() })
 }
 
 async fn lookup(resolver: &impl Resolve, name: &Name) -> Result<Vec<IpAddr>, Refusal> {
@@ -62,10 +54,7 @@ async fn lookup(resolver: &impl Resolve, name: &Name) -> Result<Vec<IpAddr>, Ref
     match found.addrs.len() {
         0 => Err(Refusal::unreachable("the name has no address")),
         1..=MOST => Ok(found.addrs),
-        count => Err(Refusal::denied(
-            Reason::Limit,
-            format_args!("{count} addresses"),
-        )),
+        count => Err(Refusal::denied(Reason::Limit, format_args!("{count} addresses"))),
     }
 }
 

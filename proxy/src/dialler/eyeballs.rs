@@ -20,26 +20,15 @@ const HEAD_START: Duration = Duration::from_millis(250);
 pub(super) async fn dial(permit: Permit, checked: Checked) -> Result<OwnedFd, Refusal> {
     let stream = race(by_turns(checked.into_addresses()), TcpStream::connect)
         .await
-        .map_err(|error| {
-            Refusal::unreachable(format_args!(
-                "port {}: {error}",
-                permit.attempt().request.port
-            ))
-        })?;
+        .map_err(|error| Refusal::unreachable(format_args!("port {}: {error}", permit.attempt().request.port)))?;
     drop(permit);
-    stream
-        .set_nodelay(true)
-        .and_then(|()| stream.into_std())
-        .map(OwnedFd::from)
-        .map_err(Refusal::unreachable)
+    stream.set_nodelay(true).and_then(|()| stream.into_std()).map(OwnedFd::from).map_err(Refusal::unreachable)
 }
 
 /// One of each family in turn, beginning with the family that comes first.
 fn by_turns(addresses: Vec<SocketAddr>) -> Vec<SocketAddr> {
     let first_is_v6 = addresses.first().is_some_and(SocketAddr::is_ipv6);
-    let (first, second): (Vec<_>, Vec<_>) = addresses
-        .into_iter()
-        .partition(|a| a.is_ipv6() == first_is_v6);
+    let (first, second): (Vec<_>, Vec<_>) = addresses.into_iter().partition(|a| a.is_ipv6() == first_is_v6);
     let (mut first, mut second) = (first.into_iter(), second.into_iter());
     let mut out = Vec::new();
     loop {
@@ -88,35 +77,24 @@ mod tests {
     use super::*;
 
     fn addresses(list: &[&str]) -> Vec<SocketAddr> {
-        list.iter()
-            .map(|text| text.parse().expect("an address"))
-            .collect()
+        list.iter().map(|text| text.parse().expect("an address")).collect()
     }
 
     async fn scripted(address: SocketAddr) -> io::Result<SocketAddr> {
         sleep(Duration::from_millis(u64::from(address.port()))).await;
-        if address.ip().is_ipv6() {
-            Err(io::ErrorKind::ConnectionRefused.into())
-        } else {
-            Ok(address)
-        }
+        if address.ip().is_ipv6() { Err(io::ErrorKind::ConnectionRefused.into()) } else { Ok(address) }
     }
 
     #[test]
     fn families_take_turns() {
         let list = addresses(&["[::1]:1", "[::2]:1", "[::3]:1", "1.1.1.1:1"]);
-        assert_eq!(
-            by_turns(list),
-            addresses(&["[::1]:1", "1.1.1.1:1", "[::2]:1", "[::3]:1"])
-        );
+        assert_eq!(by_turns(list), addresses(&["[::1]:1", "1.1.1.1:1", "[::2]:1", "[::3]:1"]));
     }
 
     #[tokio::test(start_paused = true)]
     async fn a_slow_address_is_overtaken_after_its_head_start() {
         let start = Instant::now();
-        let winner = race(addresses(&["1.0.0.1:9000", "1.0.0.2:10"]), scripted)
-            .await
-            .expect("one");
+        let winner = race(addresses(&["1.0.0.1:9000", "1.0.0.2:10"]), scripted).await.expect("one");
         assert_eq!(winner.port(), 10);
         assert_eq!(start.elapsed(), Duration::from_millis(260));
     }
@@ -124,29 +102,21 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn a_failure_starts_the_next_at_once() {
         let start = Instant::now();
-        let winner = race(addresses(&["[::1]:5", "1.0.0.2:10"]), scripted)
-            .await
-            .expect("one");
+        let winner = race(addresses(&["[::1]:5", "1.0.0.2:10"]), scripted).await.expect("one");
         assert_eq!(winner.port(), 10);
         assert_eq!(start.elapsed(), Duration::from_millis(15));
     }
 
     #[tokio::test(start_paused = true)]
     async fn when_all_fail_the_last_failure_is_told() {
-        let error = race(addresses(&["[::1]:5", "[::2]:10"]), scripted)
-            .await
-            .expect_err("none");
+        let error = race(addresses(&["[::1]:5", "[::2]:10"]), scripted).await.expect_err("none");
         assert_eq!(error.kind(), io::ErrorKind::ConnectionRefused);
     }
 
     struct Approves;
 
     impl crate::Ledger for Approves {
-        async fn decided(
-            &self,
-            _: &crate::Attempt,
-            _: &bottle_policy::Verdict,
-        ) -> Result<(), crate::LedgerError> {
+        async fn decided(&self, _: &crate::Attempt, _: &bottle_policy::Verdict) -> Result<(), crate::LedgerError> {
             Ok(())
         }
 
@@ -156,11 +126,7 @@ mod tests {
     async fn permit() -> Permit {
         use bottle_policy::{Grant, Request, Seen, Target, Verdict};
         let address: SocketAddr = "127.0.0.1:9".parse().expect("an address");
-        let request = Request {
-            target: Target::Literal(address.ip()),
-            port: 9,
-            seen: Seen::Nothing,
-        };
+        let request = Request { target: Target::Literal(address.ip()), port: 9, seen: Seen::Nothing };
         let attempt = crate::Attempt {
             id: 1,
             source: address,
@@ -169,23 +135,16 @@ mod tests {
             request,
             denied: None,
         };
-        let verdict = Verdict::Allow(Grant {
-            rule: String::new(),
-            private: false,
-            observed: false,
-        });
-        crate::permit::record(&Approves, &attempt, verdict)
-            .await
-            .expect("a permit")
+        let verdict = Verdict::Allow(Grant { rule: String::new(), private: false, observed: false });
+        crate::permit::record(&Approves, &attempt, verdict).await.expect("a permit")
     }
 
     #[tokio::test]
     async fn the_socket_that_is_handed_over_is_connected_and_does_not_block() {
         let listener = std::net::TcpListener::bind("127.0.0.1:0").expect("loopback");
         let there = listener.local_addr().expect("an address");
-        let refused = std::net::TcpListener::bind("127.0.0.1:0")
-            .and_then(|gone| gone.local_addr())
-            .expect("an address");
+        let refused =
+            std::net::TcpListener::bind("127.0.0.1:0").and_then(|gone| gone.local_addr()).expect("an address");
         let checked = Checked::without_a_check(vec![refused, there]);
         let socket = dial(permit().await, checked).await.expect("connected");
         let flags = rustix::fs::fcntl_getfl(&socket).expect("flags");
@@ -197,12 +156,8 @@ mod tests {
 
     #[tokio::test]
     async fn nothing_that_answers_is_unreachable() {
-        let gone = std::net::TcpListener::bind("127.0.0.1:0")
-            .and_then(|gone| gone.local_addr())
-            .expect("an address");
-        let refusal = dial(permit().await, Checked::without_a_check(vec![gone]))
-            .await
-            .expect_err("refused");
+        let gone = std::net::TcpListener::bind("127.0.0.1:0").and_then(|gone| gone.local_addr()).expect("an address");
+        let refusal = dial(permit().await, Checked::without_a_check(vec![gone])).await.expect_err("refused");
         assert_eq!(refusal.kind, crate::RefusalKind::Unreachable);
     }
 }

@@ -41,12 +41,7 @@ impl HostRoutes {
             socket.connect(&SocketAddr::new(0, 0))?;
             Ok(socket)
         };
-        Ok(HostRoutes {
-            asking: Mutex::new(Asking {
-                socket: socket().map_err(HostRoutesError)?,
-                sequence: 0,
-            }),
-        })
+        Ok(HostRoutes { asking: Mutex::new(Asking { socket: socket().map_err(HostRoutesError)?, sequence: 0 }) })
     }
 }
 
@@ -54,12 +49,7 @@ impl HostAddresses for HostRoutes {
     fn is_local(&self, address: IpAddr) -> io::Result<bool> {
         let mut asking = self.asking.lock().unwrap_or_else(PoisonError::into_inner);
         let kind = asking.route_type(address)?;
-        Ok(matches!(
-            kind,
-            Some(
-                RouteType::Local | RouteType::Broadcast | RouteType::Anycast | RouteType::Multicast
-            )
-        ))
+        Ok(matches!(kind, Some(RouteType::Local | RouteType::Broadcast | RouteType::Anycast | RouteType::Multicast)))
     }
 }
 
@@ -75,10 +65,7 @@ impl Asking {
         loop {
             // The kernel has answered by the time send returns: waiting would mean that it never will.
             let mut answer = Vec::with_capacity(8192);
-            self.socket.recv(
-                &mut answer,
-                rustix::net::RecvFlags::DONTWAIT.bits().cast_signed(),
-            )?;
+            self.socket.recv(&mut answer, rustix::net::RecvFlags::DONTWAIT.bits().cast_signed())?;
             let answer = NetlinkMessage::<RouteNetlinkMessage>::deserialize(&answer)
                 .map_err(|error| io::Error::new(io::ErrorKind::InvalidData, error))?;
             if answer.header.sequence_number == self.sequence {
@@ -96,24 +83,17 @@ fn question(address: IpAddr, sequence: u32) -> NetlinkMessage<RouteNetlinkMessag
     };
     route.header.address_family = family;
     route.header.destination_prefix_length = bits;
-    route
-        .attributes
-        .push(RouteAttribute::Destination(destination));
+    route.attributes.push(RouteAttribute::Destination(destination));
     let mut header = NetlinkHeader::default();
     header.flags = NLM_F_REQUEST;
     header.sequence_number = sequence;
-    NetlinkMessage::new(
-        header,
-        NetlinkPayload::from(RouteNetlinkMessage::GetRoute(route)),
-    )
+    NetlinkMessage::new(header, NetlinkPayload::from(RouteNetlinkMessage::GetRoute(route)))
 }
 
 fn read(payload: NetlinkPayload<RouteNetlinkMessage>) -> io::Result<Option<RouteType>> {
     use rustix::io::Errno;
     match payload {
-        NetlinkPayload::InnerMessage(RouteNetlinkMessage::NewRoute(route)) => {
-            Ok(Some(route.header.kind))
-        }
+        NetlinkPayload::InnerMessage(RouteNetlinkMessage::NewRoute(route)) => Ok(Some(route.header.kind)),
         NetlinkPayload::Error(error) => match Errno::from_io_error(&error.to_io()) {
             // No route, or one that leads nowhere: the dial itself will fail.
             Some(Errno::NETUNREACH | Errno::HOSTUNREACH | Errno::ACCESS | Errno::INVAL) => Ok(None),
@@ -131,11 +111,7 @@ mod tests {
     fn loopback_and_multicast_are_the_hosts_own() {
         let host = HostRoutes::open().expect("a routing socket");
         for text in ["127.0.0.1", "127.8.9.1", "::1"] {
-            assert!(
-                host.is_local(text.parse().expect("an address"))
-                    .expect("an answer"),
-                "{text}"
-            );
+            assert!(host.is_local(text.parse().expect("an address")).expect("an answer"), "{text}");
         }
     }
 }

@@ -35,11 +35,7 @@ pub struct Limits {
 
 impl Default for Limits {
     fn default() -> Limits {
-        Limits {
-            dials: 1024,
-            resolve: Duration::from_secs(10),
-            connect: Duration::from_secs(20),
-        }
+        Limits { dials: 1024, resolve: Duration::from_secs(10), connect: Duration::from_secs(20) }
     }
 }
 
@@ -59,23 +55,13 @@ impl<R: Resolve, H: HostAddresses, L: Ledger> Dialler<R, H, L> {
     /// A dialler under these rules.
     pub fn new(rules: Arc<Rules>, resolver: R, host: H, ledger: L, limits: Limits) -> Self {
         let dials = Semaphore::new(limits.dials);
-        Dialler {
-            rules,
-            resolver,
-            host,
-            ledger,
-            limits,
-            dials,
-            open: Mutex::default(),
-        }
+        Dialler { rules, resolver, host, ledger, limits, dials, open: Mutex::default() }
     }
 
     /// One attempt: exactly one decision entry, and a connected, non-blocking socket only after that entry is durable.
     pub async fn handle(&self, attempt: Attempt) -> Result<OwnedFd, Refusal> {
         if !self.lock_open().insert(attempt.id) {
-            return Err(Refusal::unavailable(
-                "an attempt with this id is open already",
-            ));
+            return Err(Refusal::unavailable("an attempt with this id is open already"));
         }
         let slot = self.dials.try_acquire();
         let verdict = self.verdict(&attempt, slot.is_ok());
@@ -99,13 +85,8 @@ impl<R: Resolve, H: HostAddresses, L: Ledger> Dialler<R, H, L> {
             None if !room => Some(Reason::Limit),
             None => None,
         };
-        match (
-            decide(&self.rules, &question(&self.rules, attempt)),
-            narrowed,
-        ) {
-            (Verdict::Allow(_) | Verdict::Peek | Verdict::Escalate(_), Some(reason)) => {
-                Verdict::Deny(reason)
-            }
+        match (decide(&self.rules, &question(&self.rules, attempt)), narrowed) {
+            (Verdict::Allow(_) | Verdict::Peek | Verdict::Escalate(_), Some(reason)) => Verdict::Deny(reason),
             (verdict, _) => verdict,
         }
     }

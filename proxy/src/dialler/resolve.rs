@@ -10,9 +10,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use bottle_policy::Name;
-use hickory_resolver::config::{
-    LookupIpStrategy, NameServerConfig, ResolveHosts, ResolverConfig, ResolverOpts,
-};
+use hickory_resolver::config::{LookupIpStrategy, NameServerConfig, ResolveHosts, ResolverConfig, ResolverOpts};
 use hickory_resolver::lookup_ip::LookupIp;
 use hickory_resolver::net::NetError;
 use hickory_resolver::net::runtime::TokioRuntimeProvider;
@@ -92,11 +90,7 @@ impl HostResolver {
         let (configuration, hosts) = (configuration.into(), hosts.into());
         let stamps = [stamp(&configuration), stamp(&hosts)];
         let current = Mutex::new((stamps, Arc::new(read(&configuration, &hosts)?)));
-        Ok(HostResolver {
-            configuration,
-            hosts,
-            current,
-        })
+        Ok(HostResolver { configuration, hosts, current })
     }
 
     /// What the files say now. Files that became unreadable leave what they said before in force.
@@ -117,24 +111,13 @@ impl Resolve for HostResolver {
         let source = self.source();
         let listed = source.listed(name);
         if !listed.is_empty() {
-            return Ok(Addresses {
-                addrs: listed,
-                ttl: Duration::ZERO,
-            });
+            return Ok(Addresses { addrs: listed, ttl: Duration::ZERO });
         }
         // The trailing dot keeps search domains out: what was decided upon is what is asked for.
         let found = source.resolver.lookup_ip(format!("{name}.")).await;
-        let found = found.map_err(|error| ResolveError {
-            name: name.clone(),
-            why: error.to_string(),
-        })?;
-        let ttl = found
-            .valid_until()
-            .saturating_duration_since(Instant::now());
-        Ok(Addresses {
-            addrs: found.iter().collect(),
-            ttl,
-        })
+        let found = found.map_err(|error| ResolveError { name: name.clone(), why: error.to_string() })?;
+        let ttl = found.valid_until().saturating_duration_since(Instant::now());
+        Ok(Addresses { addrs: found.iter().collect(), ttl })
     }
 }
 
@@ -146,10 +129,7 @@ impl Source {
         };
         [RecordType::AAAA, RecordType::A]
             .into_iter()
-            .filter_map(|kind| {
-                self.hosts
-                    .lookup_static_host(&Query::query(name.clone(), kind))
-            })
+            .filter_map(|kind| self.hosts.lookup_static_host(&Query::query(name.clone(), kind)))
             .flat_map(|found| LookupIp::from(found).iter().collect::<Vec<_>>())
             .collect()
     }
@@ -158,22 +138,15 @@ impl Source {
 fn read(configuration: &Path, hosts: &Path) -> Result<Source, HostResolverError> {
     let text = existing(configuration)?;
     // A file without a name server means the one on this machine, as for the C library.
-    let (config, options) = system_conf::parse_resolv_conf(&text)
-        .unwrap_or_else(|_| (on_this_machine(), ResolverOpts::default()));
+    let (config, options) =
+        system_conf::parse_resolv_conf(&text).unwrap_or_else(|_| (on_this_machine(), ResolverOpts::default()));
     let mut listed = Hosts::default();
     let text = existing(hosts)?;
-    listed
-        .read_hosts_conf(text.as_slice())
-        .map_err(|error| HostResolverError::Read(hosts.to_owned(), error))?;
+    listed.read_hosts_conf(text.as_slice()).map_err(|error| HostResolverError::Read(hosts.to_owned(), error))?;
     let mut builder = TokioResolver::builder_with_config(config, TokioRuntimeProvider::default());
     *builder.options_mut() = with_ours(options);
-    let resolver = builder
-        .build()
-        .map_err(|error| HostResolverError::Use(configuration.to_owned(), error))?;
-    Ok(Source {
-        hosts: listed,
-        resolver,
-    })
+    let resolver = builder.build().map_err(|error| HostResolverError::Use(configuration.to_owned(), error))?;
+    Ok(Source { hosts: listed, resolver })
 }
 
 fn with_ours(mut options: ResolverOpts) -> ResolverOpts {

@@ -51,10 +51,7 @@ pub(super) async fn run<U: Upstream, O: OriginalDst>(
         regular: Arc::new(Semaphore::new(inner.parts.limits.connections)),
         overflow: Arc::new(Semaphore::new(OVERFLOW)),
     });
-    let kinds = [
-        (Kind::Transparent, listeners.transparent),
-        (Kind::Explicit, listeners.explicit),
-    ];
+    let kinds = [(Kind::Transparent, listeners.transparent), (Kind::Explicit, listeners.explicit)];
     let mut serving = JoinSet::new();
     for (kind, sockets) in kinds {
         for socket in sockets {
@@ -114,10 +111,7 @@ async fn one<U: Upstream, O: OriginalDst>(
 /// Errors of accept that belong to the connection that was to be accepted.
 fn is_the_peers(error: &io::Error) -> bool {
     use io::ErrorKind::{ConnectionAborted, ConnectionReset, Interrupted, WouldBlock};
-    matches!(
-        error.kind(),
-        ConnectionAborted | ConnectionReset | Interrupted | WouldBlock
-    )
+    matches!(error.kind(), ConnectionAborted | ConnectionReset | Interrupted | WouldBlock)
 }
 
 type Admitted = (Admission, OwnedSemaphorePermit);

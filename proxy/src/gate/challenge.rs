@@ -20,13 +20,7 @@ impl ChallengeKey {
         let bytes = unhex(challenge)?;
         let mut mac = Hmac::<Sha256>::new_from_slice(&self.0).ok()?;
         mac.update(&bytes);
-        Some(
-            mac.finalize()
-                .into_bytes()
-                .iter()
-                .map(|byte| format!("{byte:02x}"))
-                .collect(),
-        )
+        Some(mac.finalize().into_bytes().iter().map(|byte| format!("{byte:02x}")).collect())
     }
 }
 
@@ -63,23 +57,13 @@ mod tests {
     #[test]
     fn what_is_no_challenge_gets_no_answer() {
         let key = ChallengeKey::new([1; 32]);
-        for text in [
-            "",
-            "aa",
-            &"zz".repeat(32),
-            &"+1".repeat(32),
-            &"aa".repeat(33),
-            &"ä".repeat(32),
-        ] {
+        for text in ["", "aa", &"zz".repeat(32), &"+1".repeat(32), &"aa".repeat(33), &"ä".repeat(32)] {
             assert_eq!(key.answer(text), None, "{text}");
         }
     }
 
     #[test]
     fn the_key_is_not_printed() {
-        assert_eq!(
-            format!("{:?}", ChallengeKey::new([1; 32])),
-            "ChallengeKey(..)"
-        );
+        assert_eq!(format!("{:?}", ChallengeKey::new([1; 32])), "ChallengeKey(..)");
     }
 }

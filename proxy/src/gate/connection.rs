@@ -35,11 +35,7 @@ pub(super) async fn transparent<U: Upstream, O: OriginalDst>(
     let begun = Instant::now();
     let original = inner.parts.original.original(&client);
     let place = original.as_ref().copied().unwrap_or(NOWHERE);
-    let request = Request {
-        target: inner.target(place),
-        port: place.port(),
-        seen: Seen::Nothing,
-    };
+    let request = Request { target: inner.target(place), port: place.port(), seen: Seen::Nothing };
     let mut attempt = inner.attempt(&client, place, Way::Transparent, request);
     attempt.denied = match (original, admission) {
         (Err(_), _) => Some(Reason::Unavailable),
@@ -47,9 +43,7 @@ pub(super) async fn transparent<U: Upstream, O: OriginalDst>(
         (Ok(_), Admission::Regular) => None,
     };
     let start = match decide(&inner.parts.rules, &attempt.request) {
-        Verdict::Peek if attempt.denied.is_none() => {
-            peek(inner, &client, &mut attempt, Sniffer::default()).await
-        }
+        Verdict::Peek if attempt.denied.is_none() => peek(inner, &client, &mut attempt, Sniffer::default()).await,
         _ => Start::Late(Sniffer::default()),
     };
     proceed(inner, client, attempt, start, begun).await;
@@ -70,9 +64,7 @@ pub(super) async fn peek<U: Upstream, O>(
     };
     match first {
         Some(First::Seen(seen)) => attempt.request.seen = seen,
-        Some(First::Broken(kind)) => {
-            attempt.request.seen = Seen::Unparsable(format!("broken off: {kind}"))
-        }
+        Some(First::Broken(kind)) => attempt.request.seen = Seen::Unparsable(format!("broken off: {kind}")),
         Some(First::Evicted) => attempt.denied = Some(Reason::Limit),
         None => attempt.denied = Some(Reason::Unavailable),
     }
@@ -103,23 +95,10 @@ pub(super) fn reset(stream: TcpStream) {
 }
 
 impl<U: Upstream, O> Inner<U, O> {
-    pub(super) fn attempt(
-        &self,
-        client: &TcpStream,
-        original: SocketAddr,
-        way: Way,
-        request: Request,
-    ) -> Attempt {
+    pub(super) fn attempt(&self, client: &TcpStream, original: SocketAddr, way: Way, request: Request) -> Attempt {
         // A client that is gone already has no address any more; its attempt is recorded all the same.
         let source = client.peer_addr().unwrap_or(NOWHERE);
-        Attempt {
-            id: self.next_id(),
-            source,
-            original,
-            way,
-            request,
-            denied: None,
-        }
+        Attempt { id: self.next_id(), source, original, way, request, denied: None }
     }
 
     fn target(&self, original: SocketAddr) -> Target {
@@ -136,33 +115,23 @@ impl<U: Upstream, O> Inner<U, O> {
             asked = timeout(self.parts.limits.open, self.parts.upstream.open(attempt.clone())) => asked,
             () = self.phases.reached(Phase::Cut) => return Err(Refusal::unavailable(CUT)),
         };
-        let socket = asked
-            .unwrap_or_else(|_| Err(Refusal::unavailable("no answer from the dialler in time")))?;
+        let socket = asked.unwrap_or_else(|_| Err(Refusal::unavailable("no answer from the dialler in time")))?;
         match decide(&self.parts.rules, &question(&self.parts.rules, attempt)) {
             Verdict::Allow(_) if attempt.denied.is_none() => Ok(socket),
-            _ => Err(Refusal::unavailable(
-                "the dialler opened what the gate denies",
-            )),
+            _ => Err(Refusal::unavailable("the dialler opened what the gate denies")),
         }
     }
 
     /// Reports the outcome of an attempt that got no connection.
     pub(super) async fn refused(&self, attempt: &Attempt, refusal: &Refusal, begun: Instant) {
         let outcome = Outcome::refused(attempt.id, refusal, 0);
-        let ended = if refusal.detail.as_str() == CUT {
-            Ended::Cut
-        } else {
-            outcome.ended
-        };
+        let ended = if refusal.detail.as_str() == CUT { Ended::Cut } else { outcome.ended };
         self.ended(Outcome { ended, ..outcome }, begun).await;
     }
 
     /// Reports an outcome, with the time it took.
     pub(super) async fn ended(&self, outcome: Outcome, begun: Instant) {
         let millis = u64::try_from(begun.elapsed().as_millis()).unwrap_or(u64::MAX);
-        self.parts
-            .upstream
-            .ended(Outcome { millis, ..outcome })
-            .await;
+        self.parts.upstream.ended(Outcome { millis, ..outcome }).await;
     }
 }

@@ -40,40 +40,23 @@ pub(super) async fn explicit<U: Upstream, O: OriginalDst>(
     let begun = Instant::now();
     let asked = match admission {
         Admission::Regular => ask(inner, &client).await,
-        Admission::Denied => Asked {
-            bytes: Vec::new(),
-            head: Err("too many connections".to_owned()),
-            denied: Some(Reason::Limit),
-        },
+        Admission::Denied => {
+            Asked { bytes: Vec::new(), head: Err("too many connections".to_owned()), denied: Some(Reason::Limit) }
+        }
     };
-    let Asked {
-        bytes,
-        head,
-        denied,
-    } = asked;
+    let Asked { bytes, head, denied } = asked;
     let place = client.local_addr().unwrap_or(NOWHERE);
     match head {
         Ok((head, _)) if is_own(&head) => own(inner, &head).send(client).await,
         Ok((head, end)) => match head.form.clone() {
             Form::Authority => connect(inner, client, place, head, &bytes[end..], begun).await,
             Form::Absolute(path) => {
-                let single = Single {
-                    head: for_origin(&bytes[..end], &path),
-                    body: head.body,
-                    rest: bytes[end..].to_vec(),
-                };
+                let single =
+                    Single { head: for_origin(&bytes[..end], &path), body: head.body, rest: bytes[end..].to_vec() };
                 plain(inner, client, place, head, single, begun).await;
             }
             Form::Origin(_) | Form::Asterisk => {
-                bad(
-                    inner,
-                    client,
-                    place,
-                    "not a request to a proxy".to_owned(),
-                    None,
-                    begun,
-                )
-                .await
+                bad(inner, client, place, "not a request to a proxy".to_owned(), None, begun).await
             }
         },
         Err(why) => bad(inner, client, place, why, denied, begun).await,
@@ -85,11 +68,7 @@ async fn ask<U, O>(inner: &Inner<U, O>, client: &TcpStream) -> Asked {
     let deadline = Instant::now() + inner.parts.limits.first_bytes;
     let mut requests = Requests::default();
     let mut bytes = Vec::new();
-    let failed = |bytes, why: &str, denied| Asked {
-        bytes,
-        head: Err(why.to_owned()),
-        denied,
-    };
+    let failed = |bytes, why: &str, denied| Asked { bytes, head: Err(why.to_owned()), denied };
     loop {
         let read = tokio::select! {
             read = read_some(client, &mut bytes, PIECE) => read,
@@ -104,14 +83,8 @@ async fn ask<U, O>(inner: &Inner<U, O>, client: &TcpStream) -> Asked {
         match requests.step(&bytes) {
             Ok(Step::NeedMore) => {}
             Ok(Step::Head(end)) => {
-                let head = Head::parse(&bytes[..end])
-                    .map(|head| (head, end))
-                    .map_err(|error| error.to_string());
-                return Asked {
-                    bytes,
-                    head,
-                    denied: None,
-                };
+                let head = Head::parse(&bytes[..end]).map(|head| (head, end)).map_err(|error| error.to_string());
+                return Asked { bytes, head, denied: None };
             }
             Ok(Step::Wrong(what)) => return failed(bytes, what, None),
             Ok(Step::Body(_)) | Err(_) => return failed(bytes, "not a request", None),
@@ -120,18 +93,14 @@ async fn ask<U, O>(inner: &Inner<U, O>, client: &TcpStream) -> Asked {
 }
 
 fn is_own(head: &Head) -> bool {
-    matches!(&head.host, HttpHost::Name(name) if name.as_str() == OWN_NAME)
-        && head.form != Form::Authority
+    matches!(&head.host, HttpHost::Name(name) if name.as_str() == OWN_NAME) && head.form != Form::Authority
 }
 
 fn own<U, O>(inner: &Inner<U, O>, head: &Head) -> Reply {
     let (Form::Absolute(path) | Form::Origin(path)) = &head.form else {
         return Reply::new("404 Not Found", "");
     };
-    match path
-        .strip_prefix(CHALLENGE)
-        .and_then(|challenge| inner.parts.challenge.answer(challenge))
-    {
+    match path.strip_prefix(CHALLENGE).and_then(|challenge| inner.parts.challenge.answer(challenge)) {
         Some(answer) if head.method == "GET" => Reply::new("200 OK", answer),
         _ => Reply::new("404 Not Found", ""),
     }
@@ -146,21 +115,9 @@ async fn connect<U: Upstream, O>(
     begun: Instant,
 ) {
     let Some((target, port)) = target(&head) else {
-        return bad(
-            inner,
-            client,
-            place,
-            "a CONNECT without a host".to_owned(),
-            None,
-            begun,
-        )
-        .await;
+        return bad(inner, client, place, "a CONNECT without a host".to_owned(), None, begun).await;
     };
-    let request = Request {
-        target,
-        port,
-        seen: Seen::Nothing,
-    };
+    let request = Request { target, port, seen: Seen::Nothing };
     let mut attempt = inner.attempt(&client, place, Way::Connect, request);
     let mut sniffer = Sniffer::default();
     sniffer.push(rest);
@@ -169,10 +126,7 @@ async fn connect<U: Upstream, O>(
         return answer(inner, client, attempt, start, Some(ESTABLISHED), begun).await;
     }
     // No promise would do: the tunnel must show what it carries before the upstream is asked for.
-    if write_all(&client, ESTABLISHED, &Default::default())
-        .await
-        .is_err()
-    {
+    if write_all(&client, ESTABLISHED, &Default::default()).await.is_err() {
         attempt.request.seen = Seen::Unparsable("broken off".to_owned());
     }
     let start = peek(inner, &client, &mut attempt, sniffer).await;
@@ -188,26 +142,9 @@ async fn plain<U: Upstream, O>(
     begun: Instant,
 ) {
     let Some((target, port)) = target(&head) else {
-        return bad(
-            inner,
-            client,
-            place,
-            "a request without a host".to_owned(),
-            None,
-            begun,
-        )
-        .await;
+        return bad(inner, client, place, "a request without a host".to_owned(), None, begun).await;
     };
-    let attempt = inner.attempt(
-        &client,
-        place,
-        Way::Http,
-        Request {
-            target,
-            port,
-            seen: head.seen(),
-        },
-    );
+    let attempt = inner.attempt(&client, place, Way::Http, Request { target, port, seen: head.seen() });
     answer(inner, client, attempt, Start::Single(single), None, begun).await;
 }
 
@@ -245,11 +182,7 @@ async fn bad<U: Upstream, O>(
     begun: Instant,
 ) {
     let reply = Reply::new("400 Bad Request", format!("bottle: {why}\n"));
-    let request = Request {
-        target: Target::Literal(place.ip()),
-        port: place.port(),
-        seen: Seen::Unparsable(why),
-    };
+    let request = Request { target: Target::Literal(place.ip()), port: place.port(), seen: Seen::Unparsable(why) };
     let mut attempt = inner.attempt(&client, place, Way::Http, request);
     attempt.denied = denied.or(Some(Reason::Unparsable));
     if let Err(refusal) = inner.open(&attempt).await {

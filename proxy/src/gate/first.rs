@@ -15,11 +15,7 @@ use crate::sniff::{Sniffed, Sniffer};
 /// Something that first bytes are read from.
 pub(super) trait Source: Sync {
     /// Reads what is there onto the end of `into`; zero at the end of file.
-    fn read_some(
-        &self,
-        into: &mut Vec<u8>,
-        most: usize,
-    ) -> impl Future<Output = io::Result<usize>> + Send;
+    fn read_some(&self, into: &mut Vec<u8>, most: usize) -> impl Future<Output = io::Result<usize>> + Send;
 }
 
 impl Source for TcpStream {
@@ -121,34 +117,21 @@ mod tests {
     async fn a_hello_of_one_byte_a_minute_ends_at_the_deadline() {
         let drip = (0..100).map(|_| (15, vec![22, 3]));
         let (first, took) = outcome(Script::new(drip)).await;
-        assert!(
-            matches!(first, First::Seen(Seen::Unparsable(why)) if why.contains("incomplete after 20 s"))
-        );
+        assert!(matches!(first, First::Seen(Seen::Unparsable(why)) if why.contains("incomplete after 20 s")));
         assert_eq!(took, LIMIT);
     }
 
     #[tokio::test(start_paused = true)]
     async fn silence_ends_at_the_deadline() {
         let (first, took) = outcome(Script::new([])).await;
-        assert_eq!(
-            first,
-            First::Seen(Seen::Unparsable("nothing was sent in 20 s".to_owned()))
-        );
+        assert_eq!(first, First::Seen(Seen::Unparsable("nothing was sent in 20 s".to_owned())));
         assert_eq!(took, LIMIT);
     }
 
     #[tokio::test(start_paused = true)]
     async fn a_hello_that_never_ends_is_refused_before_it_fills_memory() {
-        let endless = (0..1000).map(|at| {
-            (
-                0,
-                if at == 0 {
-                    vec![22, 3, 1, 64, 0, 1, 0, 255, 255]
-                } else {
-                    vec![0; 4096]
-                },
-            )
-        });
+        let endless =
+            (0..1000).map(|at| (0, if at == 0 { vec![22, 3, 1, 64, 0, 1, 0, 255, 255] } else { vec![0; 4096] }));
         let (first, took) = outcome(Script::new(endless)).await;
         assert!(matches!(first, First::Seen(Seen::Unparsable(_))));
         assert_eq!(took, Duration::ZERO);
@@ -165,11 +148,7 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn bytes_that_are_known_end_the_wait() {
-        let (first, _) = outcome(Script::new([
-            (1, b"SSH-2.0-x ".to_vec()),
-            (1, b"y\r\n".to_vec()),
-        ]))
-        .await;
+        let (first, _) = outcome(Script::new([(1, b"SSH-2.0-x ".to_vec()), (1, b"y\r\n".to_vec())])).await;
         assert_eq!(first, First::Seen(Seen::Opaque));
     }
 }

@@ -32,11 +32,7 @@ impl Limits {
         let limits = Limits::default();
         let room = descriptors.saturating_sub(OTHER_DESCRIPTORS + 2 * limits.pipes) / 2;
         let connections = limits.connections.min(room).max(1);
-        Limits {
-            connections,
-            pending: limits.pending.min(connections.div_ceil(2)),
-            ..limits
-        }
+        Limits { connections, pending: limits.pending.min(connections.div_ceil(2)), ..limits }
     }
 }
 
@@ -48,10 +44,7 @@ impl Default for Limits {
             pending_bytes: 16 << 20,
             first_bytes: Duration::from_secs(20),
             open: Duration::from_secs(60),
-            idle: Idle {
-                open: Duration::from_secs(3600),
-                half_closed: Duration::from_secs(600),
-            },
+            idle: Idle { open: Duration::from_secs(3600), half_closed: Duration::from_secs(600) },
             pipes: 8,
         }
     }
@@ -65,10 +58,7 @@ mod tests {
     fn connections_fit_into_the_descriptors_there_are() {
         for descriptors in [100, 256, 1024, 20_000, 1 << 20] {
             let limits = Limits::for_descriptors(descriptors);
-            assert!(
-                2 * limits.connections + 2 * limits.pipes + OTHER_DESCRIPTORS <= descriptors,
-                "{descriptors}"
-            );
+            assert!(2 * limits.connections + 2 * limits.pipes + OTHER_DESCRIPTORS <= descriptors, "{descriptors}");
             assert!(limits.pending <= limits.connections);
         }
     }

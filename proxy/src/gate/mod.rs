@@ -63,16 +63,8 @@ impl<U: Upstream, O: OriginalDst> Gate<U, O> {
     pub fn new(parts: GateParts<U, O>) -> Result<Self, PipesError> {
         let pipes = Pipes::new(parts.limits.pipes)?;
         let pending = Pending::new(parts.limits.pending, parts.limits.pending_bytes);
-        let inner = Inner {
-            parts,
-            pipes,
-            pending,
-            phases: Phases::default(),
-            last_id: AtomicU64::new(0),
-        };
-        Ok(Gate {
-            inner: Arc::new(inner),
-        })
+        let inner = Inner { parts, pipes, pending, phases: Phases::default(), last_id: AtomicU64::new(0) };
+        Ok(Gate { inner: Arc::new(inner) })
     }
 
     /// Serves until it is drained or cut, and then until the last connection is over.
@@ -99,8 +91,6 @@ impl<U, O> Inner<U, O> {
 
 impl<U, O> Clone for Gate<U, O> {
     fn clone(&self) -> Self {
-        Gate {
-            inner: Arc::clone(&self.inner),
-        }
+        Gate { inner: Arc::clone(&self.inner) }
     }
 }

@@ -37,11 +37,7 @@ pub(super) struct Ticket {
 
 impl Pending {
     pub(super) fn new(most: usize, most_bytes: usize) -> Pending {
-        Pending {
-            waiting: Arc::default(),
-            most,
-            most_bytes,
-        }
+        Pending { waiting: Arc::default(), most, most_bytes }
     }
 
     /// A place for one more; the oldest loses its own where there would be too many.
@@ -51,19 +47,8 @@ impl Pending {
         let number = waiting.next;
         waiting.next += 1;
         let evicted = Arc::new(Notify::new());
-        waiting.order.insert(
-            number,
-            Entry {
-                bytes: 0,
-                evicted: Arc::clone(&evicted),
-            },
-        );
-        Ticket {
-            waiting: Arc::clone(&self.waiting),
-            number,
-            most_bytes: self.most_bytes,
-            evicted,
-        }
+        waiting.order.insert(number, Entry { bytes: 0, evicted: Arc::clone(&evicted) });
+        Ticket { waiting: Arc::clone(&self.waiting), number, most_bytes: self.most_bytes, evicted }
     }
 
     /// Takes the oldest one's place away; false if none is pending.

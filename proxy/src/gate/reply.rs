@@ -24,10 +24,7 @@ pub(super) struct Reply {
 
 impl Reply {
     pub(super) fn new(status: &'static str, body: impl Into<String>) -> Reply {
-        Reply {
-            status,
-            body: body.into(),
-        }
+        Reply { status, body: body.into() }
     }
 
     /// What an attempt's refusal is to the client.
@@ -47,11 +44,7 @@ impl Reply {
 
     /// Sends it and closes so that the client can read it: what it still sends is read for a moment.
     pub(super) async fn send(self, mut client: TcpStream) {
-        let allow = if self.status.starts_with("405") {
-            "Allow: CONNECT\r\n"
-        } else {
-            ""
-        };
+        let allow = if self.status.starts_with("405") { "Allow: CONNECT\r\n" } else { "" };
         let head = format!(
             "HTTP/1.1 {}\r\nContent-Type: text/plain; charset=utf-8\r\nContent-Length: {}\r\n{allow}Connection: close\r\n\r\n",
             self.status,

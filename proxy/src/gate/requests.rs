@@ -81,20 +81,12 @@ pub(super) async fn watched(down: Flow<'_>, switch: &Switch) -> Result<(), Stop>
     let mut answers = Answers::default();
     loop {
         let mut piece = Vec::new();
-        if read_some(down.from, &mut piece, PIECE)
-            .await
-            .map_err(Stop::Source)?
-            == 0
-        {
+        if read_some(down.from, &mut piece, PIECE).await.map_err(Stop::Source)? == 0 {
             switch.stay();
             return down.finish();
         }
         let offered = *switch.0.borrow() == State::Offered;
-        let answer = if offered {
-            answers.push(&piece)
-        } else {
-            Answer::Stayed
-        };
+        let answer = if offered { answers.push(&piece) } else { Answer::Stayed };
         down.send(&piece).await?;
         match answer {
             Answer::Waiting => continue,
@@ -157,27 +149,16 @@ pub(super) async fn each_request(
 
 /// The client's side where there is one request only: its head and body go on, and nothing after them.
 pub(super) async fn one_request(up: Flow<'_>, single: Single) -> Result<(), Stop> {
-    let Single {
-        head,
-        body,
-        mut rest,
-    } = single;
+    let Single { head, body, mut rest } = single;
     up.send(&head).await?;
     let mut requests = Requests::default();
     requests.begin(body);
     while !requests.at_head() {
-        if rest.is_empty()
-            && read_some(up.from, &mut rest, PIECE)
-                .await
-                .map_err(Stop::Source)?
-                == 0
-        {
+        if rest.is_empty() && read_some(up.from, &mut rest, PIECE).await.map_err(Stop::Source)? == 0 {
             return Err(wrong("ended within a request"));
         }
         if let Step::Body(count) = requests.step(&rest).map_err(wrong)? {
-            write_all(up.to, &rest[..count], up.count)
-                .await
-                .map_err(Stop::Sink)?;
+            write_all(up.to, &rest[..count], up.count).await.map_err(Stop::Sink)?;
             rest.drain(..count);
         }
     }
@@ -189,9 +170,7 @@ async fn more(up: Flow<'_>, bytes: &mut Vec<u8>, limit: Duration) -> Result<bool
     let started = !bytes.is_empty();
     let reading = read_some(up.from, bytes, PIECE);
     let read = match started {
-        true => timeout(limit, reading)
-            .await
-            .map_err(|_| wrong("a request head that does not end"))?,
+        true => timeout(limit, reading).await.map_err(|_| wrong("a request head that does not end"))?,
         false => reading.await,
     };
     read.map(|count| count > 0).map_err(Stop::Source)

@@ -40,11 +40,8 @@ pub(super) async fn session<U: Upstream, O>(
         Ok(upstream) => upstream,
         Err(error) => {
             reset(client);
-            let refusal =
-                Refusal::unavailable(format_args!("the socket from the dialler: {error}"));
-            return inner
-                .ended(Outcome::refused(attempt.id, &refusal, 0), begun)
-                .await;
+            let refusal = Refusal::unavailable(format_args!("the socket from the dialler: {error}"));
+            return inner.ended(Outcome::refused(attempt.id, &refusal, 0), begun).await;
         }
     };
     let address = upstream.peer_addr().ok();
@@ -62,20 +59,9 @@ pub(super) async fn session<U: Upstream, O>(
     } else {
         drop((upstream, client));
     }
-    let (bytes_up, bytes_down) = (
-        traffic.up.load(Ordering::Relaxed),
-        traffic.down.load(Ordering::Relaxed),
-    );
-    let outcome = Outcome {
-        attempt: attempt.id,
-        ended,
-        reason,
-        upstream: address,
-        bytes_up,
-        bytes_down,
-        millis: 0,
-        detail,
-    };
+    let (bytes_up, bytes_down) = (traffic.up.load(Ordering::Relaxed), traffic.down.load(Ordering::Relaxed));
+    let outcome =
+        Outcome { attempt: attempt.id, ended, reason, upstream: address, bytes_up, bytes_down, millis: 0, detail };
     inner.ended(outcome, begun).await;
 }
 
@@ -97,18 +83,8 @@ async fn run<U, O>(
     start: Start,
     traffic: &Traffic,
 ) -> End {
-    let up = Flow {
-        from: client,
-        to: upstream,
-        count: &traffic.up,
-        pipes: &inner.pipes,
-    };
-    let down = Flow {
-        from: upstream,
-        to: client,
-        count: &traffic.down,
-        pipes: &inner.pipes,
-    };
+    let up = Flow { from: client, to: upstream, count: &traffic.up, pipes: &inner.pipes };
+    let down = Flow { from: upstream, to: client, count: &traffic.down, pipes: &inner.pipes };
     let judge = Judge::new(&inner.parts.rules, &attempt.request);
     let switch = Switch::default();
     let upward = async {
@@ -128,13 +104,7 @@ async fn run<U, O>(
         drop(bytes);
         up.copy().await
     };
-    join(
-        upward,
-        watched(down, &switch),
-        traffic,
-        inner.parts.limits.idle,
-    )
-    .await
+    join(upward, watched(down, &switch), traffic, inner.parts.limits.idle).await
 }
 
 /// The first bytes of a connection that was allowed without them, decided upon. Nothing where there are none.
@@ -146,33 +116,18 @@ async fn late<U, O>(
 ) -> Result<Option<(Seen, Vec<u8>)>, Stop> {
     let mut piece = Vec::new();
     // A server may speak first for as long as it likes: until then nothing is pending and no clock runs.
-    if sniffer.bytes().is_empty()
-        && read_some(up.from, &mut piece, PIECE)
-            .await
-            .map_err(Stop::Source)?
-            == 0
-    {
+    if sniffer.bytes().is_empty() && read_some(up.from, &mut piece, PIECE).await.map_err(Stop::Source)? == 0 {
         return Ok(None);
     }
     let mut known = sniffer.push(&piece);
     if known == Sniffed::NeedMore {
         let ticket = inner.pending.enter();
         ticket.grow(sniffer.bytes().len());
-        known = match first_bytes(
-            up.from,
-            &mut sniffer,
-            &ticket,
-            inner.parts.limits.first_bytes,
-        )
-        .await
-        {
+        known = match first_bytes(up.from, &mut sniffer, &ticket, inner.parts.limits.first_bytes).await {
             First::Seen(seen) => Sniffed::Seen(seen),
             First::Broken(kind) => return Err(Stop::Source(kind.into())),
             First::Evicted => {
-                return Err(Stop::Denied(Refusal::denied(
-                    Reason::Limit,
-                    "too many first bytes are pending",
-                )));
+                return Err(Stop::Denied(Refusal::denied(Reason::Limit, "too many first bytes are pending")));
             }
         };
     }
@@ -193,23 +148,13 @@ pub(super) struct Judge<'a> {
 
 impl<'a> Judge<'a> {
     fn new(rules: &'a Rules, request: &'a Request) -> Judge<'a> {
-        let unseen = Request {
-            seen: Seen::Nothing,
-            ..request.clone()
-        };
-        Judge {
-            rules,
-            request,
-            every_request: decide(rules, &unseen) == Verdict::Peek,
-        }
+        let unseen = Request { seen: Seen::Nothing, ..request.clone() };
+        Judge { rules, request, every_request: decide(rules, &unseen) == Verdict::Peek }
     }
 
     /// Whether bytes that show this may go on.
     pub(super) fn allows(&self, seen: &Seen) -> Result<(), Stop> {
-        let asked = Request {
-            seen: seen.clone(),
-            ..self.request.clone()
-        };
+        let asked = Request { seen: seen.clone(), ..self.request.clone() };
         let reason = match decide(self.rules, &asked) {
             Verdict::Allow(_) => return Ok(()),
             Verdict::Deny(reason) => reason,
@@ -218,13 +163,8 @@ impl<'a> Judge<'a> {
         };
         let detail = match seen {
             Seen::Unparsable(why) => why.clone(),
-            Seen::Tls {
-                sni: Some(name), ..
-            } => format!("TLS for {name}"),
-            Seen::Http {
-                host: bottle_policy::HttpHost::Name(name),
-                ..
-            } => format!("HTTP for {name}"),
+            Seen::Tls { sni: Some(name), .. } => format!("TLS for {name}"),
+            Seen::Http { host: bottle_policy::HttpHost::Name(name), .. } => format!("HTTP for {name}"),
             _ => String::new(),
         };
         Err(Stop::Denied(Refusal::denied(reason, detail)))

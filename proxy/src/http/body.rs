@@ -55,12 +55,6 @@ fn plain_number(text: &[u8]) -> Result<Body, BodyError> {
     if text.is_empty() || text.len() > DIGITS || !text.iter().all(u8::is_ascii_digit) {
         return Err(BodyError::Length);
     }
-    let value = text
-        .iter()
-        .fold(0, |value, digit| value * 10 + u64::from(digit - b'0'));
-    Ok(if value == 0 {
-        Body::Empty
-    } else {
-        Body::Length(value)
-    })
+    let value = text.iter().fold(0, |value, digit| value * 10 + u64::from(digit - b'0'));
+    Ok(if value == 0 { Body::Empty } else { Body::Length(value) })
 }

@@ -14,11 +14,7 @@ pub(super) enum Chunked {
     /// After the data.
     DataEnd { carriage_return: bool },
     /// In a trailer line of this length; a carriage return may have come.
-    Trailer {
-        total: u16,
-        line: u16,
-        carriage_return: bool,
-    },
+    Trailer { total: u16, line: u16, carriage_return: bool },
     /// Past the last byte.
     Done,
 }
@@ -37,9 +33,7 @@ impl Chunked {
                 let step = (bytes.len() - at).min(usize::try_from(left).unwrap_or(usize::MAX));
                 at += step;
                 *self = match left - step as u64 {
-                    0 => Chunked::DataEnd {
-                        carriage_return: false,
-                    },
+                    0 => Chunked::DataEnd { carriage_return: false },
                     left => Chunked::Data { left },
                 };
             } else {
@@ -55,75 +49,23 @@ impl Chunked {
         Some(match (self, byte) {
             // Chunk extensions are refused: servers differ in where they end, and clients do not send them.
             (Size { digits: 1.., size }, b'\r') => SizeEnd { size },
-            (Size { digits, size }, digit) if digits < DIGITS => Size {
-                digits: digits + 1,
-                size: size << 4 | u64::from(char::from(digit).to_digit(16)?),
-            },
-            (SizeEnd { size: 0 }, b'\n') => Trailer {
-                total: 0,
-                line: 0,
-                carriage_return: false,
-            },
+            (Size { digits, size }, digit) if digits < DIGITS => {
+                Size { digits: digits + 1, size: size << 4 | u64::from(char::from(digit).to_digit(16)?) }
+            }
+            (SizeEnd { size: 0 }, b'\n') => Trailer { total: 0, line: 0, carriage_return: false },
             (SizeEnd { size }, b'\n') => Data { left: size },
-            (
-                DataEnd {
-                    carriage_return: false,
-                },
-                b'\r',
-            ) => DataEnd {
-                carriage_return: true,
-            },
-            (
-                DataEnd {
-                    carriage_return: true,
-                },
-                b'\n',
-            ) => Chunked::START,
-            (
-                Trailer {
-                    line: 0,
-                    carriage_return: true,
-                    ..
-                },
-                b'\n',
-            ) => Done,
-            (
-                Trailer {
-                    total,
-                    carriage_return: true,
-                    ..
-                },
-                b'\n',
-            ) => Trailer {
-                total,
-                line: 0,
-                carriage_return: false,
-            },
-            (
-                Trailer {
-                    carriage_return: true,
-                    ..
-                },
-                _,
-            )
-            | (
-                Trailer {
-                    carriage_return: false,
-                    ..
-                },
-                b'\n' | 0,
-            ) => return None,
+            (DataEnd { carriage_return: false }, b'\r') => DataEnd { carriage_return: true },
+            (DataEnd { carriage_return: true }, b'\n') => Chunked::START,
+            (Trailer { line: 0, carriage_return: true, .. }, b'\n') => Done,
+            (Trailer { total, carriage_return: true, .. }, b'\n') => Trailer { total, line: 0, carriage_return: false },
+            (Trailer { carriage_return: true, .. }, _) | (Trailer { carriage_return: false, .. }, b'\n' | 0) => {
+                return None;
+            }
             (Trailer { line: 0, .. }, b' ' | b'\t') => return None,
-            (Trailer { total, line, .. }, b'\r') => Trailer {
-                total,
-                line,
-                carriage_return: true,
-            },
-            (Trailer { total, line, .. }, _) if total < TRAILERS => Trailer {
-                total: total + 1,
-                line: line + 1,
-                carriage_return: false,
-            },
+            (Trailer { total, line, .. }, b'\r') => Trailer { total, line, carriage_return: true },
+            (Trailer { total, line, .. }, _) if total < TRAILERS => {
+                Trailer { total: total + 1, line: line + 1, carriage_return: false }
+            }
             _ => return None,
         })
     }

@@ -22,9 +22,7 @@ impl<'a> Fields<'a> {
             match header.name.to_ascii_lowercase().as_str() {
                 "host" => once(&mut fields.host, text(value), "Host")?,
                 "content-length" => once(&mut fields.content_length, value, "Content-Length")?,
-                "transfer-encoding" => {
-                    once(&mut fields.transfer_encoding, value, "Transfer-Encoding")?
-                }
+                "transfer-encoding" => once(&mut fields.transfer_encoding, value, "Transfer-Encoding")?,
                 "upgrade" => once(&mut fields.upgrade, value, "Upgrade")?,
                 "connection" | "proxy-connection" => connection(value)?,
                 _ => {}
@@ -34,8 +32,7 @@ impl<'a> Fields<'a> {
     }
 
     pub(super) fn is_websocket(&self) -> bool {
-        self.upgrade
-            .is_some_and(|value| value.eq_ignore_ascii_case(b"websocket"))
+        self.upgrade.is_some_and(|value| value.eq_ignore_ascii_case(b"websocket"))
     }
 }
 
@@ -54,19 +51,9 @@ fn text(value: &[u8]) -> &str {
 /// A server drops the fields that Connection names; it must not drop those that were judged.
 fn connection(value: &[u8]) -> Result<(), HeadError> {
     const JUDGED: [&[u8]; 3] = [b"host", b"content-length", b"transfer-encoding"];
-    let named = |token: &&[u8]| {
-        JUDGED
-            .iter()
-            .any(|judged| judged.eq_ignore_ascii_case(token))
-    };
-    match value
-        .split(|byte| *byte == b',')
-        .map(<[u8]>::trim_ascii)
-        .find(named)
-    {
+    let named = |token: &&[u8]| JUDGED.iter().any(|judged| judged.eq_ignore_ascii_case(token));
+    match value.split(|byte| *byte == b',').map(<[u8]>::trim_ascii).find(named) {
         None => Ok(()),
-        Some(token) => Err(HeadError::Removes(
-            String::from_utf8_lossy(token).into_owned(),
-        )),
+        Some(token) => Err(HeadError::Removes(String::from_utf8_lossy(token).into_owned())),
     }
 }

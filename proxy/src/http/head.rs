@@ -82,10 +82,7 @@ impl Head {
     /// Reads a complete head, up to and with its empty line.
     pub fn parse(bytes: &[u8]) -> Result<Head, HeadError> {
         // The parser accepts some of these; no server should have to choose.
-        if bytes
-            .windows(3)
-            .any(|window| matches!(window, [b'\r', b'\n', b' ' | b'\t']))
-        {
+        if bytes.windows(3).any(|window| matches!(window, [b'\r', b'\n', b' ' | b'\t'])) {
             return Err(HeadError::Fold);
         }
         let mut headers = [httparse::EMPTY_HEADER; fields::MOST];
@@ -94,9 +91,7 @@ impl Head {
             httparse::Status::Complete(end) if end == bytes.len() => {}
             _ => return Err(HeadError::NotOne),
         }
-        let (Some(method), Some(path), Some(minor)) =
-            (request.method, request.path, request.version)
-        else {
+        let (Some(method), Some(path), Some(minor)) = (request.method, request.path, request.version) else {
             return Err(HeadError::NotOne);
         };
         let fields = Fields::read(request.headers)?;
@@ -107,27 +102,14 @@ impl Head {
             return Err(BodyError::OnConnect.into());
         }
         let (websocket, upgrade) = (fields.is_websocket(), fields.upgrade.is_some());
-        Ok(Head {
-            method: method.to_owned(),
-            form,
-            host,
-            port,
-            body,
-            websocket,
-            upgrade,
-        })
+        Ok(Head { method: method.to_owned(), form, host, port, body, websocket, upgrade })
     }
 
     /// What the decision is told.
     pub fn seen(&self) -> Seen {
         match self.form {
-            Form::Authority => {
-                Seen::Unparsable("CONNECT to a server that is not a proxy".to_owned())
-            }
-            _ => Seen::Http {
-                host: self.host.clone(),
-                port: self.port,
-            },
+            Form::Authority => Seen::Unparsable("CONNECT to a server that is not a proxy".to_owned()),
+            _ => Seen::Http { host: self.host.clone(), port: self.port },
         }
     }
 }
@@ -167,18 +149,12 @@ fn target(method: &str, path: &str) -> Result<(Form, Authority), HeadError> {
 
 fn ascii_host(text: &str) -> Result<(Host, Option<u16>), HeadError> {
     if !text.is_ascii() {
-        return Err(
-            HostError::Name(bottle_policy::NameError("a name on the wire is ASCII")).into(),
-        );
+        return Err(HostError::Name(bottle_policy::NameError("a name on the wire is ASCII")).into());
     }
     Ok(Host::parse_with_port(text)?)
 }
 
-fn whose(
-    authority: Authority,
-    fields: &Fields<'_>,
-    minor: u8,
-) -> Result<(HttpHost, Option<u16>), HeadError> {
+fn whose(authority: Authority, fields: &Fields<'_>, minor: u8) -> Result<(HttpHost, Option<u16>), HeadError> {
     let named = fields.host.map(ascii_host).transpose()?;
     let (host, port) = match (authority, named) {
         (None, None) if minor == 0 => return Ok((HttpHost::Absent, None)),
@@ -186,9 +162,7 @@ fn whose(
         (Some(target), None) => target,
         (None, Some(named)) => named,
         (Some(target), Some(named)) => {
-            let same_port = target.1 == named.1
-                || default_port(target.1) == default_port(named.1)
-                || named.1.is_none();
+            let same_port = target.1 == named.1 || default_port(target.1) == default_port(named.1) || named.1.is_none();
             if target.0 != named.0 || !same_port {
                 return Err(HeadError::HostDisagrees);
             }

@@ -50,9 +50,7 @@ impl Requests {
                 Scanned::Opaque => Step::Wrong("bytes between requests that are no request"),
             }),
             Place::Length(left) => {
-                let step = bytes
-                    .len()
-                    .min(usize::try_from(*left).unwrap_or(usize::MAX));
+                let step = bytes.len().min(usize::try_from(*left).unwrap_or(usize::MAX));
                 *left -= step as u64;
                 if *left == 0 {
                     self.place = Place::default();

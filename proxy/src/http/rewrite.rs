@@ -7,32 +7,20 @@ pub fn without_upgrade(head: &[u8]) -> Vec<u8> {
 
 /// A request in absolute form as its origin server gets it: in origin form, alone on its connection.
 pub fn for_origin(head: &[u8], path: &str) -> Vec<u8> {
-    let removed = [
-        "connection",
-        "proxy-connection",
-        "proxy-authorization",
-        "keep-alive",
-        "te",
-        "upgrade",
-        "http2-settings",
-    ];
+    let removed =
+        ["connection", "proxy-connection", "proxy-authorization", "keep-alive", "te", "upgrade", "http2-settings"];
     rebuild(head, Some(path), &removed, &["Connection: close"])
 }
 
 /// Lines are whole fields, since folded ones were refused.
 fn rebuild(head: &[u8], path: Option<&str>, removed: &[&str], added: &[&str]) -> Vec<u8> {
     let mut out = Vec::with_capacity(head.len());
-    let mut lines = head
-        .split(|byte| *byte == b'\n')
-        .map(|line| line.strip_suffix(b"\r").unwrap_or(line));
+    let mut lines = head.split(|byte| *byte == b'\n').map(|line| line.strip_suffix(b"\r").unwrap_or(line));
     let request_line = lines.next().unwrap_or_default();
     push_line(&mut out, &with_path(request_line, path));
     for line in lines.filter(|line| !line.is_empty()) {
         let name = line.split(|byte| *byte == b':').next().unwrap_or_default();
-        if removed
-            .iter()
-            .any(|gone| name.eq_ignore_ascii_case(gone.as_bytes()))
-        {
+        if removed.iter().any(|gone| name.eq_ignore_ascii_case(gone.as_bytes())) {
             continue;
         }
         match name.eq_ignore_ascii_case(b"connection") {
@@ -40,9 +28,7 @@ fn rebuild(head: &[u8], path: Option<&str>, removed: &[&str], added: &[&str]) ->
             false => push_line(&mut out, line),
         }
     }
-    added
-        .iter()
-        .for_each(|line| push_line(&mut out, line.as_bytes()));
+    added.iter().for_each(|line| push_line(&mut out, line.as_bytes()));
     push_line(&mut out, b"");
     out
 }
@@ -52,26 +38,16 @@ fn with_path(request_line: &[u8], path: Option<&str>) -> Vec<u8> {
         return request_line.to_vec();
     };
     let mut parts = request_line.split(|byte| *byte == b' ');
-    let (method, version) = (
-        parts.next().unwrap_or_default(),
-        parts.next_back().unwrap_or_default(),
-    );
+    let (method, version) = (parts.next().unwrap_or_default(), parts.next_back().unwrap_or_default());
     [method, path.as_bytes(), version].join(&b' ')
 }
 
 fn without_tokens(line: &[u8], removed: &[&str]) -> Vec<u8> {
-    let colon = line
-        .iter()
-        .position(|byte| *byte == b':')
-        .map_or(line.len(), |at| at + 1);
+    let colon = line.iter().position(|byte| *byte == b':').map_or(line.len(), |at| at + 1);
     let kept: Vec<&[u8]> = line[colon..]
         .split(|byte| *byte == b',')
         .map(<[u8]>::trim_ascii)
-        .filter(|token| {
-            !removed
-                .iter()
-                .any(|gone| token.eq_ignore_ascii_case(gone.as_bytes()))
-        })
+        .filter(|token| !removed.iter().any(|gone| token.eq_ignore_ascii_case(gone.as_bytes())))
         .collect();
     [b"Connection: ".as_slice(), &kept.join(&b", "[..])].concat()
 }

@@ -69,11 +69,7 @@ impl Flow<'_> {
                     Moved::Nothing => {}
                     Moved::All(count) => {
                         large = if count >= LARGE { large + 1 } else { 0 };
-                        window = if count == window {
-                            (window * 2).min(MOST)
-                        } else {
-                            window
-                        };
+                        window = if count == window { (window * 2).min(MOST) } else { window };
                     }
                     Moved::Stuck(rest) => {
                         large += u32::from(window >= LARGE);
@@ -98,17 +94,11 @@ impl Flow<'_> {
 
     /// Writes all of `bytes`, which were already judged.
     pub async fn send(self, bytes: &[u8]) -> Result<(), Stop> {
-        write_all(self.to, bytes, self.count)
-            .await
-            .map_err(Stop::Sink)
+        write_all(self.to, bytes, self.count).await.map_err(Stop::Sink)
     }
 
     fn shovel(self, window: usize) -> Result<Moved, Stop> {
-        let window = if HELD.load(Ordering::Relaxed) < HELD_BY_ALL {
-            window
-        } else {
-            LEAST
-        };
+        let window = if HELD.load(Ordering::Relaxed) < HELD_BY_ALL { window } else { LEAST };
         SCRATCH.with_borrow_mut(|scratch| {
             if scratch.len() < window {
                 scratch.resize(window, 0);
@@ -123,11 +113,7 @@ impl Flow<'_> {
             };
             let written = write_some(self.to, &scratch[..read]).map_err(Stop::Sink)?;
             self.count.fetch_add(written as u64, Ordering::Relaxed);
-            Ok(if written == read {
-                Moved::All(read)
-            } else {
-                Moved::Stuck(scratch[written..read].to_vec())
-            })
+            Ok(if written == read { Moved::All(read) } else { Moved::Stuck(scratch[written..read].to_vec()) })
         })
     }
 
@@ -141,10 +127,7 @@ impl Flow<'_> {
         let Some(mut pipe) = self.pipes.borrow() else {
             return Ok(None);
         };
-        let load = match self
-            .from
-            .try_io(Interest::READABLE, || pipe.fill(self.from))
-        {
+        let load = match self.from.try_io(Interest::READABLE, || pipe.fill(self.from)) {
             Ok(0) => return Ok(Some(Moved::EndOfFile)),
             Ok(load) => load,
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => {

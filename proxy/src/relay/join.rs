@@ -20,9 +20,7 @@ pub struct Traffic {
 
 impl Traffic {
     fn total(&self) -> u64 {
-        self.up
-            .load(Ordering::Relaxed)
-            .wrapping_add(self.down.load(Ordering::Relaxed))
+        self.up.load(Ordering::Relaxed).wrapping_add(self.down.load(Ordering::Relaxed))
     }
 }
 
@@ -106,10 +104,7 @@ mod tests {
 
     use super::*;
 
-    const IDLE: Idle = Idle {
-        open: Duration::from_secs(100),
-        half_closed: Duration::from_secs(20),
-    };
+    const IDLE: Idle = Idle { open: Duration::from_secs(100), half_closed: Duration::from_secs(20) };
 
     fn broken() -> io::Error {
         io::ErrorKind::ConnectionReset.into()
@@ -118,20 +113,14 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn a_silent_connection_ends_at_its_idle_limit() {
         let start = Instant::now();
-        assert_eq!(
-            join(pending(), pending(), &Traffic::default(), IDLE).await,
-            End::Idle
-        );
+        assert_eq!(join(pending(), pending(), &Traffic::default(), IDLE).await, End::Idle);
         assert_eq!(start.elapsed(), Duration::from_secs(100));
     }
 
     #[tokio::test(start_paused = true)]
     async fn a_half_closed_connection_ends_sooner() {
         let start = Instant::now();
-        assert_eq!(
-            join(ready(Ok(())), pending(), &Traffic::default(), IDLE).await,
-            End::Idle
-        );
+        assert_eq!(join(ready(Ok(())), pending(), &Traffic::default(), IDLE).await, End::Idle);
         assert_eq!(start.elapsed(), Duration::from_secs(20));
     }
 
@@ -152,16 +141,7 @@ mod tests {
 
     #[tokio::test]
     async fn a_source_that_breaks_ends_both_at_once() {
-        assert_eq!(
-            join(
-                ready(Err(Stop::Source(broken()))),
-                pending(),
-                &Traffic::default(),
-                IDLE
-            )
-            .await,
-            End::Reset
-        );
+        assert_eq!(join(ready(Err(Stop::Source(broken()))), pending(), &Traffic::default(), IDLE).await, End::Reset);
     }
 
     #[tokio::test]
@@ -170,15 +150,6 @@ mod tests {
             tokio::task::yield_now().await;
             Ok(())
         };
-        assert_eq!(
-            join(
-                ready(Err(Stop::Sink(broken()))),
-                down,
-                &Traffic::default(),
-                IDLE
-            )
-            .await,
-            End::Reset
-        );
+        assert_eq!(join(ready(Err(Stop::Sink(broken()))), down, &Traffic::default(), IDLE).await, End::Reset);
     }
 }

@@ -29,27 +29,14 @@ const SIZES: [usize; 3] = [1 << 20, 1 << 18, 1 << 16];
 impl Pipes {
     /// Makes `count` pipes; nothing opens another one later.
     pub fn new(count: usize) -> Result<Pipes, PipesError> {
-        let free = (0..count)
-            .map(|_| Pipe::new())
-            .collect::<io::Result<_>>()
-            .map_err(PipesError)?;
-        Ok(Pipes {
-            free: Mutex::new(free),
-        })
+        let free = (0..count).map(|_| Pipe::new()).collect::<io::Result<_>>().map_err(PipesError)?;
+        Ok(Pipes { free: Mutex::new(free) })
     }
 
     /// An empty pipe, if one is free.
     pub(super) fn borrow(&self) -> Option<Lent<'_>> {
-        let pipe = self
-            .free
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .pop()?;
-        Some(Lent {
-            pipe: Some(pipe),
-            load: 0,
-            home: self,
-        })
+        let pipe = self.free.lock().unwrap_or_else(PoisonError::into_inner).pop()?;
+        Some(Lent { pipe: Some(pipe), load: 0, home: self })
     }
 }
 
@@ -103,17 +90,9 @@ impl Drop for Lent<'_> {
     fn drop(&mut self) {
         let Some(pipe) = self.pipe.take() else { return };
         // One connection's bytes must never come out in another.
-        let pipe = if self.load == 0 {
-            Some(pipe)
-        } else {
-            drained(pipe, self.load)
-        };
+        let pipe = if self.load == 0 { Some(pipe) } else { drained(pipe, self.load) };
         if let Some(pipe) = pipe {
-            self.home
-                .free
-                .lock()
-                .unwrap_or_else(PoisonError::into_inner)
-                .push(pipe);
+            self.home.free.lock().unwrap_or_else(PoisonError::into_inner).push(pipe);
         }
     }
 }
@@ -129,10 +108,7 @@ fn drained(pipe: Pipe, mut load: usize) -> Option<Pipe> {
             Ok(count) => load -= count,
         }
     }
-    Some(Pipe {
-        read: file.into(),
-        write: pipe.write,
-    })
+    Some(Pipe { read: file.into(), write: pipe.write })
 }
 
 #[cfg(test)]

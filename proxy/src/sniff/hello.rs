@@ -2,8 +2,8 @@
 
 use bottle_policy::{Name, NameError};
 use tls_parser::{
-    SNIType, TlsClientHelloContents, TlsExtension, TlsMessage, TlsMessageHandshake,
-    parse_tls_client_hello_extension, parse_tls_message_handshake,
+    SNIType, TlsClientHelloContents, TlsExtension, TlsMessage, TlsMessageHandshake, parse_tls_client_hello_extension,
+    parse_tls_message_handshake,
 };
 
 const SERVER_NAME: u16 = 0;
@@ -58,41 +58,29 @@ fn fixed_length(hello: &TlsClientHelloContents<'_>) -> usize {
 /// One by one: the parser for the whole list stops without a word at the first that is malformed.
 fn extensions(mut rest: &[u8]) -> Result<Hello, HelloError> {
     let mut seen: Vec<u16> = Vec::new();
-    let mut hello = Hello {
-        sni: None,
-        ech: false,
-    };
+    let mut hello = Hello { sni: None, ech: false };
     while let [high, low, ..] = *rest {
         let kind = u16::from_be_bytes([high, low]);
         if seen.contains(&kind) {
             return Err(HelloError::Twice(kind));
         }
         seen.push(kind);
-        let (after, extension) =
-            parse_tls_client_hello_extension(rest).map_err(|_| HelloError::Extension)?;
+        let (after, extension) = parse_tls_client_hello_extension(rest).map_err(|_| HelloError::Extension)?;
         let content = rest.len() - after.len() - HEADER;
         match (kind, extension) {
-            (SERVER_NAME, TlsExtension::SNI(names)) => {
-                hello.sni = Some(only_name(&names, content)?)
-            }
+            (SERVER_NAME, TlsExtension::SNI(names)) => hello.sni = Some(only_name(&names, content)?),
             (SERVER_NAME, _) => return Err(HelloError::NameList),
             (ENCRYPTED_CLIENT_HELLO, _) => hello.ech = true,
             _ => {}
         }
         rest = after;
     }
-    if rest.is_empty() {
-        Ok(hello)
-    } else {
-        Err(HelloError::Extension)
-    }
+    if rest.is_empty() { Ok(hello) } else { Err(HelloError::Extension) }
 }
 
 fn only_name(names: &[(SNIType, &[u8])], content: usize) -> Result<Name, HelloError> {
     match *names {
-        [(SNIType::HostName, name)] if SNI_FRAME + name.len() == content => {
-            Ok(Name::from_wire(name)?)
-        }
+        [(SNIType::HostName, name)] if SNI_FRAME + name.len() == content => Ok(Name::from_wire(name)?),
         _ => Err(HelloError::NameList),
     }
 }

@@ -38,11 +38,7 @@ impl HeadScan {
     /// Reads on in `stream`, which only ever grows.
     pub(crate) fn advance(&mut self, stream: &[u8]) -> Scanned {
         while let Some(&byte) = stream.get(self.at) {
-            let step = if self.is_http() {
-                self.head_byte(stream, byte)
-            } else {
-                self.line_byte(stream, byte)
-            };
+            let step = if self.is_http() { self.head_byte(stream, byte) } else { self.line_byte(stream, byte) };
             if step != Scanned::NeedMore {
                 return step;
             }
@@ -107,16 +103,11 @@ impl HeadScan {
 }
 
 fn has_space(line: &[u8]) -> bool {
-    line.iter()
-        .take(LONGEST_METHOD + 1)
-        .any(|byte| matches!(byte, b' ' | b'\t' | b'\r'))
+    line.iter().take(LONGEST_METHOD + 1).any(|byte| matches!(byte, b' ' | b'\t' | b'\r'))
 }
 
 fn names_http(line: &[u8]) -> bool {
-    has_space(line)
-        && line
-            .windows(5)
-            .any(|window| window.eq_ignore_ascii_case(b"HTTP/"))
+    has_space(line) && line.windows(5).any(|window| window.eq_ignore_ascii_case(b"HTTP/"))
 }
 
 /// The bytes of a method (RFC 9110, tchar).

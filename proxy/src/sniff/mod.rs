@@ -69,9 +69,7 @@ impl Sniffer {
             Kind::Unknown if self.bytes.is_empty() => unparsable("closed before its first byte"),
             Kind::Unknown => Seen::Opaque,
             Kind::Tls(_) => unparsable("the ClientHello is not complete"),
-            Kind::Line(scan) if scan.is_http() => {
-                unparsable("the HTTP request head is not complete")
-            }
+            Kind::Line(scan) if scan.is_http() => unparsable("the HTTP request head is not complete"),
             Kind::Line(_) => Seen::Opaque,
         }
     }
@@ -132,10 +130,7 @@ fn hello_seen(handshake: &[u8], records: &[u8]) -> Seen {
         Err(wrong) => return unparsable(wrong),
     };
     match second::agrees(records, hello.sni.as_ref()) {
-        Ok(()) => Seen::Tls {
-            sni: hello.sni,
-            ech: hello.ech,
-        },
+        Ok(()) => Seen::Tls { sni: hello.sni, ech: hello.ech },
         Err(wrong) => unparsable(wrong),
     }
 }

@@ -56,15 +56,8 @@ impl Records {
             if !self.take(stream)? {
                 return Ok(None);
             }
-            if self
-                .expected()?
-                .is_some_and(|expected| expected == self.handshake.len())
-            {
-                return if self.left == 0 {
-                    Ok(Some(self.at))
-                } else {
-                    Err(RecordError::Trailing)
-                };
+            if self.expected()?.is_some_and(|expected| expected == self.handshake.len()) {
+                return if self.left == 0 { Ok(Some(self.at)) } else { Err(RecordError::Trailing) };
             }
         }
     }

@@ -19,25 +19,16 @@ pub(super) fn agrees(mut records: &[u8], sni: Option<&Name>) -> Result<(), Disag
     let mut acceptor = Acceptor::default();
     while !records.is_empty() {
         let before = records.len();
-        acceptor
-            .read_tls(&mut records)
-            .map_err(|_| Disagreement::Refused)?;
+        acceptor.read_tls(&mut records).map_err(|_| Disagreement::Refused)?;
         match acceptor.accept() {
             Ok(Some(accepted)) => {
-                let theirs = accepted
-                    .client_hello()
-                    .server_name()
-                    .map(|name| Name::from_wire(name.as_bytes()));
+                let theirs = accepted.client_hello().server_name().map(|name| Name::from_wire(name.as_bytes()));
                 let same = match (theirs, sni) {
                     (Some(Ok(theirs)), Some(ours)) => theirs == *ours,
                     (None, None) => true,
                     _ => false,
                 };
-                return if same {
-                    Ok(())
-                } else {
-                    Err(Disagreement::Name)
-                };
+                return if same { Ok(()) } else { Err(Disagreement::Name) };
             }
             Ok(None) if records.len() < before => {}
             Ok(None) => return Err(Disagreement::Incomplete),

@@ -8,9 +8,7 @@ use std::time::Duration;
 
 use bottle_policy::{Leases, Name, Rules, Seen, Verdict, decide, lease::POOL};
 use bottle_proxy::gate::{ChallengeKey, Limits};
-use bottle_proxy::{
-    Attempt, Gate, GateParts, Listeners, OriginalDst, Outcome, Refusal, RefusalKind, Upstream, Way,
-};
+use bottle_proxy::{Attempt, Gate, GateParts, Listeners, OriginalDst, Outcome, Refusal, RefusalKind, Upstream, Way};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::mpsc;
@@ -32,10 +30,7 @@ domains:
 const PATIENCE: Duration = Duration::from_secs(20);
 
 pub(crate) fn limits() -> Limits {
-    Limits {
-        pipes: 2,
-        ..Limits::default()
-    }
+    Limits { pipes: 2, ..Limits::default() }
 }
 
 /// What the scripted dialler says.
@@ -54,12 +49,7 @@ pub(crate) struct Scripted(Arc<Mutex<std::collections::HashMap<SocketAddr, Socke
 impl OriginalDst for Scripted {
     fn original(&self, stream: &TcpStream) -> std::io::Result<SocketAddr> {
         let peer = stream.peer_addr()?;
-        self.0
-            .lock()
-            .expect("lock")
-            .get(&peer)
-            .copied()
-            .ok_or(ErrorKind::NotFound.into())
+        self.0.lock().expect("lock").get(&peer).copied().ok_or(ErrorKind::NotFound.into())
     }
 }
 
@@ -79,27 +69,13 @@ impl Upstream for Dialling {
         self.0.attempts.lock().expect("lock").push(attempt.clone());
         let mut request = attempt.request;
         if attempt.way == Way::Connect && request.seen == Seen::Nothing {
-            request.seen = Seen::Tls {
-                sni: None,
-                ech: false,
-            };
+            request.seen = Seen::Tls { sni: None, ech: false };
         }
-        match (
-            self.0.answer,
-            attempt.denied,
-            decide(&self.0.rules, &request),
-        ) {
-            (_, Some(reason), _) | (_, None, Verdict::Deny(reason)) => {
-                Err(Refusal::denied(reason, ""))
-            }
-            (Answer::Refuse(kind), ..) => Err(Refusal {
-                kind,
-                ..Refusal::unavailable("scripted")
-            }),
+        match (self.0.answer, attempt.denied, decide(&self.0.rules, &request)) {
+            (_, Some(reason), _) | (_, None, Verdict::Deny(reason)) => Err(Refusal::denied(reason, "")),
+            (Answer::Refuse(kind), ..) => Err(Refusal { kind, ..Refusal::unavailable("scripted") }),
             (Answer::Decide, None, Verdict::Allow(_)) => {
-                let stream = TcpStream::connect(self.0.server)
-                    .await
-                    .map_err(Refusal::unreachable)?;
+                let stream = TcpStream::connect(self.0.server).await.map_err(Refusal::unreachable)?;
                 Ok(stream.into_std().expect("a socket").into())
             }
             (Answer::Decide, None, other) => panic!("{other:?}"),
@@ -143,8 +119,7 @@ impl Bench {
         });
         let destinations = Scripted::default();
         let (transparent, explicit) = (listener(), listener());
-        let addresses =
-            [&transparent, &explicit].map(|socket| socket.local_addr().expect("an address"));
+        let addresses = [&transparent, &explicit].map(|socket| socket.local_addr().expect("an address"));
         let gate = Gate::new(GateParts {
             rules,
             leases: Arc::clone(&leases),
@@ -157,35 +132,17 @@ impl Bench {
         let running = tokio::spawn({
             let gate = gate.clone();
             async move {
-                gate.run(Listeners {
-                    transparent: vec![transparent],
-                    explicit: vec![explicit],
-                })
-                .await
-                .expect("served")
+                gate.run(Listeners { transparent: vec![transparent], explicit: vec![explicit] }).await.expect("served")
             }
         });
         let outcomes = tokio::sync::Mutex::new(outcomes);
         let [transparent, explicit] = addresses;
-        Bench {
-            gate,
-            dials,
-            destinations,
-            leases,
-            transparent,
-            explicit,
-            server,
-            outcomes,
-            running,
-        }
+        Bench { gate, dials, destinations, leases, transparent, explicit, server, outcomes, running }
     }
 
     /// A redirected connection to the address that stands for a name.
     pub(crate) async fn connect(&self, name: &str, port: u16) -> TcpStream {
-        let lease = self
-            .leases
-            .lease(&Name::parse(name).expect("a name"))
-            .expect("room");
+        let lease = self.leases.lease(&Name::parse(name).expect("a name")).expect("room");
         self.connect_to(&format!("{lease}:{port}")).await
     }
 
@@ -194,11 +151,7 @@ impl Bench {
         let socket = tokio::net::TcpSocket::new_v4().expect("a socket");
         socket.bind((Ipv4Addr::LOCALHOST, 0).into()).expect("bound");
         let ours = socket.local_addr().expect("an address");
-        self.destinations
-            .0
-            .lock()
-            .expect("lock")
-            .insert(ours, original.parse().expect("an address"));
+        self.destinations.0.lock().expect("lock").insert(ours, original.parse().expect("an address"));
         socket.connect(self.transparent).await.expect("connected")
     }
 
@@ -214,11 +167,7 @@ impl Bench {
         let mut reply = Vec::new();
         let mut piece = [0; 1024];
         while !reply.starts_with(b"HTTP/1.1 200 Connection") {
-            match timeout(PATIENCE, client.read(&mut piece))
-                .await
-                .expect("in time")
-                .expect("read")
-            {
+            match timeout(PATIENCE, client.read(&mut piece)).await.expect("in time").expect("read") {
                 0 => break,
                 count => reply.extend_from_slice(&piece[..count]),
             }
@@ -229,10 +178,7 @@ impl Bench {
     /// An open tunnel and its other end.
     pub(crate) async fn tunnel(&self, host: &str) -> (TcpStream, Peer) {
         let mut client = self.proxy().await;
-        client
-            .write_all(format!("CONNECT {host} HTTP/1.1\r\nHost: {host}\r\n\r\n").as_bytes())
-            .await
-            .expect("sent");
+        client.write_all(format!("CONNECT {host} HTTP/1.1\r\nHost: {host}\r\n\r\n").as_bytes()).await.expect("sent");
         let server = self.accept().await;
         let mut reply = vec![0; b"HTTP/1.1 200 Connection established\r\n\r\n".len()];
         client.read_exact(&mut reply).await.expect("a reply");
@@ -241,12 +187,8 @@ impl Bench {
 
     /// The server's end of the next connection.
     pub(crate) async fn accept(&self) -> Peer {
-        let accepted = timeout(PATIENCE, self.server.accept())
-            .await
-            .expect("in time");
-        Peer {
-            stream: accepted.expect("accepted").0,
-        }
+        let accepted = timeout(PATIENCE, self.server.accept()).await.expect("in time");
+        Peer { stream: accepted.expect("accepted").0 }
     }
 
     pub(crate) fn server(&self) -> SocketAddr {
@@ -258,26 +200,18 @@ impl Bench {
     }
 
     pub(crate) async fn outcome(&self) -> Outcome {
-        timeout(PATIENCE, self.outcomes.lock().await.recv())
-            .await
-            .expect("in time")
-            .expect("an outcome")
+        timeout(PATIENCE, self.outcomes.lock().await.recv()).await.expect("in time").expect("an outcome")
     }
 
     /// Returns once the gate has taken in what was sent to it: a whole exchange behind it in the same queue is done.
     pub(crate) async fn settle(&self) {
-        let reply = self
-            .ask("GET http://_egress.local/ HTTP/1.1\r\nHost: _egress.local\r\n\r\n")
-            .await;
+        let reply = self.ask("GET http://_egress.local/ HTTP/1.1\r\nHost: _egress.local\r\n\r\n").await;
         assert!(reply.starts_with("HTTP/1.1 404"));
     }
 
     /// Waits until the gate has ended by itself.
     pub(crate) async fn finished(self) {
-        timeout(PATIENCE, self.running)
-            .await
-            .expect("in time")
-            .expect("no panic");
+        timeout(PATIENCE, self.running).await.expect("in time").expect("no panic");
     }
 }
 
@@ -295,10 +229,7 @@ pub(crate) struct Peer {
 impl Peer {
     pub(crate) async fn take(&mut self, count: usize) -> Vec<u8> {
         let mut bytes = vec![0; count];
-        timeout(PATIENCE, self.stream.read_exact(&mut bytes))
-            .await
-            .expect("in time")
-            .expect("enough");
+        timeout(PATIENCE, self.stream.read_exact(&mut bytes)).await.expect("in time").expect("enough");
         bytes
     }
 
@@ -313,9 +244,7 @@ impl Peer {
     /// What comes before the connection breaks.
     pub(crate) async fn until_broken(&mut self) -> Vec<u8> {
         let mut bytes = Vec::new();
-        let end = timeout(PATIENCE, self.stream.read_to_end(&mut bytes))
-            .await
-            .expect("in time");
+        let end = timeout(PATIENCE, self.stream.read_to_end(&mut bytes)).await.expect("in time");
         assert_eq!(end.expect_err("broken").kind(), ErrorKind::ConnectionReset);
         bytes
     }
@@ -324,19 +253,12 @@ impl Peer {
 /// Everything up to the end of file.
 pub(crate) async fn all(stream: &mut TcpStream) -> Vec<u8> {
     let mut bytes = Vec::new();
-    timeout(PATIENCE, stream.read_to_end(&mut bytes))
-        .await
-        .expect("in time")
-        .expect("read");
+    timeout(PATIENCE, stream.read_to_end(&mut bytes)).await.expect("in time").expect("read");
     bytes
 }
 
 /// How a connection breaks that must not give a byte.
 pub(crate) async fn reset(stream: &mut TcpStream) -> ErrorKind {
     let mut byte = [0];
-    timeout(PATIENCE, stream.read(&mut byte))
-        .await
-        .expect("in time")
-        .expect_err("no byte, no end of file")
-        .kind()
+    timeout(PATIENCE, stream.read(&mut byte)).await.expect("in time").expect_err("no byte, no end of file").kind()
 }

@@ -11,10 +11,7 @@ impl Hello {
     pub(crate) fn new() -> Hello {
         let groups = vec![0, 2, 0, 29];
         let signatures = vec![0, 2, 4, 3];
-        Hello {
-            extensions: vec![(10, groups), (13, signatures), (43, vec![2, 3, 4])],
-            raw: Vec::new(),
-        }
+        Hello { extensions: vec![(10, groups), (13, signatures), (43, vec![2, 3, 4])], raw: Vec::new() }
     }
 
     /// With this server name.
@@ -54,12 +51,7 @@ impl Hello {
         body.extend([0, 0, 2, 0x13, 0x01, 1, 0]);
         body.extend(length(extensions.len()));
         body.extend(extensions);
-        let mut message = vec![
-            1,
-            (body.len() >> 16) as u8,
-            (body.len() >> 8) as u8,
-            body.len() as u8,
-        ];
+        let mut message = vec![1, (body.len() >> 16) as u8, (body.len() >> 8) as u8, body.len() as u8];
         message.extend(body);
         message
     }
@@ -85,10 +77,7 @@ pub(crate) fn server_names(names: &[&[u8]]) -> Vec<u8> {
 
 /// Handshake records of at most `most` bytes each.
 pub(crate) fn in_records(message: &[u8], most: usize) -> Vec<u8> {
-    message
-        .chunks(most)
-        .flat_map(|chunk| [&[22, 3, 1], &length(chunk.len())[..], chunk].concat())
-        .collect()
+    message.chunks(most).flat_map(|chunk| [&[22, 3, 1], &length(chunk.len())[..], chunk].concat()).collect()
 }
 
 fn length(count: usize) -> [u8; 2] {

@@ -57,7 +57,8 @@ impl Held {
     pub(super) fn workload(&self) -> io::Result<Workload> {
         let stat = std::fs::read_to_string(format!("/proc/{}/stat", self.pid))?;
         let after_name = stat.rsplit_once(") ").ok_or(io::ErrorKind::InvalidData)?.1;
-        let start = after_name.split(' ').nth(19).and_then(|ticks| ticks.parse().ok()).ok_or(io::ErrorKind::InvalidData)?;
+        let start =
+            after_name.split(' ').nth(19).and_then(|ticks| ticks.parse().ok()).ok_or(io::ErrorKind::InvalidData)?;
         if pid_of(&self.pidfd)? != self.pid {
             return Err(io::ErrorKind::NotFound.into());
         }
@@ -76,7 +77,8 @@ impl Binding {
     ) -> Result<Binding, AttestError> {
         let step = |step| move |source| AttestError::Step { step, source };
         let program = take_digest(&mut airlock).map_err(step("hash bottle's own program"))?;
-        let facts = facts::facts(&airlock, &held, state, &processes, program).map_err(step("read facts of the host"))?;
+        let facts =
+            facts::facts(&airlock, &held, state, &processes, program).map_err(step("read facts of the host"))?;
         let issued = clock::now();
         let predicate = Predicate {
             run: Text::new(&airlock.plan.run),

@@ -19,7 +19,13 @@ use crate::probe::ProbeResult;
 type Facts = BTreeMap<String, Fact>;
 
 /// All facts of one run.
-pub(super) fn facts(airlock: &Airlock, held: &Held, state: &Survey, processes: &Processes, program: Digest) -> std::io::Result<Facts> {
+pub(super) fn facts(
+    airlock: &Airlock,
+    held: &Held,
+    state: &Survey,
+    processes: &Processes,
+    program: Digest,
+) -> std::io::Result<Facts> {
     let mut facts = Facts::new();
     host(&mut facts)?;
     for side in Side::BOTH {
@@ -75,14 +81,30 @@ fn members(facts: &mut Facts, processes: &Processes) {
     }
 }
 
-fn people(facts: &mut Facts, airlock: &Airlock, held: &Held, processes: &Processes, program: Digest) -> std::io::Result<()> {
+fn people(
+    facts: &mut Facts,
+    airlock: &Airlock,
+    held: &Held,
+    processes: &Processes,
+    program: Digest,
+) -> std::io::Result<()> {
     measured(facts, WORKLOAD_IDENTITY, "/proc/PID/stat", held.workload()?);
     measured(facts, "workload.process", "/proc/PID", &processes.workload);
-    measured(facts, "workload.executable", "/proc/PID/root", json!({"path": held.executable(), "argv": airlock.plan.argv}));
+    measured(
+        facts,
+        "workload.executable",
+        "/proc/PID/root",
+        json!({"path": held.executable(), "argv": airlock.plan.argv}),
+    );
     let helpers = [("init", &processes.init), ("gate", &processes.gate), ("dialler", &processes.dialler)];
     for (who, process) in helpers {
         measured(facts, format!("{who}.process"), "/proc/PID", process);
-        measured(facts, format!("{who}.executable"), "device and inode of /proc/PID/exe, SHA-256 of that file", json!({"sha256": program}));
+        measured(
+            facts,
+            format!("{who}.executable"),
+            "device and inode of /proc/PID/exe, SHA-256 of that file",
+            json!({"sha256": program}),
+        );
     }
     Ok(())
 }

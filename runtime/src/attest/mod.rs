@@ -15,12 +15,12 @@ use std::io;
 use std::time::Duration;
 
 use bottle_evidence::canonical::NoCanonicalForm;
+use bottle_netns::Layout;
 use bottle_netns::class::Class;
 use bottle_netns::conform::{Deviation, conforms};
 use bottle_netns::counters::counters;
 use bottle_netns::survey::{Survey, SurveyError, generations, survey};
 use bottle_netns::watch::Change;
-use bottle_netns::Layout;
 
 use crate::airlock::Airlock;
 use crate::gate::message::{FromGate, ToGate};
@@ -119,9 +119,10 @@ impl AttestError {
             AttestError::Write { .. } | AttestError::Ledger(_) => {
                 Some("make room, or give other files with --attestation and --audit".into())
             }
-            AttestError::Changed(_) | AttestError::Generation | AttestError::Deviates(_) => {
-                Some("something on this host changes namespaces that it does not know; find out what before you try again".into())
-            }
+            AttestError::Changed(_) | AttestError::Generation | AttestError::Deviates(_) => Some(
+                "something on this host changes namespaces that it does not know; find out what before you try again"
+                    .into(),
+            ),
             _ => None,
         }
     }

@@ -4,10 +4,10 @@ use std::os::unix::fs::MetadataExt;
 
 use bottle_netns::survey::Survey;
 
+use super::AttestError;
 use super::binding::Held;
 use super::membership::processes_in;
 use super::process::{ProcessFacts, measure};
-use super::AttestError;
 use crate::airlock::Airlock;
 
 /// The processes of a bottle, measured and found in order.
@@ -50,7 +50,14 @@ pub(super) fn measured(airlock: &Airlock, held: &Held, state: &Survey) -> Result
 }
 
 fn members(who: &'static str, inode: u64) -> Result<Vec<u32>, AttestError> {
-    processes_in(inode).map_err(|source| AttestError::Step { step: if who.starts_with('a') { "look for processes in the agent namespace" } else { "look for processes in the gate namespace" }, source })
+    processes_in(inode).map_err(|source| AttestError::Step {
+        step: if who.starts_with('a') {
+            "look for processes in the agent namespace"
+        } else {
+            "look for processes in the gate namespace"
+        },
+        source,
+    })
 }
 
 fn workload(facts: &ProcessFacts, own: &ProcessFacts, agent: &str) -> Result<(), AttestError> {
@@ -77,8 +84,10 @@ fn gate_process(facts: &ProcessFacts, own: &ProcessFacts) -> Result<(), AttestEr
 
 fn dialler_process(facts: &ProcessFacts, own: &ProcessFacts) -> Result<(), AttestError> {
     let subject = Subject { who: "dialler", facts };
-    subject.confined()
-        .and_then(|()| subject.demand(facts.namespaces.get("net") == own.namespaces.get("net"), "is not in the host's network namespace"))
+    subject.confined().and_then(|()| {
+        subject
+            .demand(facts.namespaces.get("net") == own.namespaces.get("net"), "is not in the host's network namespace")
+    })
 }
 
 /// In the agent namespace only init and the held workload, in the gate namespace nobody.
@@ -97,8 +106,12 @@ fn only_ours(airlock: &Airlock, held: &Held, processes: &Processes) -> Result<()
 
 /// Each role still executes the sealed copy.
 fn the_same_program(airlock: &Airlock) -> Result<(), AttestError> {
-    let identity = airlock.program.identity().map_err(|source| AttestError::Step { step: "identify bottle's own program", source })?;
-    let roles = [("init", &airlock.init.process), ("gate", &airlock.gate.process), ("dialler", &airlock.dialler.process)];
+    let identity = airlock
+        .program
+        .identity()
+        .map_err(|source| AttestError::Step { step: "identify bottle's own program", source })?;
+    let roles =
+        [("init", &airlock.init.process), ("gate", &airlock.gate.process), ("dialler", &airlock.dialler.process)];
     for (who, process) in roles {
         let executable = std::fs::metadata(format!("/proc/{}/exe", process.pid()));
         if !executable.is_ok_and(|file| (file.dev(), file.ino()) == identity) {

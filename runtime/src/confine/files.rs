@@ -16,18 +16,22 @@ use super::{ConfineError, at};
 /// that keeps it from the caller's files.
 pub(super) fn only(readable: &[PathBuf]) -> Result<(), ConfineError> {
     match restrict(readable).map_err(io::Error::other).map_err(at("restrict the file system"))? {
-        RulesetStatus::NotEnforced => {
-            Err(at("restrict the file system")(io::Error::new(io::ErrorKind::Unsupported, "the kernel has no Landlock")))
-        }
+        RulesetStatus::NotEnforced => Err(at("restrict the file system")(io::Error::new(
+            io::ErrorKind::Unsupported,
+            "the kernel has no Landlock",
+        ))),
         _ => Ok(()),
     }
 }
 
 fn restrict(readable: &[PathBuf]) -> Result<RulesetStatus, RulesetError> {
     let everything = AccessFs::from_all(ABI::V5);
-    let mut rules = Ruleset::default().set_compatibility(CompatLevel::BestEffort).handle_access(everything)?.create()?;
+    let mut rules =
+        Ruleset::default().set_compatibility(CompatLevel::BestEffort).handle_access(everything)?.create()?;
     for path in readable {
-        let Ok(open) = PathFd::new(path) else { continue };
+        let Ok(open) = PathFd::new(path) else {
+            continue;
+        };
         let access = if path.is_dir() { AccessFs::ReadFile | AccessFs::ReadDir } else { AccessFs::ReadFile.into() };
         rules = rules.add_rule(PathBeneath::new(open, access))?;
     }

@@ -6,6 +6,7 @@ use super::filter::When::{Has, Is, IsNot};
 use super::filter::{Case, Filter};
 
 /// What any Rust program needs to go on: memory, signals, time, its end.
+#[rustfmt::skip]
 const BASE: &[i64] = &[
     SYS_read, SYS_write, SYS_close, SYS_mmap, SYS_munmap, SYS_mremap, SYS_mprotect, SYS_madvise, SYS_brk, SYS_futex,
     SYS_rt_sigaction, SYS_rt_sigprocmask, SYS_rt_sigreturn, SYS_sigaltstack, SYS_restart_syscall, SYS_clock_gettime,
@@ -18,6 +19,7 @@ const BASE_OLD: &[i64] = &[SYS_poll, SYS_time];
 const BASE_OLD: &[i64] = &[];
 
 /// What a tokio runtime of one thread needs to serve sockets.
+#[rustfmt::skip]
 const ASYNC: &[i64] = &[
     SYS_epoll_create1, SYS_epoll_ctl, SYS_epoll_pwait, SYS_epoll_pwait2, SYS_eventfd2, SYS_readv, SYS_writev,
     SYS_sendto, SYS_recvfrom, SYS_sendmmsg, SYS_recvmmsg, SYS_getsockopt, SYS_setsockopt, SYS_getsockname,
@@ -78,7 +80,16 @@ fn few_options() -> Vec<(i64, Vec<Case>)> {
 /// Of ioctl only FIONBIO and FIONREAD; of prctl only the names of memory and threads, and reading.
 fn few_commands() -> Vec<(i64, Vec<Case>)> {
     let ioctls = vec![IsNot(1, FIONBIO as u32), IsNot(1, FIONREAD as u32)];
-    let known = [PR_SET_NO_NEW_PRIVS, PR_SET_NAME, PR_GET_NAME, PR_SET_VMA, PR_GET_DUMPABLE, PR_SET_DUMPABLE, PR_SET_PDEATHSIG, PR_GET_PDEATHSIG];
+    let known = [
+        PR_SET_NO_NEW_PRIVS,
+        PR_SET_NAME,
+        PR_GET_NAME,
+        PR_SET_VMA,
+        PR_GET_DUMPABLE,
+        PR_SET_DUMPABLE,
+        PR_SET_PDEATHSIG,
+        PR_GET_PDEATHSIG,
+    ];
     let prctls = known.iter().map(|command| IsNot(0, *command as u32)).collect();
     vec![(SYS_ioctl, vec![ioctls]), (SYS_prctl, vec![prctls])]
 }

@@ -3,13 +3,13 @@
 //! The order matters: ambient and bounding sets while there is a capability to do so, then groups, ids, the other
 //! sets, no_new_privs, Landlock, and seccomp last.
 
-mod privileges;
-mod limits;
 mod files;
 mod filter;
+mod limits;
+mod privileges;
 
-mod workload;
 mod helpers;
+mod workload;
 
 use std::collections::BTreeMap;
 use std::io;
@@ -78,7 +78,11 @@ pub fn dialler(identity: Option<Identity>, readable: &[PathBuf]) -> Result<(), C
 /// # Errors
 /// [`FilterError`] on a processor that has no table.
 pub fn digests() -> Result<BTreeMap<String, String>, FilterError> {
-    let filters =
-        [("workload", workload::filter()), ("init", helpers::init()), ("gate", helpers::gate()), ("dialler", helpers::dialler())];
+    let filters = [
+        ("workload", workload::filter()),
+        ("init", helpers::init()),
+        ("gate", helpers::gate()),
+        ("dialler", helpers::dialler()),
+    ];
     filters.iter().map(|(role, filter)| Ok(((*role).to_owned(), filter.digest()?))).collect()
 }

@@ -14,12 +14,19 @@ pub(super) fn filter() -> Filter {
     let refused = REFUSED.iter().map(|call| (*call, Vec::new()));
     Filter {
         allowed: [ALLOWED, OLD].concat(),
-        refused: refused.chain(sockets()).chain(namespaces()).chain(terminals()).chain(modes()).chain(personalities()).collect(),
+        refused: refused
+            .chain(sockets())
+            .chain(namespaces())
+            .chain(terminals())
+            .chain(modes())
+            .chain(personalities())
+            .collect(),
         unknown: ENOSYS,
     }
 }
 
 /// What every kind of program is expected to need, by what it is about.
+#[rustfmt::skip]
 const ALLOWED: &[i64] = &[
     // Files and directories.
     SYS_openat, SYS_close, SYS_close_range, SYS_read, SYS_write, SYS_readv, SYS_writev, SYS_pread64, SYS_pwrite64,
@@ -73,6 +80,7 @@ const ALLOWED: &[i64] = &[
 
 /// The same under the names that only older architectures have.
 #[cfg(target_arch = "x86_64")]
+#[rustfmt::skip]
 const OLD: &[i64] = &[
     SYS_open, SYS_creat, SYS_stat, SYS_lstat, SYS_newfstatat, SYS_access, SYS_readlink, SYS_getdents, SYS_mkdir, SYS_rmdir,
     SYS_mknod, SYS_unlink, SYS_rename, SYS_renameat, SYS_link, SYS_symlink, SYS_chmod, SYS_chown, SYS_lchown, SYS_utime,
@@ -81,9 +89,11 @@ const OLD: &[i64] = &[
     SYS_arch_prctl,
 ];
 #[cfg(not(target_arch = "x86_64"))]
+#[rustfmt::skip]
 const OLD: &[i64] = &[SYS_newfstatat, SYS_renameat];
 
 /// Known, and refused whatever the arguments are.
+#[rustfmt::skip]
 const REFUSED: &[i64] = &[
     // Other ways to a kernel's work that no filter sees, and large surfaces.
     SYS_io_uring_setup, SYS_io_uring_enter, SYS_io_uring_register, SYS_bpf, SYS_perf_event_open, SYS_userfaultfd,
@@ -120,8 +130,7 @@ fn sockets() -> Vec<(i64, Vec<Case>)> {
 
 /// No new namespaces. clone3 hides its flags in memory, so it is unknown.
 fn namespaces() -> Vec<(i64, Vec<Case>)> {
-    let flags =
-        [CLONE_NEWNS, CLONE_NEWCGROUP, CLONE_NEWUTS, CLONE_NEWIPC, CLONE_NEWUSER, CLONE_NEWPID, CLONE_NEWNET];
+    let flags = [CLONE_NEWNS, CLONE_NEWCGROUP, CLONE_NEWUTS, CLONE_NEWIPC, CLONE_NEWUSER, CLONE_NEWPID, CLONE_NEWNET];
     vec![(SYS_clone, flags.iter().map(|flag| vec![Has(0, u64::from(*flag as u32))]).collect())]
 }
 

@@ -43,7 +43,11 @@ impl Ledger for RemoteLedger {
         let (sender, receiver) = oneshot::channel();
         self.lock().insert(attempt.id, sender);
         let record = DecisionRecord { attempt: attempt.clone(), decision: Decision::from(verdict) };
-        self.0.supervisor.send(&FromDialler::Decided(record), &[]).await.map_err(|error| LedgerError(error.to_string()))?;
+        self.0
+            .supervisor
+            .send(&FromDialler::Decided(record), &[])
+            .await
+            .map_err(|error| LedgerError(error.to_string()))?;
         match receiver.await {
             Ok(true) => Ok(()),
             Ok(false) | Err(_) => Err(LedgerError("the log takes no entry".into())),

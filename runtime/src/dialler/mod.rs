@@ -66,9 +66,7 @@ fn begin(supervisor: &Channel) -> Result<(tokio::runtime::Runtime, serve::Parts)
         .map_err(|errno| DiallerError::Io("be measurable", errno.into()))?;
     confine::dialler(setup.become_id.map(confine::Identity::same), &resolver_files())?;
     tether::tie_to_supervisor(supervisor).map_err(|error| DiallerError::Io("tie itself to the supervisor", error))?;
-    supervisor
-        .send(&FromDialler::Ready, &[])
-        .map_err(|error| DiallerError::Io("report", error))?;
+    supervisor.send(&FromDialler::Ready, &[]).map_err(|error| DiallerError::Io("report", error))?;
     Ok((tokio, serve::Parts { gate: Channel::from_owned_fd(gate), rules, resolver, host }))
 }
 

@@ -107,7 +107,10 @@ pub(super) async fn packets(socket: OwnedFd, refusals: Arc<Refusals>) -> io::Res
         let mut guard = socket.readable().await?;
         let received = guard.try_io(|inner| Ok(rustix::io::read(inner.get_ref(), &mut buffer[..])?));
         match received {
-            Ok(Ok(length)) => nflog::parse(&buffer[..length]).into_iter().filter(not_probed).for_each(|refusal| refusals.push(told(refusal))),
+            Ok(Ok(length)) => nflog::parse(&buffer[..length])
+                .into_iter()
+                .filter(not_probed)
+                .for_each(|refusal| refusals.push(told(refusal))),
             Ok(Err(error)) if error.raw_os_error() == Some(libc::ENOBUFS) => {}
             Ok(Err(error)) => return Err(error),
             Err(_would_block) => {}

@@ -48,7 +48,8 @@ fn report_probes(channel: &Channel, start: &Start) -> Result<(), Failure> {
 }
 
 fn report_held(channel: &Channel, held: &Held) -> Result<(), Failure> {
-    let descriptors: Vec<BorrowedFd<'_>> = std::iter::once(&held.pidfd).chain(&held.terminal).map(AsFd::as_fd).collect();
+    let descriptors: Vec<BorrowedFd<'_>> =
+        std::iter::once(&held.pidfd).chain(&held.terminal).map(AsFd::as_fd).collect();
     let message = FromInit::Held { executable: held.executable.clone() };
     channel.send(&message, &descriptors).map_err(at("report the held workload"))
 }
@@ -56,7 +57,9 @@ fn report_held(channel: &Channel, held: &Held) -> Result<(), Failure> {
 /// Becomes as powerless as the workload, with ids by which it may signal it, and invisible to it.
 fn confine_self(channel: &Channel, start: &Start) -> Result<(), Failure> {
     let outside = start.identities.outside(bottle_images::Owner::User);
-    confine::init(Identity { uid: outside.uid, gid: outside.gid }).map_err(io::Error::other).map_err(at("confine init"))?;
+    confine::init(Identity { uid: outside.uid, gid: outside.gid })
+        .map_err(io::Error::other)
+        .map_err(at("confine init"))?;
     rustix::process::set_dumpable_behavior(DumpableBehavior::Dumpable).map_err(at("be measurable"))?;
     tie_to_supervisor(channel).map_err(at("tie the bottle to its supervisor"))
 }
@@ -122,13 +125,13 @@ fn how(status: WaitStatus) -> End {
 fn obey(channel: &Channel, workload: Pid) -> Result<(), Failure> {
     match channel.recv::<ToInit>().map_err(at("hear from the supervisor"))?.0 {
         ToInit::Signal { number } => {
-            let Ok(signal) = Signal::try_from(number) else { return Ok(()) };
+            let Ok(signal) = Signal::try_from(number) else {
+                return Ok(());
+            };
             // A workload that has just ended can't be signalled any more, and needs not be.
             let _ = nix::sys::signal::kill(nix::unistd::Pid::from_raw(workload.as_raw_nonzero().get()), signal);
             Ok(())
         }
-        ToInit::Release | ToInit::Start { .. } => {
-            Err(at("go on")(io::Error::from(io::ErrorKind::InvalidData)))
-        }
+        ToInit::Release | ToInit::Start { .. } => Err(at("go on")(io::Error::from(io::ErrorKind::InvalidData))),
     }
 }

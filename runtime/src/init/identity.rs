@@ -54,7 +54,9 @@ impl Identities {
 
     fn map_shares(&mut self, plan: &InitPlan, base: u32) -> Result<(), Failure> {
         for mount in &plan.files.mounts {
-            let Kind::Share { source, .. } = &mount.kind else { continue };
+            let Kind::Share { source, .. } = &mount.kind else {
+                continue;
+            };
             let owner = owner(source)?;
             if owner != self.user && !self.shares.contains_key(&owner) {
                 let uids = swapped(base, self.user.uid, owner.uid);
@@ -150,7 +152,9 @@ fn swapped(base: u32, user: u32, owner: u32) -> Vec<Line> {
     let mut cuts = [user, owner.min(RANGE)];
     cuts.sort_unstable();
     let gaps = [(0, cuts[0]), (cuts[0] + 1, cuts[1]), (cuts[1].saturating_add(1), RANGE)];
-    lines.extend(gaps.into_iter().filter(|(first, end)| first < end).map(|(first, end)| (first, base + first, end - first)));
+    lines.extend(
+        gaps.into_iter().filter(|(first, end)| first < end).map(|(first, end)| (first, base + first, end - first)),
+    );
     lines
 }
 

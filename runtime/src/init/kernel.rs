@@ -28,9 +28,8 @@ const SYS_MASKED: [&str; 7] = [
     "fs/fuse/connections",
 ];
 
-const CLOSED: MountAttrFlags = MountAttrFlags::MOUNT_ATTR_NOSUID
-    .union(MountAttrFlags::MOUNT_ATTR_NODEV)
-    .union(MountAttrFlags::MOUNT_ATTR_NOEXEC);
+const CLOSED: MountAttrFlags =
+    MountAttrFlags::MOUNT_ATTR_NOSUID.union(MountAttrFlags::MOUNT_ATTR_NODEV).union(MountAttrFlags::MOUNT_ATTR_NOEXEC);
 
 /// A /proc of the calling process's pid namespace.
 pub(super) fn proc(place: &Place<'_>, target: &Path) -> Result<(), Failure> {

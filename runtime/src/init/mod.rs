@@ -12,16 +12,16 @@ mod failure;
 mod enter;
 mod identity;
 
-mod first;
 mod child;
-mod workload;
+mod first;
 mod search;
+mod workload;
 
+mod devices;
+mod kernel;
+mod place;
 mod root;
 mod stage;
-mod place;
-mod kernel;
-mod devices;
 
 use crate::channel::Channel;
 use crate::sys;

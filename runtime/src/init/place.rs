@@ -143,7 +143,11 @@ impl<'a> Place<'a> {
 
     fn expect_directory(&self, target: &Path) -> io::Result<()> {
         let mode = rustix::fs::fstat(self.at(target)?)?.st_mode;
-        if FileType::from_raw_mode(mode) == FileType::Directory { Ok(()) } else { Err(io::ErrorKind::NotADirectory.into()) }
+        if FileType::from_raw_mode(mode) == FileType::Directory {
+            Ok(())
+        } else {
+            Err(io::ErrorKind::NotADirectory.into())
+        }
     }
 
     /// With the workload's file system ids: in a shared tree only they have a counterpart on disk.

@@ -88,13 +88,18 @@ fn open_system(source: &Path, identities: &Identities) -> Result<(OwnedFd, Optio
 }
 
 fn open_share(source: &Path, access: Access, identities: &Identities) -> Result<OwnedFd, Failure> {
-    let tree = stage::copy_host(source).map_err(on("bind", source))?;
     let read_only = match access {
         Access::ReadOnly => MountAttrFlags::MOUNT_ATTR_RDONLY,
         Access::ReadWrite => MountAttrFlags::empty(),
     };
     let attributes = u64::from((QUIET | read_only).bits());
     let map = identities.share_map(source)?;
+    let tree = stage::copy_host(source).map_err(on("bind", source))?;
+    if sys::set_tree_attributes(tree.as_fd(), attributes, map).is_ok() {
+        return Ok(tree);
+    }
+    // Something mounted within it may be what can't map ids: it is left out then.
+    let tree = stage::copy_host_alone(source).map_err(on("bind", source))?;
     sys::set_tree_attributes(tree.as_fd(), attributes, map).map_err(|error| unmappable(source, &error))?;
     Ok(tree)
 }
@@ -103,12 +108,17 @@ fn unmappable(source: &Path, error: &io::Error) -> Failure {
     Failure {
         code: 125,
         what: format!("cannot share {}: its file system can't map ids: {error}", source.display()),
-        hint: Some("run bottle as the owner of that directory instead of root, or share one on ext4, xfs, btrfs or tmpfs".into()),
+        hint: Some(
+            "run bottle as the owner of that directory instead of root, or share one on ext4, xfs, btrfs or tmpfs"
+                .into(),
+        ),
     }
 }
 
 fn open_root(plan: &MountPlan, identities: &Identities) -> Result<Option<(OwnedFd, Top)>, Failure> {
-    let Root::Overlay { lower } = &plan.root else { return Ok(None) };
+    let Root::Overlay { lower } = &plan.root else {
+        return Ok(None);
+    };
     let (tree, top) = open_system(lower, identities)?;
     let top = top.ok_or_else(|| Failure {
         code: 125,

@@ -20,7 +20,8 @@ const PLACE: &str = "/proc";
 ///
 /// `root` is where the new root comes, `lower` and `layers` are for overlays, `nothing` and `void` cover things.
 pub(super) fn set() -> io::Result<()> {
-    let stage = make("tmpfs", &[("mode", "0755")], MountAttrFlags::MOUNT_ATTR_NODEV | MountAttrFlags::MOUNT_ATTR_NOSUID)?;
+    let stage =
+        make("tmpfs", &[("mode", "0755")], MountAttrFlags::MOUNT_ATTR_NODEV | MountAttrFlags::MOUNT_ATTR_NOSUID)?;
     attach(stage.as_fd(), CWD, Path::new(PLACE))?;
     rustix::process::chdir(PLACE)?;
     for directory in ["root", "lower", "layers", "void"] {
@@ -59,13 +60,19 @@ pub(super) fn copy_host(path: &Path) -> io::Result<OwnedFd> {
     copy(resolve(CWD, path, ResolveFlags::NO_SYMLINKS)?.as_fd())
 }
 
+/// The same without what is mounted below it.
+pub(super) fn copy_host_alone(path: &Path) -> io::Result<OwnedFd> {
+    clone_mounts(resolve(CWD, path, ResolveFlags::NO_SYMLINKS)?.as_fd(), OpenTreeFlags::empty())
+}
+
 /// A copy of the mounts at what a descriptor names.
 pub(super) fn copy(place: BorrowedFd<'_>) -> io::Result<OwnedFd> {
-    let flags = OpenTreeFlags::OPEN_TREE_CLONE
-        | OpenTreeFlags::OPEN_TREE_CLOEXEC
-        | OpenTreeFlags::AT_EMPTY_PATH
-        | OpenTreeFlags::AT_RECURSIVE;
-    Ok(open_tree(place, "", flags)?)
+    clone_mounts(place, OpenTreeFlags::AT_RECURSIVE)
+}
+
+fn clone_mounts(place: BorrowedFd<'_>, how: OpenTreeFlags) -> io::Result<OwnedFd> {
+    let flags = OpenTreeFlags::OPEN_TREE_CLONE | OpenTreeFlags::OPEN_TREE_CLOEXEC | OpenTreeFlags::AT_EMPTY_PATH;
+    Ok(open_tree(place, "", flags | how)?)
 }
 
 /// Opens a path as a mere name (O_PATH).

@@ -60,7 +60,9 @@ pub(super) fn hold(start: &mut Start) -> Result<Held, Failure> {
     let (wait, release) = pipe_with(PipeFlags::CLOEXEC).map_err(at(STEP))?;
     let (streams, terminal) = match start.streams.take() {
         Some(streams) => (Streams::Handed(streams), None),
-        None => open_terminal(&start.plan, &start.identities).map(|(own, master)| (Streams::Terminal(own), Some(master)))?,
+        None => {
+            open_terminal(&start.plan, &start.identities).map(|(own, master)| (Streams::Terminal(own), Some(master)))?
+        }
     };
     let Some(pid) = sys::fork_child().map_err(at(STEP))? else {
         sys::exit_now(be(&start.plan, &start.identities, &streams, tell, wait));

@@ -71,20 +71,14 @@ const ALWAYS: &[Probe] = &[
 
 /// Runs every probe, in order, in the calling process's network namespace.
 pub fn run(plan: &ProbePlan) -> Vec<ProbeResult> {
-    ALWAYS
-        .iter()
-        .map(|probe| ProbeResult { name: probe.name.to_owned(), observed: (probe.attempt)(plan) })
-        .collect()
+    ALWAYS.iter().map(|probe| ProbeResult { name: probe.name.to_owned(), observed: (probe.attempt)(plan) }).collect()
 }
 
 /// What each probe must observe, in order; `answer` is what the gate must say to the challenge.
 pub fn expected(answer: &str) -> Vec<ProbeResult> {
     ALWAYS
         .iter()
-        .map(|probe| ProbeResult {
-            name: probe.name.to_owned(),
-            observed: probe.expected.unwrap_or(answer).to_owned(),
-        })
+        .map(|probe| ProbeResult { name: probe.name.to_owned(), observed: probe.expected.unwrap_or(answer).to_owned() })
         .collect()
 }
 

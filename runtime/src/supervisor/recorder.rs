@@ -137,9 +137,17 @@ impl Recorder {
             }
             FromGate::PacketRefused { class, protocol, source_port, destination, port } => {
                 let protocol = Text::new(&protocol.map_or_else(|| "none".to_owned(), |number| number.to_string()));
-                Entry::Refused(Refused { class: class.name().into(), protocol, source_port, address: destination, port })
+                Entry::Refused(Refused {
+                    class: class.name().into(),
+                    protocol,
+                    source_port,
+                    address: destination,
+                    port,
+                })
             }
-            FromGate::Forked { .. } | FromGate::Ready | FromGate::Failed(_) | FromGate::Begun | FromGate::Beat => return,
+            FromGate::Forked { .. } | FromGate::Ready | FromGate::Failed(_) | FromGate::Begun | FromGate::Beat => {
+                return;
+            }
         };
         self.record(&entry);
     }

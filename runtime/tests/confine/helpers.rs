@@ -24,12 +24,23 @@ fn refuse(calls: &[(&str, i64)]) {
 }
 
 const STARTING: &[(&str, i64)] = &[
-    ("execve", libc::SYS_execve), ("execveat", libc::SYS_execveat), ("kill", libc::SYS_kill),
-    ("tgkill", libc::SYS_tgkill), ("ptrace", libc::SYS_ptrace), ("clone", libc::SYS_clone),
-    ("clone3", libc::SYS_clone3), ("unshare", libc::SYS_unshare), ("setns", libc::SYS_setns),
-    ("mount", libc::SYS_mount), ("io_uring_setup", libc::SYS_io_uring_setup), ("bpf", libc::SYS_bpf),
-    ("listen", libc::SYS_listen), ("accept", libc::SYS_accept), ("pidfd_getfd", libc::SYS_pidfd_getfd),
-    ("process_vm_writev", libc::SYS_process_vm_writev), ("unlinkat", libc::SYS_unlinkat),
+    ("execve", libc::SYS_execve),
+    ("execveat", libc::SYS_execveat),
+    ("kill", libc::SYS_kill),
+    ("tgkill", libc::SYS_tgkill),
+    ("ptrace", libc::SYS_ptrace),
+    ("clone", libc::SYS_clone),
+    ("clone3", libc::SYS_clone3),
+    ("unshare", libc::SYS_unshare),
+    ("setns", libc::SYS_setns),
+    ("mount", libc::SYS_mount),
+    ("io_uring_setup", libc::SYS_io_uring_setup),
+    ("bpf", libc::SYS_bpf),
+    ("listen", libc::SYS_listen),
+    ("accept", libc::SYS_accept),
+    ("pidfd_getfd", libc::SYS_pidfd_getfd),
+    ("process_vm_writev", libc::SYS_process_vm_writev),
+    ("unlinkat", libc::SYS_unlinkat),
 ];
 
 fn runtime() -> tokio::runtime::Runtime {
@@ -40,9 +51,14 @@ fn gate_refuses() {
     confine::gate(None).unwrap();
     refuse(STARTING);
     refuse(&[
-        ("socket", libc::SYS_socket), ("socketpair", libc::SYS_socketpair), ("connect", libc::SYS_connect),
-        ("bind", libc::SYS_bind), ("openat", libc::SYS_openat), ("openat2", libc::SYS_openat2),
-        ("memfd_create", libc::SYS_memfd_create), ("statx", libc::SYS_statx),
+        ("socket", libc::SYS_socket),
+        ("socketpair", libc::SYS_socketpair),
+        ("connect", libc::SYS_connect),
+        ("bind", libc::SYS_bind),
+        ("openat", libc::SYS_openat),
+        ("openat2", libc::SYS_openat2),
+        ("memfd_create", libc::SYS_memfd_create),
+        ("statx", libc::SYS_statx),
     ]);
     let fast_open = libc::MSG_FASTOPEN as u64;
     assert_eq!(call_flags(libc::SYS_sendto, [0, 0, 0, fast_open, 0, 0]), Err(Errno::PERM));

@@ -54,19 +54,48 @@ pub(crate) fn confined() {
 fn refused_calls() {
     use libc::*;
     let refused: &[(&str, i64)] = &[
-        ("io_uring_setup", SYS_io_uring_setup), ("io_uring_enter", SYS_io_uring_enter), ("bpf", SYS_bpf),
-        ("perf_event_open", SYS_perf_event_open), ("userfaultfd", SYS_userfaultfd), ("add_key", SYS_add_key),
-        ("request_key", SYS_request_key), ("keyctl", SYS_keyctl), ("open_by_handle_at", SYS_open_by_handle_at),
-        ("name_to_handle_at", SYS_name_to_handle_at), ("unshare", SYS_unshare), ("setns", SYS_setns),
-        ("chroot", SYS_chroot), ("pivot_root", SYS_pivot_root), ("mount", SYS_mount), ("umount2", SYS_umount2),
-        ("fsopen", SYS_fsopen), ("fsconfig", SYS_fsconfig), ("fsmount", SYS_fsmount), ("fspick", SYS_fspick),
-        ("open_tree", SYS_open_tree), ("move_mount", SYS_move_mount), ("mount_setattr", SYS_mount_setattr),
-        ("fanotify_init", SYS_fanotify_init), ("init_module", SYS_init_module), ("finit_module", SYS_finit_module),
-        ("delete_module", SYS_delete_module), ("kexec_load", SYS_kexec_load), ("reboot", SYS_reboot),
-        ("swapon", SYS_swapon), ("swapoff", SYS_swapoff), ("quotactl", SYS_quotactl), ("acct", SYS_acct),
-        ("syslog", SYS_syslog), ("sethostname", SYS_sethostname), ("setdomainname", SYS_setdomainname),
-        ("settimeofday", SYS_settimeofday), ("clock_settime", SYS_clock_settime), ("clock_adjtime", SYS_clock_adjtime),
-        ("vhangup", SYS_vhangup), ("move_pages", SYS_move_pages), ("memfd_secret", SYS_memfd_secret),
+        ("io_uring_setup", SYS_io_uring_setup),
+        ("io_uring_enter", SYS_io_uring_enter),
+        ("bpf", SYS_bpf),
+        ("perf_event_open", SYS_perf_event_open),
+        ("userfaultfd", SYS_userfaultfd),
+        ("add_key", SYS_add_key),
+        ("request_key", SYS_request_key),
+        ("keyctl", SYS_keyctl),
+        ("open_by_handle_at", SYS_open_by_handle_at),
+        ("name_to_handle_at", SYS_name_to_handle_at),
+        ("unshare", SYS_unshare),
+        ("setns", SYS_setns),
+        ("chroot", SYS_chroot),
+        ("pivot_root", SYS_pivot_root),
+        ("mount", SYS_mount),
+        ("umount2", SYS_umount2),
+        ("fsopen", SYS_fsopen),
+        ("fsconfig", SYS_fsconfig),
+        ("fsmount", SYS_fsmount),
+        ("fspick", SYS_fspick),
+        ("open_tree", SYS_open_tree),
+        ("move_mount", SYS_move_mount),
+        ("mount_setattr", SYS_mount_setattr),
+        ("fanotify_init", SYS_fanotify_init),
+        ("init_module", SYS_init_module),
+        ("finit_module", SYS_finit_module),
+        ("delete_module", SYS_delete_module),
+        ("kexec_load", SYS_kexec_load),
+        ("reboot", SYS_reboot),
+        ("swapon", SYS_swapon),
+        ("swapoff", SYS_swapoff),
+        ("quotactl", SYS_quotactl),
+        ("acct", SYS_acct),
+        ("syslog", SYS_syslog),
+        ("sethostname", SYS_sethostname),
+        ("setdomainname", SYS_setdomainname),
+        ("settimeofday", SYS_settimeofday),
+        ("clock_settime", SYS_clock_settime),
+        ("clock_adjtime", SYS_clock_adjtime),
+        ("vhangup", SYS_vhangup),
+        ("move_pages", SYS_move_pages),
+        ("memfd_secret", SYS_memfd_secret),
     ];
     confined();
     for (name, number) in refused {
@@ -86,7 +115,9 @@ fn socket(family: i32, kind: i32, protocol: i32) -> Result<i64, Errno> {
 }
 
 fn families() {
-    use libc::{AF_INET, AF_INET6, AF_NETLINK, AF_UNIX, NETLINK_ROUTE, SOCK_DGRAM, SOCK_RAW, SOCK_SEQPACKET, SOCK_STREAM};
+    use libc::{
+        AF_INET, AF_INET6, AF_NETLINK, AF_UNIX, NETLINK_ROUTE, SOCK_DGRAM, SOCK_RAW, SOCK_SEQPACKET, SOCK_STREAM,
+    };
     confined();
     let known = [AF_UNIX, AF_INET, AF_INET6, AF_NETLINK];
     for family in (0..64).filter(|family| !known.contains(family)) {
@@ -107,8 +138,14 @@ fn families() {
 
 fn protocols() {
     use libc::{AF_INET, AF_INET6, SOCK_CLOEXEC, SOCK_DGRAM, SOCK_NONBLOCK, SOCK_RAW, SOCK_SEQPACKET, SOCK_STREAM};
-    const OTHERS: [(i32, i32); 6] =
-        [(SOCK_DGRAM, 1), (SOCK_DGRAM, 58), (SOCK_STREAM, 132), (SOCK_DGRAM, 136), (SOCK_DGRAM, 33), (SOCK_STREAM, 262)];
+    const OTHERS: [(i32, i32); 6] = [
+        (SOCK_DGRAM, 1),
+        (SOCK_DGRAM, 58),
+        (SOCK_STREAM, 132),
+        (SOCK_DGRAM, 136),
+        (SOCK_DGRAM, 33),
+        (SOCK_STREAM, 262),
+    ];
     confined();
     for family in [AF_INET, AF_INET6] {
         for kind in [SOCK_STREAM, SOCK_DGRAM] {

@@ -12,7 +12,8 @@ pub(crate) fn main(claims: &[Claim]) -> ! {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     let filter = arguments.iter().find(|argument| !argument.starts_with('-'));
     let exact = arguments.iter().any(|argument| argument == "--exact");
-    let chosen = |name: &str| filter.is_none_or(|filter| if exact { name == filter } else { name.contains(filter.as_str()) });
+    let chosen =
+        |name: &str| filter.is_none_or(|filter| if exact { name == filter } else { name.contains(filter.as_str()) });
     let claims: Vec<&Claim> = claims.iter().filter(|(name, _)| chosen(name)).collect();
     if arguments.iter().any(|argument| argument == "--list") {
         if !arguments.iter().any(|argument| argument == "--ignored") {

@@ -146,7 +146,10 @@ fn directory_image(world: &World) {
         .unwrap();
     assert!(copied.success());
     world.image = ImageRef::Directory(root.clone());
-    assert_eq!(world.shell("cat /etc/release; echo changed > /etc/release; cat /etc/release; pwd"), "image\nchanged\n/\n");
+    assert_eq!(
+        world.shell("cat /etc/release; echo changed > /etc/release; cat /etc/release; pwd"),
+        "image\nchanged\n/\n"
+    );
     assert_eq!(std::fs::read_to_string(root.join("etc/release")).unwrap(), "image\n");
     assert!(!root.join("etc/resolv.conf").exists());
     assert_eq!(world.shell("cat /etc/resolv.conf"), "nameserver 28.0.0.1\n");

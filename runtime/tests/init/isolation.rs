@@ -26,7 +26,10 @@ fn held(world: &World) {
     for set in ["CapInh", "CapPrm", "CapEff", "CapBnd", "CapAmb"] {
         assert_eq!(status(set), "0000000000000000", "{set}");
     }
-    assert_eq!((status("NoNewPrivs"), status("Seccomp"), status("Seccomp_filters")), ("1".into(), "2".into(), "2".into()));
+    assert_eq!(
+        (status("NoNewPrivs"), status("Seccomp"), status("Seccomp_filters")),
+        ("1".into(), "2".into(), "2".into())
+    );
     for kind in ["user", "mnt", "pid", "net", "ipc", "uts", "cgroup"] {
         let own = std::fs::read_link(format!("/proc/self/ns/{kind}")).unwrap().display().to_string();
         assert_ne!(held.namespace(held.workload, kind), own, "{kind}");
@@ -70,7 +73,10 @@ fn powerless_init(world: &World) {
 }
 
 fn inside(world: &World) {
-    assert_eq!(world.shell("cat /proc/1/exe 2>/dev/null >/dev/null || ls -l /proc/1/exe 2>&1 >/dev/null | grep -o denied"), "denied\n");
+    assert_eq!(
+        world.shell("cat /proc/1/exe 2>/dev/null >/dev/null || ls -l /proc/1/exe 2>&1 >/dev/null | grep -o denied"),
+        "denied\n"
+    );
     assert_eq!(world.shell("ls /proc/1/root /proc/1/fd 2>&1 | grep -c denied"), "2\n");
     assert_eq!(world.shell("id -u"), format!("{}\n", world.uid));
     assert_eq!(world.shell("hostname 2>/dev/null || cat /proc/sys/kernel/hostname"), "bottle\n");
@@ -79,7 +85,10 @@ fn inside(world: &World) {
     assert_eq!(world.shell("echo ${SECRET_TOKEN-none}"), "none\n");
     assert_eq!(world.shell("ls -A ~ /run /tmp | grep -v -e : -e '^$' -e lock -e bottle-init || true"), "");
     assert_eq!(world.shell("find /run /tmp /dev /var -type s 2>/dev/null | wc -l"), "0\n");
-    assert_eq!(world.shell("ls /dev | tr '\\n' ' '"), "fd full null ptmx pts random shm stderr stdin stdout tty urandom zero ");
+    assert_eq!(
+        world.shell("ls /dev | tr '\\n' ' '"),
+        "fd full null ptmx pts random shm stderr stdin stdout tty urandom zero "
+    );
     assert_eq!(world.shell("cat /etc/shadow 2>&1 | grep -c 'No such file'"), "1\n");
     let processes = world.shell("ls -d /proc/[0-9]* | wc -l");
     assert!(processes.trim().parse::<u32>().unwrap() <= 4, "{processes}");

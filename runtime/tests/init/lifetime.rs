@@ -40,7 +40,11 @@ fn signals(world: &World) {
 }
 
 fn terminal(world: &World) {
-    let mut plan = world.plan(&["sh", "-c", "test -t 0 && test -t 1 && tty && stty size && ps -o tty= -p $$ && read word && echo got $word"]);
+    let mut plan = world.plan(&[
+        "sh",
+        "-c",
+        "test -t 0 && test -t 1 && tty && stty size && ps -o tty= -p $$ && read word && echo got $word",
+    ]);
     plan.terminal = Some(WINDOW);
     let running = world.start(&plan).held().unwrap().release();
     assert_eq!(running.line(), "/dev/pts/0");

@@ -167,7 +167,9 @@ impl Started {
     /// Hears everything up to the held workload.
     pub(crate) fn held(self) -> Result<Held, Failure> {
         let (first, pidfds) = self.channel.recv().unwrap();
-        let FromInit::Born { pid } = first else { return Err(failure(first)) };
+        let FromInit::Born { pid } = first else {
+            return Err(failure(first));
+        };
         assert_eq!(pidfds.len(), 1);
         for expected in [false, true] {
             match self.channel.recv().unwrap().0 {
@@ -179,10 +181,19 @@ impl Started {
             }
         }
         let (message, mut descriptors) = self.channel.recv().unwrap();
-        let FromInit::Held { executable } = message else { return reaped(pid, failure(message)) };
+        let FromInit::Held { executable } = message else {
+            return reaped(pid, failure(message));
+        };
         let pidfd = descriptors.remove(0);
         let workload = pid_of(&pidfd).unwrap();
-        Ok(Held { channel: self.channel, output: self.output, first: pid, workload, executable, terminal: descriptors.pop() })
+        Ok(Held {
+            channel: self.channel,
+            output: self.output,
+            first: pid,
+            workload,
+            executable,
+            terminal: descriptors.pop(),
+        })
     }
 }
 

@@ -5,9 +5,7 @@ use std::net::{IpAddr, Ipv4Addr};
 
 use serde::{Deserialize, Serialize};
 
-use crate::addresses::{
-    ATTACKER, ATTACKER_V6, BLACKHOLE, BLACKHOLE_V6, UNREACHABLE, UNREACHABLE_V6, WEB, WEB_V6,
-};
+use crate::addresses::{ATTACKER, ATTACKER_V6, BLACKHOLE, BLACKHOLE_V6, UNREACHABLE, UNREACHABLE_V6, WEB, WEB_V6};
 
 /// What the DNS says about one name.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -39,51 +37,25 @@ impl Default for Zone {
     fn default() -> Self {
         let web = || Answer::Addresses(vec![WEB.into(), WEB_V6.into()], 60);
         let v4 = |a, b, c, d| Answer::Addresses(vec![Ipv4Addr::new(a, b, c, d).into()], 60);
-        let mut zone = Self {
-            names: BTreeMap::new(),
-        };
+        let mut zone = Self { names: BTreeMap::new() };
         for (name, answer) in [
             ("api.allowed.example", web()),
             ("*.allowed.example", web()),
             ("allowed.example", web()),
             ("web.lab.example", web()),
             ("alias.lab.example", Answer::Alias("web.lab.example".into())),
-            (
-                "v4only.lab.example",
-                Answer::Addresses(vec![WEB.into()], 60),
-            ),
-            (
-                "v6only.lab.example",
-                Answer::Addresses(vec![WEB_V6.into()], 60),
-            ),
+            ("v4only.lab.example", Answer::Addresses(vec![WEB.into()], 60)),
+            ("v6only.lab.example", Answer::Addresses(vec![WEB_V6.into()], 60)),
             ("ssh.lab.example", v4(11, 1, 0, 22)),
             ("db.lab.example", v4(11, 1, 0, 54)),
-            (
-                "evil.attacker.example",
-                Answer::Addresses(vec![ATTACKER.into(), ATTACKER_V6.into()], 60),
-            ),
+            ("evil.attacker.example", Answer::Addresses(vec![ATTACKER.into(), ATTACKER_V6.into()], 60)),
             ("private.lab.example", v4(10, 1, 2, 3)),
             ("loopback.lab.example", v4(127, 0, 0, 1)),
             ("metadata.lab.example", v4(169, 254, 169, 254)),
-            (
-                "mixed.lab.example",
-                Answer::Addresses(vec![WEB.into(), Ipv4Addr::new(10, 1, 2, 3).into()], 60),
-            ),
-            (
-                "rebind.lab.example",
-                Answer::Sequence(vec![
-                    vec![WEB.into()],
-                    vec![Ipv4Addr::new(10, 1, 2, 3).into()],
-                ]),
-            ),
-            (
-                "unreachable.lab.example",
-                Answer::Addresses(vec![UNREACHABLE.into(), UNREACHABLE_V6.into()], 60),
-            ),
-            (
-                "blackhole.lab.example",
-                Answer::Addresses(vec![BLACKHOLE.into(), BLACKHOLE_V6.into()], 60),
-            ),
+            ("mixed.lab.example", Answer::Addresses(vec![WEB.into(), Ipv4Addr::new(10, 1, 2, 3).into()], 60)),
+            ("rebind.lab.example", Answer::Sequence(vec![vec![WEB.into()], vec![Ipv4Addr::new(10, 1, 2, 3).into()]])),
+            ("unreachable.lab.example", Answer::Addresses(vec![UNREACHABLE.into(), UNREACHABLE_V6.into()], 60)),
+            ("blackhole.lab.example", Answer::Addresses(vec![BLACKHOLE.into(), BLACKHOLE_V6.into()], 60)),
             ("nodata.lab.example", Answer::Addresses(Vec::new(), 60)),
             ("failure.lab.example", Answer::Failure),
             ("silence.lab.example", Answer::Silence),
@@ -102,8 +74,7 @@ impl Zone {
 
     /// What the table says about a name: its own line, else the nearest wildcard above it, else that it is missing.
     pub fn find(&self, name: &str) -> Answer {
-        self.line(name)
-            .map_or(Answer::Missing, |key| self.names[&key].clone())
+        self.line(name).map_or(Answer::Missing, |key| self.names[&key].clone())
     }
 
     /// Like [`Zone::find`], and moves a sequence on by one.
@@ -112,12 +83,8 @@ impl Zone {
             return Answer::Missing;
         };
         match self.names.get_mut(&key) {
-            Some(Answer::Sequence(steps)) if steps.len() > 1 => {
-                Answer::Addresses(steps.remove(0), 0)
-            }
-            Some(Answer::Sequence(steps)) => {
-                Answer::Addresses(steps.first().cloned().unwrap_or_default(), 0)
-            }
+            Some(Answer::Sequence(steps)) if steps.len() > 1 => Answer::Addresses(steps.remove(0), 0),
+            Some(Answer::Sequence(steps)) => Answer::Addresses(steps.first().cloned().unwrap_or_default(), 0),
             Some(answer) => answer.clone(),
             None => Answer::Missing,
         }

@@ -47,12 +47,10 @@ impl LabError {
     pub fn hint(&self) -> Option<&'static str> {
         match self {
             Self::NoHelper { .. } => Some("build it first: cargo build -p bottle-lab"),
-            Self::Build(why) if why.contains("user namespace") => Some(
-                "allow unprivileged user namespaces, or start as root; `bottle doctor` shows the exact command",
-            ),
-            Self::CaptureLost { .. } => {
-                Some("send less, or start the lab with Options::without_capture")
+            Self::Build(why) if why.contains("user namespace") => {
+                Some("allow unprivileged user namespaces, or start as root; `bottle doctor` shows the exact command")
             }
+            Self::CaptureLost { .. } => Some("send less, or start the lab with Options::without_capture"),
             _ => None,
         }
     }

@@ -10,8 +10,7 @@ use crate::error::LabError;
 use crate::world::enter::{Entry, enter};
 use crate::world::sealed::{Seal, seal};
 
-const USAGE: &str =
-    "usage: bottle-lab world                      (the lab's own process; speaks on standard input)
+const USAGE: &str = "usage: bottle-lab world                      (the lab's own process; speaks on standard input)
        bottle-lab enter --pid PID [--user USER] [--able] -- PROGRAM [ARGUMENT...]
        bottle-lab sealed [--user USER] [--reach DIRECTORY]... -- PROGRAM [ARGUMENT...]
        bottle-lab executables                (cargo's JSON messages in, the test programs among them out)";
@@ -25,14 +24,8 @@ pub struct Helper {
 
 impl Helper {
     /// A program that passes what follows these arguments to [`run`].
-    pub fn new(
-        program: impl Into<PathBuf>,
-        arguments: impl IntoIterator<Item = impl Into<OsString>>,
-    ) -> Self {
-        Self {
-            program: program.into(),
-            arguments: arguments.into_iter().map(Into::into).collect(),
-        }
+    pub fn new(program: impl Into<PathBuf>, arguments: impl IntoIterator<Item = impl Into<OsString>>) -> Self {
+        Self { program: program.into(), arguments: arguments.into_iter().map(Into::into).collect() }
     }
 
     /// The `bottle-lab` beside the current executable, or beside its folder `deps`, where tests lie.
@@ -42,16 +35,9 @@ impl Helper {
     pub fn beside_current() -> Result<Self, LabError> {
         let current = std::env::current_exe().unwrap_or_default();
         let folders = current.ancestors().skip(1).take(2);
-        let program = folders
-            .map(|folder| folder.join("bottle-lab"))
-            .find(|program| program.is_file());
-        let program = program.ok_or_else(|| LabError::NoHelper {
-            beside: current.display().to_string(),
-        })?;
-        Ok(Self {
-            program,
-            arguments: Vec::new(),
-        })
+        let program = folders.map(|folder| folder.join("bottle-lab")).find(|program| program.is_file());
+        let program = program.ok_or_else(|| LabError::NoHelper { beside: current.display().to_string() })?;
+        Ok(Self { program, arguments: Vec::new() })
     }
 
     /// A command for one of the roles.
@@ -107,17 +93,8 @@ fn parse(arguments: impl IntoIterator<Item = OsString>) -> Option<Role> {
     match (role.to_str()?, command.is_empty()) {
         ("world", true) => Some(Role::World),
         ("executables", true) => Some(Role::Executables),
-        ("enter", false) => Some(Role::Enter(Entry {
-            world: world?,
-            user,
-            able,
-            command,
-        })),
-        ("sealed", false) => Some(Role::Sealed(Seal {
-            user,
-            reach,
-            command,
-        })),
+        ("enter", false) => Some(Role::Enter(Entry { world: world?, user, able, command })),
+        ("sealed", false) => Some(Role::Sealed(Seal { user, reach, command })),
         _ => None,
     }
 }
@@ -152,26 +129,14 @@ mod tests {
 
     #[test]
     fn what_follows_the_dashes_belongs_to_the_program() {
-        let Some(Role::Enter(entry)) = parsed("enter --pid 7 --user 1000 -- ls --able") else {
-            panic!("no entry")
-        };
-        assert_eq!(
-            (entry.world, entry.user.as_deref(), entry.able),
-            (7, Some("1000"), false)
-        );
+        let Some(Role::Enter(entry)) = parsed("enter --pid 7 --user 1000 -- ls --able") else { panic!("no entry") };
+        assert_eq!((entry.world, entry.user.as_deref(), entry.able), (7, Some("1000"), false));
         assert_eq!(entry.command, ["ls", "--able"]);
     }
 
     #[test]
     fn a_role_without_what_it_needs_is_refused() {
-        for line in [
-            "enter -- ls",
-            "enter --pid 7",
-            "sealed",
-            "world -- ls",
-            "else",
-            "sealed --what -- ls",
-        ] {
+        for line in ["enter -- ls", "enter --pid 7", "sealed", "world -- ls", "else", "sealed --what -- ls"] {
             assert!(parsed(line).is_none(), "{line}");
         }
     }

@@ -62,16 +62,7 @@ pub struct Received {
 impl Received {
     pub(crate) fn new(service: &str, from: SocketAddr, to: SocketAddr) -> Self {
         let (service, server_name) = (service.to_owned(), None);
-        Self {
-            service,
-            from,
-            to,
-            server_name,
-            requests: Vec::new(),
-            bytes: 0,
-            head: Vec::new(),
-            closed: false,
-        }
+        Self { service, from, to, server_name, requests: Vec::new(), bytes: 0, head: Vec::new(), closed: false }
     }
 
     /// Counts bytes from the client, and keeps the first of them.

@@ -42,19 +42,10 @@ impl Lab {
             .stdin(Stdio::from(OwnedFd::from(theirs)))
             .stdout(Stdio::null())
             .spawn()
-            .map_err(|source| LabError::Spawn {
-                program: helper.program(),
-                source,
-            })?;
+            .map_err(|source| LabError::Spawn { program: helper.program(), source })?;
         let zone = Mutex::new(options.plan.zone.clone());
         let channel = Mutex::new(BufReader::new(ours));
-        let mut lab = Self {
-            helper,
-            world,
-            channel,
-            ca_pem: String::new(),
-            zone,
-        };
+        let mut lab = Self { helper, world, channel, ca_pem: String::new(), zone };
         match lab.ask(&Ask::Build(options.plan))? {
             Say::Ready { ca_pem } => lab.ca_pem = ca_pem,
             Say::Failed(why) => return Err(LabError::Build(why)),
@@ -82,11 +73,7 @@ impl Lab {
 
     fn enter(&self, options: &[&str], program: impl AsRef<OsStr>) -> Command {
         let mut command = self.helper.command("enter");
-        command
-            .args(["--pid", &self.world.id().to_string()])
-            .args(options)
-            .arg("--")
-            .arg(program);
+        command.args(["--pid", &self.world.id().to_string()]).args(options).arg("--").arg(program);
         command
     }
 
@@ -107,12 +94,7 @@ impl Lab {
 
     /// The addresses that a name has now.
     pub fn name(&self, name: &str) -> Vec<IpAddr> {
-        match self
-            .zone
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .find(name)
-        {
+        match self.zone.lock().unwrap_or_else(PoisonError::into_inner).find(name) {
             Answer::Addresses(addresses, _) => addresses,
             Answer::Sequence(steps) => steps.first().cloned().unwrap_or_default(),
             _ => Vec::new(),
@@ -124,14 +106,8 @@ impl Lab {
     /// # Errors
     /// [`LabError::Lost`] if the world is gone.
     pub fn set_name(&self, name: &str, answer: Answer) -> Result<(), LabError> {
-        self.zone
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .set(name, answer.clone());
-        match self.ask(&Ask::Set {
-            name: name.into(),
-            answer,
-        })? {
+        self.zone.lock().unwrap_or_else(PoisonError::into_inner).set(name, answer.clone());
+        match self.ask(&Ask::Set { name: name.into(), answer })? {
             Say::Done => Ok(()),
             _ => Err(confused()),
         }
@@ -177,11 +153,7 @@ impl Lab {
     ///
     /// # Errors
     /// [`LabError::TimedOut`] if none is in time.
-    pub fn wait_for(
-        &self,
-        limit: Duration,
-        wanted: impl Fn(&Received) -> bool,
-    ) -> Result<Received, LabError> {
+    pub fn wait_for(&self, limit: Duration, wanted: impl Fn(&Received) -> bool) -> Result<Received, LabError> {
         let deadline = Instant::now() + limit;
         loop {
             let (revision, all) = self.journal()?;
@@ -192,10 +164,7 @@ impl Lab {
             if left.is_zero() {
                 return Err(LabError::TimedOut(limit));
             }
-            self.ask(&Ask::Changed {
-                revision,
-                milliseconds: left.as_millis() as u64 + 1,
-            })?;
+            self.ask(&Ask::Changed { revision, milliseconds: left.as_millis() as u64 + 1 })?;
         }
     }
 
@@ -245,10 +214,7 @@ impl Lab {
     }
 
     fn ask(&self, ask: &Ask) -> Result<Say, LabError> {
-        exchange(
-            &mut self.channel.lock().unwrap_or_else(PoisonError::into_inner),
-            ask,
-        )
+        exchange(&mut self.channel.lock().unwrap_or_else(PoisonError::into_inner), ask)
     }
 }
 
@@ -259,10 +225,7 @@ fn exchange(channel: &mut BufReader<UnixStream>, ask: &Ask) -> Result<Say, LabEr
 }
 
 fn confused() -> LabError {
-    LabError::Lost(io::Error::new(
-        io::ErrorKind::InvalidData,
-        "an answer to another question",
-    ))
+    LabError::Lost(io::Error::new(io::ErrorKind::InvalidData, "an answer to another question"))
 }
 
 impl Drop for Lab {

@@ -25,11 +25,7 @@ pub(crate) struct Plan {
 
 impl Default for Plan {
     fn default() -> Self {
-        Self {
-            zone: Zone::default(),
-            directories: BTreeMap::new(),
-            capture: true,
-        }
+        Self { zone: Zone::default(), directories: BTreeMap::new(), capture: true }
     }
 }
 
@@ -44,9 +40,7 @@ impl Options {
     /// Serves the files below a directory to `GET` requests whose Host is this name, over HTTP and HTTPS.
     #[must_use]
     pub fn files(mut self, host: &str, directory: impl Into<PathBuf>) -> Self {
-        self.plan
-            .directories
-            .insert(host.to_ascii_lowercase(), directory.into());
+        self.plan.directories.insert(host.to_ascii_lowercase(), directory.into());
         self
     }
 

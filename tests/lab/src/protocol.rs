@@ -30,17 +30,12 @@ pub(crate) enum Ask {
 /// What the world says.
 #[derive(Debug, Serialize, Deserialize)]
 pub(crate) enum Say {
-    Ready {
-        ca_pem: String,
-    },
+    Ready { ca_pem: String },
     Failed(String),
     Queries(Vec<DnsQuery>),
     Received(u64, Vec<Received>),
     Revision(u64),
-    Packets {
-        bytes: usize,
-        lost: Vec<(String, u64)>,
-    },
+    Packets { bytes: usize, lost: Vec<(String, u64)> },
     Bound(SocketAddr),
     Done,
 }

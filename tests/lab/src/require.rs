@@ -10,10 +10,7 @@ const HINT: &str = "hint: run `tests/run`, or `tests/run -p CRATE` for one crate
 /// When `BOTTLE_LAB` is not `1`, or when some route of the current namespace leaves the loopback link.
 pub fn require() {
     let asked = std::env::var_os("BOTTLE_LAB").is_some_and(|value| value == "1");
-    assert!(
-        asked,
-        "this test needs the lab and was started without it\n{HINT}"
-    );
+    assert!(asked, "this test needs the lab and was started without it\n{HINT}");
     let v4 = fs::read_to_string("/proc/thread-self/net/route").unwrap_or_default();
     let v6 = fs::read_to_string("/proc/thread-self/net/ipv6_route").unwrap_or_default();
     if let Some(link) = way_out(&v4, &v6) {
@@ -23,13 +20,8 @@ pub fn require() {
 
 /// The first link other than loopback that a route goes over, given the kernel's two route tables.
 fn way_out<'a>(v4: &'a str, v6: &'a str) -> Option<&'a str> {
-    let v4 = v4
-        .lines()
-        .skip(1)
-        .filter_map(|line| line.split_whitespace().next());
-    let v6 = v6
-        .lines()
-        .filter_map(|line| line.split_whitespace().next_back());
+    let v4 = v4.lines().skip(1).filter_map(|line| line.split_whitespace().next());
+    let v6 = v6.lines().filter_map(|line| line.split_whitespace().next_back());
     v4.chain(v6).find(|link| *link != "lo")
 }
 
@@ -37,8 +29,7 @@ fn way_out<'a>(v4: &'a str, v6: &'a str) -> Option<&'a str> {
 mod tests {
     use super::*;
 
-    const V4_HEAD: &str =
-        "Iface\tDestination\tGateway \tFlags\tRefCnt\tUse\tMetric\tMask\t\tMTU\tWindow\tIRTT\n";
+    const V4_HEAD: &str = "Iface\tDestination\tGateway \tFlags\tRefCnt\tUse\tMetric\tMask\t\tMTU\tWindow\tIRTT\n";
 
     #[test]
     fn loopback_routes_are_no_way_out() {

@@ -37,11 +37,7 @@ unsafe impl Send for PacketRing {}
 impl PacketRing {
     pub(crate) fn open() -> io::Result<Self> {
         let socket = packet_socket()?;
-        set(
-            &socket,
-            libc::PACKET_VERSION,
-            &(libc::tpacket_versions::TPACKET_V2 as libc::c_int),
-        )?;
+        set(&socket, libc::PACKET_VERSION, &(libc::tpacket_versions::TPACKET_V2 as libc::c_int))?;
         let (size, count) = (FRAME as u32, FRAMES as u32);
         let blocks = (FRAME * FRAMES / BLOCK) as u32;
         set(
@@ -56,25 +52,13 @@ impl PacketRing {
         )?;
         let (protection, flags) = (libc::PROT_READ | libc::PROT_WRITE, libc::MAP_SHARED);
         // SAFETY: a fresh mapping chosen by the kernel, of exactly the ring's size; the result is checked before use.
-        let memory = unsafe {
-            libc::mmap(
-                std::ptr::null_mut(),
-                FRAME * FRAMES,
-                protection,
-                flags,
-                socket.as_raw_fd(),
-                0,
-            )
-        };
+        let memory =
+            unsafe { libc::mmap(std::ptr::null_mut(), FRAME * FRAMES, protection, flags, socket.as_raw_fd(), 0) };
         if memory == libc::MAP_FAILED {
             return Err(io::Error::last_os_error());
         }
         let memory = NonNull::new(memory.cast()).ok_or(io::ErrorKind::OutOfMemory)?;
-        Ok(Self {
-            socket,
-            memory,
-            next: 0,
-        })
+        Ok(Self { socket, memory, next: 0 })
     }
 
     pub(crate) fn descriptor(&self) -> io::Result<OwnedFd> {
@@ -94,10 +78,7 @@ impl PacketRing {
             // SAFETY: TP_STATUS_USER gives the frame to us until the status is reset: header and address are initialised
             // by the kernel and lie within the frame at these offsets, both suitably aligned.
             let (head, address) = unsafe {
-                (
-                    frame.cast::<libc::tpacket2_hdr>().read(),
-                    frame.add(ADDRESS).cast::<libc::sockaddr_ll>().read(),
-                )
+                (frame.cast::<libc::tpacket2_hdr>().read(), frame.add(ADDRESS).cast::<libc::sockaddr_ll>().read())
             };
             let start = usize::from(head.tp_mac).min(FRAME);
             let length = (head.tp_snaplen as usize).min(FRAME - start);
@@ -122,49 +103,20 @@ impl PacketRing {
         let mut request: libc::ifreq = unsafe { std::mem::zeroed() };
         request.ifr_ifru.ifru_ifindex = index as i32;
         // SAFETY: SIOCGIFNAME reads the index from and writes the name to `request`, which lives across the call.
-        let found = unsafe {
-            libc::ioctl(
-                self.socket.as_raw_fd(),
-                libc::SIOCGIFNAME as _,
-                &raw mut request,
-            )
-        };
-        let name = request
-            .ifr_name
-            .iter()
-            .take_while(|byte| **byte != 0)
-            .map(|byte| *byte as u8)
-            .collect();
-        if found < 0 {
-            None
-        } else {
-            String::from_utf8(name).ok()
-        }
+        let found = unsafe { libc::ioctl(self.socket.as_raw_fd(), libc::SIOCGIFNAME as _, &raw mut request) };
+        let name = request.ifr_name.iter().take_while(|byte| **byte != 0).map(|byte| *byte as u8).collect();
+        if found < 0 { None } else { String::from_utf8(name).ok() }
     }
 
     /// How many packets the kernel dropped since this was last asked.
     pub(crate) fn lost(&self) -> io::Result<u32> {
-        let mut stats = libc::tpacket_stats {
-            tp_packets: 0,
-            tp_drops: 0,
-        };
+        let mut stats = libc::tpacket_stats { tp_packets: 0, tp_drops: 0 };
         let mut length = size_of_val(&stats) as libc::socklen_t;
         let (socket, option) = (self.socket.as_raw_fd(), libc::PACKET_STATISTICS);
         // SAFETY: pointer and length describe `stats`, which lives across the call.
-        let got = unsafe {
-            libc::getsockopt(
-                socket,
-                libc::SOL_PACKET,
-                option,
-                (&raw mut stats).cast(),
-                &raw mut length,
-            )
-        };
-        if got < 0 {
-            Err(io::Error::last_os_error())
-        } else {
-            Ok(stats.tp_drops)
-        }
+        let got =
+            unsafe { libc::getsockopt(socket, libc::SOL_PACKET, option, (&raw mut stats).cast(), &raw mut length) };
+        if got < 0 { Err(io::Error::last_os_error()) } else { Ok(stats.tp_drops) }
     }
 }
 
@@ -178,18 +130,8 @@ impl Drop for PacketRing {
 /// Keeps every descriptor but the standard three from the program that this process becomes.
 pub(crate) fn keep_descriptors_private() -> io::Result<()> {
     // SAFETY: close_range(2) takes integers only; with this flag it closes nothing now, so no owner loses its descriptor.
-    let done = unsafe {
-        libc::close_range(
-            3,
-            libc::c_uint::MAX,
-            libc::CLOSE_RANGE_CLOEXEC as libc::c_int,
-        )
-    };
-    if done < 0 {
-        Err(io::Error::last_os_error())
-    } else {
-        Ok(())
-    }
+    let done = unsafe { libc::close_range(3, libc::c_uint::MAX, libc::CLOSE_RANGE_CLOEXEC as libc::c_int) };
+    if done < 0 { Err(io::Error::last_os_error()) } else { Ok(()) }
 }
 
 fn packet_socket() -> io::Result<OwnedFd> {
@@ -208,18 +150,6 @@ fn set<T>(socket: &OwnedFd, option: libc::c_int, value: &T) -> io::Result<()> {
     let length = size_of::<T>() as libc::socklen_t;
     let value: *const T = value;
     // SAFETY: pointer and length describe `value`, which lives across the call.
-    let done = unsafe {
-        libc::setsockopt(
-            socket.as_raw_fd(),
-            libc::SOL_PACKET,
-            option,
-            value.cast(),
-            length,
-        )
-    };
-    if done < 0 {
-        Err(io::Error::last_os_error())
-    } else {
-        Ok(())
-    }
+    let done = unsafe { libc::setsockopt(socket.as_raw_fd(), libc::SOL_PACKET, option, value.cast(), length) };
+    if done < 0 { Err(io::Error::last_os_error()) } else { Ok(()) }
 }

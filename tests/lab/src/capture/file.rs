@@ -18,18 +18,15 @@ pub(crate) fn write(packets: &[Packet]) -> Vec<u8> {
     block(&mut out, SECTION, &version);
     let mut links: Vec<&str> = Vec::new();
     for packet in packets {
-        let index = links
-            .iter()
-            .position(|link| *link == packet.link)
-            .unwrap_or_else(|| {
-                let mut body = vec![1, 0, 0, 0, 0, 0, 0, 0];
-                option(&mut body, NAME, packet.link.as_bytes());
-                option(&mut body, RESOLUTION, &[9]);
-                option(&mut body, 0, &[]);
-                block(&mut out, INTERFACE, &body);
-                links.push(&packet.link);
-                links.len() - 1
-            });
+        let index = links.iter().position(|link| *link == packet.link).unwrap_or_else(|| {
+            let mut body = vec![1, 0, 0, 0, 0, 0, 0, 0];
+            option(&mut body, NAME, packet.link.as_bytes());
+            option(&mut body, RESOLUTION, &[9]);
+            option(&mut body, 0, &[]);
+            block(&mut out, INTERFACE, &body);
+            links.push(&packet.link);
+            links.len() - 1
+        });
         block(&mut out, PACKET, &packet_body(packet, index as u32));
     }
     out
@@ -43,11 +40,7 @@ fn packet_body(packet: &Packet, link: u32) -> Vec<u8> {
     }
     body.extend(&packet.bytes);
     pad(&mut body);
-    option(
-        &mut body,
-        FLAGS,
-        &(if packet.outgoing { 2_u32 } else { 1 }).to_le_bytes(),
-    );
+    option(&mut body, FLAGS, &(if packet.outgoing { 2_u32 } else { 1 }).to_le_bytes());
     option(&mut body, 0, &[]);
     body
 }
@@ -57,12 +50,8 @@ pub(crate) fn read(mut file: &[u8]) -> Result<Vec<Packet>, LabError> {
     let (mut links, mut packets): (Vec<String>, Vec<Packet>) = (Vec::new(), Vec::new());
     while !file.is_empty() {
         let (kind, length) = (word(file, 0)?, word(file, 4)? as usize);
-        let (block, rest) = file
-            .split_at_checked(length)
-            .ok_or(LabError::Capture("a block is cut"))?;
-        let body = block
-            .get(8..length.saturating_sub(4))
-            .ok_or(LabError::Capture("a block is too short"))?;
+        let (block, rest) = file.split_at_checked(length).ok_or(LabError::Capture("a block is cut"))?;
+        let body = block.get(8..length.saturating_sub(4)).ok_or(LabError::Capture("a block is too short"))?;
         match kind {
             SECTION if word(body, 0)? == MAGIC => {}
             INTERFACE => links.push(interface(body)?),
@@ -76,39 +65,21 @@ pub(crate) fn read(mut file: &[u8]) -> Result<Vec<Packet>, LabError> {
 
 fn interface(body: &[u8]) -> Result<String, LabError> {
     let length = usize::from((word(body, 8)? >> 16) as u16);
-    let name = body
-        .get(12..12 + length)
-        .ok_or(LabError::Capture("an interface without a name"))?;
+    let name = body.get(12..12 + length).ok_or(LabError::Capture("an interface without a name"))?;
     Ok(String::from_utf8_lossy(name).into_owned())
 }
 
 fn packet(body: &[u8], links: &[String]) -> Result<Packet, LabError> {
-    let link = links
-        .get(word(body, 0)? as usize)
-        .ok_or(LabError::Capture("a packet without an interface"))?;
-    let (nanoseconds, captured) = (
-        u64::from(word(body, 4)?) << 32 | u64::from(word(body, 8)?),
-        word(body, 12)? as usize,
-    );
-    let bytes = body
-        .get(20..20 + captured)
-        .ok_or(LabError::Capture("a packet is cut"))?
-        .to_vec();
+    let link = links.get(word(body, 0)? as usize).ok_or(LabError::Capture("a packet without an interface"))?;
+    let (nanoseconds, captured) =
+        (u64::from(word(body, 4)?) << 32 | u64::from(word(body, 8)?), word(body, 12)? as usize);
+    let bytes = body.get(20..20 + captured).ok_or(LabError::Capture("a packet is cut"))?.to_vec();
     let outgoing = word(body, 20 + captured.next_multiple_of(4) + 4)? == 2;
-    Ok(Packet {
-        link: link.clone(),
-        outgoing,
-        nanoseconds,
-        length: word(body, 16)?,
-        bytes,
-    })
+    Ok(Packet { link: link.clone(), outgoing, nanoseconds, length: word(body, 16)?, bytes })
 }
 
 fn word(bytes: &[u8], at: usize) -> Result<u32, LabError> {
-    let four = bytes
-        .get(at..)
-        .and_then(<[u8]>::first_chunk)
-        .ok_or(LabError::Capture("the file is cut"))?;
+    let four = bytes.get(at..).and_then(<[u8]>::first_chunk).ok_or(LabError::Capture("the file is cut"))?;
     Ok(u32::from_le_bytes(*four))
 }
 
@@ -144,23 +115,13 @@ mod tests {
             length: 1500,
             bytes: bytes.to_vec(),
         };
-        let packets = [
-            one("host/eth0", b"abc"),
-            one("host/lo", b"abcd"),
-            one("host/eth0", b""),
-        ];
+        let packets = [one("host/eth0", b"abc"), one("host/lo", b"abcd"), one("host/eth0", b"")];
         assert_eq!(read(&write(&packets)).unwrap(), packets);
     }
 
     #[test]
     fn a_cut_file_is_refused() {
-        let packet = Packet {
-            link: "l".into(),
-            outgoing: false,
-            nanoseconds: 1,
-            length: 3,
-            bytes: b"abc".to_vec(),
-        };
+        let packet = Packet { link: "l".into(), outgoing: false, nanoseconds: 1, length: 3, bytes: b"abc".to_vec() };
         let whole = write(&[packet]);
         assert!(read(&whole[..whole.len() - 1]).is_err());
     }

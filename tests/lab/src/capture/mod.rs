@@ -31,28 +31,18 @@ impl Capture {
     pub(crate) fn start(namespace: &'static str) -> io::Result<Self> {
         let ring = PacketRing::open()?;
         let descriptor = ring.descriptor()?;
-        let state = Arc::new(Mutex::new(State {
-            ring,
-            links: Vec::new(),
-            packets: Vec::new(),
-            lost: 0,
-        }));
+        let state = Arc::new(Mutex::new(State { ring, links: Vec::new(), packets: Vec::new(), lost: 0 }));
         let shared = Arc::clone(&state);
-        thread::Builder::new()
-            .name(format!("capture-{namespace}"))
-            .spawn(move || {
-                loop {
-                    let mut wanted = [PollFd::new(descriptor.as_fd(), PollFlags::POLLIN)];
-                    match poll(&mut wanted, PollTimeout::NONE) {
-                        Ok(_) => shared
-                            .lock()
-                            .unwrap_or_else(PoisonError::into_inner)
-                            .drain(namespace),
-                        Err(nix::Error::EINTR) => {}
-                        Err(_) => return,
-                    }
+        thread::Builder::new().name(format!("capture-{namespace}")).spawn(move || {
+            loop {
+                let mut wanted = [PollFd::new(descriptor.as_fd(), PollFlags::POLLIN)];
+                match poll(&mut wanted, PollTimeout::NONE) {
+                    Ok(_) => shared.lock().unwrap_or_else(PoisonError::into_inner).drain(namespace),
+                    Err(nix::Error::EINTR) => {}
+                    Err(_) => return,
                 }
-            })?;
+            }
+        })?;
         Ok(Self { namespace, state })
     }
 
@@ -78,8 +68,7 @@ impl State {
             packets.push(Packet {
                 link: String::new(),
                 outgoing: frame.outgoing,
-                nanoseconds: u64::from(frame.seconds) * 1_000_000_000
-                    + u64::from(frame.nanoseconds),
+                nanoseconds: u64::from(frame.seconds) * 1_000_000_000 + u64::from(frame.nanoseconds),
                 length: frame.length,
                 bytes: frame.bytes.to_vec(),
             });
@@ -94,10 +83,7 @@ impl State {
         if let Some((_, name)) = self.links.iter().find(|(link, _)| *link == index) {
             return name.clone();
         }
-        let name = self
-            .ring
-            .link_name(index)
-            .unwrap_or_else(|| format!("link{index}"));
+        let name = self.ring.link_name(index).unwrap_or_else(|| format!("link{index}"));
         let name = format!("{namespace}/{name}");
         self.links.push((index, name.clone()));
         name

@@ -51,21 +51,16 @@ impl Packet {
 
     /// Destination address; the port is 0 where there is none.
     pub fn destination(&self) -> Option<SocketAddr> {
-        self.ip()
-            .map(|ip| SocketAddr::new(ip.destination, self.port(2)))
+        self.ip().map(|ip| SocketAddr::new(ip.destination, self.port(2)))
     }
 
     /// What is above IP, or nothing if this is no IP packet.
     pub fn transport(&self) -> Option<Transport> {
         let ip = self.ip()?;
         Some(match ip.protocol {
-            6 => Transport::Tcp {
-                flags: *ip.rest.get(13)?,
-            },
+            6 => Transport::Tcp { flags: *ip.rest.get(13)? },
             17 => Transport::Udp,
-            1 | 58 => Transport::Icmp {
-                kind: *ip.rest.first()?,
-            },
+            1 | 58 => Transport::Icmp { kind: *ip.rest.first()? },
             other => Transport::Other(other),
         })
     }
@@ -84,9 +79,7 @@ impl Packet {
     pub fn is_housekeeping(&self) -> bool {
         match self.transport() {
             None => self.ethertype() == Some(0x0806),
-            Some(Transport::Icmp {
-                kind: 130..=137 | 143,
-            }) => self.ethertype() == Some(0x86dd),
+            Some(Transport::Icmp { kind: 130..=137 | 143 }) => self.ethertype() == Some(0x86dd),
             Some(Transport::Other(2)) => true,
             Some(_) => false,
         }
@@ -96,10 +89,7 @@ impl Packet {
     pub fn payload(&self) -> &[u8] {
         let Some(ip) = self.ip() else { return &[] };
         let start = match ip.protocol {
-            6 => ip
-                .rest
-                .get(12)
-                .map_or(usize::MAX, |offset| usize::from(offset >> 4) * 4),
+            6 => ip.rest.get(12).map_or(usize::MAX, |offset| usize::from(offset >> 4) * 4),
             17 => 8,
             _ => return &[],
         };
@@ -121,29 +111,16 @@ impl Packet {
 
     fn port(&self, offset: usize) -> u16 {
         let ip = self.ip().filter(|ip| matches!(ip.protocol, 6 | 17));
-        ip.and_then(|ip| Some(u16::from_be_bytes(*ip.rest.get(offset..)?.first_chunk()?)))
-            .unwrap_or(0)
+        ip.and_then(|ip| Some(u16::from_be_bytes(*ip.rest.get(offset..)?.first_chunk()?))).unwrap_or(0)
     }
 }
 
 fn v4(bytes: &[u8]) -> Option<Ip<'_>> {
     let source = Ipv4Addr::from(*bytes.get(12..)?.first_chunk::<4>()?).into();
     let destination = Ipv4Addr::from(*bytes.get(16..)?.first_chunk::<4>()?).into();
-    let (header, total) = (
-        usize::from(bytes[0] & 15) * 4,
-        usize::from(u16::from_be_bytes([bytes[2], bytes[3]])),
-    );
-    let end = if total < header {
-        bytes.len()
-    } else {
-        total.min(bytes.len())
-    };
-    Some(Ip {
-        source,
-        destination,
-        protocol: bytes[9],
-        rest: bytes.get(header..end)?,
-    })
+    let (header, total) = (usize::from(bytes[0] & 15) * 4, usize::from(u16::from_be_bytes([bytes[2], bytes[3]])));
+    let end = if total < header { bytes.len() } else { total.min(bytes.len()) };
+    Some(Ip { source, destination, protocol: bytes[9], rest: bytes.get(header..end)? })
 }
 
 /// Steps over hop-by-hop options, which multicast listener reports carry.
@@ -155,12 +132,7 @@ fn v6(bytes: &[u8]) -> Option<Ip<'_>> {
         protocol = *rest.first()?;
         rest = rest.get(8 + usize::from(*rest.get(1)?) * 8..)?;
     }
-    Some(Ip {
-        source,
-        destination,
-        protocol,
-        rest,
-    })
+    Some(Ip { source, destination, protocol, rest })
 }
 
 #[cfg(test)]
@@ -168,23 +140,13 @@ mod tests {
     use super::*;
 
     fn packet(bytes: &[u8]) -> Packet {
-        Packet {
-            link: "host/eth0".into(),
-            outgoing: true,
-            nanoseconds: 0,
-            length: 0,
-            bytes: bytes.to_vec(),
-        }
+        Packet { link: "host/eth0".into(), outgoing: true, nanoseconds: 0, length: 0, bytes: bytes.to_vec() }
     }
 
     fn syn() -> Vec<u8> {
         let mut bytes = vec![0; 12];
-        bytes.extend([
-            0x08, 0x00, 0x45, 0, 0, 44, 0, 0, 0, 0, 64, 6, 0, 0, 11, 0, 0, 2, 11, 1, 0, 1,
-        ]);
-        bytes.extend([
-            0x9c, 0x40, 0x01, 0xbb, 0, 0, 0, 1, 0, 0, 0, 0, 0x50, 0x02, 0, 0, 0, 0, 0, 0,
-        ]);
+        bytes.extend([0x08, 0x00, 0x45, 0, 0, 44, 0, 0, 0, 0, 64, 6, 0, 0, 11, 0, 0, 2, 11, 1, 0, 1]);
+        bytes.extend([0x9c, 0x40, 0x01, 0xbb, 0, 0, 0, 1, 0, 0, 0, 0, 0x50, 0x02, 0, 0, 0, 0, 0, 0]);
         bytes.extend(b"data");
         bytes
     }
@@ -203,13 +165,7 @@ mod tests {
         let whole = syn();
         for end in 0..whole.len() {
             let cut = packet(&whole[..end]);
-            let _ = (
-                cut.source(),
-                cut.destination(),
-                cut.transport(),
-                cut.payload(),
-                cut.is_housekeeping(),
-            );
+            let _ = (cut.source(), cut.destination(), cut.transport(), cut.payload(), cut.is_housekeeping());
         }
     }
 }

@@ -5,8 +5,8 @@ use std::net::IpAddr;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use rcgen::{
-    BasicConstraints, CertificateParams, CertifiedIssuer, DnType, ExtendedKeyUsagePurpose, IsCa,
-    KeyPair, KeyUsagePurpose,
+    BasicConstraints, CertificateParams, CertifiedIssuer, DnType, ExtendedKeyUsagePurpose, IsCa, KeyPair,
+    KeyUsagePurpose,
 };
 use tokio_rustls::rustls::ServerConfig;
 use tokio_rustls::rustls::crypto::ring;
@@ -24,22 +24,13 @@ pub(crate) struct Authority {
 impl Authority {
     pub(crate) fn new() -> Result<Self, Failure> {
         let mut params = CertificateParams::new(Vec::new())?;
-        params
-            .distinguished_name
-            .push(DnType::CommonName, "bottle lab CA");
+        params.distinguished_name.push(DnType::CommonName, "bottle lab CA");
         params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
-        params.key_usages = vec![
-            KeyUsagePurpose::KeyCertSign,
-            KeyUsagePurpose::CrlSign,
-            KeyUsagePurpose::DigitalSignature,
-        ];
+        params.key_usages =
+            vec![KeyUsagePurpose::KeyCertSign, KeyUsagePurpose::CrlSign, KeyUsagePurpose::DigitalSignature];
         let issuer = CertifiedIssuer::self_signed(params, KeyPair::generate()?)?;
         let pem = issuer.pem();
-        Ok(Self {
-            issuer,
-            pem,
-            made: Mutex::default(),
-        })
+        Ok(Self { issuer, pem, made: Mutex::default() })
     }
 
     pub(crate) fn pem(&self) -> &str {
@@ -47,11 +38,7 @@ impl Authority {
     }
 
     /// The configuration for a client that asked for this name, or that asked for none and connected to this address.
-    pub(crate) fn server(
-        &self,
-        name: Option<&str>,
-        address: IpAddr,
-    ) -> Result<Arc<ServerConfig>, Failure> {
+    pub(crate) fn server(&self, name: Option<&str>, address: IpAddr) -> Result<Arc<ServerConfig>, Failure> {
         let name = name.map_or_else(|| address.to_string(), str::to_owned);
         let mut made = self.made.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(config) = made.get(&name) {
@@ -64,9 +51,7 @@ impl Authority {
 
     fn make(&self, name: &str) -> Result<ServerConfig, Failure> {
         let mut params = CertificateParams::new(vec![name.to_owned()])?;
-        params
-            .distinguished_name
-            .push(DnType::CommonName, "bottle lab server");
+        params.distinguished_name.push(DnType::CommonName, "bottle lab server");
         params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ServerAuth];
         params.use_authority_key_identifier_extension = true;
         let key = KeyPair::generate()?;

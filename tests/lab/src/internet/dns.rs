@@ -19,47 +19,28 @@ pub(super) struct Reply {
 /// Answers one query; nothing if it is none.
 pub(super) fn reply(query: &[u8], zone: &mut Zone) -> Option<Reply> {
     let query = Message::from_vec(query).ok()?;
-    let asked = query
-        .queries
-        .first()
-        .filter(|_| query.metadata.message_type == MessageType::Query)?;
-    let name = asked
-        .name()
-        .to_ascii()
-        .trim_end_matches('.')
-        .to_ascii_lowercase();
+    let asked = query.queries.first().filter(|_| query.metadata.message_type == MessageType::Query)?;
+    let name = asked.name().to_ascii().trim_end_matches('.').to_ascii_lowercase();
     let question = (name.clone(), asked.query_type().to_string());
     let mut answer = Message::response(query.metadata.id, OpCode::Query);
     answer.metadata.authoritative = true;
     answer.metadata.recursion_desired = query.metadata.recursion_desired;
     answer.metadata.recursion_available = true;
     answer.add_query(asked.clone());
-    let bytes = fill(&mut answer, asked, zone, &name)
-        .then(|| answer.to_vec().ok())
-        .flatten();
+    let bytes = fill(&mut answer, asked, zone, &name).then(|| answer.to_vec().ok()).flatten();
     Some(Reply { question, bytes })
 }
 
 /// Fills in what the zone says; false where it says nothing at all.
 fn fill(answer: &mut Message, asked: &Query, zone: &mut Zone, name: &str) -> bool {
     let is_address = matches!(asked.query_type(), RecordType::A | RecordType::AAAA);
-    let said = if is_address {
-        zone.ask(name)
-    } else {
-        zone.find(name)
-    };
+    let said = if is_address { zone.ask(name) } else { zone.find(name) };
     match said {
-        Answer::Addresses(addresses, ttl) => {
-            records(answer, asked.name(), asked.query_type(), &addresses, ttl)
-        }
+        Answer::Addresses(addresses, ttl) => records(answer, asked.name(), asked.query_type(), &addresses, ttl),
         Answer::Sequence(_) => {}
         Answer::Alias(target) => alias(answer, asked, zone, &target),
         Answer::Text(text) if asked.query_type() == RecordType::TXT => {
-            answer.add_answer(Record::from_rdata(
-                asked.name().clone(),
-                60,
-                RData::TXT(TXT::new(vec![text])),
-            ));
+            answer.add_answer(Record::from_rdata(asked.name().clone(), 60, RData::TXT(TXT::new(vec![text]))));
         }
         Answer::Text(_) => {}
         Answer::Missing => answer.metadata.response_code = ResponseCode::NXDomain,
@@ -73,11 +54,7 @@ fn alias(answer: &mut Message, asked: &Query, zone: &mut Zone, target: &str) {
     let Ok(target) = Name::from_ascii(format!("{target}.")) else {
         return;
     };
-    answer.add_answer(Record::from_rdata(
-        asked.name().clone(),
-        60,
-        RData::CNAME(CNAME(target.clone())),
-    ));
+    answer.add_answer(Record::from_rdata(asked.name().clone(), 60, RData::CNAME(CNAME(target.clone()))));
     if let Answer::Addresses(addresses, ttl) = zone.find(&target.to_ascii()) {
         records(answer, &target, asked.query_type(), &addresses, ttl);
     }
@@ -111,34 +88,16 @@ mod tests {
 
     #[test]
     fn each_family_is_answered_with_its_own_addresses() {
-        assert_eq!(
-            answers("Web.Lab.Example.", RecordType::A),
-            (ResponseCode::NoError, 1)
-        );
-        assert_eq!(
-            answers("v4only.lab.example.", RecordType::AAAA),
-            (ResponseCode::NoError, 0)
-        );
-        assert_eq!(
-            answers("alias.lab.example.", RecordType::AAAA),
-            (ResponseCode::NoError, 2)
-        );
-        assert_eq!(
-            answers("mixed.lab.example.", RecordType::A),
-            (ResponseCode::NoError, 2)
-        );
+        assert_eq!(answers("Web.Lab.Example.", RecordType::A), (ResponseCode::NoError, 1));
+        assert_eq!(answers("v4only.lab.example.", RecordType::AAAA), (ResponseCode::NoError, 0));
+        assert_eq!(answers("alias.lab.example.", RecordType::AAAA), (ResponseCode::NoError, 2));
+        assert_eq!(answers("mixed.lab.example.", RecordType::A), (ResponseCode::NoError, 2));
     }
 
     #[test]
     fn failures_are_of_the_kind_that_the_zone_says() {
-        assert_eq!(
-            answers("nowhere.test.", RecordType::A),
-            (ResponseCode::NXDomain, 0)
-        );
-        assert_eq!(
-            answers("failure.lab.example.", RecordType::A),
-            (ResponseCode::ServFail, 0)
-        );
+        assert_eq!(answers("nowhere.test.", RecordType::A), (ResponseCode::NXDomain, 0));
+        assert_eq!(answers("failure.lab.example.", RecordType::A), (ResponseCode::ServFail, 0));
         assert!(ask("silence.lab.example.", RecordType::A).bytes.is_none());
     }
 

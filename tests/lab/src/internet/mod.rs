@@ -33,12 +33,7 @@ impl Internet {
     /// Starts all services in the current thread's network namespace; when this returns, they listen.
     pub(crate) async fn start(plan: Plan, authority: Authority) -> io::Result<Arc<Self>> {
         let (zone, journal) = (Mutex::new(plan.zone), Arc::new(Journal::default()));
-        let internet = Arc::new(Self {
-            zone,
-            journal,
-            authority,
-            directories: plan.directories,
-        });
+        let internet = Arc::new(Self { zone, journal, authority, directories: plan.directories });
         udp::start(&internet)?;
         tcp::start(&internet)?;
         Ok(internet)
@@ -55,21 +50,16 @@ impl Internet {
     /// Journals all that connects to a listener of the host's as service `host`, and answers nothing.
     pub(crate) fn collect_for_host(self: &Arc<Self>, listener: TcpListener) -> io::Result<()> {
         let internet = Arc::clone(self);
-        thread::Builder::new()
-            .name("host-listener".into())
-            .spawn(move || {
-                while let Ok((stream, from)) = listener.accept() {
-                    let internet = Arc::clone(&internet);
-                    // A listener that can't start a thread loses the connection, as any overloaded host does.
-                    let _ = thread::Builder::new().spawn(move || {
-                        let to = stream.local_addr().unwrap_or(from);
-                        peers::drain(
-                            stream,
-                            &internet.journal.open(Received::new("host", from, to)),
-                        );
-                    });
-                }
-            })?;
+        thread::Builder::new().name("host-listener".into()).spawn(move || {
+            while let Ok((stream, from)) = listener.accept() {
+                let internet = Arc::clone(&internet);
+                // A listener that can't start a thread loses the connection, as any overloaded host does.
+                let _ = thread::Builder::new().spawn(move || {
+                    let to = stream.local_addr().unwrap_or(from);
+                    peers::drain(stream, &internet.journal.open(Received::new("host", from, to)));
+                });
+            }
+        })?;
         Ok(())
     }
 }

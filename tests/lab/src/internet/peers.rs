@@ -40,23 +40,10 @@ pub(super) async fn postgres(mut stream: Tap) -> io::Result<()> {
 
 /// One column called `answer`, of type text, with the value `lab`.
 fn row() -> Vec<u8> {
-    let column = [
-        b"\0\x01answer\0".as_slice(),
-        &[0; 6],
-        &25_u32.to_be_bytes(),
-        &[0xff; 2],
-        &[0xff; 4],
-        &[0; 2],
-    ]
-    .concat();
+    let column =
+        [b"\0\x01answer\0".as_slice(), &[0; 6], &25_u32.to_be_bytes(), &[0xff; 2], &[0xff; 4], &[0; 2]].concat();
     let value = [&[0, 1], 3_u32.to_be_bytes().as_slice(), b"lab"].concat();
-    [
-        message(b'T', &column),
-        message(b'D', &value),
-        message(b'C', b"SELECT 1\0"),
-        message(b'Z', b"I"),
-    ]
-    .concat()
+    [message(b'T', &column), message(b'D', &value), message(b'C', b"SELECT 1\0"), message(b'Z', b"I")].concat()
 }
 
 fn message(kind: u8, body: &[u8]) -> Vec<u8> {

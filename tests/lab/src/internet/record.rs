@@ -35,10 +35,7 @@ impl Journal {
             pages.received.push(received);
             pages.received.len() - 1
         });
-        Entry {
-            journal: Arc::clone(self),
-            at,
-        }
+        Entry { journal: Arc::clone(self), at }
     }
 
     pub(crate) fn queries(&self) -> Vec<DnsQuery> {
@@ -52,9 +49,7 @@ impl Journal {
 
     /// Waits until the revision is another one, or for so long; gives the revision.
     pub(crate) fn changed(&self, revision: u64, limit: Duration) -> u64 {
-        let waited = self
-            .changed
-            .wait_timeout_while(self.pages(), limit, |pages| pages.revision == revision);
+        let waited = self.changed.wait_timeout_while(self.pages(), limit, |pages| pages.revision == revision);
         waited.unwrap_or_else(PoisonError::into_inner).0.revision
     }
 
@@ -94,16 +89,13 @@ impl Entry {
         self.update(|received| {
             let request = &mut received.requests[request];
             request.body_bytes += bytes.len() as u64;
-            let room = HEAD
-                .saturating_sub(request.body_head.len())
-                .min(bytes.len());
+            let room = HEAD.saturating_sub(request.body_head.len()).min(bytes.len());
             request.body_head.extend_from_slice(&bytes[..room]);
         });
     }
 
     fn update<T>(&self, update: impl FnOnce(&mut Received) -> T) -> T {
-        self.journal
-            .change(|pages| update(&mut pages.received[self.at]))
+        self.journal.change(|pages| update(&mut pages.received[self.at]))
     }
 }
 

@@ -6,8 +6,7 @@ use std::os::fd::AsRawFd;
 use std::sync::Arc;
 
 use nix::sys::socket::{
-    AddressFamily, Backlog, SockFlag, SockType, SockaddrIn6, bind, listen, setsockopt, socket,
-    sockopt,
+    AddressFamily, Backlog, SockFlag, SockType, SockaddrIn6, bind, listen, setsockopt, socket, sockopt,
 };
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
@@ -75,29 +74,17 @@ pub(super) fn start(internet: &Arc<Internet>) -> io::Result<()> {
         let v4 = std::net::TcpListener::bind(("0.0.0.0", port))?;
         for listener in [v4, bind_v6(port)?] {
             listener.set_nonblocking(true)?;
-            tokio::spawn(accept(
-                Arc::clone(internet),
-                TcpListener::from_std(listener)?,
-                service,
-            ));
+            tokio::spawn(accept(Arc::clone(internet), TcpListener::from_std(listener)?, service));
         }
     }
     Ok(())
 }
 
 fn bind_v6(port: u16) -> io::Result<std::net::TcpListener> {
-    let socket = socket(
-        AddressFamily::Inet6,
-        SockType::Stream,
-        SockFlag::SOCK_CLOEXEC,
-        None,
-    )?;
+    let socket = socket(AddressFamily::Inet6, SockType::Stream, SockFlag::SOCK_CLOEXEC, None)?;
     setsockopt(&socket, sockopt::Ipv6V6Only, &true)?;
     setsockopt(&socket, sockopt::ReuseAddr, &true)?;
-    bind(
-        socket.as_raw_fd(),
-        &SockaddrIn6::from(SocketAddrV6::new(Ipv6Addr::UNSPECIFIED, port, 0, 0)),
-    )?;
+    bind(socket.as_raw_fd(), &SockaddrIn6::from(SocketAddrV6::new(Ipv6Addr::UNSPECIFIED, port, 0, 0)))?;
     listen(&socket, Backlog::MAXCONN)?;
     Ok(socket.into())
 }
@@ -117,32 +104,16 @@ async fn accept(internet: Arc<Internet>, listener: TcpListener, service: Service
 /// How a connection ended is for the client to say: errors are part of what tests provoke.
 async fn serve(internet: Arc<Internet>, stream: TcpStream, from: SocketAddr, service: Service) {
     let Ok(to) = stream.local_addr() else { return };
-    let entry = Arc::new(
-        internet
-            .journal
-            .open(Received::new(service.name(), from, to)),
-    );
+    let entry = Arc::new(internet.journal.open(Received::new(service.name(), from, to)));
     let _ = stream.set_nodelay(true);
     let _: Ended = match service {
         Service::Web => web::plain(internet, Tap::new(stream, Arc::clone(&entry)), entry).await,
-        Service::WebOverTls => {
-            web::over_tls(
-                internet,
-                Tap::new(stream, Arc::clone(&entry)),
-                entry,
-                to.ip(),
-            )
-            .await
-        }
+        Service::WebOverTls => web::over_tls(internet, Tap::new(stream, Arc::clone(&entry)), entry, to.ip()).await,
         Service::Ssh => greet(stream, entry, "SSH-2.0-lab_1.0\r\n").await,
         Service::Smtp => greet(stream, entry, "220 mail.lab.example ESMTP\r\n").await,
-        Service::Postgres => peers::postgres(Tap::new(stream, entry))
-            .await
-            .map_err(Into::into),
+        Service::Postgres => peers::postgres(Tap::new(stream, entry)).await.map_err(Into::into),
         Service::Echo => greet(stream, entry, "").await,
-        Service::Dns => dns_stream(&internet, stream, from, to)
-            .await
-            .map_err(Into::into),
+        Service::Dns => dns_stream(&internet, stream, from, to).await.map_err(Into::into),
         Service::Collector => collect(stream, entry).await.map_err(Into::into),
     };
 }
@@ -162,17 +133,10 @@ async fn greet(stream: TcpStream, entry: Arc<Entry>, greeting: &str) -> Ended {
 }
 
 async fn collect(stream: TcpStream, entry: Arc<Entry>) -> io::Result<()> {
-    tokio::io::copy(&mut Tap::new(stream, entry), &mut tokio::io::sink())
-        .await
-        .map(drop)
+    tokio::io::copy(&mut Tap::new(stream, entry), &mut tokio::io::sink()).await.map(drop)
 }
 
-async fn dns_stream(
-    internet: &Internet,
-    mut stream: TcpStream,
-    from: SocketAddr,
-    to: SocketAddr,
-) -> io::Result<()> {
+async fn dns_stream(internet: &Internet, mut stream: TcpStream, from: SocketAddr, to: SocketAddr) -> io::Result<()> {
     loop {
         let mut query = vec![0; usize::from(stream.read_u16().await?)];
         stream.read_exact(&mut query).await?;
@@ -180,13 +144,7 @@ async fn dns_stream(
             return Ok(());
         };
         let (name, kind) = reply.question;
-        internet.journal.query(DnsQuery {
-            from,
-            to,
-            tcp: true,
-            name,
-            kind,
-        });
+        internet.journal.query(DnsQuery { from, to, tcp: true, name, kind });
         if let Some(bytes) = reply.bytes {
             stream.write_u16(bytes.len() as u16).await?;
             stream.write_all(&bytes).await?;

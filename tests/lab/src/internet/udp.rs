@@ -7,8 +7,7 @@ use std::sync::Arc;
 use std::thread;
 
 use nix::sys::socket::{
-    ControlMessage, ControlMessageOwned, MsgFlags, SockaddrLike, SockaddrStorage, recvmsg, sendmsg,
-    setsockopt, sockopt,
+    ControlMessage, ControlMessageOwned, MsgFlags, SockaddrLike, SockaddrStorage, recvmsg, sendmsg, setsockopt, sockopt,
 };
 
 use super::{Internet, dns};
@@ -24,9 +23,7 @@ pub(super) fn start(internet: &Arc<Internet>) -> io::Result<()> {
     for port in SINKS.into_iter().chain([DNS, ECHO]) {
         for socket in [bind_v4(port)?, bind_v6(port)?] {
             let internet = Arc::clone(internet);
-            thread::Builder::new()
-                .name(format!("udp-{port}"))
-                .spawn(move || serve(&internet, &socket, port))?;
+            thread::Builder::new().name(format!("udp-{port}")).spawn(move || serve(&internet, &socket, port))?;
         }
     }
     Ok(())
@@ -41,19 +38,11 @@ fn bind_v4(port: u16) -> io::Result<UdpSocket> {
 /// Free binding lets it answer from addresses that only routes make local.
 fn bind_v6(port: u16) -> io::Result<UdpSocket> {
     use nix::sys::socket::{AddressFamily, SockFlag, SockType, SockaddrIn6, bind, socket};
-    let socket = socket(
-        AddressFamily::Inet6,
-        SockType::Datagram,
-        SockFlag::SOCK_CLOEXEC,
-        None,
-    )?;
+    let socket = socket(AddressFamily::Inet6, SockType::Datagram, SockFlag::SOCK_CLOEXEC, None)?;
     setsockopt(&socket, sockopt::Ipv6V6Only, &true)?;
     setsockopt(&socket, sockopt::Ipv6RecvPacketInfo, &true)?;
     setsockopt(&socket, sockopt::IpFreebind, &true)?;
-    bind(
-        socket.as_raw_fd(),
-        &SockaddrIn6::from(SocketAddrV6::new(Ipv6Addr::UNSPECIFIED, port, 0, 0)),
-    )?;
+    bind(socket.as_raw_fd(), &SockaddrIn6::from(SocketAddrV6::new(Ipv6Addr::UNSPECIFIED, port, 0, 0)))?;
     Ok(UdpSocket::from(socket))
 }
 
@@ -73,13 +62,7 @@ fn serve(internet: &Internet, socket: &UdpSocket, port: u16) {
     }
 }
 
-fn answer(
-    internet: &Internet,
-    port: u16,
-    bytes: &[u8],
-    from: SocketAddr,
-    to: SocketAddr,
-) -> Option<Vec<u8>> {
+fn answer(internet: &Internet, port: u16, bytes: &[u8], from: SocketAddr, to: SocketAddr) -> Option<Vec<u8>> {
     let journal = &internet.journal;
     let entry = |service| journal.open(Received::new(service, from, to)).count(bytes);
     if port == DNS {
@@ -88,59 +71,31 @@ fn answer(
             return None;
         };
         let (name, kind) = reply.question;
-        journal.query(DnsQuery {
-            from,
-            to,
-            tcp: false,
-            name,
-            kind,
-        });
+        journal.query(DnsQuery { from, to, tcp: false, name, kind });
         return reply.bytes;
     }
     entry("udp");
     (port == ECHO).then(|| bytes.to_vec())
 }
 
-fn receive(
-    socket: &UdpSocket,
-    buffer: &mut [u8],
-    port: u16,
-) -> io::Result<(usize, SocketAddr, SocketAddr)> {
+fn receive(socket: &UdpSocket, buffer: &mut [u8], port: u16) -> io::Result<(usize, SocketAddr, SocketAddr)> {
     let mut room = nix::cmsg_space!(nix::libc::in6_pktinfo, nix::libc::in_pktinfo);
     let mut parts = [IoSliceMut::new(buffer)];
-    let got = recvmsg::<SockaddrStorage>(
-        socket.as_raw_fd(),
-        &mut parts,
-        Some(&mut room),
-        MsgFlags::empty(),
-    )?;
-    let from = got
-        .address
-        .as_ref()
-        .and_then(address)
-        .ok_or(io::ErrorKind::InvalidData)?;
+    let got = recvmsg::<SockaddrStorage>(socket.as_raw_fd(), &mut parts, Some(&mut room), MsgFlags::empty())?;
+    let from = got.address.as_ref().and_then(address).ok_or(io::ErrorKind::InvalidData)?;
     let to = got.cmsgs()?.find_map(|message| match message {
-        ControlMessageOwned::Ipv4PacketInfo(info) => Some(SocketAddr::from((
-            Ipv4Addr::from_bits(u32::from_be(info.ipi_addr.s_addr)),
-            port,
-        ))),
-        ControlMessageOwned::Ipv6PacketInfo(info) => {
-            Some(SocketAddr::from((info.ipi6_addr.s6_addr, port)))
+        ControlMessageOwned::Ipv4PacketInfo(info) => {
+            Some(SocketAddr::from((Ipv4Addr::from_bits(u32::from_be(info.ipi_addr.s_addr)), port)))
         }
+        ControlMessageOwned::Ipv6PacketInfo(info) => Some(SocketAddr::from((info.ipi6_addr.s6_addr, port))),
         _ => None,
     });
     Ok((got.bytes, from, to.ok_or(io::ErrorKind::InvalidData)?))
 }
 
 fn address(storage: &SockaddrStorage) -> Option<SocketAddr> {
-    let v4 = storage
-        .as_sockaddr_in()
-        .map(|address| SocketAddrV4::from(*address).into());
-    v4.or_else(|| {
-        storage
-            .as_sockaddr_in6()
-            .map(|address| SocketAddrV6::from(*address).into())
-    })
+    let v4 = storage.as_sockaddr_in().map(|address| SocketAddrV4::from(*address).into());
+    v4.or_else(|| storage.as_sockaddr_in6().map(|address| SocketAddrV6::from(*address).into()))
 }
 
 fn send(socket: &UdpSocket, bytes: &[u8], from: SocketAddr, to: SocketAddr) -> io::Result<()> {
@@ -150,33 +105,16 @@ fn send(socket: &UdpSocket, bytes: &[u8], from: SocketAddr, to: SocketAddr) -> i
     let (v4, v6);
     let info = match from {
         SocketAddr::V4(from) => {
-            let source = nix::libc::in_addr {
-                s_addr: from.ip().to_bits().to_be(),
-            };
-            v4 = nix::libc::in_pktinfo {
-                ipi_ifindex: 0,
-                ipi_spec_dst: source,
-                ipi_addr: source,
-            };
+            let source = nix::libc::in_addr { s_addr: from.ip().to_bits().to_be() };
+            v4 = nix::libc::in_pktinfo { ipi_ifindex: 0, ipi_spec_dst: source, ipi_addr: source };
             ControlMessage::Ipv4PacketInfo(&v4)
         }
         SocketAddr::V6(from) => {
-            let source = nix::libc::in6_addr {
-                s6_addr: from.ip().octets(),
-            };
-            v6 = nix::libc::in6_pktinfo {
-                ipi6_ifindex: 0,
-                ipi6_addr: source,
-            };
+            let source = nix::libc::in6_addr { s6_addr: from.ip().octets() };
+            v6 = nix::libc::in6_pktinfo { ipi6_ifindex: 0, ipi6_addr: source };
             ControlMessage::Ipv6PacketInfo(&v6)
         }
     };
-    sendmsg(
-        socket.as_raw_fd(),
-        &parts,
-        &[info],
-        MsgFlags::empty(),
-        Some(&target),
-    )?;
+    sendmsg(socket.as_raw_fd(), &parts, &[info], MsgFlags::empty(), Some(&target))?;
     Ok(())
 }

@@ -53,18 +53,11 @@ pub(super) async fn plain(
     stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static,
     entry: Arc<Entry>,
 ) -> Result<(), Failure> {
-    let service =
-        service_fn(move |request| answer(Arc::clone(&internet), Arc::clone(&entry), request));
-    Builder::new(TokioExecutor::new())
-        .serve_connection_with_upgrades(TokioIo::new(stream), service)
-        .await
+    let service = service_fn(move |request| answer(Arc::clone(&internet), Arc::clone(&entry), request));
+    Builder::new(TokioExecutor::new()).serve_connection_with_upgrades(TokioIo::new(stream), service).await
 }
 
-async fn answer(
-    internet: Arc<Internet>,
-    entry: Arc<Entry>,
-    mut request: Request<Incoming>,
-) -> Result<Answer, Failure> {
+async fn answer(internet: Arc<Internet>, entry: Arc<Entry>, mut request: Request<Incoming>) -> Result<Answer, Failure> {
     let seen = describe(&request);
     let (host, path) = (seen.host.clone(), request.uri().path().to_owned());
     let number = entry.request(seen);
@@ -72,10 +65,8 @@ async fn answer(
         let accept = derive_accept_key(key.as_bytes());
         tokio::spawn(echo_messages(hyper::upgrade::on(&mut request)));
         let answer = Response::builder().status(StatusCode::SWITCHING_PROTOCOLS);
-        let answer = answer
-            .header("connection", "upgrade")
-            .header(UPGRADE, "websocket")
-            .header("sec-websocket-accept", accept);
+        let answer =
+            answer.header("connection", "upgrade").header(UPGRADE, "websocket").header("sec-websocket-accept", accept);
         return Ok(answer.body(Either::Left(Full::default()))?);
     }
     let keep = path == "/echo";
@@ -94,29 +85,19 @@ async fn answer(
             kept.extend_from_slice(bytes);
         }
     }
-    let (word, rest) = path
-        .trim_start_matches('/')
-        .split_once('/')
-        .unwrap_or((path.trim_start_matches('/'), ""));
+    let (word, rest) = path.trim_start_matches('/').split_once('/').unwrap_or((path.trim_start_matches('/'), ""));
     match (word, rest) {
         ("echo", "") => reply(StatusCode::OK, "application/octet-stream", kept),
-        ("bytes", count) => Ok(Response::new(Either::Right(Zeros {
-            left: count.parse()?,
-        }))),
+        ("bytes", count) => Ok(Response::new(Either::Right(Zeros { left: count.parse()? }))),
         ("status", code) => reply(code.parse()?, "text/plain", Vec::new()),
-        ("redirect", "") => Ok(Response::builder()
-            .status(302)
-            .header(LOCATION, query)
-            .body(Either::Left(Full::default()))?),
+        ("redirect", "") => {
+            Ok(Response::builder().status(302).header(LOCATION, query).body(Either::Left(Full::default()))?)
+        }
         _ => match internet.directories.get(&host) {
             Some(directory) => file(directory, &path).await,
             None => {
                 let said = serde_json::json!({ "host": host, "path": path, "version": version, "received": length });
-                reply(
-                    StatusCode::OK,
-                    "application/json",
-                    said.to_string().into_bytes(),
-                )
+                reply(StatusCode::OK, "application/json", said.to_string().into_bytes())
             }
         },
     }
@@ -124,48 +105,28 @@ async fn answer(
 
 fn describe(request: &Request<Incoming>) -> HttpRequest {
     let text = |value: &http::HeaderValue| String::from_utf8_lossy(value.as_bytes()).into_owned();
-    let authority = request
-        .uri()
-        .authority()
-        .map(|authority| authority.as_str().to_owned());
-    let host = authority
-        .or_else(|| request.headers().get(HOST).map(text))
-        .unwrap_or_default();
-    let host = host
-        .parse::<http::uri::Authority>()
-        .map_or(host, |authority| authority.host().to_ascii_lowercase());
+    let authority = request.uri().authority().map(|authority| authority.as_str().to_owned());
+    let host = authority.or_else(|| request.headers().get(HOST).map(text)).unwrap_or_default();
+    let host = host.parse::<http::uri::Authority>().map_or(host, |authority| authority.host().to_ascii_lowercase());
     HttpRequest {
         method: request.method().to_string(),
         host,
-        target: request
-            .uri()
-            .path_and_query()
-            .map(ToString::to_string)
-            .unwrap_or_default(),
+        target: request.uri().path_and_query().map(ToString::to_string).unwrap_or_default(),
         version: format!("{:?}", request.version()),
-        headers: request
-            .headers()
-            .iter()
-            .map(|(name, value)| (name.to_string(), text(value)))
-            .collect(),
+        headers: request.headers().iter().map(|(name, value)| (name.to_string(), text(value))).collect(),
         body_bytes: 0,
         body_head: Vec::new(),
     }
 }
 
 fn reply(status: StatusCode, kind: &str, body: Vec<u8>) -> Result<Answer, Failure> {
-    Ok(Response::builder()
-        .status(status)
-        .header(CONTENT_TYPE, kind)
-        .body(Either::Left(Full::from(body)))?)
+    Ok(Response::builder().status(status).header(CONTENT_TYPE, kind).body(Either::Left(Full::from(body)))?)
 }
 
 /// A file below the directory, or its `index.html`; nothing above it.
 async fn file(directory: &Path, path: &str) -> Result<Answer, Failure> {
-    let inside: std::path::PathBuf = Path::new(path)
-        .components()
-        .filter(|part| matches!(part, Component::Normal(_)))
-        .collect();
+    let inside: std::path::PathBuf =
+        Path::new(path).components().filter(|part| matches!(part, Component::Normal(_))).collect();
     let mut file = directory.join(inside);
     if path.ends_with('/') || file.is_dir() {
         file.push("index.html");
@@ -177,18 +138,13 @@ async fn file(directory: &Path, path: &str) -> Result<Answer, Failure> {
     };
     match std::fs::read(&file) {
         Ok(bytes) => reply(StatusCode::OK, kind, bytes),
-        Err(_) => reply(
-            StatusCode::NOT_FOUND,
-            "text/plain",
-            b"no such file in the lab\n".to_vec(),
-        ),
+        Err(_) => reply(StatusCode::NOT_FOUND, "text/plain", b"no such file in the lab\n".to_vec()),
     }
 }
 
 async fn echo_messages(upgrade: hyper::upgrade::OnUpgrade) {
     let Ok(upgraded) = upgrade.await else { return };
-    let mut socket =
-        WebSocketStream::from_raw_socket(TokioIo::new(upgraded), Role::Server, None).await;
+    let mut socket = WebSocketStream::from_raw_socket(TokioIo::new(upgraded), Role::Server, None).await;
     while let Some(Ok(message)) = socket.next().await {
         if (message.is_text() || message.is_binary()) && socket.send(message).await.is_err() {
             return;
@@ -207,10 +163,7 @@ impl Body for Zeros {
     type Data = Bytes;
     type Error = Infallible;
 
-    fn poll_frame(
-        self: Pin<&mut Self>,
-        _: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<Bytes>, Infallible>>> {
+    fn poll_frame(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Infallible>>> {
         let this = self.get_mut();
         let length = this.left.min(ZEROS.len() as u64);
         this.left -= length;

@@ -33,10 +33,9 @@ impl Control {
                 let (revision, received) = journal.received();
                 Say::Received(revision, received)
             }
-            Ask::Changed {
-                revision,
-                milliseconds,
-            } => Say::Revision(journal.changed(revision, Duration::from_millis(milliseconds))),
+            Ask::Changed { revision, milliseconds } => {
+                Say::Revision(journal.changed(revision, Duration::from_millis(milliseconds)))
+            }
             Ask::Set { name, answer } => {
                 self.internet.zone().set(&name, answer);
                 Say::Done
@@ -66,13 +65,7 @@ impl Control {
         }
         all.sort_by_key(|packet| packet.nanoseconds);
         let blob = file::write(&all);
-        send(
-            channel,
-            &Say::Packets {
-                bytes: blob.len(),
-                lost: losses,
-            },
-        )?;
+        send(channel, &Say::Packets { bytes: blob.len(), lost: losses })?;
         channel.write_all(&blob)
     }
 }

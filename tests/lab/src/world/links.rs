@@ -25,26 +25,16 @@ pub(crate) enum LinkError {
     #[error("opening netlink: {0}")]
     Open(#[from] io::Error),
     #[error("{step}: {source}")]
-    Step {
-        step: String,
-        source: rtnetlink::Error,
-    },
+    Step { step: String, source: rtnetlink::Error },
 }
 
 fn step<T>(name: impl Into<String>, result: Result<T, rtnetlink::Error>) -> Result<T, LinkError> {
-    result.map_err(|source| LinkError::Step {
-        step: name.into(),
-        source,
-    })
+    result.map_err(|source| LinkError::Step { step: name.into(), source })
 }
 
 /// Runs with a netlink handle of the current thread's network namespace.
-fn with_netlink<F: Future<Output = Result<(), LinkError>>>(
-    run: impl FnOnce(Handle) -> F,
-) -> Result<(), LinkError> {
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .build()?;
+fn with_netlink<F: Future<Output = Result<(), LinkError>>>(run: impl FnOnce(Handle) -> F) -> Result<(), LinkError> {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     runtime.block_on(async {
         let (connection, handle, _) = rtnetlink::new_connection()?;
         tokio::spawn(connection);
@@ -62,35 +52,17 @@ pub(crate) fn join_host(internet: BorrowedFd<'_>) -> Result<(), LinkError> {
     let internet = internet.as_raw_fd();
     with_netlink(|netlink| async move {
         up(&netlink, "lo").await?;
-        let peer = LinkMessageBuilder::<LinkUnspec>::new()
-            .name(INTERNET_LINK)
-            .setns_by_fd(internet);
+        let peer = LinkMessageBuilder::<LinkUnspec>::new().name(INTERNET_LINK).setns_by_fd(internet);
         let peer = InfoData::Veth(InfoVeth::Peer(peer.address(INTERNET_MAC.to_vec()).build()));
-        let pair = LinkVeth::new(HOST_LINK, INTERNET_LINK)
-            .address(HOST_MAC.to_vec())
-            .set_info_data(peer);
-        step(
-            "the pair of links",
-            netlink.link().add(pair.build()).execute().await,
-        )?;
+        let pair = LinkVeth::new(HOST_LINK, INTERNET_LINK).address(HOST_MAC.to_vec()).set_info_data(peer);
+        step("the pair of links", netlink.link().add(pair.build()).execute().await)?;
         quiet(HOST_LINK)?;
         let link = address(&netlink, HOST_LINK, at::HOST, at::HOST_V6).await?;
         neighbour(&netlink, link, at::GATEWAY, at::GATEWAY_V6, INTERNET_MAC).await?;
-        let v4 = RouteMessageBuilder::<Ipv4Addr>::new()
-            .gateway(at::GATEWAY)
-            .build();
-        step(
-            "the IPv4 default route",
-            netlink.route().add(v4).execute().await,
-        )?;
-        let v6 = RouteMessageBuilder::<Ipv6Addr>::new()
-            .gateway(at::GATEWAY_V6)
-            .output_interface(link)
-            .build();
-        step(
-            "the IPv6 default route",
-            netlink.route().add(v6).execute().await,
-        )
+        let v4 = RouteMessageBuilder::<Ipv4Addr>::new().gateway(at::GATEWAY).build();
+        step("the IPv4 default route", netlink.route().add(v4).execute().await)?;
+        let v6 = RouteMessageBuilder::<Ipv6Addr>::new().gateway(at::GATEWAY_V6).output_interface(link).build();
+        step("the IPv6 default route", netlink.route().add(v6).execute().await)
     })
 }
 
@@ -124,22 +96,13 @@ fn everywhere_else() -> Vec<(IpAddr, u8)> {
     let (v4, v6) = (at::GATEWAY.to_bits(), at::GATEWAY_V6.to_bits());
     let flip_v4 = |bit: u8| {
         let keep = u32::MAX << (31 - u32::from(bit));
-        (
-            IpAddr::from(Ipv4Addr::from_bits((v4 ^ (1 << (31 - bit))) & keep)),
-            bit + 1,
-        )
+        (IpAddr::from(Ipv4Addr::from_bits((v4 ^ (1 << (31 - bit))) & keep)), bit + 1)
     };
     let flip_v6 = |bit: u8| {
         let keep = u128::MAX << (127 - u32::from(bit));
-        (
-            IpAddr::from(Ipv6Addr::from_bits((v6 ^ (1 << (127 - bit))) & keep)),
-            bit + 1,
-        )
+        (IpAddr::from(Ipv6Addr::from_bits((v6 ^ (1 << (127 - bit))) & keep)), bit + 1)
     };
-    let others = [
-        (Ipv6Addr::new(0xfc00, 0, 0, 0, 0, 0, 0, 0), 7),
-        (Ipv6Addr::new(0x64, 0xff9b, 0, 0, 0, 0, 0, 0), 96),
-    ];
+    let others = [(Ipv6Addr::new(0xfc00, 0, 0, 0, 0, 0, 0, 0), 7), (Ipv6Addr::new(0x64, 0xff9b, 0, 0, 0, 0, 0, 0), 96)];
     (0..at::LINK_PREFIX)
         .map(flip_v4)
         .chain((3..at::LINK_PREFIX_V6).map(flip_v6))
@@ -147,55 +110,25 @@ fn everywhere_else() -> Vec<(IpAddr, u8)> {
         .collect()
 }
 
-async fn own(
-    netlink: &Handle,
-    link: u32,
-    prefix: IpAddr,
-    length: u8,
-    kind: RouteType,
-) -> Result<(), LinkError> {
-    let scope = if kind == RouteType::Local {
-        RouteScope::Host
-    } else {
-        RouteScope::Universe
-    };
+async fn own(netlink: &Handle, link: u32, prefix: IpAddr, length: u8, kind: RouteType) -> Result<(), LinkError> {
+    let scope = if kind == RouteType::Local { RouteScope::Host } else { RouteScope::Universe };
     let route = match prefix {
         IpAddr::V4(prefix) => {
             let route = RouteMessageBuilder::<Ipv4Addr>::new().destination_prefix(prefix, length);
             let route = route.table_id(LOCAL_TABLE).kind(kind).scope(scope);
-            if link == 0 {
-                route.build()
-            } else {
-                route.output_interface(link).build()
-            }
+            if link == 0 { route.build() } else { route.output_interface(link).build() }
         }
         IpAddr::V6(prefix) => {
             let route = RouteMessageBuilder::<Ipv6Addr>::new().destination_prefix(prefix, length);
-            route
-                .table_id(LOCAL_TABLE)
-                .kind(kind)
-                .scope(scope)
-                .output_interface(link)
-                .build()
+            route.table_id(LOCAL_TABLE).kind(kind).scope(scope).output_interface(link).build()
         }
     };
-    step(
-        format!("the {kind:?} route to {prefix}/{length}"),
-        netlink.route().add(route).execute().await,
-    )
+    step(format!("the {kind:?} route to {prefix}/{length}"), netlink.route().add(route).execute().await)
 }
 
-async fn address(
-    netlink: &Handle,
-    name: &str,
-    v4: Ipv4Addr,
-    v6: Ipv6Addr,
-) -> Result<u32, LinkError> {
+async fn address(netlink: &Handle, name: &str, v4: Ipv4Addr, v6: Ipv6Addr) -> Result<u32, LinkError> {
     let link = index(name)?;
-    for (address, length) in [
-        (IpAddr::from(v4), at::LINK_PREFIX),
-        (v6.into(), at::LINK_PREFIX_V6),
-    ] {
+    for (address, length) in [(IpAddr::from(v4), at::LINK_PREFIX), (v6.into(), at::LINK_PREFIX_V6)] {
         let mut request = netlink.address().add(link, address, length);
         request.message_mut().header.flags = AddressHeaderFlags::Nodad;
         step(format!("the address {address}"), request.execute().await)?;
@@ -205,33 +138,17 @@ async fn address(
 }
 
 /// Permanent neighbours, so that a capture shows what programs send and not how links find each other.
-async fn neighbour(
-    netlink: &Handle,
-    link: u32,
-    v4: Ipv4Addr,
-    v6: Ipv6Addr,
-    mac: [u8; 6],
-) -> Result<(), LinkError> {
+async fn neighbour(netlink: &Handle, link: u32, v4: Ipv4Addr, v6: Ipv6Addr, mac: [u8; 6]) -> Result<(), LinkError> {
     for address in [IpAddr::from(v4), v6.into()] {
-        let request = netlink
-            .neighbours()
-            .add(link, address)
-            .link_layer_address(&mac)
-            .state(NeighbourState::Permanent);
+        let request = netlink.neighbours().add(link, address).link_layer_address(&mac).state(NeighbourState::Permanent);
         step(format!("the neighbour {address}"), request.execute().await)?;
     }
     Ok(())
 }
 
 async fn up(netlink: &Handle, name: &str) -> Result<(), LinkError> {
-    let message = LinkMessageBuilder::<LinkUnspec>::new()
-        .name(name)
-        .up()
-        .build();
-    step(
-        format!("raising {name}"),
-        netlink.link().set(message).execute().await,
-    )
+    let message = LinkMessageBuilder::<LinkUnspec>::new().name(name).up().build();
+    step(format!("raising {name}"), netlink.link().set(message).execute().await)
 }
 
 fn index(name: &str) -> Result<u32, LinkError> {
@@ -240,10 +157,7 @@ fn index(name: &str) -> Result<u32, LinkError> {
 
 /// Lets the internet say at once, each time, that something is unreachable; only a router says so.
 fn prompt() -> Result<(), LinkError> {
-    std::fs::write(
-        format!("/proc/sys/net/ipv4/conf/{INTERNET_LINK}/forwarding"),
-        "1",
-    )?;
+    std::fs::write(format!("/proc/sys/net/ipv4/conf/{INTERNET_LINK}/forwarding"), "1")?;
     std::fs::write("/proc/sys/net/ipv4/icmp_ratelimit", "0")?;
     Ok(std::fs::write("/proc/sys/net/ipv6/icmp/ratelimit", "0")?)
 }
@@ -261,55 +175,32 @@ mod tests {
     use super::*;
 
     fn owned(address: IpAddr) -> usize {
-        everywhere_else()
-            .iter()
-            .filter(|(prefix, length)| covers(*prefix, *length, address))
-            .count()
+        everywhere_else().iter().filter(|(prefix, length)| covers(*prefix, *length, address)).count()
     }
 
     fn covers(prefix: IpAddr, length: u8, address: IpAddr) -> bool {
         match (prefix, address) {
-            (IpAddr::V4(prefix), IpAddr::V4(address)) => {
-                (prefix.to_bits() ^ address.to_bits()) >> (32 - length) == 0
-            }
-            (IpAddr::V6(prefix), IpAddr::V6(address)) => {
-                (prefix.to_bits() ^ address.to_bits()) >> (128 - length) == 0
-            }
+            (IpAddr::V4(prefix), IpAddr::V4(address)) => (prefix.to_bits() ^ address.to_bits()) >> (32 - length) == 0,
+            (IpAddr::V6(prefix), IpAddr::V6(address)) => (prefix.to_bits() ^ address.to_bits()) >> (128 - length) == 0,
             _ => false,
         }
     }
 
     #[test]
     fn the_internet_owns_each_address_once() {
-        for address in [
-            IpAddr::from(at::DNS),
-            at::ATTACKER.into(),
-            at::ATTACKER_V6.into(),
-            at::WEB_V6.into(),
-        ] {
+        for address in [IpAddr::from(at::DNS), at::ATTACKER.into(), at::ATTACKER_V6.into(), at::WEB_V6.into()] {
             assert_eq!(owned(address), 1, "{address}");
         }
-        for text in [
-            "10.0.0.1",
-            "169.254.169.254",
-            "192.168.1.1",
-            "255.0.0.1",
-            "fd00::1",
-            "2001:db8::1",
-            "64:ff9b::a00:1",
-        ] {
+        for text in
+            ["10.0.0.1", "169.254.169.254", "192.168.1.1", "255.0.0.1", "fd00::1", "2001:db8::1", "64:ff9b::a00:1"]
+        {
             assert_eq!(owned(text.parse().unwrap()), 1, "{text}");
         }
     }
 
     #[test]
     fn the_internet_does_not_own_the_pair() {
-        for address in [
-            IpAddr::from(at::HOST),
-            at::GATEWAY.into(),
-            at::HOST_V6.into(),
-            at::GATEWAY_V6.into(),
-        ] {
+        for address in [IpAddr::from(at::HOST), at::GATEWAY.into(), at::HOST_V6.into(), at::GATEWAY_V6.into()] {
             assert_eq!(owned(address), 0, "{address}");
         }
     }

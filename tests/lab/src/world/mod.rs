@@ -29,10 +29,7 @@ pub(crate) use mounts::DIRECTORY;
 pub(crate) fn run(channel: UnixStream) -> io::Result<()> {
     let mut reader = BufReader::new(channel.try_clone()?);
     let Some(Ask::Build(plan)) = receive(&mut reader)? else {
-        return Err(io::Error::new(
-            io::ErrorKind::InvalidInput,
-            "the first message is not a plan",
-        ));
+        return Err(io::Error::new(io::ErrorKind::InvalidInput, "the first message is not a plan"));
     };
     let (control, ca_pem) = match build(plan) {
         Ok(built) => built,
@@ -65,10 +62,8 @@ fn build(plan: Plan) -> Result<(Control, String), String> {
         Ok(News::Namespace(namespace)) => namespace,
         news => return Err(failure(news)),
     };
-    links::join_host(namespace.as_fd())
-        .map_err(|error| format!("building the host's links: {error}"))?;
-    go.send(())
-        .map_err(|_| "the internet's thread ended".to_owned())?;
+    links::join_host(namespace.as_fd()).map_err(|error| format!("building the host's links: {error}"))?;
+    go.send(()).map_err(|_| "the internet's thread ended".to_owned())?;
     match told.recv() {
         Ok(News::Serving(internet, internet_capture)) => {
             let captures = host_capture.into_iter().chain(internet_capture).collect();
@@ -111,22 +106,16 @@ fn internet(
     let namespace = namespaces::make_internet().map_err(|error| error.to_string())?;
     let capture = capturing.then(|| capture("internet")).transpose()?;
     tell.send(News::Namespace(namespace)).map_err(gone)?;
-    wait.recv()
-        .map_err(|_| "the main thread ended".to_owned())?;
+    wait.recv().map_err(|_| "the main thread ended".to_owned())?;
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(2)
         .enable_all()
         .build()
         .map_err(|error| format!("starting the internet's runtime: {error}"))?;
     runtime.block_on(async {
-        links::dress_internet()
-            .await
-            .map_err(|error| format!("building the internet's links: {error}"))?;
-        let internet = Internet::start(plan, authority)
-            .await
-            .map_err(|error| format!("starting services: {error}"))?;
-        tell.send(News::Serving(internet, capture))
-            .map_err(|_| "the main thread ended".to_owned())?;
+        links::dress_internet().await.map_err(|error| format!("building the internet's links: {error}"))?;
+        let internet = Internet::start(plan, authority).await.map_err(|error| format!("starting services: {error}"))?;
+        tell.send(News::Serving(internet, capture)).map_err(|_| "the main thread ended".to_owned())?;
         std::future::pending::<()>().await;
         Ok(())
     })

@@ -12,15 +12,9 @@ pub(crate) enum NamespaceError {
     #[error("making a user namespace: {0}")]
     User(nix::Error),
     #[error("mapping ids in the user namespace, {file}: {source}")]
-    Map {
-        file: &'static str,
-        source: std::io::Error,
-    },
+    Map { file: &'static str, source: std::io::Error },
     #[error("making {what}: {errno}")]
-    Unshare {
-        what: &'static str,
-        errno: nix::Error,
-    },
+    Unshare { what: &'static str, errno: nix::Error },
     #[error("opening the namespace: {0}")]
     Open(std::io::Error),
 }
@@ -29,22 +23,14 @@ pub(crate) enum NamespaceError {
 pub(crate) fn make_host() -> Result<(), NamespaceError> {
     become_able()?;
     let flags = CloneFlags::CLONE_NEWNS | CloneFlags::CLONE_NEWNET;
-    unshare(flags).map_err(|errno| NamespaceError::Unshare {
-        what: "the host's namespaces",
-        errno,
-    })
+    unshare(flags).map_err(|errno| NamespaceError::Unshare { what: "the host's namespaces", errno })
 }
 
 /// Moves the current thread to a network namespace of its own, and gives a descriptor of it.
 pub(crate) fn make_internet() -> Result<OwnedFd, NamespaceError> {
     let flags = CloneFlags::CLONE_NEWNET;
-    unshare(flags).map_err(|errno| NamespaceError::Unshare {
-        what: "the internet's namespace",
-        errno,
-    })?;
-    Ok(File::open("/proc/thread-self/ns/net")
-        .map_err(NamespaceError::Open)?
-        .into())
+    unshare(flags).map_err(|errno| NamespaceError::Unshare { what: "the internet's namespace", errno })?;
+    Ok(File::open("/proc/thread-self/ns/net").map_err(NamespaceError::Open)?.into())
 }
 
 /// Makes a user namespace unless the process may already make others.
@@ -52,12 +38,7 @@ pub(crate) fn make_internet() -> Result<OwnedFd, NamespaceError> {
 /// The map is the identity, so that what enters later and executes a program is the same ordinary user without
 /// capabilities, as on a real host, and can make user namespaces of its own.
 fn become_able() -> Result<(), NamespaceError> {
-    let able = caps::has_cap(
-        None,
-        caps::CapSet::Effective,
-        caps::Capability::CAP_SYS_ADMIN,
-    )
-    .unwrap_or(false);
+    let able = caps::has_cap(None, caps::CapSet::Effective, caps::Capability::CAP_SYS_ADMIN).unwrap_or(false);
     if able {
         return Ok(());
     }
@@ -67,9 +48,8 @@ fn become_able() -> Result<(), NamespaceError> {
 }
 
 fn map_identity(uid: Uid, gid: Gid) -> Result<(), NamespaceError> {
-    let write = |file: &'static str, text: String| {
-        fs::write(file, text).map_err(|source| NamespaceError::Map { file, source })
-    };
+    let write =
+        |file: &'static str, text: String| fs::write(file, text).map_err(|source| NamespaceError::Map { file, source });
     write("/proc/self/setgroups", "deny".into())?;
     write("/proc/self/uid_map", format!("{uid} {uid} 1"))?;
     write("/proc/self/gid_map", format!("{gid} {gid} 1"))

@@ -88,11 +88,5 @@ fn closed_parent(directory: &Path) -> io::Result<Option<PathBuf>> {
 
 fn bind(source: &Path, target: &Path) -> io::Result<()> {
     let flags = MsFlags::MS_BIND | MsFlags::MS_REC;
-    Ok(mount(
-        Some(source),
-        target,
-        None::<&str>,
-        flags,
-        None::<&str>,
-    )?)
+    Ok(mount(Some(source), target, None::<&str>, flags, None::<&str>)?)
 }

@@ -21,22 +21,10 @@ impl Person {
             Err(_) => User::from_name(text)?,
         };
         if let Some(user) = known {
-            return Ok(Self {
-                uid: user.uid,
-                gid: user.gid,
-                name: Some(user.name),
-                home: Some(user.dir),
-            });
+            return Ok(Self { uid: user.uid, gid: user.gid, name: Some(user.name), home: Some(user.dir) });
         }
-        let id: u32 = text
-            .parse()
-            .map_err(|_| io::Error::new(io::ErrorKind::NotFound, format!("no user {text}")))?;
-        Ok(Self {
-            uid: Uid::from_raw(id),
-            gid: Gid::from_raw(id),
-            name: None,
-            home: None,
-        })
+        let id: u32 = text.parse().map_err(|_| io::Error::new(io::ErrorKind::NotFound, format!("no user {text}")))?;
+        Ok(Self { uid: Uid::from_raw(id), gid: Gid::from_raw(id), name: None, home: None })
     }
 
     /// Gives up root: groups, group, user, and with them all capabilities.
@@ -55,9 +43,6 @@ impl Person {
         let home = self.home.as_ref().map(|home| home.display().to_string());
         let name = self.name.clone();
         let pairs = [("HOME", home), ("USER", name.clone()), ("LOGNAME", name)];
-        pairs
-            .into_iter()
-            .filter_map(|(key, value)| Some((key, value?)))
-            .collect()
+        pairs.into_iter().filter_map(|(key, value)| Some((key, value?))).collect()
     }
 }

@@ -7,12 +7,8 @@ use bottle_lab::{Lab, Options, Packet};
 #[test]
 fn a_syn_is_seen_on_both_ends_of_the_link() {
     let lab = start();
-    let script =
-        "import socket,sys; s=socket.socket(); s.settimeout(5); s.connect_ex((sys.argv[1],4445))";
-    output(
-        lab.command("python3")
-            .args(["-c", script, &ATTACKER.to_string()]),
-    );
+    let script = "import socket,sys; s=socket.socket(); s.settimeout(5); s.connect_ex((sys.argv[1],4445))";
+    output(lab.command("python3").args(["-c", script, &ATTACKER.to_string()]));
     for (link, outgoing) in [("host/eth0", true), ("internet/wan0", false)] {
         let packets = lab.packets(link).unwrap();
         let syns: Vec<&Packet> = packets.iter().filter(|packet| packet.is_syn()).collect();
@@ -27,23 +23,12 @@ fn a_syn_is_seen_on_both_ends_of_the_link() {
 #[test]
 fn a_name_in_a_client_hello_is_in_the_capture() {
     let lab = start();
-    output(
-        lab.command("curl")
-            .args(["-sS", "https://web.lab.example/"]),
-    );
+    output(lab.command("curl").args(["-sS", "https://web.lab.example/"]));
     let packets = lab.packets("host/eth0").unwrap();
     let shown = packets.iter().filter(|packet| {
-        packet.destination() == Some((WEB, 443).into())
-            || packet.destination().is_some_and(|to| to.port() == 443)
+        packet.destination() == Some((WEB, 443).into()) || packet.destination().is_some_and(|to| to.port() == 443)
     });
-    let shown = shown
-        .filter(|packet| {
-            packet
-                .payload()
-                .windows(15)
-                .any(|part| part == b"web.lab.example")
-        })
-        .count();
+    let shown = shown.filter(|packet| packet.payload().windows(15).any(|part| part == b"web.lab.example")).count();
     assert_eq!(shown, 1);
 }
 
@@ -51,10 +36,7 @@ fn a_name_in_a_client_hello_is_in_the_capture() {
 fn an_idle_lab_sends_nothing() {
     let lab = start();
     let packets = lab.all_packets().unwrap();
-    let sent: Vec<&Packet> = packets
-        .iter()
-        .filter(|packet| !packet.is_housekeeping())
-        .collect();
+    let sent: Vec<&Packet> = packets.iter().filter(|packet| !packet.is_housekeeping()).collect();
     assert!(sent.is_empty(), "{sent:?}");
 }
 
@@ -79,13 +61,7 @@ fn a_capture_is_a_file_that_tools_read() {
     output(lab.command("curl").args(["-sS", "http://web.lab.example/"]));
     let file = lab.pcapng().unwrap();
     assert_eq!(file[..4], [0x0a, 0x0d, 0x0d, 0x0a]);
-    assert_eq!(
-        lab.all_packets()
-            .unwrap()
-            .first()
-            .map(|packet| packet.link.split('/').count()),
-        Some(2)
-    );
+    assert_eq!(lab.all_packets().unwrap().first().map(|packet| packet.link.split('/').count()), Some(2));
 }
 
 #[test]

@@ -13,17 +13,11 @@ pub(crate) fn start() -> Lab {
 pub(crate) fn output(command: &mut Command) -> String {
     let output = command.output().unwrap();
     let errors = String::from_utf8_lossy(&output.stderr);
-    assert!(
-        output.status.success(),
-        "{command:?}: {} {errors}",
-        output.status
-    );
+    assert!(output.status.success(), "{command:?}: {} {errors}", output.status);
     String::from_utf8_lossy(&output.stdout).into_owned()
 }
 
 /// Whether the tests run as root.
 pub(crate) fn is_root() -> bool {
-    std::fs::read_to_string("/proc/self/status")
-        .unwrap()
-        .contains("\nUid:\t0\t0")
+    std::fs::read_to_string("/proc/self/status").unwrap().contains("\nUid:\t0\t0")
 }

@@ -9,53 +9,30 @@ use bottle_lab::{Answer, Lab, Options};
 #[test]
 fn the_host_s_own_resolver_asks_the_lab() {
     let lab = start();
-    let found = output(
-        lab.command("getent")
-            .args(["ahostsv4", "api.allowed.example"]),
-    );
+    let found = output(lab.command("getent").args(["ahostsv4", "api.allowed.example"]));
     assert!(found.starts_with(&WEB.to_string()), "{found}");
     let queries = lab.dns_queries().unwrap();
-    assert!(
-        queries
-            .iter()
-            .all(|query| query.to.ip() == DNS && query.name == "api.allowed.example"),
-        "{queries:?}"
-    );
+    assert!(queries.iter().all(|query| query.to.ip() == DNS && query.name == "api.allowed.example"), "{queries:?}");
     assert!(queries.iter().any(|query| query.kind == "A"), "{queries:?}");
 }
 
 #[test]
 fn a_missing_name_is_not_found_and_still_written_down() {
     let lab = start();
-    let found = lab
-        .command("getent")
-        .args(["ahosts", "no.such.test"])
-        .output()
-        .unwrap();
+    let found = lab.command("getent").args(["ahosts", "no.such.test"]).output().unwrap();
     assert!(!found.status.success());
-    assert!(
-        lab.dns_queries()
-            .unwrap()
-            .iter()
-            .any(|query| query.name == "no.such.test")
-    );
+    assert!(lab.dns_queries().unwrap().iter().any(|query| query.name == "no.such.test"));
 }
 
 #[test]
 fn a_name_can_be_added_and_changed() {
     bottle_lab::require();
     let first = Ipv4Addr::new(11, 2, 0, 1);
-    let lab =
-        Lab::start(Options::default().name("added.test", Answer::Addresses(vec![first.into()], 0)))
-            .unwrap();
+    let lab = Lab::start(Options::default().name("added.test", Answer::Addresses(vec![first.into()], 0))).unwrap();
     let look = || output(lab.command("getent").args(["ahostsv4", "added.test"]));
     assert!(look().starts_with("11.2.0.1 "));
     assert_eq!(lab.name("added.test"), [first]);
-    lab.set_name(
-        "added.test",
-        Answer::Addresses(vec![Ipv4Addr::new(11, 2, 0, 2).into()], 0),
-    )
-    .unwrap();
+    lab.set_name("added.test", Answer::Addresses(vec![Ipv4Addr::new(11, 2, 0, 2).into()], 0)).unwrap();
     assert!(look().starts_with("11.2.0.2 "));
 }
 
@@ -69,16 +46,8 @@ assert peer[0]==sys.argv[1], peer
 t=socket.create_connection((sys.argv[1],53),5); t.sendall(len(query).to_bytes(2,'big')+query); t.recv(2); assert t.recv(512)==answer
 v=socket.socket(socket.AF_INET6,socket.SOCK_DGRAM); v.settimeout(5); v.sendto(query,('2600:db:8::8',53)); assert v.recv(512)==answer
 print(socket.inet_ntoa(answer[-4:]))";
-    let answer = output(
-        lab.command("python3")
-            .args(["-c", script, &FOREIGN_DNS.to_string()]),
-    );
+    let answer = output(lab.command("python3").args(["-c", script, &FOREIGN_DNS.to_string()]));
     assert_eq!(answer.trim(), WEB.to_string());
-    let ways: Vec<bool> = lab
-        .dns_queries()
-        .unwrap()
-        .iter()
-        .map(|query| query.tcp)
-        .collect();
+    let ways: Vec<bool> = lab.dns_queries().unwrap().iter().map(|query| query.tcp).collect();
     assert_eq!(ways, [false, true, false]);
 }

@@ -30,30 +30,19 @@ while True:
     kind,body=message(); got.append((kind,body))
     if kind==b'Z': break
 print([body[6:] for kind,body in got if kind==b'D'][0].decode())";
-    assert_eq!(
-        output(lab.command("python3").args(["-c", script])).trim(),
-        "lab"
-    );
+    assert_eq!(output(lab.command("python3").args(["-c", script])).trim(), "lab");
 }
 
 #[test]
 fn a_datagram_to_a_quic_port_is_written_down_and_not_answered() {
     let lab = start();
-    let script = "import socket,sys; s=socket.socket(socket.AF_INET,socket.SOCK_DGRAM); s.sendto(b'initial',(sys.argv[1],443))";
-    output(
-        lab.command("python3")
-            .args(["-c", script, &ATTACKER.to_string()]),
-    );
+    let script =
+        "import socket,sys; s=socket.socket(socket.AF_INET,socket.SOCK_DGRAM); s.sendto(b'initial',(sys.argv[1],443))";
+    output(lab.command("python3").args(["-c", script, &ATTACKER.to_string()]));
     let got = lab.wait_for(LIMIT, |got| got.service == "udp").unwrap();
-    assert_eq!(
-        (got.to, got.head.as_slice()),
-        ((ATTACKER, 443).into(), b"initial".as_slice())
-    );
+    assert_eq!((got.to, got.head.as_slice()), ((ATTACKER, 443).into(), b"initial".as_slice()));
     let packets = lab.packets("host/eth0").unwrap();
-    let answers: Vec<_> = packets
-        .iter()
-        .filter(|packet| !packet.outgoing && !packet.is_housekeeping())
-        .collect();
+    let answers: Vec<_> = packets.iter().filter(|packet| !packet.outgoing && !packet.is_housekeeping()).collect();
     assert!(answers.is_empty(), "{answers:?}");
 }
 
@@ -61,26 +50,14 @@ fn a_datagram_to_a_quic_port_is_written_down_and_not_answered() {
 fn a_datagram_to_the_echo_port_comes_back() {
     let lab = start();
     let script = "import socket,sys; s=socket.socket(socket.AF_INET,socket.SOCK_DGRAM); s.settimeout(5); s.sendto(b'back',(sys.argv[1],7)); print(s.recv(9).decode())";
-    assert_eq!(
-        output(
-            lab.command("python3")
-                .args(["-c", script, &ATTACKER.to_string()])
-        )
-        .trim(),
-        "back"
-    );
+    assert_eq!(output(lab.command("python3").args(["-c", script, &ATTACKER.to_string()])).trim(), "back");
 }
 
 #[test]
 fn the_collector_keeps_what_it_gets_and_sees_the_end() {
     let lab = start();
     let script = "import socket,sys; s=socket.create_connection((sys.argv[1],4444),5); s.sendall(b'loot'); s.close()";
-    output(
-        lab.command("python3")
-            .args(["-c", script, &ATTACKER.to_string()]),
-    );
-    let got = lab
-        .wait_for(LIMIT, |got| got.service == "collector" && got.closed)
-        .unwrap();
+    output(lab.command("python3").args(["-c", script, &ATTACKER.to_string()]));
+    let got = lab.wait_for(LIMIT, |got| got.service == "collector" && got.closed).unwrap();
     assert_eq!((got.bytes, got.head.as_slice()), (4, b"loot".as_slice()));
 }

