@@ -53,11 +53,7 @@ fn verify_100_000_entries(bencher: Bencher, batch: u64) {
     while recorder.chain.seq() < ENTRIES {
         for _ in 0..batch {
             attempt += 1;
-            recorder.add(decision(
-                attempt,
-                &format!("h{}.example.com", attempt % 100),
-                Choice::Allow,
-            ));
+            recorder.add(decision(attempt, &format!("h{}.example.com", attempt % 100), Choice::Allow));
             recorder.add(outcome(attempt, Ended::Closed));
         }
         recorder.seal();
@@ -65,7 +61,5 @@ fn verify_100_000_entries(bencher: Bencher, batch: u64) {
     recorder.end();
     recorder.seal();
     let keys = keys();
-    bencher
-        .counter(ItemsCount::new(ENTRIES))
-        .bench(|| verify_log(&recorder.bytes[..], &keys, None).unwrap());
+    bencher.counter(ItemsCount::new(ENTRIES)).bench(|| verify_log(&recorder.bytes[..], &keys, None).unwrap());
 }

@@ -70,10 +70,7 @@ pub fn sign(key: &SigningKey, payload_type: &str, payload: &[u8]) -> Envelope {
     Envelope {
         payload_type: payload_type.to_owned(),
         payload: Base64::encode_string(payload),
-        signatures: vec![Signed {
-            keyid: key.public().id(),
-            sig: Base64::encode_string(&signature),
-        }],
+        signatures: vec![Signed { keyid: key.public().id(), sig: Base64::encode_string(&signature) }],
     }
 }
 
@@ -96,17 +93,13 @@ impl Envelope {
         if self.payload_type != payload_type {
             return Err(EnvelopeError::PayloadType);
         }
-        let payload =
-            Base64::decode_vec(&self.payload).map_err(|_| EnvelopeError::Base64("payload"))?;
+        let payload = Base64::decode_vec(&self.payload).map_err(|_| EnvelopeError::Base64("payload"))?;
         let message = authenticated(payload_type, &payload);
         if self.signatures.is_empty() {
             return Err(EnvelopeError::Unsigned);
         }
         for (index, signed) in self.signatures.iter().enumerate() {
-            if self.signatures[..index]
-                .iter()
-                .any(|earlier| earlier.keyid == signed.keyid)
-            {
+            if self.signatures[..index].iter().any(|earlier| earlier.keyid == signed.keyid) {
                 return Err(EnvelopeError::SignedTwice(signed.keyid));
             }
             signed.verify(&message, keys)?;
@@ -123,22 +116,13 @@ impl Signed {
             Ok(bytes) if bytes.len() == 64 => {}
             _ => return Err(EnvelopeError::Base64("signature")),
         }
-        if key.verifies(message, &signature) {
-            Ok(())
-        } else {
-            Err(EnvelopeError::BadSignature(self.keyid))
-        }
+        if key.verifies(message, &signature) { Ok(()) } else { Err(EnvelopeError::BadSignature(self.keyid)) }
     }
 }
 
 /// The pre-authentication encoding: what DSSE signs, so that no payload passes as one of another type.
 pub fn authenticated(payload_type: &str, payload: &[u8]) -> Vec<u8> {
-    let mut bytes = format!(
-        "DSSEv1 {} {payload_type} {} ",
-        payload_type.len(),
-        payload.len()
-    )
-    .into_bytes();
+    let mut bytes = format!("DSSEv1 {} {payload_type} {} ", payload_type.len(), payload.len()).into_bytes();
     bytes.extend(payload);
     bytes
 }

@@ -5,9 +5,7 @@ const DIGITS: &[u8; 16] = b"0123456789abcdef";
 /// The one spelling of these bytes.
 pub(crate) fn encode(bytes: &[u8]) -> String {
     let digits = bytes.iter().flat_map(|byte| [byte >> 4, byte & 15]);
-    digits
-        .map(|digit| char::from(DIGITS[usize::from(digit)]))
-        .collect()
+    digits.map(|digit| char::from(DIGITS[usize::from(digit)])).collect()
 }
 
 /// The bytes that this spells; `None` for another length, upper case or anything that is no digit.

@@ -4,9 +4,7 @@ use std::fmt;
 
 use ed25519_dalek::Signer;
 use ed25519_dalek::pkcs8::spki::der::pem::LineEnding;
-use ed25519_dalek::pkcs8::{
-    DecodePrivateKey, DecodePublicKey, EncodePrivateKey, EncodePublicKey, KeypairBytes,
-};
+use ed25519_dalek::pkcs8::{DecodePrivateKey, DecodePublicKey, EncodePrivateKey, EncodePublicKey, KeypairBytes};
 
 use crate::digest::{Digest, sha256};
 
@@ -56,21 +54,15 @@ impl SigningKey {
 
     /// Reads PKCS#8 PEM.
     pub fn from_pem(pem: &str) -> Result<SigningKey, KeyError> {
-        let secret =
-            ed25519_dalek::SigningKey::from_pkcs8_pem(pem).map_err(|_| KeyError::NotPrivate)?;
+        let secret = ed25519_dalek::SigningKey::from_pkcs8_pem(pem).map_err(|_| KeyError::NotPrivate)?;
         Ok(SigningKey::from_seed(secret.to_bytes()))
     }
 
     /// PKCS#8 PEM. Whoever reads it can sign: write it with mode 0600.
     pub fn to_pem(&self) -> String {
         // Version 1, without the public key: OpenSSL 3.0 does not read version 2.
-        let pair = KeypairBytes {
-            secret_key: self.secret.to_bytes(),
-            public_key: None,
-        };
-        let pem = pair
-            .to_pkcs8_pem(LineEnding::LF)
-            .expect("a 32-byte key has a PKCS#8 form");
+        let pair = KeypairBytes { secret_key: self.secret.to_bytes(), public_key: None };
+        let pem = pair.to_pkcs8_pem(LineEnding::LF).expect("a 32-byte key has a PKCS#8 form");
         pem.to_string()
     }
 
@@ -100,31 +92,19 @@ pub struct PublicKey {
 
 impl PublicKey {
     fn of(point: ed25519_dalek::VerifyingKey) -> PublicKey {
-        let der = point
-            .to_public_key_der()
-            .expect("an Ed25519 key has an SPKI form");
-        PublicKey {
-            point,
-            id: sha256(der.as_bytes()),
-        }
+        let der = point.to_public_key_der().expect("an Ed25519 key has an SPKI form");
+        PublicKey { point, id: sha256(der.as_bytes()) }
     }
 
     /// Reads SPKI PEM. A key for which anyone can sign is refused.
     pub fn from_pem(pem: &str) -> Result<PublicKey, KeyError> {
-        let point = ed25519_dalek::VerifyingKey::from_public_key_pem(pem)
-            .map_err(|_| KeyError::NotPublic)?;
-        if point.is_weak() {
-            Err(KeyError::Weak)
-        } else {
-            Ok(PublicKey::of(point))
-        }
+        let point = ed25519_dalek::VerifyingKey::from_public_key_pem(pem).map_err(|_| KeyError::NotPublic)?;
+        if point.is_weak() { Err(KeyError::Weak) } else { Ok(PublicKey::of(point)) }
     }
 
     /// SPKI PEM.
     pub fn to_pem(&self) -> String {
-        self.point
-            .to_public_key_pem(LineEnding::LF)
-            .expect("an Ed25519 key has an SPKI form")
+        self.point.to_public_key_pem(LineEnding::LF).expect("an Ed25519 key has an SPKI form")
     }
 
     /// The key's id.
@@ -159,18 +139,12 @@ mod tests {
         let key = SigningKey::generate().unwrap();
         let read = SigningKey::from_pem(&key.to_pem()).unwrap();
         assert_eq!(read.public(), key.public());
-        assert_eq!(
-            &PublicKey::from_pem(&key.public().to_pem()).unwrap(),
-            key.public()
-        );
+        assert_eq!(&PublicKey::from_pem(&key.public().to_pem()).unwrap(), key.public());
     }
 
     #[test]
     fn a_signature_is_good_for_its_own_message_and_key_only() {
-        let (key, other) = (
-            SigningKey::from_seed([1; 32]),
-            SigningKey::from_seed([2; 32]),
-        );
+        let (key, other) = (SigningKey::from_seed([1; 32]), SigningKey::from_seed([2; 32]));
         let signature = key.sign(b"message");
         assert!(key.public().verifies(b"message", &signature));
         assert!(!key.public().verifies(b"messagf", &signature));
@@ -180,10 +154,7 @@ mod tests {
     #[test]
     fn debug_shows_no_secret() {
         let key = SigningKey::from_seed([7; 32]);
-        assert_eq!(
-            format!("{key:?}"),
-            format!("SigningKey({})", key.public().id())
-        );
+        assert_eq!(format!("{key:?}"), format!("SigningKey({})", key.public().id()));
     }
 
     #[test]
@@ -197,10 +168,7 @@ mod tests {
 
     #[test]
     fn other_text_is_no_key() {
-        assert!(matches!(
-            SigningKey::from_pem("hello"),
-            Err(KeyError::NotPrivate)
-        ));
+        assert!(matches!(SigningKey::from_pem("hello"), Err(KeyError::NotPrivate)));
         assert!(matches!(PublicKey::from_pem(""), Err(KeyError::NotPublic)));
     }
 }

@@ -68,17 +68,9 @@ impl Statement {
         let subject = SUBJECTS
             .iter()
             .zip(digests)
-            .map(|(name, sha256)| Subject {
-                name: (*name).to_owned(),
-                digest: DigestSet { sha256 },
-            })
+            .map(|(name, sha256)| Subject { name: (*name).to_owned(), digest: DigestSet { sha256 } })
             .collect();
-        Statement {
-            kind: STATEMENT.into(),
-            subject,
-            predicate_type: PREDICATE.into(),
-            predicate,
-        }
+        Statement { kind: STATEMENT.into(), subject, predicate_type: PREDICATE.into(), predicate }
     }
 
     /// The subjects, if they are just those that a run has, in their order.
@@ -88,11 +80,7 @@ impl Statement {
         };
         let named = [binary, image, policy].map(|subject| subject.name.as_str()) == SUBJECTS;
         let digest = |subject: &Subject| subject.digest.sha256;
-        named.then(|| Subjects {
-            binary: digest(binary),
-            image: digest(image),
-            policy: digest(policy),
-        })
+        named.then(|| Subjects { binary: digest(binary), image: digest(image), policy: digest(policy) })
     }
 
     /// Signs the canonical form of this statement.

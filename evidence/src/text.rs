@@ -30,11 +30,7 @@ impl Text {
     /// These texts; if there are too many, the first ones and `…[+N more]`.
     pub fn list<'a>(texts: impl IntoIterator<Item = &'a str>) -> Vec<Text> {
         let mut rest = texts.into_iter();
-        let mut list: Vec<Text> = rest
-            .by_ref()
-            .take(Text::MAX_LIST - 1)
-            .map(Text::new)
-            .collect();
+        let mut list: Vec<Text> = rest.by_ref().take(Text::MAX_LIST - 1).map(Text::new).collect();
         match (rest.next(), rest.count()) {
             (None, _) => {}
             (Some(last), 0) => list.push(Text::new(last)),
@@ -61,11 +57,7 @@ impl From<&str> for Text {
 
 impl From<String> for Text {
     fn from(text: String) -> Text {
-        if text.len() <= Text::MAX {
-            Text(text)
-        } else {
-            Text::new(&text)
-        }
+        if text.len() <= Text::MAX { Text(text) } else { Text::new(&text) }
     }
 }
 
@@ -88,11 +80,7 @@ impl FromStr for Text {
     type Err = TooLong;
 
     fn from_str(text: &str) -> Result<Text, TooLong> {
-        if text.len() <= Text::MAX {
-            Ok(Text(text.to_owned()))
-        } else {
-            Err(TooLong)
-        }
+        if text.len() <= Text::MAX { Ok(Text(text.to_owned())) } else { Err(TooLong) }
     }
 }
 
@@ -141,10 +129,7 @@ mod tests {
     fn a_text_of_the_greatest_length_is_left_alone() {
         let text = "x".repeat(Text::MAX);
         assert_eq!(Text::new(&text).as_str(), text);
-        assert_eq!(
-            Text::new(Text::new(&"y".repeat(999)).as_str()),
-            Text::new(&"y".repeat(999))
-        );
+        assert_eq!(Text::new(Text::new(&"y".repeat(999)).as_str()), Text::new(&"y".repeat(999)));
     }
 
     #[test]

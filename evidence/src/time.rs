@@ -57,14 +57,8 @@ impl FromStr for Time {
 
     fn from_str(text: &str) -> Result<Time, NotATime> {
         let stamp: Timestamp = text.parse().map_err(|_| NotATime)?;
-        let time = u64::try_from(stamp.as_microsecond())
-            .map(Time::from_micros)
-            .map_err(|_| NotATime)?;
-        if time.to_string() == text {
-            Ok(time)
-        } else {
-            Err(NotATime)
-        }
+        let time = u64::try_from(stamp.as_microsecond()).map(Time::from_micros).map_err(|_| NotATime)?;
+        if time.to_string() == text { Ok(time) } else { Err(NotATime) }
     }
 }
 

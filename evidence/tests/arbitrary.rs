@@ -17,12 +17,11 @@ use recorded::{ISSUED, attestation, keys, lines, log};
 /// Arbitrary bytes, and recorded ones with a piece replaced by arbitrary bytes.
 fn bytes(recorded: Vec<u8>) -> impl Strategy<Value = Vec<u8>> {
     let length = recorded.len();
-    let spliced =
-        (0..length, 0..40_usize, vec(any::<u8>(), 0..40)).prop_map(move |(at, cut, new)| {
-            let mut bytes = recorded.clone();
-            bytes.splice(at..(at + cut).min(length), new);
-            bytes
-        });
+    let spliced = (0..length, 0..40_usize, vec(any::<u8>(), 0..40)).prop_map(move |(at, cut, new)| {
+        let mut bytes = recorded.clone();
+        bytes.splice(at..(at + cut).min(length), new);
+        bytes
+    });
     prop_oneof![vec(any::<u8>(), 0..400), spliced]
 }
 
@@ -35,9 +34,7 @@ fn json() -> impl Strategy<Value = serde_json::Value> {
         Just(serde_json::Value::Null),
         any::<bool>().prop_map(Into::into),
         (-(1_i64 << 53) + 1..1 << 53).prop_map(Into::into),
-        any::<f64>()
-            .prop_filter("JSON has no infinities", |f| f.is_finite())
-            .prop_map(Into::into),
+        any::<f64>().prop_filter("JSON has no infinities", |f| f.is_finite()).prop_map(Into::into),
         any::<String>().prop_map(Into::into),
     ];
     leaf.prop_recursive(4, 40, 6, |inner| {

@@ -32,10 +32,7 @@ fn literals_numbers_and_strings_are_written_as_in_the_rfc() {
 #[test]
 fn members_are_sorted_by_utf16_code_units() {
     let input = r#"{"\u20ac":1,"\r":2,"\ufb33":3,"1":4,"\ud83d\ude00":5,"\u0080":6,"\u00f6":7}"#;
-    assert_eq!(
-        canonical(input),
-        "{\"\\r\":2,\"1\":4,\"\u{80}\":6,\"ö\":7,\"€\":1,\"😀\":5,\"\u{fb33}\":3}"
-    );
+    assert_eq!(canonical(input), "{\"\\r\":2,\"1\":4,\"\u{80}\":6,\"ö\":7,\"€\":1,\"😀\":5,\"\u{fb33}\":3}");
 }
 
 /// RFC 8785, appendix B: doubles by their bits.
@@ -64,18 +61,12 @@ fn doubles_are_written_as_in_the_rfc() {
 #[test]
 fn an_integer_that_readers_would_round_has_no_form() {
     assert_eq!(form(&json!(MAX_INTEGER)), "9007199254740991");
-    assert_eq!(
-        form(&json!(-9_007_199_254_740_991_i64)),
-        "-9007199254740991"
-    );
+    assert_eq!(form(&json!(-9_007_199_254_740_991_i64)), "-9007199254740991");
     for value in [json!(MAX_INTEGER + 2), json!(u64::MAX), json!(i64::MIN)] {
         assert!(matches!(to_bytes(&value), Err(NoCanonicalForm::Inexact(_))));
     }
     assert_eq!(form(&json!(MAX_INTEGER + 1)), "9007199254740992");
-    assert!(matches!(
-        read::<Value>(b"9007199254740993"),
-        Err(ReadError::Form(_))
-    ));
+    assert!(matches!(read::<Value>(b"9007199254740993"), Err(ReadError::Form(_))));
 }
 
 #[test]
@@ -91,11 +82,7 @@ fn only_the_canonical_form_is_read() {
         (r#"{"a":"\/"}"#, 6),
         (r#"{"a":-0}"#, 5),
     ] {
-        assert_eq!(
-            read::<Value>(text.as_bytes()),
-            Err(ReadError::NotCanonical(from)),
-            "{text}"
-        );
+        assert_eq!(read::<Value>(text.as_bytes()), Err(ReadError::NotCanonical(from)), "{text}");
     }
 }
 
@@ -105,37 +92,15 @@ fn a_member_that_is_there_twice_is_named_at_any_depth() {
     assert_eq!(read::<Value>(br#"{"a":1,"a":1}"#), twice);
     assert_eq!(read::<Value>(br#"[{"b":{"a":1,"\u0061":2}}]"#), twice);
     let nasty = read::<Value>("{\"\\u001b at line 1\":1,\"\\u001b at line 1\":1}".as_bytes());
-    assert_eq!(
-        nasty,
-        Err(ReadError::DuplicateField("\\u{1b} at line 1".into()))
-    );
+    assert_eq!(nasty, Err(ReadError::DuplicateField("\\u{1b} at line 1".into())));
 }
 
 #[test]
 fn what_is_no_json_is_refused() {
-    for text in [
-        "",
-        "{",
-        "nul",
-        "NaN",
-        "1e999",
-        "[1,]",
-        "\"\u{1}\"",
-        "{}{}",
-        "\u{feff}1",
-    ] {
-        assert!(
-            matches!(read::<Value>(text.as_bytes()), Err(ReadError::Syntax(_))),
-            "{text}"
-        );
+    for text in ["", "{", "nul", "NaN", "1e999", "[1,]", "\"\u{1}\"", "{}{}", "\u{feff}1"] {
+        assert!(matches!(read::<Value>(text.as_bytes()), Err(ReadError::Syntax(_))), "{text}");
     }
     let deep = "[".repeat(100_000);
-    assert!(matches!(
-        read::<Value>(deep.as_bytes()),
-        Err(ReadError::Syntax(_))
-    ));
-    assert!(matches!(
-        read::<Value>(b"\"\xff\""),
-        Err(ReadError::Syntax(_))
-    ));
+    assert!(matches!(read::<Value>(deep.as_bytes()), Err(ReadError::Syntax(_))));
+    assert!(matches!(read::<Value>(b"\"\xff\""), Err(ReadError::Syntax(_))));
 }

@@ -8,17 +8,9 @@ const LOCK: &str = include_str!("../../Cargo.lock");
 fn packages() -> BTreeMap<&'static str, Vec<&'static str>> {
     let quoted = |line: &'static str| line.split('"').nth(1);
     let package = |text: &'static str| {
-        let name = text
-            .lines()
-            .find_map(|line| line.strip_prefix("name = "))
-            .and_then(quoted)?;
-        let listed = text
-            .split_once("dependencies = [")
-            .map_or("", |(_, listed)| listed);
-        let names = listed
-            .lines()
-            .filter_map(quoted)
-            .filter_map(|entry| entry.split(' ').next());
+        let name = text.lines().find_map(|line| line.strip_prefix("name = ")).and_then(quoted)?;
+        let listed = text.split_once("dependencies = [").map_or("", |(_, listed)| listed);
+        let names = listed.lines().filter_map(quoted).filter_map(|entry| entry.split(' ').next());
         Some((name, names.collect()))
     };
     LOCK.split("[[package]]").filter_map(package).collect()
@@ -33,16 +25,10 @@ fn nothing_below_this_crate_talks_to_the_kernel_or_runs_tasks() {
             open.extend(packages.get(name).into_iter().flatten());
         }
     }
-    assert!(
-        found.contains("ed25519-dalek"),
-        "Cargo.lock was not understood"
-    );
+    assert!(found.contains("ed25519-dalek"), "Cargo.lock was not understood");
     let unwanted = |name: &&&str| {
         let others = name.starts_with("bottle-") && **name != "bottle-evidence";
-        others
-            || ["netlink", "tokio", "mio", "async"]
-                .iter()
-                .any(|word| name.contains(word))
+        others || ["netlink", "tokio", "mio", "async"].iter().any(|word| name.contains(word))
     };
     let unwanted: Vec<_> = found.iter().filter(unwanted).collect();
     assert!(unwanted.is_empty(), "{unwanted:?}");

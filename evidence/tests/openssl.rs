@@ -29,21 +29,14 @@ impl Bench {
     }
 
     fn openssl(&self, arguments: &[&str]) -> Output {
-        let output = Command::new("openssl")
-            .args(arguments)
-            .current_dir(self.0.path())
-            .output();
+        let output = Command::new("openssl").args(arguments).current_dir(self.0.path()).output();
         output.unwrap_or_else(|error| panic!("openssl cannot be started: {error}\n{HINT}"))
     }
 
     /// What it prints, provided that it succeeds.
     fn prints(&self, arguments: &[&str]) -> Vec<u8> {
         let output = self.openssl(arguments);
-        assert!(
-            output.status.success(),
-            "{}\n{HINT}",
-            String::from_utf8_lossy(&output.stderr)
-        );
+        assert!(output.status.success(), "{}\n{HINT}", String::from_utf8_lossy(&output.stderr));
         output.stdout
     }
 
@@ -51,29 +44,16 @@ impl Bench {
         self.file("public.pem", recorded::key().public().to_pem().as_bytes());
         self.file("message", message);
         self.file("signature", signature);
-        let verify = [
-            "pkeyutl",
-            "-verify",
-            "-pubin",
-            "-inkey",
-            "public.pem",
-            "-rawin",
-        ];
+        let verify = ["pkeyutl", "-verify", "-pubin", "-inkey", "public.pem", "-rawin"];
         let files = ["-in", "message", "-sigfile", "signature"];
-        self.openssl(&[&verify[..], &files[..]].concat())
-            .status
-            .success()
+        self.openssl(&[&verify[..], &files[..]].concat()).status.success()
     }
 }
 
 /// The pre-authentication encoding, put together as the specification of DSSE says it, apart from our own code.
 fn authenticated(payload: &[u8]) -> Vec<u8> {
     let kind = "application/vnd.in-toto+json";
-    [
-        format!("DSSEv1 {} {kind} {} ", kind.len(), payload.len()).as_bytes(),
-        payload,
-    ]
-    .concat()
+    [format!("DSSEv1 {} {kind} {} ", kind.len(), payload.len()).as_bytes(), payload].concat()
 }
 
 #[test]
@@ -83,10 +63,7 @@ fn openssl_verifies_an_attestation() {
     let text = |pointer: &str| envelope.pointer(pointer).unwrap().as_str().unwrap();
     let payload = Base64::decode_vec(text("/payload")).unwrap();
     let signature = Base64::decode_vec(text("/signatures/0/sig")).unwrap();
-    assert!(
-        bench.accepts(&authenticated(&payload), &signature),
-        "{HINT}"
-    );
+    assert!(bench.accepts(&authenticated(&payload), &signature), "{HINT}");
     let mut changed = payload;
     changed[100] ^= 1;
     assert!(!bench.accepts(&authenticated(&changed), &signature));
@@ -105,10 +82,8 @@ fn openssl_verifies_every_seal() {
     for seal in seals {
         let (before, rest) = seal.split_once(",\"signature\":\"").unwrap();
         let (digits, after) = rest.split_once('"').unwrap();
-        let signature: Vec<u8> = (0..digits.len())
-            .step_by(2)
-            .map(|at| u8::from_str_radix(&digits[at..at + 2], 16).unwrap())
-            .collect();
+        let signature: Vec<u8> =
+            (0..digits.len()).step_by(2).map(|at| u8::from_str_radix(&digits[at..at + 2], 16).unwrap()).collect();
         let message = format!("{SEAL_DOMAIN}{before}{after}");
         assert!(bench.accepts(message.as_bytes(), &signature), "{HINT}");
         assert!(!bench.accepts(format!("{before}{after}").as_bytes(), &signature));
@@ -133,10 +108,7 @@ fn we_read_the_keys_of_openssl() {
     bench.prints(&["pkey", "-in", "made.pem", "-pubout", "-out", "made.pub"]);
     let read = |name: &str| std::fs::read_to_string(Path::new(bench.0.path()).join(name)).unwrap();
     let key = SigningKey::from_pem(&read("made.pem")).unwrap();
-    assert_eq!(
-        key.public(),
-        &PublicKey::from_pem(&read("made.pub")).unwrap()
-    );
+    assert_eq!(key.public(), &PublicKey::from_pem(&read("made.pub")).unwrap());
     assert!(key.public().verifies(b"message", &key.sign(b"message")));
 }
 
@@ -144,15 +116,7 @@ fn we_read_the_keys_of_openssl() {
 fn keys_of_another_kind_are_refused() {
     let bench = Bench::new();
     let curve = "ec_paramgen_curve:P-256";
-    bench.prints(&[
-        "genpkey",
-        "-algorithm",
-        "EC",
-        "-pkeyopt",
-        curve,
-        "-out",
-        "other.pem",
-    ]);
+    bench.prints(&["genpkey", "-algorithm", "EC", "-pkeyopt", curve, "-out", "other.pem"]);
     let other = std::fs::read_to_string(bench.0.path().join("other.pem")).unwrap();
     assert!(SigningKey::from_pem(&other).is_err());
 }

@@ -15,12 +15,7 @@ fn log_ending_with(before: &[Entry], last: Entry) -> Vec<u8> {
     let mut recorder = Recorder::new();
     before.iter().for_each(|entry| recorder.add(entry.clone()));
     let (seq, prev) = (recorder.chain.seq() + 1, recorder.chain.head());
-    let line = Line {
-        seq,
-        prev,
-        time: time(1_800_000_060),
-        entry: last,
-    };
+    let line = Line { seq, prev, time: time(1_800_000_060), entry: last };
     recorder.bytes.extend(line.to_bytes().unwrap());
     recorder.bytes.push(b'\n');
     recorder.bytes
@@ -31,14 +26,7 @@ fn refused(before: &[Entry], last: Entry, why: OrderError) {
     let log = log_ending_with(before, last.clone());
     let error = examine_log(&log[..], &keys(), None).unwrap_err();
     let place = before.len() as u64 + 1;
-    assert_eq!(
-        error,
-        LogError {
-            line: place,
-            seq: Some(place),
-            what: LogProblem::Order(why.clone())
-        }
-    );
+    assert_eq!(error, LogError { line: place, seq: Some(place), what: LogProblem::Order(why.clone()) });
 
     let mut recorder = Recorder::new();
     before.iter().for_each(|entry| recorder.add(entry.clone()));
@@ -47,11 +35,7 @@ fn refused(before: &[Entry], last: Entry, why: OrderError) {
         Err(AppendError::Order(same)) => assert_eq!(same, why),
         other => panic!("the chain said {other:?}"),
     }
-    assert_eq!(
-        recorder.chain.head(),
-        head,
-        "a refused entry leaves the chain as it was"
-    );
+    assert_eq!(recorder.chain.head(), head, "a refused entry leaves the chain as it was");
 }
 
 fn allowed(attempt: u64) -> Entry {
@@ -61,15 +45,8 @@ fn allowed(attempt: u64) -> Entry {
 /// A `run.end` that is right after `run.start` and one allowed attempt, changed by the test.
 fn end_after_one_attempt(change: impl FnOnce(&mut RunEnd)) -> Entry {
     let mut recorder = Recorder::new();
-    [start("run-1"), allowed(1)]
-        .into_iter()
-        .for_each(|entry| recorder.add(entry));
-    let ending = Ending {
-        exit: 0,
-        reason: None,
-        millis: 1,
-        refused: Default::default(),
-    };
+    [start("run-1"), allowed(1)].into_iter().for_each(|entry| recorder.add(entry));
+    let ending = Ending { exit: 0, reason: None, millis: 1, refused: Default::default() };
     let (mut end, _) = recorder.chain.end(time(1_800_000_050), ending).unwrap();
     change(&mut end);
     Entry::RunEnd(end)
@@ -105,56 +82,33 @@ fn no_two_runs_have_one_id() {
 
 #[test]
 fn no_attempt_is_judged_twice() {
-    refused(
-        &[start("run-1"), allowed(7)],
-        allowed(7),
-        OrderError::DecisionRepeated(7),
-    );
+    refused(&[start("run-1"), allowed(7)], allowed(7), OrderError::DecisionRepeated(7));
     let whole = [start("run-1"), allowed(7), outcome(7, Ended::Closed)];
     refused(&whole, allowed(7), OrderError::DecisionRepeated(7));
 }
 
 #[test]
 fn no_outcome_comes_without_its_decision() {
-    refused(
-        &[start("run-1"), allowed(7)],
-        outcome(8, Ended::Closed),
-        OrderError::OutcomeWithoutDecision(8),
-    );
+    refused(&[start("run-1"), allowed(7)], outcome(8, Ended::Closed), OrderError::OutcomeWithoutDecision(8));
 }
 
 #[test]
 fn no_attempt_has_two_outcomes() {
     let whole = [start("run-1"), allowed(7), outcome(7, Ended::Closed)];
-    refused(
-        &whole,
-        outcome(7, Ended::Cut),
-        OrderError::OutcomeRepeated(7),
-    );
+    refused(&whole, outcome(7, Ended::Cut), OrderError::OutcomeRepeated(7));
 }
 
 #[test]
 fn no_other_policy_decides_within_a_run() {
     let mut other = recorded::judged(3, "api.example.com", Choice::Allow);
     other.policy = sha256(b"another policy");
-    refused(
-        &[start("run-1")],
-        Entry::Decision(other),
-        OrderError::OtherPolicy(3),
-    );
+    refused(&[start("run-1")], Entry::Decision(other), OrderError::OtherPolicy(3));
 }
 
 #[test]
 fn the_end_of_a_run_must_count_its_lines() {
     let end = end_after_one_attempt(|end| end.count = 3);
-    refused(
-        &[start("run-1"), allowed(1)],
-        end,
-        OrderError::WrongCount {
-            said: 3,
-            counted: 2,
-        },
-    );
+    refused(&[start("run-1"), allowed(1)], end, OrderError::WrongCount { said: 3, counted: 2 });
 }
 
 #[test]
@@ -166,30 +120,15 @@ fn the_end_of_a_run_must_name_its_head() {
 #[test]
 fn the_rows_of_a_run_must_be_what_its_entries_add_up_to() {
     let end = end_after_one_attempt(|end| end.hosts[0].denied = 1);
-    refused(
-        &[start("run-1"), allowed(1)],
-        end,
-        OrderError::WrongHosts(Some(0)),
-    );
+    refused(&[start("run-1"), allowed(1)], end, OrderError::WrongHosts(Some(0)));
     let end = end_after_one_attempt(|end| end.hosts.clear());
-    refused(
-        &[start("run-1"), allowed(1)],
-        end,
-        OrderError::WrongHosts(None),
-    );
+    refused(&[start("run-1"), allowed(1)], end, OrderError::WrongHosts(None));
 }
 
 #[test]
 fn a_tear_must_count_the_lines_that_no_seal_signed_for() {
-    let torn = Torn {
-        bytes: 0,
-        sha256: sha256(b""),
-        unsealed: 1,
-    };
-    let why = OrderError::WrongUnsealed {
-        said: 1,
-        counted: 2,
-    };
+    let torn = Torn { bytes: 0, sha256: sha256(b""), unsealed: 1 };
+    let why = OrderError::WrongUnsealed { said: 1, counted: 2 };
     refused(&[start("run-1"), allowed(1)], Entry::Torn(torn), why);
 }
 
@@ -197,10 +136,7 @@ fn a_tear_must_count_the_lines_that_no_seal_signed_for() {
 fn there_is_no_seal_without_lines_and_none_by_hand() {
     let mut chain = Chain::new();
     let seal = chain.seal(time(0), &recorded::key());
-    assert!(matches!(
-        seal,
-        Err(AppendError::Order(OrderError::NothingToSeal))
-    ));
+    assert!(matches!(seal, Err(AppendError::Order(OrderError::NothingToSeal))));
     let mut recorder = Recorder::new();
     recorder.run("run-1");
     let last = lines(&recorder.bytes).pop().unwrap();
@@ -215,15 +151,9 @@ fn a_number_that_json_would_round_is_not_written() {
     recorder.add(start("run-1"));
     let head = recorder.chain.head();
     let appended = recorder.chain.append(time(0), &allowed(MAX_INTEGER + 2));
-    assert!(
-        matches!(appended, Err(AppendError::NoCanonicalForm(_))),
-        "{appended:?}"
-    );
+    assert!(matches!(appended, Err(AppendError::NoCanonicalForm(_))), "{appended:?}");
     assert_eq!(recorder.chain.head(), head);
-    recorder
-        .chain
-        .append(time(0), &allowed(MAX_INTEGER))
-        .unwrap();
+    recorder.chain.append(time(0), &allowed(MAX_INTEGER)).unwrap();
 }
 
 /// The first line of a log, its JSON changed and made canonical again.
@@ -232,11 +162,7 @@ fn first_line_with(change: impl FnOnce(&mut serde_json::Value)) -> LogProblem {
     let lines = lines(&log);
     let mut value: serde_json::Value = serde_json::from_slice(&lines[0]).unwrap();
     change(&mut value);
-    let bytes = [
-        bottle_evidence::canonical::to_bytes(&value).unwrap(),
-        b"\n".to_vec(),
-    ]
-    .concat();
+    let bytes = [bottle_evidence::canonical::to_bytes(&value).unwrap(), b"\n".to_vec()].concat();
     let error = examine_log(&bytes[..], &keys(), None).unwrap_err();
     assert_eq!(error.line, 1);
     error.what
@@ -249,9 +175,7 @@ fn a_field_that_is_not_known_is_named() {
             let object = value.pointer_mut(pointer).unwrap().as_object_mut().unwrap();
             object.insert("sneaky".into(), true.into());
         });
-        let LogProblem::Line(ReadError::Form(message)) = what else {
-            panic!("{what}")
-        };
+        let LogProblem::Line(ReadError::Form(message)) = what else { panic!("{what}") };
         assert!(message.contains("unknown field `sneaky`"), "{message}");
     }
 }
@@ -260,13 +184,8 @@ fn a_field_that_is_not_known_is_named() {
 fn a_field_that_is_missing_is_named() {
     for field in ["seq", "prev", "time", "kind", "policy", "command"] {
         let what = first_line_with(|value| drop(value.as_object_mut().unwrap().remove(field)));
-        let LogProblem::Line(ReadError::Form(message)) = what else {
-            panic!("{what}")
-        };
-        assert!(
-            message.contains(&format!("missing field `{field}`")),
-            "{field}: {message}"
-        );
+        let LogProblem::Line(ReadError::Form(message)) = what else { panic!("{what}") };
+        assert!(message.contains(&format!("missing field `{field}`")), "{field}: {message}");
     }
 }
 
@@ -279,30 +198,16 @@ fn optional_fields_are_always_written() {
     let text = String::from_utf8(lines.pop().unwrap()).unwrap();
     assert!(text.contains(r#""reason":null"#));
     let without = text.replace(r#""reason":null,"#, "");
-    assert!(matches!(
-        Line::from_bytes(without.trim_end().as_bytes()),
-        Err(ReadError::Form(_))
-    ));
+    assert!(matches!(Line::from_bytes(without.trim_end().as_bytes()), Err(ReadError::Form(_))));
 }
 
 #[test]
 fn a_field_that_is_there_twice_is_named() {
     let log = String::from_utf8(recorded::log()).unwrap();
-    let doubled = log.replacen(
-        r#""mode":"enforce","#,
-        r#""mode":"enforce","mode":"enforce","#,
-        1,
-    );
+    let doubled = log.replacen(r#""mode":"enforce","#, r#""mode":"enforce","mode":"enforce","#, 1);
     let error = examine_log(doubled.as_bytes(), &keys(), None).unwrap_err();
     let what = LogProblem::Line(ReadError::DuplicateField("mode".into()));
-    assert_eq!(
-        error,
-        LogError {
-            line: 1,
-            seq: None,
-            what
-        }
-    );
+    assert_eq!(error, LogError { line: 1, seq: None, what });
 }
 
 #[test]
@@ -318,10 +223,7 @@ fn white_space_and_other_spellings_are_refused() {
         assert_ne!(other, log);
         let error = examine_log(other.as_bytes(), &keys(), None).unwrap_err();
         assert_eq!(error.line, 1);
-        assert!(
-            matches!(error.what, LogProblem::Line(ReadError::NotCanonical(_))),
-            "{error}"
-        );
+        assert!(matches!(error.what, LogProblem::Line(ReadError::NotCanonical(_))), "{error}");
     }
 }
 
@@ -333,12 +235,7 @@ fn what_the_workload_says_cannot_break_a_line_or_a_terminal() {
     nasty.name = Some(Text::new("a\n{\"kind\":\"seal\"}\r\u{1b}[31m\0\"\\"));
     recorder.add(Entry::Decision(nasty));
     assert_eq!(lines(&recorder.bytes).len(), 2);
-    assert!(
-        recorder
-            .bytes
-            .iter()
-            .all(|byte| *byte == b'\n' || !byte.is_ascii_control())
-    );
+    assert!(recorder.bytes.iter().all(|byte| *byte == b'\n' || !byte.is_ascii_control()));
     let report = examine_log(&recorder.bytes[..], &keys(), None).unwrap();
     assert_eq!(report.runs[0].entries, 2);
 }

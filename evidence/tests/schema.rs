@@ -11,9 +11,7 @@ use serde_json::Value;
 const SCHEMA: &str = include_str!("../SCHEMA.md");
 
 fn block(kind: &str) -> &'static str {
-    let (_, after) = SCHEMA
-        .split_once(&format!("```{kind}\n"))
-        .expect("SCHEMA.md has an example");
+    let (_, after) = SCHEMA.split_once(&format!("```{kind}\n")).expect("SCHEMA.md has an example");
     after.split_once("```").unwrap().0
 }
 
@@ -33,11 +31,7 @@ fn the_example_log_verifies_and_has_the_lines_of_a_run() {
 #[test]
 fn every_field_and_kind_of_entry_is_explained() {
     let mut mark = recorded::Recorder::new();
-    let torn = bottle_evidence::audit::Torn {
-        bytes: 0,
-        sha256: recorded::policy(),
-        unsealed: 0,
-    };
+    let torn = bottle_evidence::audit::Torn { bytes: 0, sha256: recorded::policy(), unsealed: 0 };
     mark.add(bottle_evidence::audit::Entry::Torn(torn));
     for line in recorded::lines(&[recorded::log(), mark.bytes].concat()) {
         let line = line.trim_ascii_end();
@@ -45,13 +39,9 @@ fn every_field_and_kind_of_entry_is_explained() {
         explained(&serde_json::from_slice(line).unwrap());
     }
     explained(&serde_json::from_slice(&recorded::attestation()).unwrap());
-    let statement =
-        bottle_evidence::statement::Statement::new(recorded::subjects(), recorded::predicate());
+    let statement = bottle_evidence::statement::Statement::new(recorded::subjects(), recorded::predicate());
     let mut statement = serde_json::to_value(statement).unwrap();
-    statement["predicate"]["facts"]
-        .as_object_mut()
-        .unwrap()
-        .clear();
+    statement["predicate"]["facts"].as_object_mut().unwrap().clear();
     explained(&statement);
 }
 
@@ -60,15 +50,9 @@ fn explained(value: &Value) {
     match value {
         Value::Object(members) => members.iter().for_each(|(name, value)| {
             let class = name == "icmp4" || name == "udp4";
-            assert!(
-                class || SCHEMA.contains(&format!("`{name}`")),
-                "SCHEMA.md does not explain {name}"
-            );
+            assert!(class || SCHEMA.contains(&format!("`{name}`")), "SCHEMA.md does not explain {name}");
             if let ("kind", Value::String(kind)) = (name.as_str(), value) {
-                assert!(
-                    SCHEMA.contains(&format!("`{kind}`")),
-                    "SCHEMA.md does not explain {kind}"
-                );
+                assert!(SCHEMA.contains(&format!("`{kind}`")), "SCHEMA.md does not explain {kind}");
             }
             explained(value);
         }),
@@ -81,9 +65,6 @@ fn explained(value: &Value) {
 fn every_required_fact_and_probe_is_listed() {
     let facts = REQUIRED_FACTS.iter().map(|required| required.name);
     for name in facts.chain(REQUIRED_PROBES.iter().map(|required| required.name)) {
-        assert!(
-            SCHEMA.contains(&format!("`{name}`")),
-            "SCHEMA.md does not list {name}"
-        );
+        assert!(SCHEMA.contains(&format!("`{name}`")), "SCHEMA.md does not list {name}");
     }
 }

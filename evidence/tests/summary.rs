@@ -15,10 +15,7 @@ fn one_denial_makes_the_row_a_denial() {
     }
     let rows = summary.rows();
     assert_eq!(rows.len(), 1);
-    assert_eq!(
-        (rows[0].decision, rows[0].connections, rows[0].denied),
-        (Choice::Deny, 3, 1)
-    );
+    assert_eq!((rows[0].decision, rows[0].connections, rows[0].denied), (Choice::Deny, 3, 1));
     assert_eq!(summary.unanswered(), 3);
 }
 
@@ -30,12 +27,7 @@ fn an_attempt_that_is_refused_after_it_was_allowed_is_a_denial() {
     summary.decided(&judged(2, "evil.example.com", Choice::Deny));
     summary.ended(&ended(2, Ended::Refused));
     for row in summary.rows() {
-        assert_eq!(
-            (row.decision, row.denied),
-            (Choice::Deny, 1),
-            "{}",
-            row.name
-        );
+        assert_eq!((row.decision, row.denied), (Choice::Deny, 1), "{}", row.name);
     }
 }
 
@@ -53,10 +45,7 @@ fn a_denied_query_makes_a_row_without_connections() {
     summary.dns_denied(&denied("leak.example.org"));
     summary.dns_denied(&denied("leak.example.org"));
     let row = &summary.rows()[0];
-    assert_eq!(
-        (row.decision, row.connections, row.denied, row.port),
-        (Choice::Deny, 0, 6, None)
-    );
+    assert_eq!((row.decision, row.connections, row.denied, row.port), (Choice::Deny, 0, 6, None));
 }
 
 #[test]
@@ -89,10 +78,7 @@ fn bytes_and_times_add_up_and_stop_at_the_greatest_number() {
         summary.ended(&outcome);
     }
     let row = &summary.rows()[0];
-    assert_eq!(
-        (row.bytes_up, row.bytes_down, row.millis),
-        (3 * 517, MAX_INTEGER, 3 * 34)
-    );
+    assert_eq!((row.bytes_up, row.bytes_down, row.millis), (3 * 517, MAX_INTEGER, 3 * 34));
     assert_eq!(summary.unanswered(), 0);
 }
 
@@ -100,19 +86,12 @@ fn bytes_and_times_add_up_and_stop_at_the_greatest_number() {
 fn hosts_beyond_the_limit_share_one_row() {
     let mut summary = Summary::default();
     for attempt in 0..3 * MAX_HOSTS as u64 {
-        summary.decided(&judged(
-            attempt,
-            &format!("h{attempt}.example.com"),
-            Choice::Allow,
-        ));
+        summary.decided(&judged(attempt, &format!("h{attempt}.example.com"), Choice::Allow));
     }
     let rows = summary.rows();
     assert_eq!(rows.len(), MAX_HOSTS + 1);
     let others = &rows[MAX_HOSTS];
-    assert_eq!(
-        (others.name.as_str(), others.connections),
-        (OTHERS, 2 * MAX_HOSTS as u64)
-    );
+    assert_eq!((others.name.as_str(), others.connections), (OTHERS, 2 * MAX_HOSTS as u64));
 }
 
 #[test]
@@ -120,12 +99,8 @@ fn the_verifier_finds_the_rows_that_the_run_wrote() {
     let mut recorder = Recorder::new();
     recorder.run("run-1");
     let report = verify_log(&recorder.bytes[..], &keys(), None).unwrap();
-    let [run] = &report.runs[..] else {
-        panic!("{} runs", report.runs.len())
-    };
-    let Completeness::Complete { end, .. } = &run.completeness else {
-        panic!("incomplete")
-    };
+    let [run] = &report.runs[..] else { panic!("{} runs", report.runs.len()) };
+    let Completeness::Complete { end, .. } = &run.completeness else { panic!("incomplete") };
     assert_eq!(run.hosts, end.hosts);
     assert_eq!(run.hosts.len(), 3);
     assert_eq!((run.first, run.entries, end.count), (1, 11, 10));
@@ -144,10 +119,5 @@ fn a_run_end_with_the_most_hosts_fits_a_line() {
     }
     recorder.end();
     recorder.seal();
-    assert_eq!(
-        verify_log(&recorder.bytes[..], &keys(), None).unwrap().runs[0]
-            .hosts
-            .len(),
-        MAX_HOSTS + 1
-    );
+    assert_eq!(verify_log(&recorder.bytes[..], &keys(), None).unwrap().runs[0].hosts.len(), MAX_HOSTS + 1);
 }

@@ -18,13 +18,7 @@ fn joined(lines: &[Vec<u8>]) -> Vec<u8> {
 #[test]
 fn an_untouched_log_passes() {
     assert_eq!(verify_log(&log()[..], &keys(), None).unwrap().runs.len(), 1);
-    assert_eq!(
-        verify_log(&two_runs()[..], &keys(), None)
-            .unwrap()
-            .runs
-            .len(),
-        2
-    );
+    assert_eq!(verify_log(&two_runs()[..], &keys(), None).unwrap().runs.len(), 2);
 }
 
 #[test]
@@ -36,10 +30,7 @@ fn every_edited_byte_is_found_at_its_line_or_the_next() {
             let mut edited = log.clone();
             edited[at] ^= flip;
             let found = refusal(&edited).line;
-            assert!(
-                found == line || found == line + 1,
-                "byte {at} of line {line}: found at {found}"
-            );
+            assert!(found == line || found == line + 1, "byte {at} of line {line}: found at {found}");
         }
         line += u64::from(log[at] == b'\n');
     }
@@ -55,10 +46,7 @@ fn every_byte_that_is_deleted_or_inserted_is_found() {
         let mut longer = log.clone();
         longer.insert(at, b' ');
         for found in [refusal(&shorter).line, refusal(&longer).line] {
-            assert!(
-                found == line || found == line + 1,
-                "byte {at} of line {line}: found at {found}"
-            );
+            assert!(found == line || found == line + 1, "byte {at} of line {line}: found at {found}");
         }
         line += u64::from(log[at] == b'\n');
     }
@@ -84,10 +72,7 @@ fn every_duplicated_line_is_found_where_it_is() {
         let mut more = whole.clone();
         more.insert(at, whole[at].clone());
         let error = refusal(&joined(&more));
-        assert_eq!(
-            (error.line, error.seq),
-            (at as u64 + 2, Some(at as u64 + 1))
-        );
+        assert_eq!((error.line, error.seq), (at as u64 + 2, Some(at as u64 + 1)));
         assert_eq!(error.what, LogProblem::Sequence(at as u64 + 2));
     }
 }
@@ -99,10 +84,7 @@ fn every_swapped_pair_of_lines_is_found_where_it_is() {
         let mut swapped = whole.clone();
         swapped.swap(at, at + 1);
         let error = refusal(&joined(&swapped));
-        assert_eq!(
-            (error.line, error.seq),
-            (at as u64 + 1, Some(at as u64 + 2))
-        );
+        assert_eq!((error.line, error.seq), (at as u64 + 1, Some(at as u64 + 2)));
     }
 }
 
@@ -128,10 +110,7 @@ fn a_second_run_that_was_cut_off_is_seen_by_whoever_saw_the_head() {
     let head = verify_log(&whole[..], &keys(), None).unwrap().head;
     verify_log(&whole[..], &keys(), Some(head)).unwrap();
     let first = log();
-    assert!(
-        whole.starts_with(&first),
-        "the first run of both logs is the same"
-    );
+    assert!(whole.starts_with(&first), "the first run of both logs is the same");
     verify_log(&first[..], &keys(), None).unwrap();
     let error = verify_log(&first[..], &keys(), Some(head)).unwrap_err();
     assert_eq!(error.what, LogProblem::HeadMissing(head.seq));
@@ -143,14 +122,8 @@ fn another_log_in_place_of_the_one_seen_is_found() {
     let mut other = Recorder::new();
     other.run("run-9");
     let error = verify_log(&other.bytes[..], &keys(), Some(head)).unwrap_err();
-    assert_eq!(
-        (error.line, error.what),
-        (head.seq, LogProblem::HeadMissing(head.seq))
-    );
-    let nowhere = Head {
-        seq: 0,
-        hash: head.hash,
-    };
+    assert_eq!((error.line, error.what), (head.seq, LogProblem::HeadMissing(head.seq)));
+    let nowhere = Head { seq: 0, hash: head.hash };
     assert!(verify_log(&log()[..], &keys(), Some(nowhere)).is_err());
 }
 
@@ -170,10 +143,7 @@ fn a_segment_of_another_log_does_not_fit() {
     for cut in 1..ours.len() {
         let mixed = [&theirs[..cut], &ours[cut..]].concat();
         let error = refusal(&joined(&mixed));
-        assert_eq!(
-            (error.line, error.what),
-            (cut as u64 + 1, LogProblem::Broken)
-        );
+        assert_eq!((error.line, error.what), (cut as u64 + 1, LogProblem::Broken));
     }
 }
 
@@ -182,10 +152,7 @@ fn a_log_that_another_key_sealed_is_refused() {
     let stranger = bottle_evidence::key::SigningKey::from_seed([8; 32]);
     let error = verify_log(&log()[..], &[stranger.public().clone()], None).unwrap_err();
     assert_eq!((error.line, error.seq), (2, Some(2)));
-    assert_eq!(
-        error.what,
-        LogProblem::UnknownKey(recorded::key().public().id())
-    );
+    assert_eq!(error.what, LogProblem::UnknownKey(recorded::key().public().id()));
     assert!(verify_log(&log()[..], &[], None).is_err());
 }
 

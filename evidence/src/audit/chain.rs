@@ -2,8 +2,8 @@
 
 use std::collections::BTreeMap;
 
-use crate::audit::order::{OpenRun, Order, OrderError};
-use crate::audit::{Entry, Line, RunEnd, Summary, line, seal};
+use crate::audit::order::{OpenRun, Order};
+use crate::audit::{Entry, Line, OrderError, RunEnd, Summary, line, seal};
 use crate::canonical::NoCanonicalForm;
 use crate::digest::{Digest, sha256};
 use crate::key::SigningKey;
@@ -58,11 +58,7 @@ impl Default for Chain {
 impl Chain {
     /// An empty log.
     pub fn new() -> Chain {
-        Chain {
-            last: 0,
-            head: Digest::ZERO,
-            order: Order::default(),
-        }
+        Chain { last: 0, head: Digest::ZERO, order: Order::default() }
     }
 
     /// The sequence number of the last line; 0 for an empty log.
@@ -91,12 +87,7 @@ impl Chain {
             return Err(AppendError::ForeignSeal);
         }
         self.order.check(self.head, entry)?;
-        self.push(Line {
-            seq: self.last + 1,
-            prev: self.head,
-            time,
-            entry: entry.clone(),
-        })
+        self.push(Line { seq: self.last + 1, prev: self.head, time, entry: entry.clone() })
     }
 
     /// The line that signs for all lines so far, with its line feed.
@@ -111,22 +102,9 @@ impl Chain {
     /// The line that ends the run, with its line feed, and what it says. It is worth nothing before it is sealed.
     pub fn end(&mut self, time: Time, ending: Ending) -> Result<(RunEnd, Vec<u8>), AppendError> {
         let run = self.order.run().ok_or(OrderError::OutsideRun)?;
-        let Ending {
-            exit,
-            reason,
-            millis,
-            refused,
-        } = ending;
+        let Ending { exit, reason, millis, refused } = ending;
         let (count, hosts) = (run.lines, run.summary.rows());
-        let end = RunEnd {
-            count,
-            head: self.head,
-            exit,
-            reason,
-            millis,
-            refused,
-            hosts,
-        };
+        let end = RunEnd { count, head: self.head, exit, reason, millis, refused, hosts };
         let bytes = self.append(time, &Entry::RunEnd(end.clone()))?;
         Ok((end, bytes))
     }

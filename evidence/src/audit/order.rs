@@ -3,64 +3,9 @@
 use std::collections::HashSet;
 
 use crate::audit::spans::Spans;
-use crate::audit::{Decision, Entry, HostRow, RunEnd, RunStart, Summary, Torn};
+use crate::audit::{Decision, Entry, HostRow, OrderError, RunEnd, RunStart, Summary, Torn};
 use crate::digest::Digest;
 use crate::text::Text;
-
-/// Why an entry may not stand where it stands.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum OrderError {
-    /// An entry that belongs to a run, outside of every run.
-    #[error("this entry belongs to a run, and none is open")]
-    OutsideRun,
-    /// A run begins while another is open.
-    #[error("a run begins although the one before has no end and was not recovered")]
-    RunInsideRun,
-    /// A second run with the same id.
-    #[error("a second run with the id of an earlier one")]
-    RunRepeated,
-    /// A second decision with the same attempt number.
-    #[error("a second decision for attempt {0}")]
-    DecisionRepeated(u64),
-    /// A decision by another policy than the run's.
-    #[error("attempt {0} was decided by another policy than the one the run started with")]
-    OtherPolicy(u64),
-    /// An outcome of an attempt that was never judged.
-    #[error("an outcome of attempt {0}, which has no decision")]
-    OutcomeWithoutDecision(u64),
-    /// A second outcome of one attempt.
-    #[error("a second outcome of attempt {0}")]
-    OutcomeRepeated(u64),
-    /// `run.end` says another number of lines.
-    #[error("run.end counts {said} lines, and there are {counted}")]
-    WrongCount {
-        /// What it says.
-        said: u64,
-        /// What is there.
-        counted: u64,
-    },
-    /// `run.end` names another head.
-    #[error("run.end names another head than the line before it")]
-    WrongHead,
-    /// `run.end` has other rows than its entries add up to.
-    #[error("run.end's rows per host are not what its entries add up to{}", row_hint(.0))]
-    WrongHosts(Option<usize>),
-    /// `torn` says another number of unsealed lines.
-    #[error("torn says that {said} lines were unsealed, and there are {counted}")]
-    WrongUnsealed {
-        /// What it says.
-        said: u64,
-        /// What is there.
-        counted: u64,
-    },
-    /// A seal with no line to sign for.
-    #[error("a seal with nothing to sign for")]
-    NothingToSeal,
-}
-
-fn row_hint(row: &Option<usize>) -> String {
-    row.map_or(String::new(), |row| format!(", from row {row} on"))
-}
 
 /// Where a log stands: what may come next.
 #[derive(Clone, Debug, Default)]
@@ -109,11 +54,7 @@ impl Order {
 
     /// Takes note of an entry that passed [`Order::check`]. Returns the run that is no longer open after it.
     pub(crate) fn note(&mut self, entry: &Entry) -> Option<OpenRun> {
-        self.unsealed = if matches!(entry, Entry::Seal(_)) {
-            0
-        } else {
-            self.unsealed + 1
-        };
+        self.unsealed = if matches!(entry, Entry::Seal(_)) { 0 } else { self.unsealed + 1 };
         match entry {
             Entry::RunEnd(_) | Entry::Torn(_) => return self.open.take(),
             Entry::RunStart(start) => {
@@ -136,31 +77,18 @@ impl Order {
         if self.open.is_some() {
             return Err(OrderError::RunInsideRun);
         }
-        if self.runs.contains(&start.run) {
-            Err(OrderError::RunRepeated)
-        } else {
-            Ok(())
-        }
+        if self.runs.contains(&start.run) { Err(OrderError::RunRepeated) } else { Ok(()) }
     }
 
     fn check_torn(&self, torn: &Torn) -> Result<(), OrderError> {
         let (said, counted) = (torn.unsealed, self.unsealed);
-        if said == counted {
-            Ok(())
-        } else {
-            Err(OrderError::WrongUnsealed { said, counted })
-        }
+        if said == counted { Ok(()) } else { Err(OrderError::WrongUnsealed { said, counted }) }
     }
 }
 
 impl OpenRun {
     fn new(start: RunStart) -> OpenRun {
-        OpenRun {
-            start,
-            lines: 0,
-            summary: Summary::default(),
-            attempts: Spans::default(),
-        }
+        OpenRun { start, lines: 0, summary: Summary::default(), attempts: Spans::default() }
     }
 
     fn check_decision(&self, decision: &Decision) -> Result<(), OrderError> {
@@ -168,11 +96,7 @@ impl OpenRun {
         if self.attempts.contains(attempt) {
             return Err(OrderError::DecisionRepeated(attempt));
         }
-        if decision.policy == self.start.policy {
-            Ok(())
-        } else {
-            Err(OrderError::OtherPolicy(attempt))
-        }
+        if decision.policy == self.start.policy { Ok(()) } else { Err(OrderError::OtherPolicy(attempt)) }
     }
 
     fn check_outcome(&self, attempt: u64) -> Result<(), OrderError> {
@@ -194,11 +118,7 @@ impl OpenRun {
             return Err(OrderError::WrongHead);
         }
         let rows = self.summary.rows();
-        if end.hosts == rows {
-            Ok(())
-        } else {
-            Err(OrderError::WrongHosts(first_difference(&end.hosts, &rows)))
-        }
+        if end.hosts == rows { Ok(()) } else { Err(OrderError::WrongHosts(first_difference(&end.hosts, &rows))) }
     }
 
     fn note(&mut self, entry: &Entry) {
@@ -216,7 +136,5 @@ impl OpenRun {
 }
 
 fn first_difference(said: &[HostRow], counted: &[HostRow]) -> Option<usize> {
-    said.iter()
-        .zip(counted)
-        .position(|(one, other)| one != other)
+    said.iter().zip(counted).position(|(one, other)| one != other)
 }

@@ -2,8 +2,7 @@
 
 use std::fmt;
 
-use crate::audit::order::OrderError;
-use crate::audit::{Line, MAX_LINE};
+use crate::audit::{Line, MAX_LINE, OrderError};
 use crate::canonical::ReadError;
 use crate::key::KeyId;
 use crate::text::Text;
@@ -21,11 +20,7 @@ pub struct LogError {
 
 impl LogError {
     pub(crate) fn at(line: u64, what: LogProblem) -> LogError {
-        LogError {
-            line,
-            seq: None,
-            what,
-        }
+        LogError { line, seq: None, what }
     }
 
     pub(crate) fn unreadable(line: u64, error: &std::io::Error) -> LogError {
@@ -33,11 +28,7 @@ impl LogError {
     }
 
     pub(crate) fn of(number: u64, line: &Line, what: LogProblem) -> LogError {
-        LogError {
-            line: number,
-            seq: Some(line.seq),
-            what,
-        }
+        LogError { line: number, seq: Some(line.seq), what }
     }
 }
 
@@ -92,8 +83,6 @@ pub enum LogProblem {
     #[error("the run {0} that starts here has no end: it is incomplete")]
     Incomplete(Text),
     /// The head that someone else has seen is not in this log.
-    #[error(
-        "the line with sequence number {0} is not the one that was seen before: the log was cut or replaced"
-    )]
+    #[error("the line with sequence number {0} is not the one that was seen before: the log was cut or replaced")]
     HeadMissing(u64),
 }

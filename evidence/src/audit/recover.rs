@@ -26,8 +26,7 @@ pub fn recover(bytes: &[u8], keys: &[PublicKey]) -> Result<Recovered, LogError> 
     let (mut rest, mut buffer, mut keep) = (bytes, Vec::new(), 0);
     loop {
         let number = walk.next_line();
-        let piece = next_piece(&mut rest, &mut buffer)
-            .map_err(|error| LogError::unreadable(number, &error))?;
+        let piece = next_piece(&mut rest, &mut buffer).map_err(|error| LogError::unreadable(number, &error))?;
         match piece {
             Piece::Line => drop(walk.take(&buffer)?),
             Piece::Torn | Piece::End => break,
@@ -42,16 +41,6 @@ fn recovered(keep: usize, cut: &[u8], chain: Chain) -> Recovered {
     let unfinished = chain.summary().is_some();
     let unsealed = chain.unsealed();
     let whole = cut.is_empty() && !unfinished && unsealed == 0;
-    let torn = Torn {
-        bytes: cut.len() as u64,
-        sha256: sha256(cut),
-        unsealed,
-    };
-    Recovered {
-        keep,
-        torn: cut.len(),
-        unfinished,
-        chain,
-        mark: (!whole).then_some(Entry::Torn(torn)),
-    }
+    let torn = Torn { bytes: cut.len() as u64, sha256: sha256(cut), unsealed };
+    Recovered { keep, torn: cut.len(), unfinished, chain, mark: (!whole).then_some(Entry::Torn(torn)) }
 }

@@ -29,43 +29,16 @@ fn message(unsigned: &Unsigned) -> Result<Vec<u8>, NoCanonicalForm> {
 }
 
 /// The sealing line at this place of a log.
-pub(super) fn sign(
-    seq: u64,
-    prev: Digest,
-    time: Time,
-    signer: &SigningKey,
-) -> Result<Line, NoCanonicalForm> {
+pub(super) fn sign(seq: u64, prev: Digest, time: Time, signer: &SigningKey) -> Result<Line, NoCanonicalForm> {
     let key = signer.public().id();
-    let message = message(&Unsigned {
-        key,
-        kind: "seal",
-        prev,
-        seq,
-        time,
-    })?;
-    Ok(Line {
-        seq,
-        prev,
-        time,
-        entry: Entry::Seal(Seal {
-            key,
-            signature: signer.sign(&message),
-        }),
-    })
+    let message = message(&Unsigned { key, kind: "seal", prev, seq, time })?;
+    Ok(Line { seq, prev, time, entry: Entry::Seal(Seal { key, signature: signer.sign(&message) }) })
 }
 
 /// Whether this key made this seal.
 pub(crate) fn holds(line: &Line, seal: &Seal, key: &PublicKey) -> bool {
-    let line::Line {
-        seq, prev, time, ..
-    } = *line;
-    let unsigned = Unsigned {
-        key: seal.key,
-        kind: "seal",
-        prev,
-        seq,
-        time,
-    };
+    let line::Line { seq, prev, time, .. } = *line;
+    let unsigned = Unsigned { key: seal.key, kind: "seal", prev, seq, time };
     message(&unsigned).is_ok_and(|message| key.verifies(&message, &seal.signature))
 }
 
@@ -77,16 +50,11 @@ pub(super) mod spelling {
 
     use crate::hex;
 
-    pub(in crate::audit) fn serialize<S: Serializer>(
-        signature: &[u8; 64],
-        serializer: S,
-    ) -> Result<S::Ok, S::Error> {
+    pub(in crate::audit) fn serialize<S: Serializer>(signature: &[u8; 64], serializer: S) -> Result<S::Ok, S::Error> {
         serializer.serialize_str(&hex::encode(signature))
     }
 
-    pub(in crate::audit) fn deserialize<'de, D: Deserializer<'de>>(
-        deserializer: D,
-    ) -> Result<[u8; 64], D::Error> {
+    pub(in crate::audit) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<[u8; 64], D::Error> {
         Ok(crate::text::parsed::<Spelled, D>(deserializer)?.0)
     }
 
@@ -96,9 +64,7 @@ pub(super) mod spelling {
         type Err = &'static str;
 
         fn from_str(text: &str) -> Result<Self, Self::Err> {
-            hex::decode(text)
-                .map(Spelled)
-                .ok_or("not a signature: 128 lower-case hexadecimal digits are expected")
+            hex::decode(text).map(Spelled).ok_or("not a signature: 128 lower-case hexadecimal digits are expected")
         }
     }
 }

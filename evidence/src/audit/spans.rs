@@ -9,8 +9,7 @@ pub(super) struct Spans(BTreeMap<u64, u64>);
 impl Spans {
     /// Whether the number is in the set.
     pub(super) fn contains(&self, number: u64) -> bool {
-        self.span_before(number)
-            .is_some_and(|(_, last)| number <= last)
+        self.span_before(number).is_some_and(|(_, last)| number <= last)
     }
 
     /// Puts the number into the set.
@@ -28,10 +27,7 @@ impl Spans {
 
     /// The span that begins last, not after this number.
     fn span_before(&self, number: u64) -> Option<(u64, u64)> {
-        self.0
-            .range(..=number)
-            .next_back()
-            .map(|(first, last)| (*first, *last))
+        self.0.range(..=number).next_back().map(|(first, last)| (*first, *last))
     }
 }
 

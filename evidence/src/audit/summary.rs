@@ -68,8 +68,7 @@ impl Summary {
         row.host.connections += 1;
         row.host.denied += u64::from(denied);
         row.ports = row.ports.and(decision.port);
-        self.open
-            .insert(decision.attempt, Attempt { row: place, denied });
+        self.open.insert(decision.attempt, Attempt { row: place, denied });
     }
 
     /// Adds what became of an attempt. One that was allowed and then refused is a denial too.
@@ -102,11 +101,7 @@ impl Summary {
         if self.rows.len() > MAX_HOSTS {
             return MAX_HOSTS;
         }
-        let name = if self.rows.len() == MAX_HOSTS {
-            Text::new(OTHERS)
-        } else {
-            name.clone()
-        };
+        let name = if self.rows.len() == MAX_HOSTS { Text::new(OTHERS) } else { name.clone() };
         self.places.insert(name.clone(), self.rows.len());
         self.rows.push(Row::new(name));
         self.rows.len() - 1
@@ -125,10 +120,7 @@ impl Row {
             bytes_down: 0,
             millis: 0,
         };
-        Row {
-            host,
-            ports: Ports::None,
-        }
+        Row { host, ports: Ports::None }
     }
 
     fn shown(&self) -> HostRow {
@@ -136,10 +128,7 @@ impl Row {
             Ports::One(port) => Some(port),
             Ports::None | Ports::Several => None,
         };
-        HostRow {
-            port,
-            ..self.host.clone()
-        }
+        HostRow { port, ..self.host.clone() }
     }
 
     fn worsen(&mut self, choice: Choice) {

@@ -25,10 +25,7 @@ pub(crate) struct Walk<'k> {
 impl<'k> Walk<'k> {
     /// Before the first line. Seals must be by one of these keys.
     pub(crate) fn new(keys: &'k [PublicKey]) -> Walk<'k> {
-        Walk {
-            keys,
-            chain: Chain::new(),
-        }
+        Walk { keys, chain: Chain::new() }
     }
 
     /// Takes the next line, without its line feed, or says what is wrong with it.
@@ -36,11 +33,7 @@ impl<'k> Walk<'k> {
         let number = self.next_line();
         let line = Line::from_bytes(bytes).map_err(|error| LogError::at(number, error.into()))?;
         match self.check(number, &line) {
-            Ok(()) => Ok(Step {
-                number,
-                closed: self.chain.take(&line, bytes),
-                line,
-            }),
+            Ok(()) => Ok(Step { number, closed: self.chain.take(&line, bytes), line }),
             Err(what) => Err(LogError::of(number, &line, what)),
         }
     }

@@ -64,10 +64,7 @@ fn diagnosis(bytes: &[u8], error: Option<serde_json::Error>) -> ReadError {
         return ReadError::Form(strict::printable(&error.to_string()));
     }
     if canonical != bytes {
-        let same = canonical
-            .iter()
-            .zip(bytes)
-            .take_while(|(one, other)| one == other);
+        let same = canonical.iter().zip(bytes).take_while(|(one, other)| one == other);
         return ReadError::NotCanonical(same.count());
     }
     match error {
@@ -96,9 +93,7 @@ fn write_string(text: &str, out: &mut Vec<u8>) -> Result<(), NoCanonicalForm> {
 
 /// An integer is a double, as any number of JSON (RFC 8785 §3.2.2.3): it is written only where that loses nothing.
 fn write_number(number: &Number, out: &mut Vec<u8>) -> Result<(), NoCanonicalForm> {
-    let integer = number
-        .as_u64()
-        .or_else(|| number.as_i64().map(i64::unsigned_abs));
+    let integer = number.as_u64().or_else(|| number.as_i64().map(i64::unsigned_abs));
     let text = match integer {
         Some(magnitude) if magnitude <= MAX_INTEGER => number.to_string().into_bytes(),
         _ => serde_json_canonicalizer::to_vec(number)?,
@@ -126,11 +121,7 @@ fn write_array(items: &[Value], out: &mut Vec<u8>) -> Result<(), NoCanonicalForm
 fn write_object(members: &Map<String, Value>, out: &mut Vec<u8>) -> Result<(), NoCanonicalForm> {
     let mut members: Vec<(&String, &Value)> = members.iter().collect();
     members.sort_by(|(one, _), (other, _)| {
-        if one.is_ascii() && other.is_ascii() {
-            one.cmp(other)
-        } else {
-            one.encode_utf16().cmp(other.encode_utf16())
-        }
+        if one.is_ascii() && other.is_ascii() { one.cmp(other) } else { one.encode_utf16().cmp(other.encode_utf16()) }
     });
     out.push(b'{');
     for (index, (name, value)) in members.into_iter().enumerate() {

@@ -11,9 +11,7 @@ use crate::digest::Digest;
 use crate::text::Text;
 use crate::time::Time;
 
-pub use required::{
-    REQUIRED_FACTS, REQUIRED_PROBES, RequiredFact, RequiredProbe, WORKLOAD_IDENTITY,
-};
+pub use required::{REQUIRED_FACTS, REQUIRED_PROBES, RequiredFact, RequiredProbe, WORKLOAD_IDENTITY};
 
 /// What is said of one run, at its start.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -102,29 +100,17 @@ impl Probe {
 impl Fact {
     /// A fact that was read from the kernel.
     pub fn measured(how: &str, value: impl Into<Value>) -> Fact {
-        Fact {
-            basis: Basis::Measured,
-            how: how.into(),
-            value: value.into(),
-        }
+        Fact { basis: Basis::Measured, how: how.into(), value: value.into() }
     }
 
     /// A fact that a probe showed.
     pub fn behavioural(how: &str, value: impl Into<Value>) -> Fact {
-        Fact {
-            basis: Basis::Behavioural,
-            how: how.into(),
-            value: value.into(),
-        }
+        Fact { basis: Basis::Behavioural, how: how.into(), value: value.into() }
     }
 
     /// A fact for which there is our word only.
     pub fn asserted(how: &str, value: impl Into<Value>) -> Fact {
-        Fact {
-            basis: Basis::Asserted,
-            how: how.into(),
-            value: value.into(),
-        }
+        Fact { basis: Basis::Asserted, how: how.into(), value: value.into() }
     }
 
     /// Whether its value is null or an empty text. An empty list says that there is none, which is something.

@@ -32,24 +32,15 @@ impl RequiredProbe {
 }
 
 const fn measured(name: &'static str) -> RequiredFact {
-    RequiredFact {
-        name,
-        basis: Basis::Measured,
-    }
+    RequiredFact { name, basis: Basis::Measured }
 }
 
 const fn asserted(name: &'static str) -> RequiredFact {
-    RequiredFact {
-        name,
-        basis: Basis::Asserted,
-    }
+    RequiredFact { name, basis: Basis::Asserted }
 }
 
 const fn probe(name: &'static str, expected: &'static str) -> RequiredProbe {
-    RequiredProbe {
-        name,
-        expected: Some(expected),
-    }
+    RequiredProbe { name, expected: Some(expected) }
 }
 
 /// The fact whose value is the workload's `{"pid":…,"start":…}`, which `run.start` repeats.
@@ -112,8 +103,5 @@ pub const REQUIRED_PROBES: &[RequiredProbe] = &[
     probe("dns-udp-loopback", "nxdomain"),
     probe("dns-tcp-foreign", "nxdomain"),
     probe("connect-denied", "403"),
-    RequiredProbe {
-        name: "gate-challenge",
-        expected: None,
-    },
+    RequiredProbe { name: "gate-challenge", expected: None },
 ];

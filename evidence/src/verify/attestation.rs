@@ -2,15 +2,14 @@
 
 use std::time::Duration;
 
-use crate::canonical::{self, ReadError};
+use crate::canonical;
 use crate::digest::{Digest, sha256};
-use crate::dsse::{self, Envelope, EnvelopeError};
+use crate::dsse::{self, Envelope};
 use crate::key::{KeyId, PublicKey};
-use crate::predicate::{
-    Basis, Mode, Predicate, Probe, REQUIRED_FACTS, REQUIRED_PROBES, RequiredFact, RequiredProbe,
-};
+use crate::predicate::{Mode, Predicate, Probe, REQUIRED_FACTS, REQUIRED_PROBES, RequiredFact, RequiredProbe};
 use crate::statement::{PREDICATE, STATEMENT, Statement, Subjects};
 use crate::time::Time;
+use crate::verify::VerifyError;
 
 /// What a verifier expects, beyond what every attestation must say. Start from [`Expect::at`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -34,15 +33,7 @@ pub struct Expect {
 impl Expect {
     /// An attestation that is valid at this moment, and nothing else.
     pub fn at(now: Time) -> Expect {
-        Expect {
-            now,
-            max_age: None,
-            nonce: None,
-            mode: None,
-            policy: None,
-            image: None,
-            binary: None,
-        }
+        Expect { now, max_age: None, nonce: None, mode: None, policy: None, image: None, binary: None }
     }
 }
 
@@ -77,136 +68,21 @@ impl Verified {
     }
 }
 
-/// Why an attestation was not accepted.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum VerifyError {
-    /// The envelope is malformed, or not signed as it should be.
-    #[error(transparent)]
-    Envelope(#[from] EnvelopeError),
-    /// The payload is no statement in canonical form.
-    #[error("the statement is {0}")]
-    Statement(ReadError),
-    /// Not an in-toto statement of version 1.
-    #[error("the payload is not an in-toto Statement v1")]
-    StatementType,
-    /// A statement that says something else.
-    #[error("the statement is not about an egress binding")]
-    PredicateType,
-    /// The subjects are not binary, image and policy.
-    #[error("the statement's subjects are not binary, image and policy")]
-    Subjects,
-    /// A required fact is missing.
-    #[error("the fact {0} is missing")]
-    MissingFact(&'static str),
-    /// A required fact says nothing.
-    #[error("the fact {0} says nothing")]
-    EmptyFact(&'static str),
-    /// A required fact has a weaker basis than it must have.
-    #[error("the fact {name} is {is:?}, and must be {must:?}")]
-    WrongBasis {
-        /// The fact.
-        name: &'static str,
-        /// What it is.
-        is: Basis,
-        /// What it must be at least.
-        must: Basis,
-    },
-    /// A required probe is missing.
-    #[error("the probe {name} is missing {}", stage(*.confined))]
-    MissingProbe {
-        /// The probe.
-        name: &'static str,
-        /// In which of its two stages.
-        confined: bool,
-    },
-    /// A probe is there twice.
-    #[error("the probe {name} is there twice {}", stage(*.confined))]
-    RepeatedProbe {
-        /// The probe.
-        name: &'static str,
-        /// In which of its two stages.
-        confined: bool,
-    },
-    /// A probe expected something else than it must.
-    #[error("the probe {name} expected something else than it must {}", stage(*.confined))]
-    WrongExpectation {
-        /// The probe.
-        name: &'static str,
-        /// In which of its two stages.
-        confined: bool,
-    },
-    /// A probe did not hold.
-    #[error("the probe {} did not hold {}: expected {}, observed {}", .0.name, stage(.0.confined), .0.expected, .0.observed)]
-    ProbeFailed(Box<Probe>),
-    /// It ends before it begins.
-    #[error("it expires before it was issued")]
-    NeverValid,
-    /// It begins later.
-    #[error("it is not valid before {0}")]
-    NotYetValid(Time),
-    /// It is over.
-    #[error("it expired at {0}")]
-    Expired(Time),
-    /// It is older than accepted.
-    #[error("it was issued at {0}, which is too long ago")]
-    TooOld(Time),
-    /// The nonce is another.
-    #[error("the nonce is not the one that was given")]
-    NonceMismatch,
-    /// The mode is another.
-    #[error("the mode is {0:?}, which is not the one expected")]
-    WrongMode(Mode),
-    /// The policy is another.
-    #[error("the policy's digest is {0}, which is not the one expected")]
-    PolicyMismatch(Digest),
-    /// The image is another.
-    #[error("the image's digest is {0}, which is not the one expected")]
-    ImageMismatch(Digest),
-    /// The bottle executable is another.
-    #[error("the digest of the bottle executable is {0}, which is not the one expected")]
-    BinaryMismatch(Digest),
-}
-
-fn stage(confined: bool) -> &'static str {
-    if confined {
-        "inside the confinement"
-    } else {
-        "before the confinement"
-    }
-}
-
 /// Verifies an attestation: signed by these keys, canonical, complete, and as expected.
-pub fn verify_attestation(
-    envelope: &[u8],
-    keys: &[PublicKey],
-    expect: &Expect,
-) -> Result<Verified, VerifyError> {
+pub fn verify_attestation(envelope: &[u8], keys: &[PublicKey], expect: &Expect) -> Result<Verified, VerifyError> {
     let digest = sha256(envelope);
     let envelope = Envelope::from_bytes(envelope)?;
     let payload = envelope.verify(dsse::IN_TOTO, keys)?;
     let statement: Statement = canonical::read(&payload).map_err(VerifyError::Statement)?;
     let subjects = check_types(&statement)?;
     let predicate = statement.predicate;
-    REQUIRED_FACTS
-        .iter()
-        .try_for_each(|required| check_fact(&predicate, required))?;
-    REQUIRED_PROBES
-        .iter()
-        .try_for_each(|required| check_probe(&predicate, required))?;
+    REQUIRED_FACTS.iter().try_for_each(|required| check_fact(&predicate, required))?;
+    REQUIRED_PROBES.iter().try_for_each(|required| check_probe(&predicate, required))?;
     predicate.probes.iter().try_for_each(check_held)?;
     check_validity(&predicate, expect)?;
     check_expected(&predicate, &subjects, expect)?;
-    let keys = envelope
-        .signatures
-        .iter()
-        .map(|signed| signed.keyid)
-        .collect();
-    Ok(Verified {
-        digest,
-        keys,
-        subjects,
-        predicate,
-    })
+    let keys = envelope.signatures.iter().map(|signed| signed.keyid).collect();
+    Ok(Verified { digest, keys, subjects, predicate })
 }
 
 fn check_types(statement: &Statement) -> Result<Subjects, VerifyError> {
@@ -221,22 +97,11 @@ fn check_types(statement: &Statement) -> Result<Subjects, VerifyError> {
 
 fn check_fact(predicate: &Predicate, required: &RequiredFact) -> Result<(), VerifyError> {
     let (name, must) = (required.name, required.basis);
-    let fact = predicate
-        .facts
-        .get(name)
-        .ok_or(VerifyError::MissingFact(name))?;
+    let fact = predicate.facts.get(name).ok_or(VerifyError::MissingFact(name))?;
     if fact.says_nothing() {
         return Err(VerifyError::EmptyFact(name));
     }
-    if fact.basis < must {
-        Err(VerifyError::WrongBasis {
-            name,
-            is: fact.basis,
-            must,
-        })
-    } else {
-        Ok(())
-    }
+    if fact.basis < must { Err(VerifyError::WrongBasis { name, is: fact.basis, must }) } else { Ok(()) }
 }
 
 fn check_probe(predicate: &Predicate, required: &RequiredProbe) -> Result<(), VerifyError> {
@@ -244,9 +109,7 @@ fn check_probe(predicate: &Predicate, required: &RequiredProbe) -> Result<(), Ve
     for confined in [false, true] {
         let named = |probe: &&Probe| probe.name.as_str() == name && probe.confined == confined;
         let mut probes = predicate.probes.iter().filter(named);
-        let probe = probes
-            .next()
-            .ok_or(VerifyError::MissingProbe { name, confined })?;
+        let probe = probes.next().ok_or(VerifyError::MissingProbe { name, confined })?;
         if probes.next().is_some() {
             return Err(VerifyError::RepeatedProbe { name, confined });
         }
@@ -266,9 +129,7 @@ fn check_held(probe: &Probe) -> Result<(), VerifyError> {
 }
 
 fn check_validity(predicate: &Predicate, expect: &Expect) -> Result<(), VerifyError> {
-    let Predicate {
-        issued, expires, ..
-    } = *predicate;
+    let Predicate { issued, expires, .. } = *predicate;
     if expires <= issued {
         return Err(VerifyError::NeverValid);
     }
@@ -278,21 +139,11 @@ fn check_validity(predicate: &Predicate, expect: &Expect) -> Result<(), VerifyEr
     if expect.now >= expires {
         return Err(VerifyError::Expired(expires));
     }
-    let old = expect
-        .max_age
-        .is_some_and(|most| expect.now.since(issued) > most);
-    if old {
-        Err(VerifyError::TooOld(issued))
-    } else {
-        Ok(())
-    }
+    let old = expect.max_age.is_some_and(|most| expect.now.since(issued) > most);
+    if old { Err(VerifyError::TooOld(issued)) } else { Ok(()) }
 }
 
-fn check_expected(
-    predicate: &Predicate,
-    subjects: &Subjects,
-    expect: &Expect,
-) -> Result<(), VerifyError> {
+fn check_expected(predicate: &Predicate, subjects: &Subjects, expect: &Expect) -> Result<(), VerifyError> {
     if differs(expect.nonce, predicate.nonce) {
         return Err(VerifyError::NonceMismatch);
     }

@@ -22,9 +22,7 @@ pub enum BindingError {
     #[error("the run that names this attestation has another policy")]
     OtherPolicy,
     /// The workload that was measured is another.
-    #[error(
-        "the run that names this attestation started another workload than the one that was measured"
-    )]
+    #[error("the run that names this attestation started another workload than the one that was measured")]
     OtherWorkload,
     /// It started before the attestation was issued, or when it had expired.
     #[error("the run that names this attestation started when it was not valid")]
@@ -33,10 +31,7 @@ pub enum BindingError {
 
 /// The run of a log that started behind this attestation.
 pub fn bind<'r>(attestation: &Verified, log: &'r LogReport) -> Result<&'r RunReport, BindingError> {
-    let mut runs = log
-        .runs
-        .iter()
-        .filter(|run| run.start.attestation == attestation.digest());
+    let mut runs = log.runs.iter().filter(|run| run.start.attestation == attestation.digest());
     let run = runs.next().ok_or(BindingError::NoRun)?;
     if runs.next().is_some() {
         return Err(BindingError::Reused);
@@ -60,9 +55,5 @@ fn agree(attestation: &Verified, run: &RunReport) -> Result<(), BindingError> {
         return Err(BindingError::OtherWorkload);
     }
     let valid = said.issued <= run.started && run.started < said.expires;
-    if valid {
-        Ok(())
-    } else {
-        Err(BindingError::OutsideValidity)
-    }
+    if valid { Ok(()) } else { Err(BindingError::OutsideValidity) }
 }

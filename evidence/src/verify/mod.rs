@@ -1,10 +1,19 @@
 //! Does the evidence hold? Offline, given nothing but public keys and what the verifier expects.
+//!
+//! [`verify_attestation`] judges one attestation, [`verify_log`] a whole log, [`examine_log`] one that may still be
+//! written, and [`bind`] whether the two belong together.
 
 mod attestation;
-mod binding;
+mod refusal;
+
 mod log;
+mod report;
+
+mod binding;
 
 pub use crate::audit::{LogError, LogProblem};
-pub use attestation::{Expect, Verified, VerifyError, verify_attestation};
+pub use attestation::{Expect, Verified, verify_attestation};
 pub use binding::{BindingError, bind};
-pub use log::{Completeness, Head, LogReport, RunReport, Tear, examine_log, verify_log};
+pub use log::{examine_log, verify_log};
+pub use refusal::VerifyError;
+pub use report::{Completeness, Head, LogReport, RunReport, Tear};

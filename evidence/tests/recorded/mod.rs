@@ -1,16 +1,12 @@
 //! A log and an attestation as a run leaves them, for tests to break.
-#![allow(
-    dead_code,
-    unreachable_pub,
-    reason = "each test binary uses a part of it"
-)]
+#![allow(dead_code, unreachable_pub, reason = "each test binary uses a part of it")]
 
 use std::collections::BTreeMap;
 use std::net::{IpAddr, Ipv4Addr};
 
 use bottle_evidence::audit::{
-    Chain, Choice, Decision, DnsDenied, Drift, Ended, Ending, Entry, Known, Outcome, Process,
-    Refused, RunStart, Seen, Workload,
+    Chain, Choice, Decision, DnsDenied, Drift, Ended, Ending, Entry, Known, Outcome, Process, Refused, RunStart, Seen,
+    Workload,
 };
 use bottle_evidence::key::{PublicKey, SigningKey};
 use bottle_evidence::predicate::{
@@ -48,11 +44,7 @@ impl Recorder {
     }
 
     pub fn resume(chain: Chain, bytes: Vec<u8>) -> Recorder {
-        Recorder {
-            chain,
-            bytes,
-            clock: 0,
-        }
+        Recorder { chain, bytes, clock: 0 }
     }
 
     pub fn now(&mut self) -> Time {
@@ -73,12 +65,7 @@ impl Recorder {
     pub fn end(&mut self) {
         let now = self.now();
         let refused = BTreeMap::from([("icmp4".into(), 1), ("udp4".into(), 12)]);
-        let ending = Ending {
-            exit: 0,
-            reason: None,
-            millis: 5012,
-            refused,
-        };
+        let ending = Ending { exit: 0, reason: None, millis: 5012, refused };
         self.bytes.extend(self.chain.end(now, ending).unwrap().1);
     }
 
@@ -93,10 +80,7 @@ impl Recorder {
         self.add(outcome(2, Ended::Refused));
         self.add(Entry::Refused(refused()));
         self.add(outcome(1, Ended::Closed));
-        self.add(Entry::Drift(Drift {
-            what: "route".into(),
-            detail: "a route was added".into(),
-        }));
+        self.add(Entry::Drift(Drift { what: "route".into(), detail: "a route was added".into() }));
         self.end();
         self.seal();
     }
@@ -119,9 +103,7 @@ pub fn two_runs() -> Vec<u8> {
 
 /// The lines of a log, each with its line feed.
 pub fn lines(log: &[u8]) -> Vec<Vec<u8>> {
-    log.split_inclusive(|byte| *byte == b'\n')
-        .map(<[u8]>::to_vec)
-        .collect()
+    log.split_inclusive(|byte| *byte == b'\n').map(<[u8]>::to_vec).collect()
 }
 
 pub fn policy() -> Digest {
@@ -129,10 +111,7 @@ pub fn policy() -> Digest {
 }
 
 pub fn workload() -> Workload {
-    Workload {
-        pid: 4242,
-        start: 987_654,
-    }
+    Workload { pid: 4242, start: 987_654 }
 }
 
 pub fn run_start(id: &str) -> RunStart {
@@ -153,18 +132,11 @@ pub fn start(id: &str) -> Entry {
 pub fn judged(attempt: u64, name: &str, decision: Choice) -> Decision {
     Decision {
         attempt,
-        process: Process::Known(Known {
-            pid: 4250,
-            exe: "/usr/bin/curl".into(),
-            uid: 100_000,
-        }),
+        process: Process::Known(Known { pid: 4250, exe: "/usr/bin/curl".into(), uid: 100_000 }),
         name: Some(name.into()),
         address: IpAddr::V4(Ipv4Addr::new(28, 7, 1, 2)),
         port: 443,
-        seen: Seen::Tls {
-            sni: Some(name.into()),
-            ech: false,
-        },
+        seen: Seen::Tls { sni: Some(name.into()), ech: false },
         decision,
         reason: (decision == Choice::Deny).then(|| "no-rule".into()),
         rule: (decision == Choice::Allow).then(|| "domains[0] at 5:5".into()),
@@ -193,12 +165,7 @@ pub fn outcome(attempt: u64, result: Ended) -> Entry {
 }
 
 pub fn denied(name: &str) -> DnsDenied {
-    DnsDenied {
-        name: name.into(),
-        qtype: "AAAA".into(),
-        reason: "no-rule".into(),
-        count: 3,
-    }
+    DnsDenied { name: name.into(), qtype: "AAAA".into(), reason: "no-rule".into(), count: 3 }
 }
 
 pub fn refused() -> Refused {
@@ -212,11 +179,7 @@ pub fn refused() -> Refused {
 }
 
 pub fn subjects() -> Subjects {
-    Subjects {
-        binary: sha256(b"binary"),
-        image: sha256(b"image"),
-        policy: policy(),
-    }
+    Subjects { binary: sha256(b"binary"), image: sha256(b"image"), policy: policy() }
 }
 
 pub fn nonce() -> Digest {
@@ -229,15 +192,10 @@ pub fn predicate() -> Predicate {
         Basis::Behavioural => Fact::behavioural("probe", true),
         Basis::Asserted => Fact::asserted("our own word", "1"),
     };
-    let facts = REQUIRED_FACTS
-        .iter()
-        .map(|required| (required.name.to_owned(), fact(required.basis)));
+    let facts = REQUIRED_FACTS.iter().map(|required| (required.name.to_owned(), fact(required.basis)));
     let mut facts: BTreeMap<String, Fact> = facts.collect();
     let identity = serde_json::to_value(workload()).unwrap();
-    facts.insert(
-        WORKLOAD_IDENTITY.into(),
-        Fact::measured("/proc/PID/stat", identity),
-    );
+    facts.insert(WORKLOAD_IDENTITY.into(), Fact::measured("/proc/PID/stat", identity));
     let challenge = sha256(b"challenge").to_string();
     let probes = [false, true].into_iter().flat_map(|confined| {
         let challenge = &challenge;
@@ -263,8 +221,5 @@ pub fn attestation() -> Vec<u8> {
 }
 
 pub fn attest(predicate: Predicate) -> Vec<u8> {
-    Statement::new(subjects(), predicate)
-        .sign(&key())
-        .unwrap()
-        .to_bytes()
+    Statement::new(subjects(), predicate).sign(&key()).unwrap().to_bytes()
 }

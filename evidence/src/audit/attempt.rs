@@ -1,0 +1,148 @@
+//! What is recorded of one connection attempt? The decision before it, and the outcome after it.
+
+use std::net::IpAddr;
+
+use serde::{Deserialize, Serialize};
+
+use crate::digest::Digest;
+use crate::text::Text;
+
+/// A connection attempt was judged.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Decision {
+    /// The attempt's number, unique within the run.
+    pub attempt: u64,
+    /// Who tried.
+    pub process: Process,
+    /// The name that it wanted, if it is known.
+    pub name: Option<Text>,
+    /// The address that it connected to.
+    pub address: IpAddr,
+    /// The TCP port that it wanted.
+    pub port: u16,
+    /// What its first bytes showed.
+    pub seen: Seen,
+    /// What was decided.
+    pub decision: Choice,
+    /// Why not, by the reason's stable code.
+    pub reason: Option<Text>,
+    /// The rule that decided, as `domains[2] at 7:5`.
+    pub rule: Option<Text>,
+    /// The digest of the policy that decided.
+    pub policy: Digest,
+}
+
+/// A decision; a later one is the graver.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Choice {
+    /// A rule allows it.
+    Allow,
+    /// Nothing names it; the mode lets it pass.
+    Observe,
+    /// An operator is asked.
+    Escalate,
+    /// No.
+    Deny,
+}
+
+/// Who tried to connect.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(untagged)]
+pub enum Process {
+    /// It was not found out: the text `unknown`.
+    Unknown(Unknown),
+    /// It was.
+    Known(Known),
+}
+
+impl Process {
+    /// It was not found out.
+    pub const UNKNOWN: Process = Process::Unknown(Unknown::Unknown);
+}
+
+/// The text `unknown`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Unknown {
+    /// The only one.
+    Unknown,
+}
+
+/// A process that is known.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Known {
+    /// Process id, as the host counts.
+    pub pid: u32,
+    /// The path of its executable.
+    pub exe: Text,
+    /// The user that it runs as, as the host counts.
+    pub uid: u32,
+}
+
+/// What a client's first bytes showed.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "protocol", rename_all = "kebab-case", deny_unknown_fields)]
+pub enum Seen {
+    /// None was read.
+    Nothing,
+    /// A TLS ClientHello.
+    Tls {
+        /// The server name, if it shows one.
+        sni: Option<Text>,
+        /// Whether it offers an encrypted ClientHello.
+        ech: bool,
+    },
+    /// An HTTP/1 request head.
+    Http {
+        /// The host that it names, if it names one.
+        host: Option<Text>,
+        /// The port that it names, if it names one.
+        port: Option<u16>,
+    },
+    /// Something else.
+    Opaque,
+    /// Something that begins like TLS or HTTP and is neither.
+    Unparsable {
+        /// What is wrong with it.
+        why: Text,
+    },
+}
+
+/// What became of an attempt.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Outcome {
+    /// The attempt's number, as in its decision.
+    pub attempt: u64,
+    /// How it ended.
+    pub result: Ended,
+    /// Why, by a stable code or in a few words.
+    pub reason: Option<Text>,
+    /// The address that was dialled.
+    pub upstream: Option<IpAddr>,
+    /// Bytes of the workload's that left.
+    pub bytes_up: u64,
+    /// Bytes that came back.
+    pub bytes_down: u64,
+    /// How long it lasted, in milliseconds.
+    pub millis: u64,
+}
+
+/// How an attempt ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Ended {
+    /// Both sides were done.
+    Closed,
+    /// It was denied, by the decision or by a check of the addresses after it.
+    Refused,
+    /// Nothing answered.
+    Unreachable,
+    /// We ended it: drift, shutdown or a limit.
+    Cut,
+    /// One side broke off.
+    Reset,
+}

@@ -1,0 +1,121 @@
+//! What does a log hold?
+
+use crate::audit::{HostRow, LogError, LogProblem, OpenRun, RunEnd, RunStart, Torn};
+use crate::digest::Digest;
+use crate::time::Time;
+
+/// A place in a log that someone has seen.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Head {
+    /// The sequence number of a line.
+    pub seq: u64,
+    /// The hash of that line.
+    pub hash: Digest,
+}
+
+/// What a log holds. Nothing in it was changed, but its end may be missing: see [`LogReport::whole`].
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LogReport {
+    /// How many lines it has.
+    pub lines: u64,
+    /// Its last line.
+    pub head: Head,
+    /// The first line that no seal signs for, if there is one.
+    pub unsealed: Option<u64>,
+    /// Where it was taken up again after its writer had died.
+    pub tears: Vec<Tear>,
+    /// The runs, in their order.
+    pub runs: Vec<RunReport>,
+}
+
+/// A place where a log was taken up again.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Tear {
+    /// The line that says so.
+    pub line: u64,
+    /// What it says.
+    pub torn: Torn,
+}
+
+/// One run.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RunReport {
+    /// How it began.
+    pub start: RunStart,
+    /// When it began.
+    pub started: Time,
+    /// Its first line.
+    pub first: u64,
+    /// How many lines it has, `run.start` and `run.end` and the seals between them among them.
+    pub entries: u64,
+    /// How many attempts have a decision and no outcome.
+    pub unanswered: u64,
+    /// The lines that say that its binding no longer held.
+    pub drifts: Vec<u64>,
+    /// One row per host, recomputed from its entries.
+    pub hosts: Vec<HostRow>,
+    /// Whether it has its end.
+    pub completeness: Completeness,
+}
+
+/// Whether a run has its end.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Completeness {
+    /// It has, and its count, head and rows are right.
+    Complete {
+        /// When it ended.
+        ended: Time,
+        /// What its end says.
+        end: Box<RunEnd>,
+    },
+    /// It has none that was sealed in its time: it still runs, its writer died, or the log was cut.
+    Incomplete,
+}
+
+impl LogReport {
+    /// Whether all lines are sealed and all runs have their end; else the first thing that is missing.
+    pub fn whole(&self) -> Result<(), LogError> {
+        let incomplete = self.runs.iter().find(|run| run.completeness == Completeness::Incomplete);
+        if let Some(run) = incomplete {
+            let what = LogProblem::Incomplete(run.start.run.clone());
+            return Err(LogError { line: run.first, seq: Some(run.first), what });
+        }
+        match self.unsealed {
+            Some(line) => Err(LogError { line, seq: Some(line), what: LogProblem::Unsealed }),
+            None => Ok(()),
+        }
+    }
+}
+
+impl RunReport {
+    pub(super) fn new(first: u64, started: Time, start: RunStart) -> RunReport {
+        RunReport {
+            start,
+            started,
+            first,
+            entries: 0,
+            unanswered: 0,
+            drifts: Vec::new(),
+            hosts: Vec::new(),
+            completeness: Completeness::Incomplete,
+        }
+    }
+
+    pub(super) fn read(&mut self, run: &OpenRun) {
+        self.entries = run.lines;
+        self.unanswered = run.summary.unanswered();
+        self.hosts = run.summary.rows();
+    }
+
+    pub(super) fn end(&mut self, ended: Time, end: RunEnd) {
+        self.entries += 1;
+        self.completeness = Completeness::Complete { ended, end: Box::new(end) };
+    }
+
+    /// From this line on, nothing was sealed when the writer died: an end among these lines proves nothing.
+    pub(super) fn torn(&mut self, unsealed: u64) {
+        if self.first + self.entries > unsealed {
+            self.completeness = Completeness::Incomplete;
+        }
+    }
+}
