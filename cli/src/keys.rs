@@ -35,36 +35,21 @@ enum PublicKeyError {
 /// The public keys in these files; this machine's own if there is none.
 pub fn trusted(files: &[PathBuf], caller: &Caller) -> Result<Vec<PublicKey>, Failure> {
     if !files.is_empty() {
-        return files
-            .iter()
-            .map(|path| public(path).map_err(wrong))
-            .collect();
+        return files.iter().map(|path| public(path).map_err(wrong)).collect();
     }
     let own = keys::read(&state::default_key(caller)?);
-    let own = own.map_err(|error| {
-        Failure::new(error).with_hint("give the public key of whoever signed: --key FILE")
-    })?;
+    let own =
+        own.map_err(|error| Failure::new(error).with_hint("give the public key of whoever signed: --key FILE"))?;
     Ok(vec![own.public().clone()])
 }
 
 fn public(path: &Path) -> Result<PublicKey, PublicKeyError> {
-    let pem = fs::read_to_string(path).map_err(|source| PublicKeyError::Read {
-        path: path.to_owned(),
-        source,
-    })?;
-    PublicKey::from_pem(&pem).map_err(|source| PublicKeyError::Key {
-        path: path.to_owned(),
-        source,
-    })
+    let pem = fs::read_to_string(path).map_err(|source| PublicKeyError::Read { path: path.to_owned(), source })?;
+    PublicKey::from_pem(&pem).map_err(|source| PublicKeyError::Key { path: path.to_owned(), source })
 }
 
 fn wrong(error: PublicKeyError) -> Failure {
     let is_key = matches!(error, PublicKeyError::Key { .. });
-    let hint = is_key.then(|| {
-        "`bottle attest keygen --key PRIVATE` prints the public key of a private one".to_owned()
-    });
-    Failure {
-        hint,
-        ..Failure::new(error)
-    }
+    let hint = is_key.then(|| "`bottle attest keygen --key PRIVATE` prints the public key of a private one".to_owned());
+    Failure { hint, ..Failure::new(error) }
 }

@@ -1,10 +1,8 @@
 //! The command: parsing and reporting.
 
-#![allow(
-    unreachable_pub,
-    reason = "a binary exports nothing; pub means visible in the whole command"
-)]
+#![allow(unreachable_pub, reason = "a binary exports nothing; pub means visible in the whole command")]
 
+mod amount;
 mod args;
 mod commands;
 mod keys;
@@ -44,8 +42,7 @@ fn main() -> ExitCode {
 }
 
 fn act(verb: &Verb, reporter: Reporter) -> Result<ExitCode, Failure> {
-    let caller = Caller::current()
-        .map_err(|source| Failure::new(Nowhere(source)).with_code(misuse(verb)))?;
+    let caller = Caller::current().map_err(|source| Failure::new(Nowhere(source)).with_code(misuse(verb)))?;
     match verb {
         Verb::Run(args) => commands::run::run(args, &caller, reporter),
         Verb::Why(args) => commands::why::run(args),

@@ -18,19 +18,12 @@ pub struct Failure {
 impl Failure {
     /// A failure with usage's or I/O's exit code, 2.
     pub fn new(error: impl Into<Box<dyn Error>>) -> Failure {
-        Failure {
-            code: 2,
-            error: error.into(),
-            hint: None,
-        }
+        Failure { code: 2, error: error.into(), hint: None }
     }
 
     /// The same with a hint.
     pub fn with_hint(self, hint: impl Into<String>) -> Failure {
-        Failure {
-            hint: Some(hint.into()),
-            ..self
-        }
+        Failure { hint: Some(hint.into()), ..self }
     }
 
     /// The same with another exit code.
@@ -50,18 +43,12 @@ impl Reporter {
     /// Colours on a terminal, unless NO_COLOR is set and not empty (no-color.org).
     pub fn for_stderr() -> Reporter {
         let refused = std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
-        Reporter {
-            colours: !refused && std::io::stderr().is_terminal(),
-            line_end: "\n",
-        }
+        Reporter { colours: !refused && std::io::stderr().is_terminal(), line_end: "\n" }
     }
 
     /// The same, for while the terminal is raw.
     pub fn for_raw_terminal(self) -> Reporter {
-        Reporter {
-            line_end: "\r\n",
-            ..self
-        }
+        Reporter { line_end: "\r\n", ..self }
     }
 
     /// Prints the chain once, then the hint.
@@ -71,11 +58,7 @@ impl Reporter {
 
     /// Prints one line, or several where the text has several.
     pub fn say(self, text: &str) {
-        self.print(&format!(
-            "{}: {}\n",
-            self.paint("1", "bottle"),
-            escape(text)
-        ));
+        self.print(&format!("{}: {}\n", self.paint("1", "bottle"), escape(text)));
     }
 
     /// In one write, so that lines of several writers don't mix. Nothing can be said if standard error is gone.
@@ -105,11 +88,7 @@ impl Reporter {
     }
 
     fn paint(self, colour: &str, text: &str) -> String {
-        if self.colours {
-            format!("\x1b[{colour}m{text}\x1b[0m")
-        } else {
-            text.to_owned()
-        }
+        if self.colours { format!("\x1b[{colour}m{text}\x1b[0m") } else { text.to_owned() }
     }
 }
 
@@ -120,9 +99,7 @@ pub fn escape(text: &str) -> String {
         match letter {
             '\n' => safe.push('\n'),
             '\t' => safe.push_str("    "),
-            letter if letter.is_control() || is_format(letter) => {
-                safe.extend(letter.escape_unicode())
-            }
+            letter if letter.is_control() || is_format(letter) => safe.extend(letter.escape_unicode()),
             letter => safe.push(letter),
         }
     }
@@ -152,43 +129,24 @@ mod tests {
     struct Inner(#[source] io::Error);
 
     fn render(failure: Failure, colours: bool) -> String {
-        Reporter {
-            colours,
-            line_end: "\n",
-        }
-        .render(&failure)
+        Reporter { colours, line_end: "\n" }.render(&failure)
     }
 
     fn outer(path: &'static str) -> Outer {
-        Outer {
-            path,
-            source: Inner(io::Error::other("worn out")),
-        }
+        Outer { path, source: Inner(io::Error::other("worn out")) }
     }
 
     #[test]
     fn the_chain_is_printed_once_and_then_the_hint() {
-        let text = render(
-            Failure::new(outer("p.yaml")).with_hint("buy another"),
-            false,
-        );
+        let text = render(Failure::new(outer("p.yaml")).with_hint("buy another"), false);
         // `Inner` repeats its source, which is therefore not printed again.
-        assert_eq!(
-            text,
-            "bottle: cannot read p.yaml\n  because: the disk said: worn out\nhint: buy another\n"
-        );
+        assert_eq!(text, "bottle: cannot read p.yaml\n  because: the disk said: worn out\nhint: buy another\n");
     }
 
     #[test]
     fn control_characters_never_reach_the_terminal() {
-        let text = render(
-            Failure::new(outer("\x1b[2J\u{202e}\r")).with_hint("\x07"),
-            false,
-        );
-        assert!(
-            !text.contains(['\x1b', '\u{202e}', '\r', '\x07']),
-            "{text:?}"
-        );
+        let text = render(Failure::new(outer("\x1b[2J\u{202e}\r")).with_hint("\x07"), false);
+        assert!(!text.contains(['\x1b', '\u{202e}', '\r', '\x07']), "{text:?}");
         assert!(text.contains(r"\u{1b}[2J\u{202e}\u{d}"), "{text}");
     }
 

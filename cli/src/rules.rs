@@ -38,9 +38,7 @@ impl RulesError {
         match self {
             RulesError::Read { .. } => None,
             RulesError::Policy(error) => error.hint().map(str::to_owned),
-            RulesError::ObserveWithRules => {
-                Some("leave out --policy and --allow, or --mode observe".into())
-            }
+            RulesError::ObserveWithRules => Some("leave out --policy and --allow, or --mode observe".into()),
             RulesError::ModesDiffer => Some("change the file, or leave out --mode".into()),
         }
     }
@@ -49,10 +47,7 @@ impl RulesError {
 impl From<RulesError> for Failure {
     fn from(error: RulesError) -> Failure {
         let hint = error.hint();
-        Failure {
-            hint,
-            ..Failure::new(error)
-        }
+        Failure { hint, ..Failure::new(error) }
     }
 }
 
@@ -60,17 +55,9 @@ impl From<RulesError> for Failure {
 pub fn rules(args: &PolicyArgs) -> Result<Rules, RulesError> {
     if args.allow_all || args.mode == Some(ModeArg::Observe) {
         let alone = args.policy.is_empty() && args.allow.is_empty();
-        return if alone {
-            Ok(Rules::observe())
-        } else {
-            Err(RulesError::ObserveWithRules)
-        };
+        return if alone { Ok(Rules::observe()) } else { Err(RulesError::ObserveWithRules) };
     }
-    let documents: Vec<_> = args
-        .policy
-        .iter()
-        .map(|path| read(path))
-        .collect::<Result<_, _>>()?;
+    let documents: Vec<_> = args.policy.iter().map(|path| read(path)).collect::<Result<_, _>>()?;
     let rules = Rules::from_documents(&documents)?.unite(Rules::allow_flags(&args.allow)?)?;
     match (args.mode, rules.mode()) {
         (Some(ModeArg::Enforce), Mode::Observe) => Err(RulesError::ModesDiffer),
@@ -80,10 +67,7 @@ pub fn rules(args: &PolicyArgs) -> Result<Rules, RulesError> {
 
 /// One file, as written.
 pub fn read(path: &Path) -> Result<Document, RulesError> {
-    let text = fs::read_to_string(path).map_err(|source| RulesError::Read {
-        path: path.to_owned(),
-        source,
-    })?;
+    let text = fs::read_to_string(path).map_err(|source| RulesError::Read { path: path.to_owned(), source })?;
     let document = Document::parse(&text, &path.display().to_string());
     document.map_err(|error| RulesError::Policy(error.into()))
 }

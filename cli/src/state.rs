@@ -9,9 +9,8 @@ use crate::report::Failure;
 
 /// The state directories, which are made if they are missing.
 pub fn open(caller: &Caller) -> Result<State, Failure> {
-    State::open(&caller.places, caller.uid).map_err(|error| {
-        Failure::new(error).with_hint("set BOTTLE_ROOT to a directory of your own")
-    })
+    State::open(&caller.places, caller.uid)
+        .map_err(|error| Failure::new(error).with_hint("set BOTTLE_ROOT to a directory of your own"))
 }
 
 /// The private key that `run` uses by default.

@@ -13,12 +13,7 @@ pub use run::RunArgs;
 
 /// Run a command where the only way out is a door that someone watches.
 #[derive(Debug, Parser)]
-#[command(
-    name = "bottle",
-    version,
-    max_term_width = 100,
-    disable_help_subcommand = true
-)]
+#[command(name = "bottle", version, max_term_width = 100, disable_help_subcommand = true)]
 pub struct Cli {
     /// What to do.
     #[command(subcommand)]
@@ -44,9 +39,7 @@ pub enum Verb {
     /// Say what this host can and cannot do, and how to mend it
     Doctor(DoctorArgs),
     /// Show the whole of it, offline, in a sealed lab
-    #[command(
-        after_help = "Exit code: 0 all is as claimed, 1 something is not, 2 the demo could not be set up."
-    )]
+    #[command(after_help = "Exit code: 0 all is as claimed, 1 something is not, 2 the demo could not be set up.")]
     Demo,
 }
 

@@ -16,12 +16,7 @@ pub struct PolicyArgs {
     pub allow: Vec<String>,
     /// enforce: only what is allowed. observe: everything but private and metadata addresses,
     /// recorded
-    #[arg(
-        long,
-        value_enum,
-        value_name = "enforce|observe",
-        hide_possible_values = true
-    )]
+    #[arg(long, value_enum, value_name = "enforce|observe", hide_possible_values = true)]
     pub mode: Option<ModeArg>,
     /// The same as --mode observe
     #[arg(long, conflicts_with_all = ["policy", "allow", "mode"])]

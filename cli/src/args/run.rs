@@ -100,14 +100,8 @@ mod tests {
     #[test]
     fn what_follows_the_image_is_the_command() {
         assert_eq!(command("bottle run host npm install"), ["npm", "install"]);
-        assert_eq!(
-            command("bottle run host curl -sI https://a.example"),
-            ["curl", "-sI", "https://a.example"]
-        );
-        assert_eq!(
-            command("bottle run --allow x.example host -- curl -v -e k"),
-            ["curl", "-v", "-e", "k"]
-        );
+        assert_eq!(command("bottle run host curl -sI https://a.example"), ["curl", "-sI", "https://a.example"]);
+        assert_eq!(command("bottle run --allow x.example host -- curl -v -e k"), ["curl", "-v", "-e", "k"]);
         assert_eq!(command("bottle run host"), [""; 0]);
         assert_eq!(command("bottle run host --policy x"), ["--policy", "x"]);
         assert_eq!(command("bottle run host --help"), ["--help"]);
@@ -115,22 +109,14 @@ mod tests {
 
     #[test]
     fn only_the_separator_right_after_the_image_is_dropped() {
-        assert_eq!(
-            command("bottle run host -- npm run -- x"),
-            ["npm", "run", "--", "x"]
-        );
-        assert_eq!(
-            command("bottle run host npm run -- x"),
-            ["npm", "run", "--", "x"]
-        );
+        assert_eq!(command("bottle run host -- npm run -- x"), ["npm", "run", "--", "x"]);
+        assert_eq!(command("bottle run host npm run -- x"), ["npm", "run", "--", "x"]);
         assert_eq!(command("bottle run host -- -- x"), ["--", "x"]);
     }
 
     #[test]
     fn options_before_the_image_are_bottles() {
-        let run = run(
-            "bottle run --allow a.example --allow tcp://b.example:22 -e A=1 -e B -it -w /x host true",
-        );
+        let run = run("bottle run --allow a.example --allow tcp://b.example:22 -e A=1 -e B -it -w /x host true");
         assert_eq!(run.policy.allow, ["a.example", "tcp://b.example:22"]);
         assert_eq!(run.env, ["A=1", "B"]);
         assert!(run.interactive && run.tty);

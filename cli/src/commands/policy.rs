@@ -8,6 +8,7 @@ use bottle_policy::rules::Rules;
 use bottle_policy::schema::SCHEMA;
 use serde_json::{Value, json};
 
+use crate::amount::counted;
 use crate::args::{PolicyArgs, PolicyVerb};
 use crate::report::{Failure, Reporter};
 use crate::rules::{self, RulesError};
@@ -44,11 +45,7 @@ fn check(files: &[PathBuf], as_json: bool, reporter: Reporter) -> Result<ExitCod
     if as_json {
         stdout::json(&answers)?;
     }
-    Ok(if all_good {
-        ExitCode::SUCCESS
-    } else {
-        ExitCode::from(1)
-    })
+    Ok(if all_good { ExitCode::SUCCESS } else { ExitCode::from(1) })
 }
 
 fn check_one(path: &Path) -> Result<Checked, RulesError> {
@@ -65,17 +62,9 @@ fn summary(path: &Path, rules: &Rules) -> String {
         "{}: ok, mode {}, {} and {}",
         path.display(),
         rules.mode(),
-        counted(rules.domains().len(), "name rule"),
-        counted(rules.ranges().len(), "address rule"),
+        counted(rules.domains().len() as u64, "name rule"),
+        counted(rules.ranges().len() as u64, "address rule"),
     )
-}
-
-fn counted(count: usize, what: &str) -> String {
-    if count == 1 {
-        format!("1 {what}")
-    } else {
-        format!("{count} {what}s")
-    }
 }
 
 fn answer(path: &Path, checked: &Checked) -> Value {

@@ -22,11 +22,8 @@ struct NotADestination {
 pub fn run(args: &WhyArgs) -> Result<ExitCode, Failure> {
     let rules = rules::rules(&args.policy)?;
     let request = ask(&args.destination).map_err(|source| {
-        Failure::new(NotADestination {
-            text: args.destination.clone(),
-            source,
-        })
-        .with_hint("write NAME, NAME:PORT, ADDRESS or [V6ADDRESS]:PORT")
+        Failure::new(NotADestination { text: args.destination.clone(), source })
+            .with_hint("write NAME, NAME:PORT, ADDRESS or [V6ADDRESS]:PORT")
     })?;
     let explanation = why(&rules, &request);
     let allowed = matches!(explanation.verdict, Verdict::Allow(_) | Verdict::Peek);
@@ -36,9 +33,5 @@ pub fn run(args: &WhyArgs) -> Result<ExitCode, Failure> {
     } else {
         stdout::line(&escape(&explanation.to_string()))?;
     }
-    Ok(if allowed {
-        ExitCode::SUCCESS
-    } else {
-        ExitCode::from(1)
-    })
+    Ok(if allowed { ExitCode::SUCCESS } else { ExitCode::from(1) })
 }

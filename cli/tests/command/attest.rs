@@ -21,25 +21,12 @@ fn key() -> SigningKey {
 /// An attestation that says all that it must, valid for an hour.
 fn predicate() -> Predicate {
     let fact = |basis: Basis, name: &str| {
-        let value = if name == WORKLOAD_IDENTITY {
-            json!({ "pid": 7, "start": 99 })
-        } else {
-            json!("measured")
-        };
-        Fact {
-            basis,
-            how: "in a test".into(),
-            value,
-        }
+        let value = if name == WORKLOAD_IDENTITY { json!({ "pid": 7, "start": 99 }) } else { json!("measured") };
+        Fact { basis, how: "in a test".into(), value }
     };
     let probe = |name: &str, expected: Option<&str>, confined| {
         let answer = "ab".repeat(32);
-        Probe::new(
-            name,
-            confined,
-            expected.unwrap_or(&answer),
-            expected.unwrap_or(&answer),
-        )
+        Probe::new(name, confined, expected.unwrap_or(&answer), expected.unwrap_or(&answer))
     };
     let probes = REQUIRED_PROBES.iter();
     Predicate {
@@ -50,31 +37,17 @@ fn predicate() -> Predicate {
         mode: Mode::Enforce,
         facts: REQUIRED_FACTS
             .iter()
-            .map(|required| {
-                (
-                    required.name.to_owned(),
-                    fact(required.basis, required.name),
-                )
-            })
+            .map(|required| (required.name.to_owned(), fact(required.basis, required.name)))
             .collect(),
         probes: probes
-            .flat_map(|required| {
-                [false, true].map(|confined| probe(required.name, required.expected, confined))
-            })
+            .flat_map(|required| [false, true].map(|confined| probe(required.name, required.expected, confined)))
             .collect(),
     }
 }
 
 fn attestation(predicate: Predicate) -> Vec<u8> {
-    let subjects = Subjects {
-        binary: Digest([1; 32]),
-        image: Digest([2; 32]),
-        policy: Digest([5; 32]),
-    };
-    Statement::new(subjects, predicate)
-        .sign(&key())
-        .expect("a canonical form")
-        .to_bytes()
+    let subjects = Subjects { binary: Digest([1; 32]), image: Digest([2; 32]), policy: Digest([5; 32]) };
+    Statement::new(subjects, predicate).sign(&key()).expect("a canonical form").to_bytes()
 }
 
 fn verify_as_of(bytes: &[u8], second: u64, more: &[&str]) -> Said {
@@ -82,32 +55,14 @@ fn verify_as_of(bytes: &[u8], second: u64, more: &[&str]) -> Said {
     place.write("att.json", bytes);
     place.write("bottle.pub", key().public().to_pem());
     let at = moment(second).to_string();
-    place.bottle(
-        &[
-            &[
-                "attest",
-                "verify",
-                "att.json",
-                "--key",
-                "bottle.pub",
-                "--at",
-                &at,
-            ],
-            more,
-        ]
-        .concat(),
-    )
+    place.bottle(&[&["attest", "verify", "att.json", "--key", "bottle.pub", "--at", &at], more].concat())
 }
 
 #[test]
 fn a_complete_attestation_holds() {
     let said = verify_as_of(&attestation(predicate()), 5, &[]);
     assert_eq!((said.code, said.err.as_str()), (0, ""));
-    assert!(
-        said.out.starts_with("att.json: ok, signed by key "),
-        "{}",
-        said.out
-    );
+    assert!(said.out.starts_with("att.json: ok, signed by key "), "{}", said.out);
     assert!(said.out.contains("run feed, mode enforce"), "{}", said.out);
 }
 
@@ -115,31 +70,19 @@ fn a_complete_attestation_holds() {
 fn an_expired_one_does_not_hold_now_and_the_hint_says_how_to_look_back() {
     let said = verify_as_of(&attestation(predicate()), 7200, &[]);
     assert_eq!((said.code, said.out.as_str()), (1, ""));
-    assert!(
-        said.err.contains("it expired at") && said.err.contains("hint: --at TIME"),
-        "{}",
-        said.err
-    );
+    assert!(said.err.contains("it expired at") && said.err.contains("hint: --at TIME"), "{}", said.err);
 }
 
 #[test]
 fn a_missing_fact_and_a_failed_probe_are_named() {
     let mut less = predicate();
     less.facts.remove("gate.ruleset");
-    assert!(
-        verify_as_of(&attestation(less), 5, &[])
-            .err
-            .contains("the fact gate.ruleset is missing")
-    );
+    assert!(verify_as_of(&attestation(less), 5, &[]).err.contains("the fact gate.ruleset is missing"));
     let mut failed = predicate();
     failed.probes[0] = Probe::new("tcp-v4", false, "reset", "connected");
     let said = verify_as_of(&attestation(failed), 5, &[]);
     assert_eq!(said.code, 1);
-    assert!(
-        said.err.contains("the probe tcp-v4 did not hold"),
-        "{}",
-        said.err
-    );
+    assert!(said.err.contains("the probe tcp-v4 did not hold"), "{}", said.err);
 }
 
 #[test]
@@ -151,10 +94,7 @@ fn expectations_are_checked() {
     assert_eq!(verify_as_of(&bytes, 5, &["--max-age", "10s"]).code, 0);
     assert_eq!(verify_as_of(&bytes, 15, &["--max-age", "10s"]).code, 1);
     let said = verify_as_of(&bytes, 5, &["--allow", "a.example"]);
-    assert!(
-        said.code == 1 && said.err.contains("hint: give every --policy"),
-        "{said:?}"
-    );
+    assert!(said.code == 1 && said.err.contains("hint: give every --policy"), "{said:?}");
     assert_eq!(verify_as_of(&bytes, 5, &["--nonce", "beef"]).code, 2);
 }
 
@@ -162,31 +102,18 @@ fn expectations_are_checked() {
 fn another_key_is_not_trusted() {
     let place = Place::new();
     place.write("att.json", attestation(predicate()));
-    place.write(
-        "other.pub",
-        SigningKey::from_seed([4; 32]).public().to_pem(),
-    );
+    place.write("other.pub", SigningKey::from_seed([4; 32]).public().to_pem());
     let said = place.bottle(&["attest", "verify", "att.json", "--key", "other.pub"]);
     assert_eq!(said.code, 1);
-    assert!(
-        said.err.contains("hint: give the public key"),
-        "{}",
-        said.err
-    );
+    assert!(said.err.contains("hint: give the public key"), "{}", said.err);
 }
 
 #[test]
 fn json_has_the_whole_predicate() {
     let answer = verify_as_of(&attestation(predicate()), 5, &["--json"]).json();
-    assert_eq!(
-        (&answer["ok"], &answer["attestation"]["predicate"]["run"]),
-        (&true.into(), &"feed".into())
-    );
+    assert_eq!((&answer["ok"], &answer["attestation"]["predicate"]["run"]), (&true.into(), &"feed".into()));
     let answer = verify_as_of(&attestation(predicate()), 7200, &["--json"]).json();
-    assert_eq!(
-        (&answer["ok"], &answer["attestation"]),
-        (&false.into(), &serde_json::Value::Null)
-    );
+    assert_eq!((&answer["ok"], &answer["attestation"]), (&false.into(), &serde_json::Value::Null));
 }
 
 #[test]
@@ -197,15 +124,7 @@ fn a_log_is_verified_together_with_the_attestation_that_it_names() {
         place.write("att.json", &bytes);
         place.write("a.jsonl", log);
         place.write("bottle.pub", key().public().to_pem());
-        place.bottle(&[
-            "audit",
-            "verify",
-            "a.jsonl",
-            "--key",
-            "bottle.pub",
-            "--attestation",
-            "att.json",
-        ])
+        place.bottle(&["audit", "verify", "a.jsonl", "--key", "bottle.pub", "--attestation", "att.json"])
     };
     assert_eq!(verify(log(sha256(&bytes), true)).code, 0);
     assert_eq!(verify(log(Digest::ZERO, true)).code, 1);
@@ -217,11 +136,7 @@ fn show_prints_what_it_says_without_judging() {
     place.write("att.json", attestation(predicate()));
     let said = place.bottle(&["attest", "show", "att.json"]);
     assert_eq!(said.code, 0);
-    assert!(
-        said.out.contains("measured     agent.links") && said.out.contains("probe        tcp-v4"),
-        "{}",
-        said.out
-    );
+    assert!(said.out.contains("measured     agent.links") && said.out.contains("probe        tcp-v4"), "{}", said.out);
     let said = place.bottle(&["attest", "show", "--json", "att.json"]);
     assert_eq!(said.json()["predicate"]["run"], "feed");
 }
@@ -232,11 +147,7 @@ fn what_is_no_attestation_is_an_error_of_form() {
     place.write("x.json", "{}");
     let said = place.bottle(&["attest", "show", "x.json"]);
     assert_eq!((said.code, said.out.as_str()), (2, ""));
-    assert!(
-        said.err.contains("x.json is not an attestation"),
-        "{}",
-        said.err
-    );
+    assert!(said.err.contains("x.json is not an attestation"), "{}", said.err);
 }
 
 #[test]
@@ -244,19 +155,9 @@ fn keygen_makes_a_private_key_once_and_prints_its_public_key() {
     let place = Place::new();
     let first = place.bottle(&["attest", "keygen", "--key", "b.key"]);
     assert_eq!(first.code, 0);
-    assert!(
-        first.out.starts_with("-----BEGIN PUBLIC KEY-----\n"),
-        "{}",
-        first.out
-    );
-    assert_eq!(
-        std::fs::read_to_string(place.path("b.pub")).expect("the public key"),
-        first.out
-    );
-    let mode = std::fs::metadata(place.path("b.key"))
-        .expect("the key")
-        .permissions()
-        .mode();
+    assert!(first.out.starts_with("-----BEGIN PUBLIC KEY-----\n"), "{}", first.out);
+    assert_eq!(std::fs::read_to_string(place.path("b.pub")).expect("the public key"), first.out);
+    let mode = std::fs::metadata(place.path("b.key")).expect("the key").permissions().mode();
     assert_eq!(mode & 0o777, 0o600);
     let again = place.bottle(&["attest", "keygen", "--key", "b.key"]);
     assert_eq!((again.code, &again.out), (0, &first.out));
@@ -269,10 +170,7 @@ fn keygen_never_overwrites_a_file_that_is_no_key() {
     place.write("notes.txt", "mine");
     let said = place.bottle(&["attest", "keygen", "--key", "notes.txt"]);
     assert_eq!((said.code, said.out.as_str()), (2, ""));
-    assert_eq!(
-        std::fs::read(place.path("notes.txt")).expect("the file"),
-        b"mine"
-    );
+    assert_eq!(std::fs::read(place.path("notes.txt")).expect("the file"), b"mine");
 }
 
 #[test]
@@ -281,8 +179,5 @@ fn without_a_key_option_this_machines_own_key_is_used() {
     assert_eq!(place.bottle(&["attest", "keygen"]).code, 0);
     place.write("att.json", attestation(predicate()));
     let said = place.bottle(&["attest", "verify", "att.json"]);
-    assert!(
-        said.code == 1 && said.err.contains("not trusted"),
-        "{said:?}"
-    );
+    assert!(said.code == 1 && said.err.contains("not trusted"), "{said:?}");
 }

@@ -7,17 +7,10 @@ fn every_check_has_an_answer_and_the_exit_code_follows_from_them() {
     let said = Place::new().bottle(&["doctor", "--json"]);
     let answer = said.json();
     let checks = answer["checks"].as_array().expect("a list");
-    let blocked = checks
-        .iter()
-        .any(|check| check["blocks"] == true && check["state"] == "no");
+    let blocked = checks.iter().any(|check| check["blocks"] == true && check["state"] == "no");
     assert_eq!(answer["usable"], !blocked);
     assert_eq!(said.code, i32::from(blocked), "{}", said.err);
-    assert_eq!(
-        blocked,
-        said.err.contains("cannot run here"),
-        "{}",
-        said.err
-    );
+    assert_eq!(blocked, said.err.contains("cannot run here"), "{}", said.err);
 }
 
 #[test]
@@ -27,14 +20,7 @@ fn text_has_one_line_for_each_check() {
     let said = place.bottle(&["doctor"]);
     for check in checks.as_array().expect("a list") {
         let what = check["what"].as_str().expect("a name");
-        assert_eq!(
-            said.out
-                .lines()
-                .filter(|line| line.starts_with(&format!("{what} ")))
-                .count(),
-            1,
-            "{what}"
-        );
+        assert_eq!(said.out.lines().filter(|line| line.starts_with(&format!("{what} "))).count(), 1, "{what}");
     }
 }
 
@@ -52,38 +38,17 @@ fn a_limit_of_zero_namespaces_is_found_and_mended() {
         .expect("unshare, of util-linux");
     let said = crate::place::Said::from(output);
     assert_eq!(said.code, 1, "{said:?}");
-    assert!(
-        said.out.contains("network namespaces    NO"),
-        "{}",
-        said.out
-    );
-    assert!(
-        said.out
-            .contains("mend:    sudo sysctl -w user.max_net_namespaces=15000"),
-        "{}",
-        said.out
-    );
-    assert!(
-        said.out.contains("veth                  unknown"),
-        "{}",
-        said.out
-    );
+    assert!(said.out.contains("network namespaces    NO"), "{}", said.out);
+    assert!(said.out.contains("mend:    sudo sysctl -w user.max_net_namespaces=15000"), "{}", said.out);
+    assert!(said.out.contains("veth                  unknown"), "{}", said.out);
 }
 
 #[test]
 fn an_evidence_directory_that_cannot_be_made_blocks() {
     let place = Place::new();
     place.write("file", "");
-    let said = place
-        .command(&["doctor"])
-        .env("BOTTLE_ROOT", place.path("file"))
-        .output()
-        .map(crate::place::Said::from);
+    let said = place.command(&["doctor"]).env("BOTTLE_ROOT", place.path("file")).output().map(crate::place::Said::from);
     let said = said.expect("the built command");
     assert_eq!(said.code, 1);
-    assert!(
-        said.out.contains("evidence directory    NO"),
-        "{}",
-        said.out
-    );
+    assert!(said.out.contains("evidence directory    NO"), "{}", said.out);
 }

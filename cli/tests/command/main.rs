@@ -1,14 +1,13 @@
-//! Does the built command say, print and exit as its help says? Nothing here needs a privilege or a network.
+//! Does the built command say, print and exit as its help says? Nothing here needs a privilege, or a network beyond what it makes itself.
 
-#![allow(
-    unreachable_pub,
-    reason = "a test binary exports nothing; pub means visible in all of it"
-)]
+#![allow(unreachable_pub, reason = "a test binary exports nothing; pub means visible in all of it")]
 
 mod attest;
 mod audit;
+mod demo;
 mod doctor;
 mod place;
 mod policy;
+mod run;
 mod usage;
 mod why;

@@ -35,11 +35,7 @@ impl Place {
 
     pub fn command(&self, arguments: &[&str]) -> Command {
         let mut command = Command::new(assert_cmd::cargo::cargo_bin!("bottle"));
-        command
-            .args(arguments)
-            .current_dir(self.0.path())
-            .env_clear()
-            .env("BOTTLE_ROOT", self.path("state"));
+        command.args(arguments).current_dir(self.0.path()).env_clear().env("BOTTLE_ROOT", self.path("state"));
         command
     }
 }

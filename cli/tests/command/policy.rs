@@ -10,31 +10,17 @@ fn a_good_policy_is_ok() {
     place.write("p.yaml", GOOD);
     let said = place.bottle(&["policy", "check", "p.yaml"]);
     assert_eq!((said.code, said.err.as_str()), (0, ""));
-    assert_eq!(
-        said.out,
-        "p.yaml: ok, mode enforce, 1 name rule and 0 address rules\n"
-    );
+    assert_eq!(said.out, "p.yaml: ok, mode enforce, 1 name rule and 0 address rules\n");
 }
 
 #[test]
 fn a_bad_policy_names_file_line_and_column_and_a_hint() {
     let place = Place::new();
-    place.write(
-        "p.yaml",
-        "version: 1\ndomains:\n  - pattern: a.example\n    ports: []\n",
-    );
+    place.write("p.yaml", "version: 1\ndomains:\n  - pattern: a.example\n    ports: []\n");
     let said = place.bottle(&["policy", "check", "p.yaml"]);
     assert_eq!((said.code, said.out.as_str()), (1, ""));
-    assert!(
-        said.err.starts_with("bottle: p.yaml:4:12: "),
-        "{}",
-        said.err
-    );
-    assert!(
-        said.err.contains("^") && said.err.contains("hint: "),
-        "{}",
-        said.err
-    );
+    assert!(said.err.starts_with("bottle: p.yaml:4:12: "), "{}", said.err);
+    assert!(said.err.contains("^") && said.err.contains("hint: "), "{}", said.err);
 }
 
 #[test]
@@ -44,10 +30,7 @@ fn all_files_are_checked_though_the_first_is_bad() {
     place.write("good.yaml", GOOD);
     let said = place.bottle(&["policy", "check", "bad.yaml", "good.yaml"]);
     assert_eq!(said.code, 1);
-    assert!(
-        said.err.contains("bad.yaml:1:") && said.out.starts_with("good.yaml: ok"),
-        "{said:?}"
-    );
+    assert!(said.err.contains("bad.yaml:1:") && said.out.starts_with("good.yaml: ok"), "{said:?}");
 }
 
 #[test]
@@ -60,43 +43,26 @@ fn json_has_the_digest_of_a_good_file_and_the_problems_of_a_bad_one() {
     let answers = said.json();
     assert_eq!(answers[0]["ok"], true);
     assert_eq!(answers[0]["digest"].as_str().map(str::len), Some(64));
-    assert_eq!(
-        (&answers[1]["ok"], &answers[1]["problems"][0]["line"]),
-        (&false.into(), &2.into())
-    );
+    assert_eq!((&answers[1]["ok"], &answers[1]["problems"][0]["line"]), (&false.into(), &2.into()));
 }
 
 #[test]
 fn a_missing_file_is_an_error_of_io() {
     let said = Place::new().bottle(&["policy", "check", "nowhere.yaml"]);
     assert_eq!((said.code, said.out.as_str()), (2, ""));
-    assert!(
-        said.err
-            .contains("cannot read the policy nowhere.yaml\n  because: No such file"),
-        "{}",
-        said.err
-    );
+    assert!(said.err.contains("cannot read the policy nowhere.yaml\n  because: No such file"), "{}", said.err);
 }
 
 #[test]
 fn show_unites_files_and_flags_into_one_digest() {
     let place = Place::new();
-    place.write(
-        "p.yaml",
-        "version: 1\ndomains:\n  - pattern: a.example\n    ports: [443]\n    protocol: tls\n",
-    );
+    place.write("p.yaml", "version: 1\ndomains:\n  - pattern: a.example\n    ports: [443]\n    protocol: tls\n");
     let digest = |arguments: &[&str]| {
         let said = place.bottle(&[&["policy", "show"], arguments].concat());
         said.out.lines().next().expect("a digest").to_owned()
     };
-    assert_eq!(
-        digest(&["--policy", "p.yaml"]),
-        digest(&["--allow", "a.example"])
-    );
-    assert_ne!(
-        digest(&["--policy", "p.yaml"]),
-        digest(&["--policy", "p.yaml", "--allow", "b.example"])
-    );
+    assert_eq!(digest(&["--policy", "p.yaml"]), digest(&["--allow", "a.example"]));
+    assert_ne!(digest(&["--policy", "p.yaml"]), digest(&["--policy", "p.yaml", "--allow", "b.example"]));
 }
 
 #[test]

@@ -4,16 +4,7 @@ use crate::place::Place;
 
 #[test]
 fn an_unknown_verb_is_misuse_with_exit_code_2() {
-    for verb in [
-        "ps",
-        "stop",
-        "exec",
-        "image",
-        "learn",
-        "hook",
-        "help",
-        "frobnicate",
-    ] {
+    for verb in ["ps", "stop", "exec", "image", "learn", "hook", "help", "frobnicate"] {
         let said = Place::new().bottle(&[verb]);
         assert_eq!((said.code, said.out.as_str()), (2, ""), "{verb}");
         assert!(said.err.contains("unrecognized subcommand"), "{}", said.err);
@@ -59,12 +50,7 @@ fn misuse_of_run_exits_with_125_since_other_codes_are_the_commands() {
         &["run", "alpine", "true"],
     ] {
         let said = place.bottle(arguments);
-        assert_eq!(
-            (said.code, said.out.as_str()),
-            (125, ""),
-            "{arguments:?}: {}",
-            said.err
-        );
+        assert_eq!((said.code, said.out.as_str()), (125, ""), "{arguments:?}: {}", said.err);
         assert!(!said.err.is_empty(), "{arguments:?}");
     }
 }
@@ -74,41 +60,21 @@ fn a_policy_error_of_run_shows_the_place_in_the_file() {
     let place = Place::new();
     place.write("bad.yaml", "version: 1\nsurprise: 1\n");
     let said = place.bottle(&["run", "--policy", "bad.yaml", "host", "true"]);
-    assert!(
-        said.err.starts_with("bottle: bad.yaml:2:1: ") && said.err.contains('^'),
-        "{}",
-        said.err
-    );
+    assert!(said.err.starts_with("bottle: bad.yaml:2:1: ") && said.err.contains('^'), "{}", said.err);
 }
 
 #[test]
 fn the_help_of_run_says_what_the_images_are_and_that_nothing_is_reached_by_default() {
     let said = Place::new().bottle(&["run", "--help"]);
     assert_eq!((said.code, said.err.as_str()), (0, ""));
-    assert!(
-        said.out
-            .contains("Usage: bottle run [OPTIONS] IMAGE [--] [COMMAND [ARG...]]"),
-        "{}",
-        said.out
-    );
-    assert!(
-        said.out
-            .contains("Without --policy and --allow nothing can be reached."),
-        "{}",
-        said.out
-    );
+    assert!(said.out.contains("Usage: bottle run [OPTIONS] IMAGE [--] [COMMAND [ARG...]]"), "{}", said.out);
+    assert!(said.out.contains("Without --policy and --allow nothing can be reached."), "{}", said.out);
     assert!(said.out.contains("dir:PATH"), "{}", said.out);
 }
 
 #[test]
 fn help_says_what_the_exit_codes_mean() {
-    for verb in [
-        &["why"][..],
-        &["policy", "check"],
-        &["audit", "verify"],
-        &["attest", "verify"],
-        &["doctor"],
-    ] {
+    for verb in [&["why"][..], &["policy", "check"], &["audit", "verify"], &["attest", "verify"], &["doctor"]] {
         let said = Place::new().bottle(&[verb, &["--help"]].concat());
         assert!(said.out.contains("Exit code: 0"), "{verb:?}: {}", said.out);
     }

@@ -4,10 +4,7 @@ use crate::place::{Place, Said};
 
 fn why(arguments: &[&str]) -> Said {
     let place = Place::new();
-    place.write(
-        "p.yaml",
-        "version: 1\ndomains:\n  - pattern: db.example.com\n    ports: [5432]\n    protocol: tcp\n",
-    );
+    place.write("p.yaml", "version: 1\ndomains:\n  - pattern: db.example.com\n    ports: [5432]\n    protocol: tcp\n");
     place.bottle(&[&["why"], arguments].concat())
 }
 
@@ -15,21 +12,14 @@ fn why(arguments: &[&str]) -> Said {
 fn an_allowed_destination_names_its_rule() {
     let said = why(&["db.example.com:5432", "--policy", "p.yaml"]);
     assert_eq!((said.code, said.err.as_str()), (0, ""));
-    assert_eq!(
-        said.out,
-        "db.example.com:5432: allowed by domains[0] at p.yaml:3:5\n"
-    );
+    assert_eq!(said.out, "db.example.com:5432: allowed by domains[0] at p.yaml:3:5\n");
 }
 
 #[test]
 fn a_denied_destination_exits_with_1_and_names_the_edit() {
     let said = why(&["other.example", "--policy", "p.yaml"]);
     assert_eq!(said.code, 1);
-    assert!(
-        said.out.contains("denied") && said.out.contains("--allow other.example"),
-        "{}",
-        said.out
-    );
+    assert!(said.out.contains("denied") && said.out.contains("--allow other.example"), "{}", said.out);
 }
 
 #[test]
@@ -65,24 +55,13 @@ fn what_is_no_destination_is_misuse_with_a_hint() {
 fn observe_with_rules_is_refused_with_a_hint() {
     let said = why(&["a.example", "--mode", "observe", "--policy", "p.yaml"]);
     assert_eq!(said.code, 2);
-    assert!(
-        said.err.contains("hint: leave out --policy"),
-        "{}",
-        said.err
-    );
-    assert_eq!(
-        why(&["a.example", "--allow-all", "--policy", "p.yaml"]).code,
-        2
-    );
+    assert!(said.err.contains("hint: leave out --policy"), "{}", said.err);
+    assert_eq!(why(&["a.example", "--allow-all", "--policy", "p.yaml"]).code, 2);
 }
 
 #[test]
 fn a_wrong_allow_flag_says_what_to_write() {
     let said = why(&["a.example", "--allow", "https://a.example"]);
     assert_eq!(said.code, 2);
-    assert!(
-        said.err.contains("hint: leave the scheme out"),
-        "{}",
-        said.err
-    );
+    assert!(said.err.contains("hint: leave the scheme out"), "{}", said.err);
 }

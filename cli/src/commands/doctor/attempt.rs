@@ -106,9 +106,7 @@ pub fn dispatch() {
     if arguments.next().as_deref() != Some(ARGV0) {
         return;
     }
-    let attempt = arguments
-        .next()
-        .and_then(|name| serde_json::from_str(&name).ok());
+    let attempt = arguments.next().and_then(|name| serde_json::from_str(&name).ok());
     let answer = attempt.map_or(Answer::NotTried("no such attempt".into()), tries::make);
     // If nobody reads it, nobody misses it.
     let _ = serde_json::to_writer(std::io::stdout(), &answer);
@@ -127,8 +125,7 @@ pub fn make(attempt: Attempt) -> Answer {
     if !output.status.success() {
         return Answer::NotTried(format!("the attempt ended with {}", output.status));
     }
-    serde_json::from_slice(&output.stdout)
-        .unwrap_or_else(|_| Answer::NotTried("the attempt gave no answer".into()))
+    serde_json::from_slice(&output.stdout).unwrap_or_else(|_| Answer::NotTried("the attempt gave no answer".into()))
 }
 
 /// This program, to be executed for an attempt.
@@ -140,10 +137,6 @@ pub fn command(attempt: Attempt) -> Command {
 pub fn command_at(program: &Path, attempt: Attempt) -> Command {
     let name = serde_json::to_string(&attempt).unwrap_or_default();
     let mut command = Command::new(program);
-    command
-        .arg0(ARGV0)
-        .arg(name)
-        .stdin(Stdio::null())
-        .stderr(Stdio::null());
+    command.arg0(ARGV0).arg(name).stdin(Stdio::null()).stderr(Stdio::null());
     command
 }

@@ -60,38 +60,18 @@ pub const SETTINGS: [&str; 5] = [
 
 /// Reads and tries everything. `data` is where evidence goes, or why it has no place.
 pub fn find(caller: &Caller, data: Result<PathBuf, String>) -> Findings {
-    let ranges = |file| {
-        subordinate(
-            &fs::read_to_string(file).unwrap_or_default(),
-            caller.uid,
-            &caller.name,
-        )
-    };
-    let path = caller
-        .variables
-        .get("PATH")
-        .map_or("", String::as_str)
-        .split(':');
+    let ranges = |file| subordinate(&fs::read_to_string(file).unwrap_or_default(), caller.uid, &caller.name);
+    let path = caller.variables.get("PATH").map_or("", String::as_str).split(':');
     Findings {
         uid: caller.uid,
         user: caller.name.clone(),
         program: std::env::current_exe().unwrap_or_else(|_| "bottle".into()),
-        attempts: ATTEMPTS
-            .into_iter()
-            .map(|attempt| (attempt, attempt::make(attempt)))
-            .collect(),
-        settings: SETTINGS
-            .into_iter()
-            .filter_map(|name| Some((name, setting(name)?)))
-            .collect(),
-        filtered: status_says_filtered(
-            &fs::read_to_string("/proc/self/status").unwrap_or_default(),
-        ),
+        attempts: ATTEMPTS.into_iter().map(|attempt| (attempt, attempt::make(attempt))).collect(),
+        settings: SETTINGS.into_iter().filter_map(|name| Some((name, setting(name)?))).collect(),
+        filtered: status_says_filtered(&fs::read_to_string("/proc/self/status").unwrap_or_default()),
         cgroups: cgroups(&fs::read_to_string("/proc/self/mountinfo").unwrap_or_default()),
         subordinate: ranges("/etc/subuid").min(ranges("/etc/subgid")),
-        newuidmap: path
-            .map(|directory| Path::new(directory).join("newuidmap"))
-            .find(|file| file.is_file()),
+        newuidmap: path.map(|directory| Path::new(directory).join("newuidmap")).find(|file| file.is_file()),
         files: nix::sys::resource::getrlimit(nix::sys::resource::Resource::RLIMIT_NOFILE).ok(),
         data: data.and_then(|directory| match try_to_write(&directory) {
             Ok(()) => Ok(directory),
@@ -101,26 +81,18 @@ pub fn find(caller: &Caller, data: Result<PathBuf, String>) -> Findings {
 }
 
 fn setting(name: &str) -> Option<u64> {
-    fs::read_to_string(Path::new("/proc/sys").join(name))
-        .ok()?
-        .trim()
-        .parse()
-        .ok()
+    fs::read_to_string(Path::new("/proc/sys").join(name)).ok()?.trim().parse().ok()
 }
 
 fn status_says_filtered(status: &str) -> bool {
-    status
-        .lines()
-        .any(|line| line.split_whitespace().eq(["Seccomp:", "2"]))
+    status.lines().any(|line| line.split_whitespace().eq(["Seccomp:", "2"]))
 }
 
 /// Judges by the mounts' types, the field after ` - ` (proc(5)).
 fn cgroups(mountinfo: &str) -> Cgroups {
     let mounted = |kind: &str| {
         let types = mountinfo.lines().filter_map(|line| line.split_once(" - "));
-        types
-            .into_iter()
-            .any(|(_, rest)| rest.split(' ').next() == Some(kind))
+        types.into_iter().any(|(_, rest)| rest.split(' ').next() == Some(kind))
     };
     match (mounted("cgroup"), mounted("cgroup2")) {
         (false, true) => Cgroups::Two,
@@ -161,10 +133,7 @@ mod tests {
         assert_eq!(cgroups(one), Cgroups::One);
         assert_eq!(cgroups(two), Cgroups::Two);
         assert_eq!(cgroups(&format!("{one}{two}")), Cgroups::Hybrid);
-        assert_eq!(
-            cgroups("31 23 0:28 / /cgroup rw - tmpfs cgroup rw"),
-            Cgroups::None
-        );
+        assert_eq!(cgroups("31 23 0:28 / /cgroup rw - tmpfs cgroup rw"), Cgroups::None);
     }
 
     #[test]

@@ -58,33 +58,21 @@ pub fn lines(found: &Findings) -> Vec<Line> {
 
 /// Whether bottle can run here: no check that blocks said no.
 pub fn usable(lines: &[Line]) -> bool {
-    !lines
-        .iter()
-        .any(|line| line.blocks && line.state == State::No)
+    !lines.iter().any(|line| line.blocks && line.state == State::No)
 }
 
 /// A check that is one attempt.
 fn tried(found: &Findings, what: &'static str, attempt: Attempt, blocks: bool) -> Line {
     match found.attempts.get(&attempt) {
-        Some(Answer::Worked(detail)) => Line {
-            what,
-            state: State::Yes,
-            detail: detail.clone().unwrap_or_default(),
-            mend: None,
-            blocks,
-        },
+        Some(Answer::Worked(detail)) => {
+            Line { what, state: State::Yes, detail: detail.clone().unwrap_or_default(), mend: None, blocks }
+        }
         Some(Answer::Failed { step, errno, text }) => {
             let mend = mend::of(found, attempt, *step, *errno);
             // An attempt that fails before its subject says nothing about it.
             let before = *step == Step::Namespace && !about_namespaces(attempt);
             let state = if before { State::Unknown } else { State::No };
-            Line {
-                what,
-                state,
-                detail: consequence(attempt, text),
-                mend,
-                blocks,
-            }
+            Line { what, state, detail: consequence(attempt, text), mend, blocks }
         }
         Some(Answer::NotTried(why)) => unknown(what, why.clone(), blocks),
         None => unknown(what, "not tried".into(), blocks),
@@ -96,13 +84,7 @@ fn about_namespaces(attempt: Attempt) -> bool {
 }
 
 fn unknown(what: &'static str, detail: String, blocks: bool) -> Line {
-    Line {
-        what,
-        state: State::Unknown,
-        detail,
-        mend: None,
-        blocks,
-    }
+    Line { what, state: State::Unknown, detail, mend: None, blocks }
 }
 
 /// What the failure of a check that blocks nothing means.
@@ -133,41 +115,22 @@ const AIRLOCK: [(&str, Step); 7] = [
 /// Steps before the one that failed worked, those after it were not tried.
 fn airlock(found: &Findings) -> Vec<Line> {
     let answer = found.attempts.get(&Attempt::Airlock);
-    AIRLOCK
-        .into_iter()
-        .map(|(what, step)| airlock_step(found, answer, what, step))
-        .collect()
+    AIRLOCK.into_iter().map(|(what, step)| airlock_step(found, answer, what, step)).collect()
 }
 
 fn airlock_step(found: &Findings, answer: Option<&Answer>, what: &'static str, step: Step) -> Line {
-    let yes = Line {
-        what,
-        state: State::Yes,
-        detail: String::new(),
-        mend: None,
-        blocks: true,
-    };
+    let yes = Line { what, state: State::Yes, detail: String::new(), mend: None, blocks: true };
     match answer {
         Some(Answer::Worked(_)) => yes,
-        Some(Answer::Failed {
-            step: Step::Elsewhere,
-            text,
-            ..
-        }) => unknown(what, text.clone(), true),
+        Some(Answer::Failed { step: Step::Elsewhere, text, .. }) => unknown(what, text.clone(), true),
         Some(Answer::Failed { step: failed, .. }) if step < *failed => yes,
-        Some(Answer::Failed {
-            step: failed,
-            errno,
-            text,
-        }) if step == *failed => Line {
+        Some(Answer::Failed { step: failed, errno, text }) if step == *failed => Line {
             state: State::No,
             detail: text.clone(),
             mend: mend::of(found, Attempt::Airlock, step, *errno),
             ..yes
         },
-        Some(Answer::Failed { .. }) => {
-            unknown(what, "not tried: a step before it failed".into(), true)
-        }
+        Some(Answer::Failed { .. }) => unknown(what, "not tried: a step before it failed".into(), true),
         Some(Answer::NotTried(why)) => unknown(what, why.clone(), true),
         None => unknown(what, "not tried".into(), true),
     }
@@ -176,20 +139,12 @@ fn airlock_step(found: &Findings, answer: Option<&Answer>, what: &'static str, s
 fn evidence(found: &Findings) -> Line {
     let what = "evidence directory";
     match &found.data {
-        Ok(path) => Line {
-            what,
-            state: State::Yes,
-            detail: path.display().to_string(),
-            mend: None,
-            blocks: true,
-        },
+        Ok(path) => Line { what, state: State::Yes, detail: path.display().to_string(), mend: None, blocks: true },
         Err(text) => Line {
             what,
             state: State::No,
             detail: text.clone(),
-            mend: Some(
-                "export BOTTLE_ROOT=DIR, a directory of your own on a disk with room".into(),
-            ),
+            mend: Some("export BOTTLE_ROOT=DIR, a directory of your own on a disk with room".into()),
             blocks: true,
         },
     }
@@ -198,27 +153,15 @@ fn evidence(found: &Findings) -> Line {
 /// Root takes ids from a range of its own; anybody else needs them granted.
 fn ids(found: &Findings) -> Line {
     let what = "several ids inside";
-    let line = |state, detail: &str, mend| Line {
-        what,
-        state,
-        detail: detail.into(),
-        mend,
-        blocks: false,
-    };
+    let line = |state, detail: &str, mend| Line { what, state, detail: detail.into(), mend, blocks: false };
     let less = "one id inside: no -u, no chown in images; the way out is guarded all the same";
     match (found.uid, found.subordinate, &found.newuidmap) {
-        (0, ..) => line(
-            State::Unknown,
-            "root takes them from a range of bottle's own",
-            None,
-        ),
+        (0, ..) => line(State::Unknown, "root takes them from a range of bottle's own", None),
         (_, 0, _) => line(State::No, less, Some(mend::subordinate_ids(found))),
         (_, _, None) => line(State::No, less, Some("sudo apt-get install uidmap".into())),
-        (_, granted, Some(tool)) => line(
-            State::Unknown,
-            &format!("{granted} granted, {} is there; not tried", tool.display()),
-            None,
-        ),
+        (_, granted, Some(tool)) => {
+            line(State::Unknown, &format!("{granted} granted, {} is there; not tried", tool.display()), None)
+        }
     }
 }
 
@@ -230,15 +173,8 @@ fn files(found: &Findings) -> Line {
     match found.files {
         Some((soft, hard)) => Line {
             what,
-            state: if hard >= ENOUGH_FILES {
-                State::Yes
-            } else {
-                State::No
-            },
-            detail: format!(
-                "limit {soft}, can be raised to {hard}: about {} connections at a time",
-                hard / 8
-            ),
+            state: if hard >= ENOUGH_FILES { State::Yes } else { State::No },
+            detail: format!("limit {soft}, can be raised to {hard}: about {} connections at a time", hard / 8),
             mend: (hard < ENOUGH_FILES).then(|| format!("ulimit -Hn {ENOUGH_FILES}")),
             blocks: false,
         },
@@ -253,13 +189,7 @@ fn cgroups(found: &Findings) -> Line {
         Cgroups::One => (State::Yes, "version 1"),
         Cgroups::None => (State::No, "none mounted; bottle does not need them yet"),
     };
-    Line {
-        what: "control groups",
-        state,
-        detail: detail.into(),
-        mend: None,
-        blocks: false,
-    }
+    Line { what: "control groups", state, detail: detail.into(), mend: None, blocks: false }
 }
 
 #[cfg(test)]

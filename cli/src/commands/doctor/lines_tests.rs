@@ -11,10 +11,7 @@ fn well() -> Findings {
         uid: 1000,
         user: "ann".into(),
         program: "/usr/bin/bottle".into(),
-        attempts: ATTEMPTS
-            .into_iter()
-            .map(|attempt| (attempt, Answer::Worked(None)))
-            .collect(),
+        attempts: ATTEMPTS.into_iter().map(|attempt| (attempt, Answer::Worked(None))).collect(),
         settings: BTreeMap::new(),
         filtered: false,
         cgroups: Cgroups::Two,
@@ -28,22 +25,12 @@ fn well() -> Findings {
 fn failing(attempt: Attempt, step: Step, errno: i32) -> Findings {
     let mut found = well();
     let text = std::io::Error::from_raw_os_error(errno).to_string();
-    found.attempts.insert(
-        attempt,
-        Answer::Failed {
-            step,
-            errno: Some(errno),
-            text,
-        },
-    );
+    found.attempts.insert(attempt, Answer::Failed { step, errno: Some(errno), text });
     found
 }
 
 fn line(found: &Findings, what: &str) -> Line {
-    lines(found)
-        .into_iter()
-        .find(|line| line.what == what)
-        .expect(what)
+    lines(found).into_iter().find(|line| line.what == what).expect(what)
 }
 
 fn mend(found: &Findings, what: &str) -> String {
@@ -65,37 +52,22 @@ fn what_was_not_tried_is_never_a_yes() {
     for answer in found.attempts.values_mut() {
         *answer = Answer::NotTried("the attempt ended with signal 9".into());
     }
-    let tried_nothing: Vec<_> = lines(&found)
-        .into_iter()
-        .filter(|line| line.state == State::Yes)
-        .map(|line| line.what)
-        .collect();
+    let tried_nothing: Vec<_> =
+        lines(&found).into_iter().filter(|line| line.state == State::Yes).map(|line| line.what).collect();
     // These three are read, not tried.
-    assert_eq!(
-        tried_nothing,
-        ["evidence directory", "open files", "control groups"]
-    );
+    assert_eq!(tried_nothing, ["evidence directory", "open files", "control groups"]);
     found.attempts.clear();
-    assert!(
-        lines(&found)
-            .iter()
-            .filter(|line| line.state == State::Yes)
-            .count()
-            == 3
-    );
+    assert!(lines(&found).iter().filter(|line| line.state == State::Yes).count() == 3);
 }
 
 #[test]
 fn apparmors_restriction_is_mended_by_a_profile_for_this_program() {
     // Ubuntu gives the namespace and takes its capabilities, so the next step fails.
     let mut found = failing(Attempt::NetworkNamespace, Step::Namespace, libc::EPERM);
-    found
-        .settings
-        .insert("kernel/apparmor_restrict_unprivileged_userns", 1);
+    found.settings.insert("kernel/apparmor_restrict_unprivileged_userns", 1);
     let mend = mend(&found, "network namespaces");
     assert!(
-        mend.contains("profile bottle /usr/bin/bottle flags=(unconfined)")
-            && mend.contains("apparmor_parser"),
+        mend.contains("profile bottle /usr/bin/bottle flags=(unconfined)") && mend.contains("apparmor_parser"),
         "{mend}"
     );
     assert!(!usable(&lines(&found)));
@@ -105,24 +77,15 @@ fn apparmors_restriction_is_mended_by_a_profile_for_this_program() {
 fn debians_switch_is_mended_by_the_switch() {
     let mut found = failing(Attempt::UserNamespace, Step::Namespace, libc::EPERM);
     found.settings.insert("kernel/unprivileged_userns_clone", 0);
-    assert_eq!(
-        mend(&found, "user namespaces"),
-        "sudo sysctl -w kernel.unprivileged_userns_clone=1"
-    );
+    assert_eq!(mend(&found, "user namespaces"), "sudo sysctl -w kernel.unprivileged_userns_clone=1");
 }
 
 #[test]
 fn a_limit_of_namespaces_is_mended_by_raising_it() {
     let found = failing(Attempt::UserNamespace, Step::Namespace, libc::ENOSPC);
-    assert_eq!(
-        mend(&found, "user namespaces"),
-        "sudo sysctl -w user.max_user_namespaces=15000"
-    );
+    assert_eq!(mend(&found, "user namespaces"), "sudo sysctl -w user.max_user_namespaces=15000");
     let found = failing(Attempt::NetworkNamespace, Step::Namespace, libc::ENOSPC);
-    assert_eq!(
-        mend(&found, "network namespaces"),
-        "sudo sysctl -w user.max_net_namespaces=15000"
-    );
+    assert_eq!(mend(&found, "network namespaces"), "sudo sysctl -w user.max_net_namespaces=15000");
 }
 
 #[test]
@@ -158,15 +121,9 @@ fn each_kernel_part_of_the_airlock_has_its_own_mend() {
 fn steps_after_the_failed_one_are_unknown_and_those_before_it_worked() {
     let found = failing(Attempt::Airlock, Step::Tproxy, libc::ENOENT);
     let state = |what| line(&found, what).state;
-    assert_eq!(
-        (state("veth"), state("nf_tables")),
-        (State::Yes, State::Yes)
-    );
+    assert_eq!((state("veth"), state("nf_tables")), (State::Yes, State::Yes));
     assert_eq!(state("tproxy"), State::No);
-    assert_eq!(
-        (state("nflog"), state("listening sockets")),
-        (State::Unknown, State::Unknown)
-    );
+    assert_eq!((state("nflog"), state("listening sockets")), (State::Unknown, State::Unknown));
 }
 
 #[test]
@@ -184,11 +141,8 @@ fn a_proc_that_a_container_hides_blocks_and_has_a_mend() {
 
 #[test]
 fn overlay_idmapped_mounts_and_landlock_do_not_block() {
-    let attempts = [
-        (Attempt::Overlay, "overlay"),
-        (Attempt::Idmap, "idmapped mounts"),
-        (Attempt::Landlock, "Landlock"),
-    ];
+    let attempts =
+        [(Attempt::Overlay, "overlay"), (Attempt::Idmap, "idmapped mounts"), (Attempt::Landlock, "Landlock")];
     for (attempt, what) in attempts {
         let found = failing(attempt, Step::Elsewhere, libc::ENOSYS);
         assert!(!mend(&found, what).is_empty());
@@ -198,30 +152,15 @@ fn overlay_idmapped_mounts_and_landlock_do_not_block() {
 
 #[test]
 fn landlock_off_and_landlock_absent_have_different_mends() {
-    assert!(
-        mend(
-            &failing(Attempt::Landlock, Step::Elsewhere, libc::EOPNOTSUPP),
-            "Landlock"
-        )
-        .contains("lsm=")
-    );
-    assert!(
-        mend(
-            &failing(Attempt::Landlock, Step::Elsewhere, libc::ENOSYS),
-            "Landlock"
-        )
-        .contains("5.13")
-    );
+    assert!(mend(&failing(Attempt::Landlock, Step::Elsewhere, libc::EOPNOTSUPP), "Landlock").contains("lsm="));
+    assert!(mend(&failing(Attempt::Landlock, Step::Elsewhere, libc::ENOSYS), "Landlock").contains("5.13"));
 }
 
 #[test]
 fn memory_that_may_not_be_executed_is_mended_by_its_switch() {
     let mut found = failing(Attempt::SealedCopy, Step::Elsewhere, libc::EACCES);
     found.settings.insert("vm/memfd_noexec", 2);
-    assert_eq!(
-        mend(&found, "sealed copy"),
-        "sudo sysctl -w vm.memfd_noexec=1"
-    );
+    assert_eq!(mend(&found, "sealed copy"), "sudo sysctl -w vm.memfd_noexec=1");
 }
 
 #[test]
@@ -229,45 +168,29 @@ fn an_ordinary_user_without_ids_is_told_what_differs_and_how_to_get_them() {
     let mut found = well();
     found.subordinate = 0;
     assert!(mend(&found, "several ids inside").ends_with(" ann"));
-    assert!(
-        line(&found, "several ids inside")
-            .detail
-            .contains("no chown")
-    );
+    assert!(line(&found, "several ids inside").detail.contains("no chown"));
     assert!(usable(&lines(&found)));
-    let found = Findings {
-        newuidmap: None,
-        ..well()
-    };
+    let found = Findings { newuidmap: None, ..well() };
     assert!(mend(&found, "several ids inside").contains("uidmap"));
 }
 
 #[test]
 fn an_unwritable_evidence_directory_blocks() {
-    let found = Findings {
-        data: Err("/x: Read-only file system".into()),
-        ..well()
-    };
+    let found = Findings { data: Err("/x: Read-only file system".into()), ..well() };
     assert!(mend(&found, "evidence directory").contains("BOTTLE_ROOT"));
     assert!(!usable(&lines(&found)));
 }
 
 #[test]
 fn a_low_limit_of_open_files_is_said_but_does_not_block() {
-    let found = Findings {
-        files: Some((256, 1024)),
-        ..well()
-    };
+    let found = Findings { files: Some((256, 1024)), ..well() };
     assert!(mend(&found, "open files").contains("ulimit"));
     assert!(usable(&lines(&found)));
 }
 
 #[test]
 fn no_control_groups_do_not_block() {
-    let found = Findings {
-        cgroups: Cgroups::None,
-        ..well()
-    };
+    let found = Findings { cgroups: Cgroups::None, ..well() };
     assert_eq!(line(&found, "control groups").state, State::No);
     assert!(usable(&lines(&found)));
 }

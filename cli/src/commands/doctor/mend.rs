@@ -16,10 +16,9 @@ pub fn of(found: &Findings, attempt: Attempt, step: Step, errno: Option<i32>) ->
                 .into(),
         ),
         (Attempt::Overlay, _) => Some("sudo modprobe overlay, or a kernel of 5.11 or later".into()),
-        (Attempt::Idmap, _) => Some(
-            "run in a directory on ext4, xfs, btrfs or tmpfs, with a kernel of 5.12 or later"
-                .into(),
-        ),
+        (Attempt::Idmap, _) => {
+            Some("run in a directory on ext4, xfs, btrfs or tmpfs, with a kernel of 5.12 or later".into())
+        }
         (Attempt::Landlock, _) => landlock(errno),
         (Attempt::Seccomp, _) => Some("a kernel with CONFIG_SECCOMP_FILTER".into()),
         (Attempt::Pidfd, _) => Some("a kernel of 5.3 or later".into()),
@@ -34,10 +33,7 @@ pub fn of(found: &Findings, attempt: Attempt, step: Step, errno: Option<i32>) ->
 
 /// The command that grants an ordinary user ids.
 pub fn subordinate_ids(found: &Findings) -> String {
-    format!(
-        "sudo usermod --add-subuids 100000-165535 --add-subgids 100000-165535 {}",
-        found.user
-    )
+    format!("sudo usermod --add-subuids 100000-165535 --add-subgids 100000-165535 {}", found.user)
 }
 
 /// The reasons why namespaces are refused, the surest first.
@@ -45,22 +41,14 @@ fn namespaces(found: &Findings, attempt: Attempt, errno: Option<i32>) -> Option<
     let is = |name: &str, value: u64| found.settings.get(name) == Some(&value);
     match errno? {
         libc::EPERM | libc::EACCES
-            if found.uid != 0
-                && found
-                    .settings
-                    .get(APPARMOR)
-                    .is_some_and(|value| *value != 0) =>
+            if found.uid != 0 && found.settings.get(APPARMOR).is_some_and(|value| *value != 0) =>
         {
             Some(apparmor_profile(found))
         }
-        libc::EPERM | libc::EACCES
-            if found.uid != 0 && is("kernel/unprivileged_userns_clone", 0) =>
-        {
+        libc::EPERM | libc::EACCES if found.uid != 0 && is("kernel/unprivileged_userns_clone", 0) => {
             Some("sudo sysctl -w kernel.unprivileged_userns_clone=1".into())
         }
-        libc::ENOSPC
-            if attempt == Attempt::NetworkNamespace || is("user/max_net_namespaces", 0) =>
-        {
+        libc::ENOSPC if attempt == Attempt::NetworkNamespace || is("user/max_net_namespaces", 0) => {
             Some("sudo sysctl -w user.max_net_namespaces=15000".into())
         }
         libc::ENOSPC => Some("sudo sysctl -w user.max_user_namespaces=15000".into()),
@@ -69,9 +57,7 @@ fn namespaces(found: &Findings, attempt: Attempt, errno: Option<i32>) -> Option<
              --security-opt seccomp=unconfined --security-opt apparmor=unconfined"
                 .into(),
         ),
-        libc::EINVAL | libc::ENOSYS => {
-            Some("a kernel with CONFIG_USER_NS and CONFIG_NET_NS".into())
-        }
+        libc::EINVAL | libc::ENOSYS => Some("a kernel with CONFIG_USER_NS and CONFIG_NET_NS".into()),
         libc::EPERM if found.uid != 0 => Some("run bottle as root, outside a chroot".into()),
         libc::EPERM => Some("run bottle with CAP_SYS_ADMIN, outside a chroot".into()),
         _ => None,
@@ -100,18 +86,16 @@ fn kernel_part(step: Step) -> Option<&'static str> {
             "sudo modprobe nfnetlink_log nft_log, or a kernel with CONFIG_NETFILTER_NETLINK_LOG and CONFIG_NFT_LOG",
         ),
         Step::Setting => Some("a kernel with IPv6 on (no ipv6.disable=1), and /proc/sys writable"),
-        Step::Link | Step::Socket => Some(
-            "a kernel with CONFIG_IPV6 and CONFIG_IP_MULTIPLE_TABLES, and IPv6 on (no ipv6.disable=1)",
-        ),
+        Step::Link | Step::Socket => {
+            Some("a kernel with CONFIG_IPV6 and CONFIG_IP_MULTIPLE_TABLES, and IPv6 on (no ipv6.disable=1)")
+        }
         Step::Namespace | Step::Elsewhere => None,
     }
 }
 
 fn landlock(errno: Option<i32>) -> Option<String> {
     match errno? {
-        libc::EOPNOTSUPP => {
-            Some("add landlock to the lsm= list of the kernel's command line, and boot".into())
-        }
+        libc::EOPNOTSUPP => Some("add landlock to the lsm= list of the kernel's command line, and boot".into()),
         libc::ENOSYS => Some("a kernel of 5.13 or later with CONFIG_SECURITY_LANDLOCK".into()),
         _ => None,
     }

@@ -20,9 +20,7 @@ use lines::{Line, State};
 
 /// Runs the verb.
 pub fn run(args: &DoctorArgs, caller: &Caller, reporter: Reporter) -> Result<ExitCode, Failure> {
-    let data = state::open(caller)
-        .map(|state| state.data)
-        .map_err(|failure| failure.error.to_string());
+    let data = state::open(caller).map(|state| state.data).map_err(|failure| failure.error.to_string());
     let lines = lines::lines(&findings::find(caller, data));
     let usable = lines::usable(&lines);
     if args.json {
@@ -35,11 +33,8 @@ pub fn run(args: &DoctorArgs, caller: &Caller, reporter: Reporter) -> Result<Exi
     if usable {
         return Ok(ExitCode::SUCCESS);
     }
-    let blockers: Vec<_> = lines
-        .iter()
-        .filter(|line| line.blocks && line.state == State::No)
-        .map(|line| line.what)
-        .collect();
+    let blockers: Vec<_> =
+        lines.iter().filter(|line| line.blocks && line.state == State::No).map(|line| line.what).collect();
     reporter.say(&format!("bottle cannot run here: {}", blockers.join(", ")));
     Ok(ExitCode::from(1))
 }
@@ -52,9 +47,7 @@ fn render(line: &Line) -> String {
         State::No => "no",
         State::Unknown => "unknown",
     };
-    let mut text = format!("{:<22}{state:<9}{}", line.what, escape(&line.detail))
-        .trim_end()
-        .to_owned();
+    let mut text = format!("{:<22}{state:<9}{}", line.what, escape(&line.detail)).trim_end().to_owned();
     if let Some(mend) = &line.mend {
         text.push_str(&format!("\n{:<22}mend:    {}", "", escape(mend)));
     }

@@ -45,11 +45,7 @@ type Outcome = Result<Option<String>, Answer>;
 fn at<E: Into<io::Error>>(step: Step) -> impl FnOnce(E) -> Answer {
     move |error| {
         let error = error.into();
-        Answer::Failed {
-            step,
-            errno: error.raw_os_error(),
-            text: error.to_string(),
-        }
+        Answer::Failed { step, errno: error.raw_os_error(), text: error.to_string() }
     }
 }
 
@@ -66,11 +62,7 @@ fn network_namespace() -> Outcome {
 
 /// What bottle does: root needs no user namespace to own a network namespace, anybody else does.
 fn become_owner() -> Result<Owner, Answer> {
-    if nix::unistd::geteuid().is_root() {
-        Ok(Owner::Inherited)
-    } else {
-        user_namespace().map(Owner::Own)
-    }
+    if nix::unistd::geteuid().is_root() { Ok(Owner::Inherited) } else { user_namespace().map(Owner::Own) }
 }
 
 fn build_airlock() -> Outcome {
@@ -117,26 +109,13 @@ fn overlay() -> Outcome {
     unshare(CloneFlags::CLONE_NEWNS).map_err(at(Step::Namespace))?;
     let private = MsFlags::MS_REC | MsFlags::MS_PRIVATE;
     mount(None::<&str>, "/", None::<&str>, private, None::<&str>).map_err(at(Step::Namespace))?;
-    mount(
-        Some("tmpfs"),
-        "/tmp",
-        Some("tmpfs"),
-        MsFlags::empty(),
-        None::<&str>,
-    )
-    .map_err(at(Step::Namespace))?;
+    mount(Some("tmpfs"), "/tmp", Some("tmpfs"), MsFlags::empty(), None::<&str>).map_err(at(Step::Namespace))?;
     for directory in ["/tmp/upper", "/tmp/work", "/tmp/merged"] {
         fs::create_dir(directory).map_err(at(Step::Elsewhere))?;
     }
     let options = "lowerdir=/usr,upperdir=/tmp/upper,workdir=/tmp/work,userxattr";
-    mount(
-        Some("overlay"),
-        "/tmp/merged",
-        Some("overlay"),
-        MsFlags::empty(),
-        Some(options),
-    )
-    .map_err(at(Step::Elsewhere))?;
+    mount(Some("overlay"), "/tmp/merged", Some("overlay"), MsFlags::empty(), Some(options))
+        .map_err(at(Step::Elsewhere))?;
     fs::metadata("/tmp/merged/bin").map_err(at(Step::Elsewhere))?;
     Ok(None)
 }
@@ -150,16 +129,11 @@ fn idmap() -> Answer {
 }
 
 fn idmap_as_root() -> io::Result<()> {
-    let mut holder = attempt::command(Attempt::HoldNamespace)
-        .stdin(Stdio::piped())
-        .stdout(Stdio::piped())
-        .spawn()?;
+    let mut holder = attempt::command(Attempt::HoldNamespace).stdin(Stdio::piped()).stdout(Stdio::piped()).spawn()?;
     let ready = holder.stdout.as_mut().map(|output| output.read(&mut [0]));
     let mapped = match ready {
         Some(Ok(1)) => map_mount_through(holder.id()),
-        _ => Err(io::Error::other(
-            "the user namespace to map through could not be made",
-        )),
+        _ => Err(io::Error::other("the user namespace to map through could not be made")),
     };
     drop(holder.stdin.take());
     holder.wait()?;
@@ -179,10 +153,7 @@ fn map_mount_through(pid: u32) -> io::Result<()> {
 /// Makes a user namespace, says so with one byte, and keeps it until standard input ends.
 fn hold_namespace() -> Outcome {
     unshare(CloneFlags::CLONE_NEWUSER).map_err(at(Step::Namespace))?;
-    io::stdout()
-        .write_all(b" ")
-        .and_then(|()| io::stdout().flush())
-        .map_err(at(Step::Elsewhere))?;
+    io::stdout().write_all(b" ").and_then(|()| io::stdout().flush()).map_err(at(Step::Elsewhere))?;
     io::stdin().read(&mut [0]).map_err(at(Step::Elsewhere))?;
     Ok(None)
 }
@@ -195,21 +166,11 @@ fn landlock() -> Answer {
     let status = match restricted {
         Ok(status) => status,
         Err(error) => {
-            return Answer::Failed {
-                step: Step::Elsewhere,
-                errno: None,
-                text: error.to_string(),
-            };
+            return Answer::Failed { step: Step::Elsewhere, errno: None, text: error.to_string() };
         }
     };
     match (status.ruleset, status.landlock) {
-        (
-            RulesetStatus::FullyEnforced,
-            LandlockStatus::Available {
-                effective_abi,
-                kernel_abi,
-            },
-        ) => {
+        (RulesetStatus::FullyEnforced, LandlockStatus::Available { effective_abi, kernel_abi }) => {
             let abi = kernel_abi.unwrap_or(effective_abi as i32);
             Answer::Worked(Some(format!("ABI {abi}")))
         }
@@ -226,34 +187,20 @@ fn refused(errno: nix::errno::Errno) -> Answer {
 fn seccomp() -> Outcome {
     use seccompiler::{BpfProgram, SeccompAction, SeccompFilter};
     let unusable = |error: &dyn std::fmt::Display| Answer::NotTried(error.to_string());
-    let arch = std::env::consts::ARCH
-        .try_into()
-        .map_err(|error: seccompiler::BackendError| unusable(&error))?;
-    let filter = SeccompFilter::new(
-        Default::default(),
-        SeccompAction::Allow,
-        SeccompAction::Log,
-        arch,
-    )
-    .map_err(|error| unusable(&error))?;
+    let arch = std::env::consts::ARCH.try_into().map_err(|error: seccompiler::BackendError| unusable(&error))?;
+    let filter = SeccompFilter::new(Default::default(), SeccompAction::Allow, SeccompAction::Log, arch)
+        .map_err(|error| unusable(&error))?;
     let program = BpfProgram::try_from(filter).map_err(|error| unusable(&error))?;
     match seccompiler::apply_filter(&program) {
         Ok(()) => Ok(None),
-        Err(seccompiler::Error::Prctl(error) | seccompiler::Error::Seccomp(error)) => {
-            Err(at(Step::Elsewhere)(error))
-        }
-        Err(error) => Err(Answer::Failed {
-            step: Step::Elsewhere,
-            errno: None,
-            text: error.to_string(),
-        }),
+        Err(seccompiler::Error::Prctl(error) | seccompiler::Error::Seccomp(error)) => Err(at(Step::Elsewhere)(error)),
+        Err(error) => Err(Answer::Failed { step: Step::Elsewhere, errno: None, text: error.to_string() }),
     }
 }
 
 fn pidfd() -> Outcome {
     let own = rustix::process::getpid();
-    rustix::process::pidfd_open(own, rustix::process::PidfdFlags::empty())
-        .map_err(at(Step::Elsewhere))?;
+    rustix::process::pidfd_open(own, rustix::process::PidfdFlags::empty()).map_err(at(Step::Elsewhere))?;
     Ok(None)
 }
 
@@ -265,20 +212,13 @@ fn sealed_copy() -> Outcome {
         .stdout(Stdio::null())
         .status()
         .map_err(at(Step::Elsewhere))?;
-    if status.success() {
-        Ok(None)
-    } else {
-        Err(Answer::NotTried(format!("the copy ended with {status}")))
-    }
+    if status.success() { Ok(None) } else { Err(Answer::NotTried(format!("the copy ended with {status}"))) }
 }
 
 fn copy_self() -> io::Result<OwnedFd> {
     let flags = MemfdFlags::CLOEXEC | MemfdFlags::ALLOW_SEALING;
     let mut memory = File::from(rustix::fs::memfd_create("bottle-doctor", flags)?);
     io::copy(&mut File::open("/proc/self/exe")?, &mut memory)?;
-    rustix::fs::fcntl_add_seals(
-        &memory,
-        SealFlags::SEAL | SealFlags::SHRINK | SealFlags::GROW | SealFlags::WRITE,
-    )?;
+    rustix::fs::fcntl_add_seals(&memory, SealFlags::SEAL | SealFlags::SHRINK | SealFlags::GROW | SealFlags::WRITE)?;
     Ok(memory.into())
 }

@@ -18,24 +18,15 @@ const FAILED: u8 = 125;
 pub fn run(args: &RunArgs, caller: &Caller, reporter: Reporter) -> Result<ExitCode, Failure> {
     let options = options::read(args, caller).map_err(|failure| failure.with_code(FAILED))?;
     // The terminal is raw while the command has it: a line feed alone does not go back to the margin.
-    let reporter = if args.tty {
-        reporter.for_raw_terminal()
-    } else {
-        reporter
-    };
-    let outcome = bottle_runtime::run(options, caller, move |event| news::tell(&event, reporter))
-        .map_err(failure)?;
+    let reporter = if args.tty { reporter.for_raw_terminal() } else { reporter };
+    let outcome = bottle_runtime::run(options, caller, move |event| news::tell(&event, reporter)).map_err(failure)?;
     sum_up(&outcome, reporter);
     Ok(ExitCode::from(outcome.status.code()))
 }
 
 fn failure(error: RunError) -> Failure {
     let (code, hint) = (error.exit_code(), error.hint());
-    Failure {
-        code,
-        hint,
-        ..Failure::new(error)
-    }
+    Failure { code, hint, ..Failure::new(error) }
 }
 
 /// Nothing, unless something was denied or bottle ended the command.

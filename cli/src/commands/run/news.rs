@@ -6,6 +6,7 @@ use bottle_evidence::audit::{Choice, HostRow};
 use bottle_policy::Reason;
 use bottle_runtime::event::Event;
 
+use crate::amount::{counted, times};
 use crate::report::Reporter;
 
 /// Prints one event.
@@ -17,32 +18,21 @@ pub fn tell(event: &Event, reporter: Reporter) {
 
 fn words(event: &Event) -> Vec<String> {
     match event {
-        Event::Blocked {
-            host,
-            port,
-            reason,
-            allow,
-        } => {
+        Event::Blocked { host, port, reason, allow } => {
             vec![blocked(host, *port, reason, allow.as_deref())]
         }
         Event::Warning(text) => vec![format!("warning: {text}")],
         Event::LedgerFailed(why) => {
-            vec![format!(
-                "the audit log cannot be written, so everything is denied from now on: {why}"
-            )]
+            vec![format!("the audit log cannot be written, so everything is denied from now on: {why}")]
         }
         Event::Drift(what) => {
-            vec![format!(
-                "what was attested no longer holds, so the command is being killed: {what}"
-            )]
+            vec![format!("what was attested no longer holds, so the command is being killed: {what}")]
         }
         Event::Changed(files) => {
             let list = files.iter().map(|file| format!("  {}", file.display()));
-            std::iter::once(
-                "the command changed files that this machine may execute later:".to_owned(),
-            )
-            .chain(list)
-            .collect()
+            std::iter::once("the command changed files that this machine may execute later:".to_owned())
+                .chain(list)
+                .collect()
         }
     }
 }
@@ -64,25 +54,11 @@ fn sentence(code: &str) -> &str {
 
 /// One line about all denials of a run, if there were any.
 pub fn denials(hosts: &[HostRow], audit: &Path) -> Option<String> {
-    let denied: Vec<_> = hosts
-        .iter()
-        .filter(|row| row.decision == Choice::Deny)
-        .collect();
-    let hosts = match denied.len() {
-        0 => return None,
-        1 => "1 host".to_owned(),
-        count => format!("{count} hosts"),
-    };
-    let times: u64 = denied.iter().map(|row| row.denied).sum();
-    let times = if times == 1 {
-        "once".to_owned()
-    } else {
-        format!("{times} times")
-    };
-    Some(format!(
-        "{hosts} denied, {times} in all; bottle audit show {}",
-        audit.display()
-    ))
+    let denied: Vec<_> = hosts.iter().filter(|row| row.decision == Choice::Deny).collect();
+    let all: u64 = denied.iter().map(|row| row.denied).sum();
+    let hosts = counted(denied.len() as u64, "host");
+    let text = format!("{hosts} denied, {} in all; bottle audit show {}", times(all), audit.display());
+    (!denied.is_empty()).then_some(text)
 }
 
 #[cfg(test)]
@@ -99,20 +75,13 @@ mod tests {
         };
         assert_eq!(
             words(&event),
-            [
-                "blocked registry.npmjs.org:443: no rule names this destination; to allow it: --allow registry.npmjs.org"
-            ]
+            ["blocked registry.npmjs.org:443: no rule names this destination; to allow it: --allow registry.npmjs.org"]
         );
     }
 
     #[test]
     fn what_no_option_allows_promises_none() {
-        let event = Event::Blocked {
-            host: "fd00::1".into(),
-            port: Some(80),
-            reason: "novel".into(),
-            allow: None,
-        };
+        let event = Event::Blocked { host: "fd00::1".into(), port: Some(80), reason: "novel".into(), allow: None };
         assert_eq!(words(&event), ["blocked [fd00::1]:80: novel"]);
     }
 
@@ -131,29 +100,13 @@ mod tests {
 
     #[test]
     fn a_run_without_denials_ends_silently() {
-        assert_eq!(
-            denials(
-                &[row(Choice::Allow, 0), row(Choice::Observe, 0)],
-                Path::new("a")
-            ),
-            None
-        );
+        assert_eq!(denials(&[row(Choice::Allow, 0), row(Choice::Observe, 0)], Path::new("a")), None);
     }
 
     #[test]
     fn denials_are_summed_up_with_the_way_to_the_log() {
-        let text = denials(
-            &[
-                row(Choice::Deny, 2),
-                row(Choice::Deny, 1),
-                row(Choice::Allow, 0),
-            ],
-            Path::new("/a.jsonl"),
-        );
-        assert_eq!(
-            text.as_deref(),
-            Some("2 hosts denied, 3 times in all; bottle audit show /a.jsonl")
-        );
+        let text = denials(&[row(Choice::Deny, 2), row(Choice::Deny, 1), row(Choice::Allow, 0)], Path::new("/a.jsonl"));
+        assert_eq!(text.as_deref(), Some("2 hosts denied, 3 times in all; bottle audit show /a.jsonl"));
         let text = denials(&[row(Choice::Deny, 1)], Path::new("a"));
         assert!(text.is_some_and(|text| text.starts_with("1 host denied, once in all")));
     }

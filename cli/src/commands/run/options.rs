@@ -23,23 +23,11 @@ pub fn read(args: &RunArgs, caller: &Caller) -> Result<RunOptions, Failure> {
     let mut options = RunOptions::new(image, command.to_vec());
     options.rules = rules::rules(&args.policy)?;
     options.policy_files = args.policy.policy.clone();
-    options.env = args
-        .env
-        .iter()
-        .filter_map(|text| variable(text, caller).transpose())
-        .collect::<Result<_, _>>()?;
-    options.volumes = args
-        .volume
-        .iter()
-        .map(|text| volume(text))
-        .collect::<Result<_, _>>()?;
+    options.env = args.env.iter().filter_map(|text| variable(text, caller).transpose()).collect::<Result<_, _>>()?;
+    options.volumes = args.volume.iter().map(|text| volume(text)).collect::<Result<_, _>>()?;
     options.workdir = args.workdir.clone();
     options.stdio = stdio(args.interactive, args.tty);
-    options.proxy_env = if args.proxy_env {
-        ProxyEnv::Set
-    } else {
-        ProxyEnv::Unset
-    };
+    options.proxy_env = if args.proxy_env { ProxyEnv::Set } else { ProxyEnv::Unset };
     options.audit = args.audit.clone();
     options.attestation = args.attestation.clone();
     options.key = args.key.clone();
@@ -54,8 +42,7 @@ fn variable(text: &str, caller: &Caller) -> Result<Option<(String, String)>, Fai
         None => (text, caller.variables.get(text).map(String::as_str)),
     };
     if name.is_empty() {
-        return Err(Failure::new(NamelessVariable(text.to_owned()))
-            .with_hint("write -e KEY=VALUE, or -e KEY"));
+        return Err(Failure::new(NamelessVariable(text.to_owned())).with_hint("write -e KEY=VALUE, or -e KEY"));
     }
     Ok(value.map(|value| (name.to_owned(), value.to_owned())))
 }
@@ -85,9 +72,7 @@ mod tests {
     use crate::args::{Cli, Verb};
 
     fn options(line: &str) -> Result<RunOptions, Failure> {
-        let Verb::Run(args) = Cli::try_parse_from(line.split(' ')).expect(line).verb else {
-            panic!("{line}")
-        };
+        let Verb::Run(args) = Cli::try_parse_from(line.split(' ')).expect(line).verb else { panic!("{line}") };
         let mut caller = Caller::current().expect("a working directory");
         caller.variables = [("TOKEN".into(), "t0p".into())].into();
         read(&args, &caller)
@@ -97,14 +82,10 @@ mod tests {
     fn every_option_arrives() {
         let line = "bottle run --allow a.example -e A=1 -e TOKEN -e ABSENT -v /x:/y:ro -w /z -i --proxy-env \
                     --audit a.jsonl --attestation b.json --key c.key --timeout 2m host -- npm install";
-        let options =
-            options(&line.split_whitespace().collect::<Vec<_>>().join(" ")).expect("good options");
+        let options = options(&line.split_whitespace().collect::<Vec<_>>().join(" ")).expect("good options");
         assert_eq!(options.image, ImageRef::Host);
         assert_eq!(options.command, ["npm", "install"]);
-        assert_eq!(
-            options.env,
-            [("A".into(), "1".into()), ("TOKEN".into(), "t0p".into())]
-        );
+        assert_eq!(options.env, [("A".into(), "1".into()), ("TOKEN".into(), "t0p".into())]);
         assert_eq!(options.volumes.len(), 1);
         assert_eq!(options.workdir, Some("/z".into()));
         assert_eq!(options.stdio, Stdio::Interactive);
@@ -119,10 +100,7 @@ mod tests {
     #[test]
     fn without_options_nothing_may_be_reached() {
         let options = options("bottle run host true").expect("good options");
-        assert_eq!(
-            options.rules.digest(),
-            bottle_policy::Rules::deny_all().digest()
-        );
+        assert_eq!(options.rules.digest(), bottle_policy::Rules::deny_all().digest());
         assert_eq!(options.stdio, Stdio::Streams);
     }
 
@@ -135,11 +113,7 @@ mod tests {
 
     #[test]
     fn what_is_wrong_has_a_hint() {
-        for line in [
-            "bottle run -e =x host true",
-            "bottle run -v /x host true",
-            "bottle run alpine true",
-        ] {
+        for line in ["bottle run -e =x host true", "bottle run -v /x host true", "bottle run alpine true"] {
             assert!(options(line).expect_err(line).hint.is_some(), "{line}");
         }
     }

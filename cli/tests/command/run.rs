@@ -1,0 +1,74 @@
+//! Does `bottle run` pass on what the command does, and stay quiet? Nothing may be reached, so no network is needed.
+
+use std::process::Command;
+
+use crate::place::{Place, Said};
+
+/// A place whose working directory holds neither evidence nor state.
+fn bottle(arguments: &[&str]) -> Said {
+    let place = Place::new();
+    Said::from(command(&place, arguments).output().expect("the built command"))
+}
+
+fn command(place: &Place, arguments: &[&str]) -> Command {
+    std::fs::create_dir_all(place.path("project")).expect("a directory");
+    let mut command = place.command(&[]);
+    command.arg("run").args(arguments).current_dir(place.path("project"));
+    command.env("PATH", "/usr/bin:/bin").env("HOME", place.path("home"));
+    command
+}
+
+#[test]
+fn the_commands_output_and_exit_code_pass_through_and_nothing_else_is_said() {
+    let said = bottle(&["host", "--", "sh", "-c", "echo out; echo err >&2; exit 7"]);
+    assert_eq!((said.code, said.out.as_str(), said.err.as_str()), (7, "out\n", "err\n"));
+}
+
+#[test]
+fn a_signal_is_128_and_its_number() {
+    let said = bottle(&["host", "--", "sh", "-c", "kill -TERM $$"]);
+    assert_eq!(said.code, 143, "{}", said.err);
+}
+
+#[test]
+fn a_command_that_is_not_there_is_127_and_one_that_is_no_program_is_126() {
+    assert_eq!(bottle(&["host", "--", "no-such-command"]).code, 127);
+    assert_eq!(bottle(&["host", "--", "/etc/passwd"]).code, 126);
+}
+
+#[test]
+fn a_variable_reaches_the_command_only_when_it_is_named() {
+    let place = Place::new();
+    let echo = ["-e", "A=1", "-e", "B", "host", "--", "sh", "-c", "echo $A $B $C"];
+    let output = command(&place, &echo).env("B", "2").env("C", "3").output();
+    let said = Said::from(output.expect("the built command"));
+    assert_eq!((said.code, said.out.as_str()), (0, "1 2\n"), "{}", said.err);
+}
+
+#[test]
+fn evidence_that_the_command_could_write_is_refused_before_anything_runs() {
+    let place = Place::new();
+    let output = command(&place, &["--audit", "a.jsonl", "host", "--", "touch", "ran"]).output();
+    let said = Said::from(output.expect("the built command"));
+    assert_eq!(said.code, 125);
+    assert!(said.err.contains("which the workload can write") && said.err.contains("hint: "), "{}", said.err);
+    assert!(!place.path("project/ran").exists());
+}
+
+#[test]
+fn a_blocked_destination_is_one_line_and_the_evidence_of_the_run_verifies() {
+    let place = Place::new();
+    let lookup = "getent hosts evil.example; getent hosts evil.example; true";
+    let arguments = ["--audit", "../a.jsonl", "--attestation", "../att.json", "host", "--", "sh", "-c", lookup];
+    let said = Said::from(command(&place, &arguments).output().expect("the built command"));
+    assert_eq!((said.code, said.out.as_str()), (0, ""), "{}", said.err);
+    let blocked = said.err.matches("blocked evil.example: no rule names this destination").count();
+    assert_eq!(blocked, 1, "{}", said.err);
+    assert!(said.err.contains("to allow it: --allow evil.example"), "{}", said.err);
+    assert!(said.err.contains("1 host denied"), "{}", said.err);
+    let verified = place.bottle(&["audit", "verify", "a.jsonl", "--attestation", "att.json"]);
+    assert_eq!(verified.code, 0, "{}", verified.err);
+    assert!(verified.out.contains("deny      evil.example"), "{}", verified.out);
+    assert_eq!(place.bottle(&["attest", "verify", "att.json", "--mode", "enforce"]).code, 0);
+    assert_eq!(place.bottle(&["attest", "verify", "att.json", "--allow", "x.example"]).code, 1);
+}
