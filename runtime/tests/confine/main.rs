@@ -8,5 +8,6 @@ mod helpers;
 mod workload;
 
 fn main() {
-    harness::main(&[workload::CLAIMS, helpers::CLAIMS].concat());
+    let of_root = if rustix::process::geteuid().is_root() { workload::ROOT_CLAIMS } else { &[] };
+    harness::main(&[workload::CLAIMS, helpers::CLAIMS, of_root].concat());
 }

@@ -23,6 +23,9 @@ pub(crate) const CLAIMS: &[Claim] = &[
     ("a_volume_is_shown_read_only_or_writable_for_an_ordinary_user", || volumes(&as_ordinary_user())),
     ("a_directory_image_is_never_changed", || directory_image(&world())),
     ("a_directory_image_is_never_changed_for_an_ordinary_user", || directory_image(&as_ordinary_user())),
+    ("a_toolchain_below_home_works_without_its_credentials", || toolchain(&world())),
+    ("a_toolchain_below_home_works_without_its_credentials_for_an_ordinary_user", || toolchain(&as_ordinary_user())),
+    ("the_environment_is_what_was_asked_for", || environment(&world())),
     ("no_mount_is_left_on_the_host", || no_mount_left(&world())),
 ];
 
@@ -159,4 +162,29 @@ fn no_mount_left(world: &World) {
     let before = std::fs::read_to_string("/proc/self/mountinfo").unwrap();
     world.shell("true");
     assert_eq!(std::fs::read_to_string("/proc/self/mountinfo").unwrap(), before);
+}
+
+fn toolchain(world: &World) {
+    let mut world = take(world);
+    let home = tempfile::tempdir().unwrap();
+    let cargo = home.path().join(".cargo");
+    std::fs::create_dir_all(cargo.join("bin")).unwrap();
+    std::fs::write(cargo.join("bin/tool"), "#!/bin/sh\necho tool\n").unwrap();
+    std::fs::set_permissions(cargo.join("bin/tool"), PermissionsExt::from_mode(0o755)).unwrap();
+    std::fs::write(cargo.join("credentials.toml"), "token = 'x'").unwrap();
+    std::fs::write(home.path().join(".netrc"), "secret").unwrap();
+    world.home = home.path().canonicalize().unwrap();
+    world.path = format!("{}/bin:{}", cargo.display(), world.path);
+    let script = "tool; ls ~/.cargo; ls -A ~; echo mine > ~/.cargo/bin/tool && cat ~/.cargo/bin/tool; \
+                  echo made > ~/.cargo/credentials.toml && cat ~/.cargo/credentials.toml";
+    // The directory itself is made by bottle: it belongs to uid 0 inside, or to the only user that there is.
+    assert_eq!(world.shell(script), "tool\nbin\n.cargo\nmine\nmade\n");
+    assert!(std::fs::read_to_string(cargo.join("bin/tool")).unwrap().contains("echo tool"));
+    assert_eq!(std::fs::read_to_string(cargo.join("credentials.toml")).unwrap(), "token = 'x'");
+}
+
+fn environment(world: &World) {
+    let mut world = take(world);
+    world.env = vec![("ASKED".into(), "a b".into())];
+    assert_eq!(world.shell("echo $ASKED $HOME $USER $SHELL"), format!("a b {} tester /bin/sh\n", world.home.display()));
 }

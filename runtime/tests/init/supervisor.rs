@@ -28,6 +28,8 @@ pub(crate) struct World {
     pub(crate) user: Option<OwnedFd>,
     pub(crate) uid: u32,
     pub(crate) workdir: tempfile::TempDir,
+    pub(crate) home: PathBuf,
+    pub(crate) path: String,
     pub(crate) image: ImageRef,
     pub(crate) volumes: Vec<Volume>,
     pub(crate) env: Vec<(String, String)>,
@@ -88,7 +90,17 @@ impl World {
     fn new(agent: OwnedFd, user: Option<OwnedFd>) -> World {
         let workdir = tempfile::Builder::new().prefix("bottle-init-").tempdir_in("/tmp").unwrap();
         let uid = Uid::current().as_raw();
-        World { agent, user, uid, workdir, image: ImageRef::Host, volumes: Vec::new(), env: Vec::new() }
+        World {
+            agent,
+            user,
+            uid,
+            workdir,
+            home: if uid == 0 { "/root" } else { "/home/tester" }.into(),
+            path: "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin".into(),
+            image: ImageRef::Host,
+            volumes: Vec::new(),
+            env: Vec::new(),
+        }
     }
 
     pub(crate) fn path(&self) -> &Path {
@@ -101,11 +113,9 @@ impl World {
 
     /// The plan of a command in this world.
     pub(crate) fn plan(&self, argv: &[&str]) -> InitPlan {
-        let home = if self.is_root() { PathBuf::from("/root") } else { PathBuf::from("/home/tester") };
         let gid = Gid::current().as_raw();
-        let mut context = Context::new(self.uid, gid, "tester", &home, self.path());
-        let path = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
-        context.variables = BTreeMap::from([("PATH".into(), path.into()), ("SECRET_TOKEN".into(), "x".into())]);
+        let mut context = Context::new(self.uid, gid, "tester", &self.home, self.path());
+        context.variables = BTreeMap::from([("PATH".into(), self.path.clone()), ("SECRET_TOKEN".into(), "x".into())]);
         context.volumes.clone_from(&self.volumes);
         context.env.clone_from(&self.env);
         InitPlan {
