@@ -25,7 +25,7 @@ fn words(entry: &Entry) -> (&'static str, String) {
         Entry::Refused(refused) => {
             let address = refused.address.map_or("?".into(), |address| address.to_string());
             let port = refused.port.map_or(String::new(), |port| format!(" port {port}"));
-            ("refused", format!("{} to {address}{port} ({})", refused.protocol, refused.class))
+            ("refused", format!("{} to {address}{port} (protocol {})", refused.class, refused.protocol))
         }
         Entry::Drift(drift) => ("drift", format!("{}: {}", drift.what, drift.detail)),
         Entry::Torn(torn) => (

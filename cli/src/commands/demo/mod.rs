@@ -22,7 +22,8 @@ use crate::stdout;
 /// What stopped the demo before it could show anything.
 #[derive(Debug, thiserror::Error)]
 enum DemoError {
-    #[error("the bottle did not start: {0}")]
+    /// What bottle said instead, with its own hint.
+    #[error("the bottle did not start\n{0}")]
     NotStarted(String),
     #[error("the demo's processes do not answer")]
     Io(#[from] std::io::Error),
@@ -39,7 +40,9 @@ impl From<StageError> for Failure {
 
 impl From<DemoError> for Failure {
     fn from(error: DemoError) -> Failure {
-        Failure::new(error).with_hint("bottle doctor says what this host lacks")
+        let own = matches!(error, DemoError::NotStarted(_));
+        let hint = (!own).then(|| "bottle doctor says what this host lacks".to_owned());
+        Failure { hint, ..Failure::new(error) }
     }
 }
 
