@@ -1,7 +1,7 @@
 //! How does pid 1 have something done by a process that is not pid 1? By a child, which answers through a pipe.
 
 use std::fs::File;
-use std::io::{self, Read, Write};
+use std::io::{self, BufRead, BufReader, Write};
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
 use rustix::pipe::{PipeFlags, pipe_with};
@@ -28,19 +28,29 @@ pub(super) fn confine(identities: &Identities) -> Result<(), Failure> {
 }
 
 /// Runs the probes in a child: as pid 1 is, with every capability, or confined as the workload will be.
-pub(super) fn probe(plan: &ProbePlan, confined: Option<&Identities>) -> Result<Vec<ProbeResult>, Failure> {
+///
+/// Returns what they saw and the child, which is about to end: the kernel may take ten milliseconds to close a packet
+/// socket, and nobody needs to wait for that yet.
+pub(super) fn probe(
+    plan: &ProbePlan,
+    confined: Option<&Identities>,
+) -> Result<(Vec<ProbeResult>, Option<Pid>), Failure> {
     const STEP: &str = "run the probes";
     let (answer, tell) = pipe_with(PipeFlags::CLOEXEC).map_err(at(STEP))?;
     let Some(child) = sys::fork_child().map_err(at(STEP))? else {
         sys::exit_now(i32::from(answer_probe(plan, confined, tell).is_err()));
     };
     drop(tell);
-    let text = read_all(answer).map_err(at(STEP));
-    let child = Pid::from_raw(child);
-    waitpid(child, WaitOptions::empty()).map_err(at(STEP))?;
-    let answer: Result<Vec<ProbeResult>, Failure> =
-        serde_json::from_slice(&text?).map_err(io::Error::from).map_err(at(STEP))?;
-    answer
+    let text = read_line(answer).map_err(at(STEP))?;
+    let results: Result<Vec<ProbeResult>, Failure> =
+        serde_json::from_slice(&text).map_err(io::Error::from).map_err(at(STEP))?;
+    Ok((results?, Pid::from_raw(child)))
+}
+
+/// Waits until such a child has ended.
+pub(super) fn await_end(child: Option<Pid>) -> Result<(), Failure> {
+    waitpid(child, WaitOptions::empty()).map_err(at("wait for the probes"))?;
+    Ok(())
 }
 
 fn answer_probe(plan: &ProbePlan, confined: Option<&Identities>, tell: OwnedFd) -> io::Result<()> {
@@ -49,7 +59,9 @@ fn answer_probe(plan: &ProbePlan, confined: Option<&Identities>, tell: OwnedFd) 
         keep_only(&[tell.as_fd()]);
         probe::run(plan)
     });
-    File::from(tell).write_all(&serde_json::to_vec(&result)?)
+    let mut line = serde_json::to_vec(&result)?;
+    line.push(b'\n');
+    File::from(tell).write_all(&line)
 }
 
 /// Closes what the child inherited and has no use for. What can't be closed was closed before.
@@ -57,8 +69,9 @@ pub(super) fn keep_only(kept: &[BorrowedFd<'_>]) {
     let _ = sys::close_all_but(kept);
 }
 
-fn read_all(from: OwnedFd) -> io::Result<Vec<u8>> {
-    let mut text = Vec::new();
-    File::from(from).read_to_end(&mut text)?;
-    Ok(text)
+/// The line ends the answer, not the end of file, which comes only when the child is gone.
+fn read_line(from: OwnedFd) -> io::Result<Vec<u8>> {
+    let mut line = Vec::new();
+    BufReader::new(File::from(from)).read_until(b'\n', &mut line)?;
+    Ok(line)
 }

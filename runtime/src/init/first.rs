@@ -23,13 +23,14 @@ pub(super) fn run(channel: &Channel, mut start: Start) -> Result<(), Failure> {
     tie_to_supervisor(channel).map_err(at("tie the bottle to its supervisor"))?;
     root::build(&start.plan.files, &start.identities)?;
     nix::unistd::sethostname(&start.plan.hostname).map_err(at("set the host name"))?;
-    report_probes(channel, &start)?;
+    let probes = report_probes(channel, &start)?;
     let children = listen_for_children()?;
     let held = workload::hold(&mut start)?;
     confine_self(channel, &start)?;
     drop(start);
     report_held(channel, &held)?;
     wait_for_release(channel)?;
+    probes.into_iter().try_for_each(child::await_end)?;
     // The supervisor has measured this process; from the workload's first instruction on nobody may look into it.
     rustix::process::set_dumpable_behavior(DumpableBehavior::NotDumpable).map_err(at("hide the bottle's init"))?;
     let workload = held.release()?;
@@ -38,13 +39,16 @@ pub(super) fn run(channel: &Channel, mut start: Start) -> Result<(), Failure> {
     channel.send(&FromInit::Exited(end), &[]).map_err(at("report the end"))
 }
 
-fn report_probes(channel: &Channel, start: &Start) -> Result<(), Failure> {
-    for confined in [None, Some(&start.identities)] {
-        let results = child::probe(&start.plan.probe, confined)?;
+/// The children that ran them have answered, and end on their own.
+fn report_probes(channel: &Channel, start: &Start) -> Result<[Option<Pid>; 2], Failure> {
+    let mut children = [None; 2];
+    for (child, confined) in children.iter_mut().zip([None, Some(&start.identities)]) {
+        let results;
+        (results, *child) = child::probe(&start.plan.probe, confined)?;
         let probed = FromInit::Probed { confined: confined.is_some(), results };
         channel.send(&probed, &[]).map_err(at("report the probes"))?;
     }
-    Ok(())
+    Ok(children)
 }
 
 fn report_held(channel: &Channel, held: &Held) -> Result<(), Failure> {
