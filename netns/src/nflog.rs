@@ -2,10 +2,9 @@
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::os::fd::OwnedFd;
-use std::time::Duration;
 
 use netlink_packet_core::NetlinkPayload;
-use netlink_packet_netfilter::nflog::{ConfigCmd, ConfigMode, PacketNla, Timeout, ULogMessage, config_request};
+use netlink_packet_netfilter::nflog::{ConfigCmd, ConfigMode, ConfigNla, PacketNla, ULogMessage, config_request};
 use netlink_packet_netfilter::{NetfilterMessage, NetfilterMessageInner, NetfilterProtoFamily};
 use nix::sys::socket::SockProtocol;
 use serde::{Deserialize, Serialize};
@@ -16,9 +15,6 @@ use crate::wire::{self, Wire, WireError};
 
 /// How much of a packet is copied: enough for IPv6, a few extension headers and ports.
 const SNAPPED: u32 = 128;
-
-/// How long the kernel may hold a description back to send several together.
-const HELD_BACK: Duration = Duration::from_millis(50);
 
 /// How many IPv6 extension headers are looked through.
 const MOST_HEADERS: usize = 8;
@@ -43,7 +39,8 @@ pub struct Refusal {
 /// Opens an NFLOG socket in the current network namespace, bound to the layout's group.
 pub(crate) fn open(layout: &Layout) -> Result<OwnedFd, WireError> {
     let wire = Wire::open(SockProtocol::NetlinkNetFilter)?;
-    let nlas = vec![ConfigCmd::Bind.into(), ConfigMode::new_packet(SNAPPED).into(), Timeout::from(HELD_BACK).into()];
+    // Each description is delivered at once: they are few, and the last ones of a run must not be late.
+    let nlas = vec![ConfigCmd::Bind.into(), ConfigMode::new_packet(SNAPPED).into(), ConfigNla::QThresh(1)];
     let request = config_request(NetfilterProtoFamily::Unspec, layout.log_group, nlas);
     let NetlinkPayload::InnerMessage(message) = request.payload else {
         return Err(WireError::Malformed("a request without a message".into()));

@@ -38,6 +38,7 @@ pub mod state;
 pub mod sys;
 
 mod clock;
+mod digest;
 mod hex;
 mod memory;
 mod report;

@@ -1,7 +1,7 @@
 //! How does one binary become five processes? It executes a sealed copy of itself under a role's name, with a channel as standard input.
 
 use std::fs::File;
-use std::io::{self, Read};
+use std::io;
 use std::os::fd::{AsRawFd, OwnedFd};
 use std::os::unix::process::CommandExt;
 use std::process::{Command, Stdio};
@@ -9,9 +9,9 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use bottle_evidence::Digest;
 use rustix::fs::{MemfdFlags, SealFlags};
-use sha2::{Digest as _, Sha256};
 
 use crate::channel::Channel;
+use crate::digest;
 use crate::process::Process;
 
 /// The processes beside the supervisor.
@@ -120,14 +120,7 @@ impl Program {
 
     /// SHA-256 of the copy.
     pub fn digest(&self) -> io::Result<Digest> {
-        let (mut file, mut hash) = (File::open(self.path())?, Sha256::new());
-        let mut buffer = vec![0; 256 * 1024];
-        loop {
-            match file.read(&mut buffer)? {
-                0 => return Ok(Digest(hash.finalize().into())),
-                length => hash.update(&buffer[..length]),
-            }
-        }
+        digest::of_file(File::open(self.path())?)
     }
 
     /// Device and inode of the copy: what /proc/PID/exe of each role must lead to.

@@ -51,6 +51,7 @@ pub enum Forked {
 }
 
 /// Forks a process whose parent is the caller's parent (CLONE_PARENT), so that the supervisor can wait for it.
+/// It goes on when the original has ended, so that whatever the original reports comes first.
 ///
 /// # Errors
 /// `Unsupported` in a process with threads: the new process goes on in Rust code on a copy of its memory, where
@@ -59,12 +60,21 @@ pub fn fork_sibling() -> io::Result<Forked> {
     if std::fs::read_dir("/proc/self/task")?.count() != 1 {
         return Err(io::ErrorKind::Unsupported.into());
     }
+    let (wait, hold) = rustix::pipe::pipe_with(rustix::pipe::PipeFlags::CLOEXEC)?;
     let flags = libc::c_long::from(libc::CLONE_PARENT | libc::SIGCHLD);
     // SAFETY: without CLONE_VM and with a null stack, clone(2) behaves as fork(2), and this process has one thread.
     let result = unsafe { libc::syscall(libc::SYS_clone, flags, 0, 0, 0, 0) };
     match result {
-        0 => Ok(Forked::Sibling),
-        pid if pid > 0 => Ok(Forked::Original(pid as i32)),
+        0 => {
+            drop(hold);
+            std::io::Read::read_to_end(&mut std::fs::File::from(wait), &mut Vec::new())?;
+            Ok(Forked::Sibling)
+        }
+        pid if pid > 0 => {
+            // It is closed by the end of this process, and by nothing before.
+            std::mem::forget(hold);
+            Ok(Forked::Original(pid as i32))
+        }
         _ => Err(io::Error::last_os_error()),
     }
 }

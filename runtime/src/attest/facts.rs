@@ -93,8 +93,8 @@ fn people(
     measured(
         facts,
         "workload.executable",
-        "/proc/PID/root",
-        json!({"path": held.executable(), "argv": airlock.plan.argv}),
+        "SHA-256 of the file, resolved within /proc/PID/root",
+        json!({"path": held.executable(), "sha256": processes.executable, "argv": airlock.plan.argv}),
     );
     let helpers = [("init", &processes.init), ("gate", &processes.gate), ("dialler", &processes.dialler)];
     for (who, process) in helpers {

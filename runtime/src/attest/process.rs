@@ -1,10 +1,15 @@
 //! What is a process, as /proc shows it: who it is, what it may do, where it lives, what it holds?
 
 use std::collections::BTreeMap;
+use std::fs::File;
 use std::io;
 use std::path::{Path, PathBuf};
 
+use bottle_evidence::Digest;
+use rustix::fs::{Mode, OFlags, ResolveFlags};
 use serde::Serialize;
+
+use crate::digest;
 
 /// One process, measured.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -62,6 +67,15 @@ pub fn measure(pid: u32) -> Result<ProcessFacts, MeasureError> {
     })
 }
 
+/// SHA-256 of a file as the process sees it: `path` is resolved within its root, symbolic links too.
+pub fn file_digest(pid: u32, path: &Path) -> Result<Digest, MeasureError> {
+    let failed = |source| MeasureError { path: path.to_owned(), source };
+    let root = File::open(format!("/proc/{pid}/root")).map_err(failed)?;
+    let flags = OFlags::RDONLY | OFlags::CLOEXEC;
+    let file = rustix::fs::openat2(&root, path, flags, Mode::empty(), ResolveFlags::IN_ROOT);
+    digest::of_file(File::from(file.map_err(|errno| failed(errno.into()))?)).map_err(failed)
+}
+
 fn own((name, value): (&String, &String)) -> (String, String) {
     (name.clone(), value.clone())
 }
@@ -87,7 +101,11 @@ fn links(directory: &Path) -> Result<BTreeMap<String, String>, MeasureError> {
     let mut found = BTreeMap::new();
     for entry in std::fs::read_dir(directory).map_err(failed)? {
         let entry = entry.map_err(failed)?;
-        let target = std::fs::read_link(entry.path()).map_err(failed)?;
+        let target = match std::fs::read_link(entry.path()) {
+            // Closed since the directory was read: it is not held any more.
+            Err(error) if error.kind() == io::ErrorKind::NotFound => continue,
+            other => other.map_err(failed)?,
+        };
         found.insert(entry.file_name().to_string_lossy().into_owned(), target.to_string_lossy().into_owned());
     }
     Ok(found)
@@ -123,6 +141,14 @@ mod tests {
         assert!(facts.capabilities.contains_key("CapBnd"));
         assert!(facts.mounts.iter().any(|mount| mount.starts_with("/ ")));
         assert_eq!(facts.uids.split(' ').count(), 4);
+    }
+
+    #[test]
+    fn a_file_is_hashed_as_the_process_sees_it() {
+        let file = tempfile::NamedTempFile::new().unwrap();
+        std::fs::write(file.path(), "abc").unwrap();
+        let digest = file_digest(std::process::id(), file.path()).unwrap();
+        assert_eq!(digest, bottle_evidence::sha256(b"abc"));
     }
 
     #[test]

@@ -1,13 +1,15 @@
 //! What must hold for each process before the workload may run? Measured, not assumed.
 
 use std::os::unix::fs::MetadataExt;
+use std::path::Path;
 
+use bottle_evidence::Digest;
 use bottle_netns::survey::Survey;
 
 use super::AttestError;
 use super::binding::Held;
 use super::membership::processes_in;
-use super::process::{ProcessFacts, measure};
+use super::process::{ProcessFacts, file_digest, measure};
 use crate::airlock::Airlock;
 
 /// The processes of a bottle, measured and found in order.
@@ -16,6 +18,7 @@ pub(crate) struct Processes {
     pub(crate) init: ProcessFacts,
     pub(crate) gate: ProcessFacts,
     pub(crate) dialler: ProcessFacts,
+    pub(crate) executable: Digest,
     pub(crate) in_agent: Vec<u32>,
     pub(crate) in_gate: Vec<u32>,
 }
@@ -36,8 +39,10 @@ pub(super) fn measured(airlock: &Airlock, held: &Held, state: &Survey) -> Result
         init: look("init", init.pid())?,
         gate: look("gate", gate.pid())?,
         dialler: look("dialler", dialler.pid())?,
-        in_agent: members("agent namespace", state.agent.identity.inode)?,
-        in_gate: members("gate namespace", state.gate.identity.inode)?,
+        executable: file_digest(held.pid(), Path::new(held.executable()))
+            .map_err(|source| AttestError::Measure { who: "workload", source })?,
+        in_agent: members(state.agent.identity.inode)?,
+        in_gate: members(state.gate.identity.inode)?,
     };
     let agent = format!("net:[{}]", state.agent.identity.inode);
     workload(&processes.workload, &own, &agent)?;
@@ -49,15 +54,8 @@ pub(super) fn measured(airlock: &Airlock, held: &Held, state: &Survey) -> Result
     Ok(processes)
 }
 
-fn members(who: &'static str, inode: u64) -> Result<Vec<u32>, AttestError> {
-    processes_in(inode).map_err(|source| AttestError::Step {
-        step: if who.starts_with('a') {
-            "look for processes in the agent namespace"
-        } else {
-            "look for processes in the gate namespace"
-        },
-        source,
-    })
+fn members(inode: u64) -> Result<Vec<u32>, AttestError> {
+    processes_in(inode).map_err(|source| AttestError::Step { step: "look for processes in the namespaces", source })
 }
 
 fn workload(facts: &ProcessFacts, own: &ProcessFacts, agent: &str) -> Result<(), AttestError> {

@@ -14,7 +14,6 @@ use tokio::time::Instant;
 
 use super::message::FromGate;
 use crate::async_channel::AsyncChannel;
-use crate::probe::{UNLEASED_V4, UNLEASED_V6};
 
 /// How often repeated denials are told. The first one of a name is told at once.
 const INTERVAL: Duration = Duration::from_secs(5);
@@ -24,10 +23,12 @@ const QUEUE: usize = 256;
 const DATAGRAM: usize = 64 * 1024;
 
 /// Collects what is to be told.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct Refusals {
     state: Mutex<State>,
     wake: Notify,
+    /// The packet logs of both namespaces, non-blocking.
+    logs: Vec<OwnedFd>,
 }
 
 #[derive(Debug, Default)]
@@ -37,6 +38,10 @@ struct State {
 }
 
 impl Refusals {
+    pub(super) fn new(logs: Vec<OwnedFd>) -> Refusals {
+        Refusals { state: Mutex::default(), wake: Notify::new(), logs }
+    }
+
     fn lock(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -49,12 +54,32 @@ impl Refusals {
         }
     }
 
-    /// Forgets all that the probes provoked. What the kernel still holds back of them is told apart by its address.
+    /// Forgets all that the probes provoked: the kernel delivers at once, so it is all there to be thrown away.
     pub(super) fn begin(&self) {
+        self.drain();
         *self.lock() = State::default();
     }
 
-    fn take(&self) -> Vec<FromGate> {
+    /// Takes up what the packet logs still hold, and what was repeated.
+    pub(super) fn finish(&self) {
+        self.drain();
+        self.repeated();
+    }
+
+    fn drain(&self) {
+        let mut buffer = vec![0; DATAGRAM];
+        for log in &self.logs {
+            while let Ok(length) = rustix::io::read(log, &mut buffer[..]) {
+                self.described(&buffer[..length]);
+            }
+        }
+    }
+
+    fn described(&self, datagram: &[u8]) {
+        nflog::parse(datagram).into_iter().for_each(|refusal| self.push(told(refusal)));
+    }
+
+    pub(super) fn take(&self) -> Vec<FromGate> {
         std::mem::take(&mut self.lock().queue)
     }
 
@@ -100,28 +125,18 @@ pub(super) async fn report(supervisor: Arc<AsyncChannel>, refusals: Arc<Refusals
 
 /// Reads one namespace's packet log. The kernel drops what comes too fast, and says so with ENOBUFS.
 pub(super) async fn packets(socket: OwnedFd, refusals: Arc<Refusals>) -> io::Result<Infallible> {
-    rustix::io::ioctl_fionbio(&socket, true)?;
     let socket = crate::sys::register(socket)?;
     let mut buffer = vec![0; DATAGRAM];
     loop {
         let mut guard = socket.readable().await?;
         let received = guard.try_io(|inner| Ok(rustix::io::read(inner.get_ref(), &mut buffer[..])?));
         match received {
-            Ok(Ok(length)) => nflog::parse(&buffer[..length])
-                .into_iter()
-                .filter(not_probed)
-                .for_each(|refusal| refusals.push(told(refusal))),
+            Ok(Ok(length)) => refusals.described(&buffer[..length]),
             Ok(Err(error)) if error.raw_os_error() == Some(libc::ENOBUFS) => {}
             Ok(Err(error)) => return Err(error),
             Err(_would_block) => {}
         }
     }
-}
-
-/// The kernel delivers descriptions late, so those of the probes may come when the run has begun. Nobody else has
-/// a reason to send to their targets; who does so is still counted.
-fn not_probed(refusal: &nflog::Refusal) -> bool {
-    refusal.destination.is_none_or(|address| address != UNLEASED_V4 && address != UNLEASED_V6)
 }
 
 fn told(refusal: nflog::Refusal) -> FromGate {

@@ -46,7 +46,8 @@ type Loops = JoinSet<io::Result<Infallible>>;
 /// Serves until something that must not end has ended, and says what.
 pub(super) async fn serve(supervisor: Channel, parts: Parts) -> io::Result<()> {
     let supervisor = Arc::new(AsyncChannel::new(supervisor)?);
-    let refusals = Arc::new(Refusals::default());
+    let logs = parts.nflog.iter().map(OwnedFd::try_clone).collect::<io::Result<_>>()?;
+    let refusals = Arc::new(Refusals::new(logs));
     let leases = Arc::new(Leases::new(parts.lease_key, POOL));
     let mut loops = Loops::new();
     let dialler = RemoteDialler::new(AsyncChannel::new(parts.dialler)?);
@@ -86,11 +87,16 @@ pub(super) async fn serve(supervisor: Channel, parts: Parts) -> io::Result<()> {
     }
     loops.spawn(refusals::report(Arc::clone(&supervisor), Arc::clone(&refusals)));
     loops.spawn(beats(Arc::clone(&supervisor)));
-    loops.spawn(listen(Arc::clone(&supervisor), gate, refusals));
+    loops.spawn(listen(Arc::clone(&supervisor), gate, Arc::clone(&refusals)));
     let error = match loops.join_next().await {
         Some(Ok(Err(error))) => error,
         _ => io::Error::other("a loop broke"),
     };
+    // What was refused in the last moments belongs to the run too.
+    refusals.finish();
+    for message in refusals.take() {
+        supervisor.send(&message, &[]).await?;
+    }
     // A supervisor that is gone needs no answer.
     let _ = supervisor.send(&FromGate::Failed(chain(&error)), &[]).await;
     Err(error)

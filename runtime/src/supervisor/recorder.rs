@@ -136,7 +136,7 @@ impl Recorder {
                 Entry::DnsDenied(DnsDenied { name, qtype, reason, count })
             }
             FromGate::PacketRefused { class, protocol, source_port, destination, port } => {
-                let protocol = Text::new(&protocol.map_or_else(|| "none".to_owned(), |number| number.to_string()));
+                let protocol = Text::new(&protocol.map_or_else(|| "none".to_owned(), protocol_name));
                 Entry::Refused(Refused {
                     class: class.name().into(),
                     protocol,
@@ -266,6 +266,22 @@ fn ended(outcome: &Outcome) -> audit::Outcome {
         bytes_down: outcome.bytes_down,
         millis: outcome.millis,
     }
+}
+
+/// A protocol by the name that /etc/protocols gives it, or by its number.
+fn protocol_name(number: u8) -> String {
+    let name = match number {
+        1 => "icmp",
+        2 => "igmp",
+        17 => "udp",
+        33 => "dccp",
+        47 => "gre",
+        58 => "ipv6-icmp",
+        132 => "sctp",
+        136 => "udplite",
+        _ => return number.to_string(),
+    };
+    name.to_owned()
 }
 
 #[cfg(test)]
