@@ -20,23 +20,10 @@ pub(crate) struct Package {
 /// What is wrong with one package.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum Finding {
-    Licence {
-        package: String,
-        licence: String,
-    },
-    Unsafe {
-        package: String,
-        least: &'static str,
-        because: &'static str,
-    },
-    Banned {
-        package: String,
-        because: &'static str,
-    },
-    Source {
-        package: String,
-        source: String,
-    },
+    Licence { package: String, licence: String },
+    Unsafe { package: String, least: &'static str, because: &'static str },
+    Banned { package: String, because: &'static str },
+    Source { package: String, source: String },
 }
 
 impl fmt::Display for Finding {
@@ -45,11 +32,7 @@ impl fmt::Display for Finding {
             Self::Licence { package, licence } => {
                 write!(out, "{package}: the licence `{licence}` is not allowed")
             }
-            Self::Unsafe {
-                package,
-                least,
-                because,
-            } => write!(out, "{package}: at least {least} is needed: {because}"),
+            Self::Unsafe { package, least, because } => write!(out, "{package}: at least {least} is needed: {because}"),
             Self::Banned { package, because } => write!(out, "{package}: banned: {because}"),
             Self::Source { package, source } => {
                 write!(out, "{package}: comes from {source}, not from crates.io")
@@ -77,37 +60,20 @@ fn of_package(package: &Package) -> Vec<Finding> {
     let mut found = Vec::new();
     let licence = package.license.clone().unwrap_or_default();
     if !licence::allowed(&licence) {
-        found.push(Finding::Licence {
-            package: shown(),
-            licence,
-        });
+        found.push(Finding::Licence { package: shown(), licence });
     }
     for (name, least, because) in LEAST {
         if *name == package.name && !version::at_least(&package.version, least) {
-            found.push(Finding::Unsafe {
-                package: shown(),
-                least,
-                because,
-            });
+            found.push(Finding::Unsafe { package: shown(), least, because });
         }
     }
     for (name, because) in BANNED {
         if *name == package.name {
-            found.push(Finding::Banned {
-                package: shown(),
-                because,
-            });
+            found.push(Finding::Banned { package: shown(), because });
         }
     }
-    if let Some(source) = package
-        .source
-        .as_deref()
-        .filter(|source| !source.starts_with("registry+"))
-    {
-        found.push(Finding::Source {
-            package: shown(),
-            source: source.to_owned(),
-        });
+    if let Some(source) = package.source.as_deref().filter(|source| !source.starts_with("registry+")) {
+        found.push(Finding::Source { package: shown(), source: source.to_owned() });
     }
     found
 }
@@ -129,34 +95,23 @@ mod tests {
 
     #[test]
     fn a_version_with_an_advisory_is_found() {
-        let old =
-            r#"{"name":"hickory-proto","version":"0.26.2","license":"MIT","source":"registry+x"}"#;
-        assert!(
-            matches!(found(old)[..], [Finding::Unsafe { .. }]),
-            "{:?}",
-            found(old)
-        );
+        let old = r#"{"name":"hickory-proto","version":"0.26.2","license":"MIT","source":"registry+x"}"#;
+        assert!(matches!(found(old)[..], [Finding::Unsafe { .. }]), "{:?}", found(old));
     }
 
     #[test]
     fn a_licence_that_is_not_listed_or_not_given_is_found() {
         for licence in [r#""AGPL-3.0""#, "null"] {
-            let package =
-                format!(r#"{{"name":"x","version":"1.0.0","license":{licence},"source":null}}"#);
-            assert!(
-                matches!(found(&package)[..], [Finding::Licence { .. }]),
-                "{licence}"
-            );
+            let package = format!(r#"{{"name":"x","version":"1.0.0","license":{licence},"source":null}}"#);
+            assert!(matches!(found(&package)[..], [Finding::Licence { .. }]), "{licence}");
         }
     }
 
     #[test]
     fn a_banned_package_and_one_from_elsewhere_are_found() {
-        let banned =
-            r#"{"name":"openssl-sys","version":"9.9.9","license":"MIT","source":"registry+x"}"#;
+        let banned = r#"{"name":"openssl-sys","version":"9.9.9","license":"MIT","source":"registry+x"}"#;
         assert!(matches!(found(banned)[..], [Finding::Banned { .. }]));
-        let elsewhere =
-            r#"{"name":"x","version":"1.0.0","license":"MIT","source":"git+https://x.test/x"}"#;
+        let elsewhere = r#"{"name":"x","version":"1.0.0","license":"MIT","source":"git+https://x.test/x"}"#;
         assert!(matches!(found(elsewhere)[..], [Finding::Source { .. }]));
     }
 }

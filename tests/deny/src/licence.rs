@@ -4,10 +4,7 @@ use crate::tables::LICENCES;
 
 /// Whether this SPDX expression can be satisfied; the old spelling `MIT/Apache-2.0` means OR. What does not parse can't.
 pub(crate) fn allowed(expression: &str) -> bool {
-    let spaced = expression
-        .replace('/', " OR ")
-        .replace('(', " ( ")
-        .replace(')', " ) ");
+    let spaced = expression.replace('/', " OR ").replace('(', " ( ").replace(')', " ) ");
     let mut words: Vec<&str> = spaced.split_whitespace().rev().collect();
     either(&mut words).is_some_and(|allowed| allowed && words.is_empty())
 }
@@ -48,13 +45,9 @@ mod tests {
 
     #[test]
     fn one_allowed_side_of_or_is_enough() {
-        for expression in [
-            "MIT",
-            "MIT OR GPL-3.0",
-            "GPL-2.0 OR MIT",
-            "MIT/GPL-2.0",
-            "Apache-2.0 WITH LLVM-exception OR GPL-2.0",
-        ] {
+        for expression in
+            ["MIT", "MIT OR GPL-3.0", "GPL-2.0 OR MIT", "MIT/GPL-2.0", "Apache-2.0 WITH LLVM-exception OR GPL-2.0"]
+        {
             assert!(allowed(expression), "{expression}");
         }
     }
@@ -68,9 +61,7 @@ mod tests {
 
     #[test]
     fn what_does_not_parse_is_not_allowed() {
-        for expression in [
-            "", "MIT OR", "(MIT", "MIT)", "OR MIT", "MIT WITH", "MIT MIT", "mit",
-        ] {
+        for expression in ["", "MIT OR", "(MIT", "MIT)", "OR MIT", "MIT WITH", "MIT MIT", "mit"] {
             assert!(!allowed(expression), "{expression}");
         }
     }

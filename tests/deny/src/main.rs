@@ -20,11 +20,7 @@ fn main() -> ExitCode {
         eprintln!("{finding}");
     }
     println!("{} packages, {} findings", packages.len(), findings.len());
-    if findings.is_empty() {
-        ExitCode::SUCCESS
-    } else {
-        ExitCode::FAILURE
-    }
+    if findings.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE }
 }
 
 /// The packages of this platform's build, tests included, from the lock file and the local registry copy alone.
@@ -38,20 +34,14 @@ fn metadata() -> Result<Vec<findings::Package>, String> {
         .map_err(|error| format!("starting cargo: {error}"))?;
     if !output.status.success() {
         let said = String::from_utf8_lossy(&output.stderr).into_owned();
-        return Err(format!(
-            "cargo metadata failed: {said}hint: cargo fetch --locked"
-        ));
+        return Err(format!("cargo metadata failed: {said}hint: cargo fetch --locked"));
     }
     findings::parse(&output.stdout).map_err(|error| format!("reading cargo's metadata: {error}"))
 }
 
 fn host() -> Result<String, String> {
-    let output = Command::new("rustc")
-        .arg("-vV")
-        .output()
-        .map_err(|error| format!("starting rustc: {error}"))?;
+    let output = Command::new("rustc").arg("-vV").output().map_err(|error| format!("starting rustc: {error}"))?;
     let said = String::from_utf8_lossy(&output.stdout).into_owned();
     let host = said.lines().find_map(|line| line.strip_prefix("host: "));
-    host.map(str::to_owned)
-        .ok_or_else(|| "rustc -vV names no host".to_owned())
+    host.map(str::to_owned).ok_or_else(|| "rustc -vV names no host".to_owned())
 }

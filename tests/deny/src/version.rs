@@ -11,15 +11,9 @@ pub(crate) fn at_least(version: &str, least: &str) -> bool {
 /// Three numbers, and whether it is a release.
 fn parse(version: &str) -> Option<([u64; 3], bool)> {
     let version = version.split('+').next()?;
-    let (numbers, release) = version
-        .split_once('-')
-        .map_or((version, true), |(numbers, _)| (numbers, false));
+    let (numbers, release) = version.split_once('-').map_or((version, true), |(numbers, _)| (numbers, false));
     let mut numbers = numbers.split('.').map(str::parse);
-    let three = [
-        numbers.next()?.ok()?,
-        numbers.next()?.ok()?,
-        numbers.next()?.ok()?,
-    ];
+    let three = [numbers.next()?.ok()?, numbers.next()?.ok()?, numbers.next()?.ok()?];
     numbers.next().is_none().then_some((three, release))
 }
 
@@ -29,11 +23,7 @@ mod tests {
 
     #[test]
     fn versions_are_compared_by_number() {
-        assert!(
-            at_least("0.26.10", "0.26.3")
-                && at_least("1.0.0", "0.99.99")
-                && at_least("0.26.3", "0.26.3")
-        );
+        assert!(at_least("0.26.10", "0.26.3") && at_least("1.0.0", "0.99.99") && at_least("0.26.3", "0.26.3"));
         assert!(!at_least("0.26.2", "0.26.3") && !at_least("0.9.0", "0.10.0"));
     }
 
