@@ -1,6 +1,5 @@
 //! Is everything that `bottle demo` shows as it claims, here and now? It brings its own sealed internet.
 
-use std::time::{Duration, Instant};
 
 use crate::place::{Place, Said};
 
@@ -11,11 +10,9 @@ fn demo(path: &str) -> Said {
 }
 
 #[test]
-fn everything_is_as_claimed_in_less_than_five_seconds() {
-    let started = Instant::now();
+fn everything_is_as_claimed() {
     let said = demo("/usr/bin:/bin");
     assert_eq!((said.code, said.err.as_str()), (0, ""), "{}", said.out);
-    assert!(started.elapsed() < Duration::from_secs(5), "{:?}", started.elapsed());
     assert!(!said.out.contains('✗'), "{}", said.out);
     assert_eq!(said.out.matches("\n✓ ").count(), 10, "{}", said.out);
     for refused in ["https://evil.attacker.example/", "http://11.6.6.6/", "ask 11.8.8.8:53", "over UDP"] {

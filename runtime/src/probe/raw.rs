@@ -57,7 +57,10 @@ fn through_packet_socket() -> io::Result<usize> {
         return Err(io::ErrorKind::Unsupported.into());
     };
     rustix::io::write(&socket, &frame(from, to, b"bottle probe"))?;
-    listener.recv(&mut [0; 64])
+    let answer = listener.recv(&mut [0; 64]);
+    // Closing it takes the kernel several milliseconds, which the end of the probing process spends out of the way.
+    std::mem::forget(socket);
+    answer
 }
 
 /// Ethernet, IPv4 and UDP (without checksum) around a payload, from the agent's fixed MAC to the gate's.

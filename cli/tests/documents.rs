@@ -1,0 +1,97 @@
+//! Is what the documents say about the tree true?
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+fn tree() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("the crate lies in the tree").to_owned()
+}
+
+fn read(path: &str) -> String {
+    fs::read_to_string(tree().join(path)).unwrap_or_else(|error| panic!("{path}: {error}"))
+}
+
+/// All promises that there are.
+const IDS: [(char, u8); 7] = [('A', 8), ('E', 12), ('W', 8), ('F', 9), ('P', 9), ('B', 12), ('N', 6)];
+
+/// `| A1 | promise | proof |` rows.
+fn claims() -> Vec<(String, String)> {
+    let text = read("docs/claims.md");
+    let rows = text.lines().filter(|line| line.starts_with("| ") && !line.starts_with("| id") && !line.starts_with("|--"));
+    rows.map(|row| {
+        let cells: Vec<&str> = row.trim_matches('|').split(" | ").map(str::trim).collect();
+        assert_eq!(cells.len(), 3, "not three cells: {row}");
+        (cells[0].to_owned(), cells[2].to_owned())
+    })
+    .collect()
+}
+
+#[test]
+fn each_promise_has_one_row_of_claims() {
+    let ids: Vec<String> = claims().into_iter().map(|(id, _)| id).collect();
+    let expected: Vec<String> =
+        IDS.iter().flat_map(|(letter, last)| (1..=*last).map(move |number| format!("{letter}{number}"))).collect();
+    assert_eq!(ids, expected);
+}
+
+#[test]
+fn each_claim_names_a_test_that_exists_or_says_pending() {
+    for (id, proof) in claims() {
+        let named: Vec<&str> = proof.split('`').skip(1).step_by(2).filter(|text| text.contains(".rs: ")).collect();
+        assert!(!named.is_empty() || proof.contains("pending"), "{id} names no test and is not pending");
+        for reference in named {
+            let (file, test) = reference.split_once(": ").expect("filtered");
+            assert!(read(file).contains(test), "{id}: {file} has no {test}");
+        }
+    }
+}
+
+#[test]
+fn links_lead_to_files() {
+    for document in ["README.md", "ARCHITECTURE.md", "SECURITY.md", "CONTRIBUTING.md", "docs/claims.md"] {
+        let text = read(document);
+        let place = tree().join(document);
+        let targets = text.split("](").skip(1).filter_map(|rest| rest.split(')').next());
+        for target in targets.filter(|target| !target.starts_with("http")) {
+            let path = place.parent().expect("a file has a directory").join(target);
+            assert!(path.exists(), "{document} links to {target}");
+        }
+    }
+}
+
+#[test]
+fn the_architecture_lists_every_folder_with_a_crate() {
+    let (manifest, text) = (read("Cargo.toml"), read("ARCHITECTURE.md"));
+    let members = manifest.split("members = [").nth(1).and_then(|rest| rest.split(']').next()).expect("members");
+    for member in members.split('"').skip(1).step_by(2) {
+        assert!(text.contains(&format!("| `{member}/`")), "ARCHITECTURE.md does not list {member}/");
+    }
+}
+
+#[test]
+fn the_readme_fits_on_one_screen() {
+    assert!(read("README.md").lines().count() <= 70);
+}
+
+#[test]
+fn every_module_says_first_what_it_is_for() {
+    for file in sources(&tree()) {
+        let text = fs::read_to_string(&file).expect("a source file");
+        let compiled_to_fail = file.components().any(|part| part.as_os_str() == "must_not_compile");
+        assert!(text.starts_with("//!") || compiled_to_fail, "{} does not begin with //!", file.display());
+    }
+}
+
+fn sources(directory: &Path) -> Vec<PathBuf> {
+    let mut found = Vec::new();
+    for entry in fs::read_dir(directory).expect("a directory") {
+        let path = entry.expect("an entry").path();
+        let name = path.file_name().and_then(|name| name.to_str()).unwrap_or_default();
+        if path.is_dir() && name != "target" && !name.starts_with('.') {
+            found.extend(sources(&path));
+        } else if name.ends_with(".rs") {
+            found.push(path);
+        }
+    }
+    found
+}
