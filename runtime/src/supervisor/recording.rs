@@ -27,23 +27,29 @@ pub fn serve(dialler: Channel, recorder: Arc<Recorder>, ended: oneshot::Sender<S
 
 fn serve_until_error(dialler: &Channel, recorder: &Recorder) -> io::Error {
     loop {
-        match batch(dialler).and_then(|records| answer(dialler, recorder, records)) {
-            Ok(()) => {}
+        let (records, end) = match batch(dialler) {
+            Ok(batch) => batch,
             Err(error) => return error,
+        };
+        if let Some(error) = answer(dialler, recorder, records).err().or(end) {
+            return error;
         }
     }
 }
 
-/// Waits for one record, then takes what else is there already.
-fn batch(dialler: &Channel) -> io::Result<Vec<FromDialler>> {
+/// Waits for one record, then takes what else is there already. What came before the end of the channel counts.
+fn batch(dialler: &Channel) -> io::Result<(Vec<FromDialler>, Option<io::Error>)> {
     if !readable(dialler, PATIENCE.as_secs() as i64)? {
         return Err(io::Error::new(io::ErrorKind::TimedOut, "the dialler is stopped"));
     }
     let mut records = vec![dialler.recv()?.0];
     while records.len() < BATCH && readable(dialler, 0)? {
-        records.push(dialler.recv()?.0);
+        match dialler.recv() {
+            Ok((record, _)) => records.push(record),
+            Err(error) => return Ok((records, Some(error))),
+        }
     }
-    Ok(records)
+    Ok((records, None))
 }
 
 fn readable(dialler: &Channel, seconds: i64) -> io::Result<bool> {
@@ -78,4 +84,21 @@ fn answer(dialler: &Channel, recorder: &Recorder, records: Vec<FromDialler>) -> 
         dialler.send(&word, &[])?;
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_a_dialler_said_last_counts_although_it_is_gone() -> io::Result<()> {
+        let (ours, theirs) = Channel::pair()?;
+        for _ in 0..3 {
+            theirs.send(&FromDialler::Beat, &[])?;
+        }
+        drop(theirs);
+        let (records, end) = batch(&ours)?;
+        assert_eq!((records.len(), end.is_some()), (3, true));
+        Ok(())
+    }
 }
