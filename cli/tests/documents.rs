@@ -17,7 +17,8 @@ const IDS: [(char, u8); 7] = [('A', 8), ('E', 12), ('W', 8), ('F', 9), ('P', 9),
 /// `| A1 | promise | proof |` rows.
 fn claims() -> Vec<(String, String)> {
     let text = read("docs/claims.md");
-    let rows = text.lines().filter(|line| line.starts_with("| ") && !line.starts_with("| id") && !line.starts_with("|--"));
+    let rows =
+        text.lines().filter(|line| line.starts_with("| ") && !line.starts_with("| id") && !line.starts_with("|--"));
     rows.map(|row| {
         let cells: Vec<&str> = row.trim_matches('|').split(" | ").map(str::trim).collect();
         assert_eq!(cells.len(), 3, "not three cells: {row}");

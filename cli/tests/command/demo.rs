@@ -1,6 +1,5 @@
 //! Is everything that `bottle demo` shows as it claims, here and now? It brings its own sealed internet.
 
-
 use crate::place::{Place, Said};
 
 fn demo(path: &str) -> Said {
