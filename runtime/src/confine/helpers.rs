@@ -72,9 +72,15 @@ fn no_fast_open() -> Vec<(i64, Vec<Case>)> {
     ]
 }
 
-/// An option by which a socket would connect on its first write.
+/// Of a socket's options only how it closes and whether it waits for more. Others lead a connected socket's packets
+/// elsewhere (source routes, another device), or let it connect.
 fn few_options() -> Vec<(i64, Vec<Case>)> {
-    vec![(SYS_setsockopt, vec![vec![Is(1, IPPROTO_TCP as u32), Is(2, TCP_FASTOPEN_CONNECT as u32)]])]
+    let cases = vec![
+        vec![IsNot(1, SOL_SOCKET as u32), IsNot(1, IPPROTO_TCP as u32)],
+        vec![Is(1, SOL_SOCKET as u32), IsNot(2, SO_LINGER as u32)],
+        vec![Is(1, IPPROTO_TCP as u32), IsNot(2, TCP_NODELAY as u32)],
+    ];
+    vec![(SYS_setsockopt, cases)]
 }
 
 /// Of ioctl only FIONBIO and FIONREAD; of prctl only the names of memory and threads, and reading.

@@ -12,6 +12,7 @@ use crate::sys::call;
 
 pub(crate) const CLAIMS: &[Claim] = &[
     ("the_gate_can_open_and_start_nothing", gate_refuses),
+    ("the_gate_can_lead_no_socket_elsewhere", gate_changes_no_socket),
     ("the_gate_serves_sockets_that_it_was_handed", gate_serves),
     ("the_dialler_can_serve_and_start_nothing", dialler_refuses),
     ("the_dialler_connects_and_reads_only_what_was_named", dialler_connects),
@@ -65,6 +66,26 @@ fn gate_refuses() {
     assert_eq!(call_flags(libc::SYS_sendmsg, [0, 0, fast_open, 0, 0, 0]), Err(Errno::PERM));
 }
 
+/// Options by which packets of a connected socket go elsewhere: source routes, another device, another first write.
+const LEADING_AWAY: &[(i32, i32)] = &[
+    (libc::IPPROTO_IP, libc::IP_OPTIONS),
+    (libc::IPPROTO_IP, libc::IP_TRANSPARENT),
+    (libc::IPPROTO_IPV6, libc::IPV6_RTHDR),
+    (libc::SOL_SOCKET, libc::SO_BINDTODEVICE),
+    (libc::SOL_SOCKET, libc::SO_DONTROUTE),
+    (libc::SOL_SOCKET, libc::SO_ATTACH_FILTER),
+    (libc::IPPROTO_TCP, libc::TCP_FASTOPEN_CONNECT),
+    (libc::IPPROTO_TCP, libc::TCP_ULP),
+];
+
+fn gate_changes_no_socket() {
+    confine::gate(None).unwrap();
+    for (level, name) in LEADING_AWAY {
+        let arguments = [0, *level as u64, *name as u64, 0, 0, 0];
+        assert_eq!(call(libc::SYS_setsockopt, arguments), Err(Errno::PERM), "level {level}, option {name}");
+    }
+}
+
 fn call_flags(number: i64, arguments: [u64; 6]) -> Result<i64, Errno> {
     crate::sys::call_with_path(number, arguments, 1, c"")
 }
@@ -83,6 +104,7 @@ fn gate_serves() {
         peer.read_exact(&mut word).await?;
         peer.local_addr()?;
         peer.set_nodelay(true)?;
+        rustix::net::sockopt::set_socket_linger(&peer, None)?;
         tokio::time::sleep(std::time::Duration::from_millis(1)).await;
         let (read, write) = rustix::pipe::pipe_with(rustix::pipe::PipeFlags::CLOEXEC)?;
         rustix::io::write(&write, &word)?;
