@@ -79,3 +79,14 @@ fn control_characters_of_a_file_never_reach_the_terminal() {
     assert_eq!(said.code, 1);
     assert!(!said.err.contains('\x1b'), "{:?}", said.err);
 }
+
+#[test]
+fn the_example_policies_are_good() {
+    let examples = concat!(env!("CARGO_MANIFEST_DIR"), "/../examples/policies");
+    let place = Place::new();
+    for file in std::fs::read_dir(examples).expect("the examples") {
+        let path = file.expect("a file").path();
+        let said = place.bottle(&["policy", "check", path.to_str().expect("UTF-8")]);
+        assert_eq!(said.code, 0, "{}", said.err);
+    }
+}
