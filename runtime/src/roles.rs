@@ -2,7 +2,7 @@
 
 use std::fs::File;
 use std::io;
-use std::os::fd::{AsRawFd, OwnedFd};
+use std::os::fd::{AsFd, AsRawFd, OwnedFd};
 use std::os::unix::process::CommandExt;
 use std::process::{Command, Stdio};
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -13,6 +13,7 @@ use rustix::fs::{MemfdFlags, SealFlags};
 use crate::channel::Channel;
 use crate::digest;
 use crate::process::Process;
+use crate::sys;
 
 /// The processes beside the supervisor.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -46,7 +47,7 @@ pub fn dispatch() {
         std::process::exit(125);
     };
     // The channel must not stay behind as descriptor 0, or the workload would inherit it.
-    if replace_stdin().is_err() {
+    if replace_stdin().and_then(|()| keep_only(&input)).is_err() {
         std::process::exit(125);
     }
     let channel = Channel::from_owned_fd(input);
@@ -66,6 +67,12 @@ fn own_role() -> Option<Role> {
 fn replace_stdin() -> io::Result<()> {
     let null = File::open("/dev/null")?;
     Ok(rustix::stdio::dup2_stdin(&null)?)
+}
+
+/// Whatever else the caller of the supervisor had open and not marked to be closed would be a role's to use.
+fn keep_only(channel: &OwnedFd) -> io::Result<()> {
+    use rustix::stdio::{stderr, stdin, stdout};
+    sys::close_all_but(&[stdin(), stdout(), stderr(), channel.as_fd()])
 }
 
 /// Why the program can't be executed again in a role.

@@ -161,8 +161,8 @@ pub fn reset_signals() {
     unsafe { libc::sigprocmask(libc::SIG_SETMASK, &raw const none, std::ptr::null_mut()) };
 }
 
-/// Closes every descriptor but those named, whoever owns it. Only for a process that is about to execute another
-/// program or to end without running destructors: owners elsewhere in the program hold closed descriptors afterwards.
+/// Closes every descriptor but those named, whoever owns it. Only for a process that owns none yet, or is about to
+/// execute another program or to end without running destructors: owners hold closed descriptors afterwards.
 pub fn close_all_but(kept: &[BorrowedFd<'_>]) -> io::Result<()> {
     let mut kept: Vec<u32> = kept.iter().map(|fd| fd.as_raw_fd() as u32).collect();
     kept.sort_unstable();
