@@ -1,0 +1,219 @@
+//! Do the clients that people have work as they are, without a proxy setting? (F9)
+
+use std::fs;
+use std::path::Path;
+use std::process::Command;
+
+use bottle_lab::Options;
+
+use crate::world::{World, path};
+
+/// A directory, and a world in which a name serves it.
+fn serving(name: &str, fill: impl FnOnce(&Path)) -> (tempfile::TempDir, World) {
+    let directory = tempfile::tempdir().unwrap();
+    fill(directory.path());
+    let world = World::with(Options::default().files(name, directory.path()));
+    (directory, world)
+}
+
+fn tool(directory: &Path, script: &str) {
+    let mut command = Command::new("sh");
+    command.args(["-euc", script]).current_dir(directory).env_clear().env("PATH", "/usr/local/bin:/usr/bin:/bin");
+    command.env("HOME", directory).env("GIT_CONFIG_NOSYSTEM", "1");
+    let output = command.output().unwrap();
+    assert!(output.status.success(), "{script}: {}", String::from_utf8_lossy(&output.stderr));
+}
+
+fn has(program: &str) {
+    let there = Command::new("sh").args(["-c", &format!("command -v {program}")]).output().unwrap().status.success();
+    assert!(there, "{program} is not installed\nhint: tests/run installs it");
+}
+
+#[test]
+fn curl_follows_a_redirect_to_an_allowed_host_and_no_other() {
+    let world = World::new();
+    let bottle = || world.allow(&["api.allowed.example", "web.lab.example"]);
+    let to = |host: &str| format!("https://web.lab.example/redirect?https://{host}/there");
+    let run = bottle().run(&["curl", "-sSL", &to("api.allowed.example")]);
+    assert!(run.ok().contains(r#""path":"/there""#), "{}", run.out);
+    let run = bottle().run(&["curl", "-sSL", &to("evil.attacker.example")]);
+    assert_eq!((run.code, run.out.as_str()), (6, ""), "{}", run.err);
+}
+
+#[test]
+fn git_clones_over_https() {
+    has("git");
+    let (_directory, world) = serving("git.allowed.example", |directory| {
+        tool(
+            directory,
+            "git init -q -b main work; cd work; echo text >file; git add file
+             git -c user.name=a -c user.email=a@b commit -q -m first
+             cd ..; git clone -q --bare work repo.git; cd repo.git; git update-server-info",
+        );
+    });
+    let run = world.allow(&["git.allowed.example"]).run(&[
+        "sh",
+        "-c",
+        "git clone -q https://git.allowed.example/repo.git copy && cat copy/file",
+    ]);
+    assert_eq!(run.ok(), "text");
+}
+
+#[test]
+fn pip_installs_from_an_index() {
+    let (_directory, world) = serving("pypi.allowed.example", |directory| {
+        fs::create_dir_all(directory.join("simple/tiny")).unwrap();
+        let wheel = "tiny-1.0-py3-none-any.whl";
+        let index = format!("<a href=\"{wheel}\">{wheel}</a>");
+        fs::write(directory.join("simple/tiny/index.html"), index).unwrap();
+        let script = format!(
+            "python3 - <<'E'
+import zipfile
+with zipfile.ZipFile('simple/tiny/{wheel}', 'w') as wheel:
+    wheel.writestr('tiny.py', 'WORD = \"installed\"')
+    wheel.writestr('tiny-1.0.dist-info/METADATA', 'Metadata-Version: 2.1\\nName: tiny\\nVersion: 1.0\\n')
+    wheel.writestr('tiny-1.0.dist-info/WHEEL', 'Wheel-Version: 1.0\\nGenerator: a test\\nRoot-Is-Purelib: true\\nTag: py3-none-any\\n')
+    wheel.writestr('tiny-1.0.dist-info/RECORD', '')
+E"
+        );
+        tool(directory, &script);
+    });
+    let run = world.allow(&["pypi.allowed.example"]).run(&[
+        "sh",
+        "-c",
+        "python3 -m pip install -q --disable-pip-version-check --no-cache-dir --cert /etc/ssl/certs/ca-certificates.crt \
+         --index-url https://pypi.allowed.example/simple --target lib tiny && PYTHONPATH=lib python3 -c 'import tiny; print(tiny.WORD)'",
+    ]);
+    assert_eq!(run.ok(), "installed");
+}
+
+#[test]
+fn npm_installs_from_a_registry() {
+    has("npm");
+    let (_directory, world) = serving("npm.allowed.example", |directory| {
+        tool(
+            directory,
+            "mkdir package; echo '{\"name\":\"tiny\",\"version\":\"1.0.0\"}' >package/package.json
+             echo 'module.exports = \"installed\"' >package/index.js; tar czf tiny.tgz package",
+        );
+        let version = serde_json::json!({
+            "name": "tiny", "version": "1.0.0", "dist": { "tarball": "https://npm.allowed.example/tiny.tgz" },
+        });
+        let document = serde_json::json!({
+            "name": "tiny", "dist-tags": { "latest": "1.0.0" }, "versions": { "1.0.0": version },
+        });
+        fs::create_dir(directory.join("tiny")).unwrap();
+        fs::write(directory.join("tiny/index.html"), document.to_string()).unwrap();
+    });
+    let run = world
+        .allow(&["npm.allowed.example"])
+        .option("-e", "NODE_EXTRA_CA_CERTS=/etc/ssl/certs/ca-certificates.crt")
+        .run(&[
+            "sh",
+            "-c",
+            "npm install --silent --no-audit --no-fund --registry https://npm.allowed.example/ tiny && node -p 'require(\"tiny\")'",
+        ]);
+    assert_eq!(run.ok(), "installed");
+}
+
+#[test]
+fn node_fetches() {
+    has("node");
+    let world = World::new();
+    let script = "
+const https = require('https')
+const one = () => new Promise((done, failed) => https.get('https://api.allowed.example/', answer => { answer.resume(); done(answer.statusCode) }).on('error', failed))
+const denied = url => fetch(url).then(answer => answer.status, error => error.cause.code)
+Promise.all([one(), fetch('https://api.allowed.example/').then(answer => answer.status), denied('https://evil.attacker.example/'), denied('https://11.6.6.6/')])
+    .then(all => { console.log(...all); process.exit() })";
+    let run = world
+        .allow(&["api.allowed.example"])
+        .option("-e", "NODE_EXTRA_CA_CERTS=/etc/ssl/certs/ca-certificates.crt")
+        .run(&["node", "-e", script]);
+    assert_eq!(run.ok(), "200 200 ENOTFOUND ECONNRESET");
+}
+
+#[test]
+fn python_fetches() {
+    let world = World::new();
+    let script = "import urllib.request as u
+print(u.urlopen('https://api.allowed.example/').status)
+for url in 'https://evil.attacker.example/', 'https://11.6.6.6/':
+    try: u.urlopen(url)
+    except u.URLError as error: print(type(error.reason).__name__)";
+    let run = world.allow(&["api.allowed.example"]).run(&["python3", "-c", script]);
+    assert_eq!(run.ok(), "200\ngaierror\nConnectionResetError");
+}
+
+/// Go reads /etc/resolv.conf itself where it is built without C, and asks for A and AAAA over UDP from one socket each.
+#[test]
+fn a_static_go_program_fetches_with_its_own_resolver() {
+    has("go");
+    let world = World::new();
+    let source = r#"package main
+import ("errors"; "fmt"; "net"; "net/http"; "os"; "syscall")
+func main() {
+    for _, url := range os.Args[1:] {
+        answer, err := http.Get(url)
+        var dns *net.DNSError
+        switch {
+        case err == nil: fmt.Println(answer.StatusCode, answer.Proto)
+        case errors.As(err, &dns): fmt.Println("not found", dns.IsNotFound)
+        case errors.Is(err, syscall.ECONNRESET): fmt.Println("reset")
+        default: fmt.Println(err)
+        }
+    }
+}
+"#;
+    fs::write(world.path("main.go"), source).unwrap();
+    let output = Command::new("go")
+        .args(["build", "-tags", "netgo", "-o", path(&world.project("fetch")), path(&world.path("main.go"))])
+        .env("CGO_ENABLED", "0")
+        .env("GOFLAGS", "-mod=mod")
+        .env("GOCACHE", world.path("cache"))
+        .env("GOTOOLCHAIN", "local")
+        .output()
+        .unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    let urls = ["https://api.allowed.example/", "https://evil.attacker.example/", "https://11.6.6.6/"];
+    let run = world.allow(&["api.allowed.example"]).run(&["./fetch", urls[0], urls[1], urls[2]]);
+    assert_eq!(run.ok(), "200 HTTP/2.0\nnot found true\nreset");
+}
+
+#[test]
+fn getent_and_the_c_library_find_names_over_udp_and_tcp() {
+    let world = World::new();
+    let script = "getent ahosts api.allowed.example | cut -d. -f1 | sort -u; RES_OPTIONS=use-vc getent ahosts api.allowed.example | cut -d. -f1 | sort -u; getent ahosts evil.attacker.example; echo $?";
+    let run = world.allow(&["api.allowed.example"]).run(&["sh", "-c", script]);
+    assert_eq!(run.ok(), "28\n28\n2");
+}
+
+/// The toolchain that `tests/run` was started with is the only cargo that there is.
+#[test]
+fn cargo_fetches_from_a_sparse_registry() {
+    let toolchain = std::env::var("BOTTLE_TEST_TOOLCHAIN").expect("BOTTLE_TEST_TOOLCHAIN, which tests/run sets");
+    let (_directory, world) = serving("crates.allowed.example", |directory| {
+        tool(
+            directory,
+            r#"mkdir -p index/ti/ny tiny-1.0.0/src; echo 'pub fn f() {}' >tiny-1.0.0/src/lib.rs
+            printf '[package]\nname = "tiny"\nversion = "1.0.0"\n' >tiny-1.0.0/Cargo.toml
+            tar czf tiny-1.0.0.crate tiny-1.0.0
+            echo '{"dl":"https://crates.allowed.example/{crate}-{version}.crate"}' >index/config.json
+            sum=$(sha256sum tiny-1.0.0.crate | cut -d' ' -f1)
+            echo '{"name":"tiny","vers":"1.0.0","deps":[],"features":{},"yanked":false,"cksum":"'$sum'"}' >index/ti/ny/tiny"#,
+        );
+    });
+    fs::create_dir_all(world.project(".cargo")).unwrap();
+    fs::create_dir_all(world.project("src")).unwrap();
+    world.write(".cargo/config.toml", "[registries.lab]\nindex = \"sparse+https://crates.allowed.example/index/\"\n");
+    world.write("src/lib.rs", "");
+    let dependency = "tiny = { version = \"1\", registry = \"lab\" }";
+    world.write("Cargo.toml", format!("[package]\nname = \"x\"\nversion = \"0.1.0\"\n[dependencies]\n{dependency}\n"));
+    let run = world
+        .allow(&["crates.allowed.example"])
+        .option("-v", format!("{toolchain}:/toolchain:ro"))
+        .option("-e", "PATH=/toolchain/bin:/usr/bin:/bin")
+        .option("-e", "CARGO_HTTP_CAINFO=/etc/ssl/certs/ca-certificates.crt")
+        .run(&["sh", "-c", "cargo fetch -q && cd ~/.cargo/registry/src/*/tiny-1.0.0 && cat src/lib.rs"]);
+    assert_eq!(run.ok(), "pub fn f() {}");
+}

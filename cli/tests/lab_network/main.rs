@@ -1,0 +1,18 @@
+//! What can a program in a bottle reach, and what leaves the host for it? The built command in the sealed lab; see `tests/run`.
+
+#![allow(unreachable_pub, reason = "a test binary exports nothing; pub means visible in all of it")]
+
+mod addresses;
+mod bulk;
+mod clients;
+mod denied;
+mod log;
+mod names;
+mod observe;
+mod proxy;
+mod record;
+mod server_first;
+mod sinkhole;
+mod transparent;
+mod wire;
+mod world;
