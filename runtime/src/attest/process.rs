@@ -38,6 +38,13 @@ pub struct ProcessFacts {
     pub mounts: Vec<String>,
 }
 
+impl ProcessFacts {
+    /// Whether any of its uids is the host's root.
+    pub(super) fn is_root(&self) -> bool {
+        self.uids.split(' ').any(|uid| uid == "0")
+    }
+}
+
 /// Why a process could not be measured.
 #[derive(Debug, thiserror::Error)]
 #[error("cannot read {}", path.display())]
@@ -46,7 +53,8 @@ pub struct MeasureError {
     source: io::Error,
 }
 
-/// Measures the process with this id in our pid namespace. The caller holds its pidfd, so that the id can't be reused meanwhile.
+/// Measures the process with this id in our pid namespace. The id must not come to mean another one meanwhile: it is a
+/// child that was not reaped, or the caller asks its pidfd afterwards.
 pub fn measure(pid: u32) -> Result<ProcessFacts, MeasureError> {
     let base = PathBuf::from(format!("/proc/{pid}"));
     let status = parse_status(&read(&base.join("status"))?);

@@ -46,7 +46,7 @@ pub(super) fn measured(airlock: &Airlock, held: &Held, state: &Survey) -> Result
     };
     let agent = format!("net:[{}]", state.agent.identity.inode);
     workload(&processes.workload, &own, &agent)?;
-    Subject { who: "init", facts: &processes.init }.lives_apart(&own, &["pid", "mnt", "ipc", "uts", "cgroup"])?;
+    init_process(&processes.init, &own)?;
     gate_process(&processes.gate, &own)?;
     dialler_process(&processes.dialler, &own)?;
     only_ours(airlock, held, &processes)?;
@@ -60,32 +60,45 @@ fn members(inode: u64) -> Result<Vec<u32>, AttestError> {
 
 fn workload(facts: &ProcessFacts, own: &ProcessFacts, agent: &str) -> Result<(), AttestError> {
     let subject = Subject { who: "workload", facts };
-    subject.confined()?;
-    subject.demand(facts.uids.split(' ').all(|uid| uid != "0"), "has the host's uid 0")?;
+    subject.confined(own)?;
+    subject.bounded()?;
     subject.demand(facts.gids.split(' ').all(|gid| gid != "0"), "has the host's gid 0")?;
     subject.demand(facts.namespaces.get("net").is_some_and(|net| net == agent), "is not in the agent namespace")?;
-    subject.lives_apart(own, &["user", "pid_for_children", "mnt", "ipc", "uts", "cgroup"])?;
-    let harmless = |kind: &&String| matches!(kind.as_str(), "pipe" | "/dev/null") || kind.starts_with("/dev/pts/");
-    let strange = facts.descriptors.iter().find(|(_, kind)| !harmless(kind));
-    match strange {
-        Some((number, kind)) => Err(subject.wrong(format!("holds descriptor {number}: {kind}"))),
-        None => Ok(()),
-    }
+    subject.lives_apart(own, &["user", "pid", "mnt", "ipc", "uts", "cgroup"])?;
+    subject.holds_only(|_, kind| matches!(kind, "pipe" | "/dev/null") || kind.starts_with("/dev/pts/"))
+}
+
+fn init_process(facts: &ProcessFacts, own: &ProcessFacts) -> Result<(), AttestError> {
+    let subject = Subject { who: "init", facts };
+    subject.confined(own)?;
+    subject.bounded()?;
+    subject.lives_apart(own, &["pid", "mnt", "ipc", "uts", "cgroup"])
 }
 
 fn gate_process(facts: &ProcessFacts, own: &ProcessFacts) -> Result<(), AttestError> {
     let subject = Subject { who: "gate", facts };
-    subject.confined()?;
+    subject.confined(own)?;
+    subject.bounded()?;
     subject.lives_apart(own, &["net", "pid", "mnt", "ipc", "uts", "cgroup"])?;
-    subject.demand(facts.mounts.len() == 1, "sees more than one mount")
+    subject.demand(facts.mounts.len() == 1, "sees more than one mount")?;
+    subject.holds_only(is_for_serving)
 }
 
 fn dialler_process(facts: &ProcessFacts, own: &ProcessFacts) -> Result<(), AttestError> {
     let subject = Subject { who: "dialler", facts };
-    subject.confined().and_then(|()| {
-        subject
-            .demand(facts.namespaces.get("net") == own.namespaces.get("net"), "is not in the host's network namespace")
-    })
+    subject.confined(own)?;
+    // An ordinary user's has never had a capability, and so none to empty the bounding set with.
+    if own.is_root() {
+        subject.bounded()?;
+    }
+    subject
+        .demand(facts.namespaces.get("net") == own.namespaces.get("net"), "is not in the host's network namespace")?;
+    subject.holds_only(is_for_serving)
+}
+
+/// What a helper is handed or makes for itself. Debug builds keep the caller's standard error, for a panic's message.
+fn is_for_serving(number: u32, kind: &str) -> bool {
+    matches!(kind, "socket" | "pipe" | "anon_inode" | "/dev/null") || (cfg!(debug_assertions) && number == 2)
 }
 
 /// In the agent namespace only init and the held workload, in the gate namespace nobody.
@@ -128,14 +141,33 @@ impl Subject<'_> {
         if holds { Ok(()) } else { Err(self.wrong(otherwise)) }
     }
 
-    /// No capability that it could use or gain, no_new_privs, a seccomp filter.
-    fn confined(&self) -> Result<(), AttestError> {
+    /// Not the host's root and in none of root's groups, no capability, no_new_privs, both seccomp filters on top of
+    /// those that the supervisor has.
+    fn confined(&self, own: &ProcessFacts) -> Result<(), AttestError> {
+        self.demand(!self.facts.is_root(), "has the host's uid 0")?;
+        self.demand(!own.is_root() || self.facts.groups.is_empty(), "kept root's groups")?;
         for set in ["CapInh", "CapPrm", "CapEff", "CapAmb"] {
-            let empty = self.facts.capabilities.get(set).is_some_and(|mask| mask.bytes().all(|digit| digit == b'0'));
-            self.demand(empty, "has capabilities")?;
+            self.demand(self.is_empty(set), "has capabilities")?;
         }
         self.demand(self.facts.no_new_privs, "could gain privileges")?;
-        self.demand(self.facts.seccomp == 2, "has no seccomp filter")
+        let filtered = self.facts.seccomp_filters >= own.seccomp_filters.saturating_add(2);
+        self.demand(self.facts.seccomp == 2 && filtered, "lacks a seccomp filter")
+    }
+
+    /// No capability that it could ever gain.
+    fn bounded(&self) -> Result<(), AttestError> {
+        self.demand(self.is_empty("CapBnd"), "could gain capabilities")
+    }
+
+    fn is_empty(&self, set: &str) -> bool {
+        self.facts.capabilities.get(set).is_some_and(|mask| mask.bytes().all(|digit| digit == b'0'))
+    }
+
+    fn holds_only(&self, harmless: impl Fn(u32, &str) -> bool) -> Result<(), AttestError> {
+        match self.facts.descriptors.iter().find(|(number, kind)| !harmless(**number, kind)) {
+            Some((number, kind)) => Err(self.wrong(format!("holds descriptor {number}: {kind}"))),
+            None => Ok(()),
+        }
     }
 
     fn lives_apart(&self, own: &ProcessFacts, namespaces: &[&str]) -> Result<(), AttestError> {
@@ -146,5 +178,122 @@ impl Subject<'_> {
             }
         }
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn namespaces(inode: u32) -> std::collections::BTreeMap<String, String> {
+        let names = ["user", "pid", "mnt", "ipc", "uts", "cgroup", "net"];
+        names.map(|name| (name.to_owned(), format!("{name}:[{inode}]"))).into()
+    }
+
+    fn supervisor() -> ProcessFacts {
+        ProcessFacts {
+            uids: "0 0 0 0".into(),
+            gids: "0 0 0 0".into(),
+            groups: "0".into(),
+            capabilities: ["CapInh", "CapPrm", "CapEff", "CapAmb", "CapBnd"]
+                .map(|set| (set.into(), "ff".into()))
+                .into(),
+            no_new_privs: false,
+            seccomp: 0,
+            seccomp_filters: 0,
+            namespaces: namespaces(1),
+            uid_map: vec!["0 0 4294967295".into()],
+            descriptors: [(0, "/dev/pts/0".into())].into(),
+            mounts: vec!["/ ext4 rw".into(), "/proc proc rw".into()],
+        }
+    }
+
+    /// Confined, apart, and holding what every role may hold.
+    fn in_order() -> ProcessFacts {
+        ProcessFacts {
+            uids: "7 7 7 7".into(),
+            gids: "7 7 7 7".into(),
+            groups: String::new(),
+            capabilities: ["CapInh", "CapPrm", "CapEff", "CapAmb", "CapBnd"]
+                .map(|set| (set.into(), "00".into()))
+                .into(),
+            no_new_privs: true,
+            seccomp: 2,
+            seccomp_filters: 2,
+            namespaces: namespaces(2),
+            uid_map: vec!["0 7 1".into()],
+            descriptors: [(0, "/dev/null".into()), (1, "pipe".into())].into(),
+            mounts: vec!["/ tmpfs ro".into()],
+        }
+    }
+
+    /// What each role's requirements say of the facts, and of the same facts within the host's network.
+    fn judged(facts: &ProcessFacts, own: &ProcessFacts) -> [bool; 4] {
+        let mut on_host = facts.clone();
+        on_host.namespaces.insert("net".into(), own.namespaces["net"].clone());
+        [
+            workload(facts, own, "net:[2]").is_ok(),
+            init_process(facts, own).is_ok(),
+            gate_process(facts, own).is_ok(),
+            dialler_process(&on_host, own).is_ok(),
+        ]
+    }
+
+    #[test]
+    fn a_process_in_order_is_accepted() {
+        assert_eq!(judged(&in_order(), &supervisor()), [true; 4]);
+    }
+
+    #[test]
+    fn one_privilege_too_many_is_refused_in_every_process() {
+        let set = |name: &str| {
+            let name = name.to_owned();
+            move |facts: &mut ProcessFacts| drop(facts.capabilities.insert(name.clone(), "01".into()))
+        };
+        let cases: [(&str, Box<dyn Fn(&mut ProcessFacts)>); 8] = [
+            ("root", Box::new(|facts| facts.uids = "7 7 0 7".into())),
+            ("groups", Box::new(|facts| facts.groups = "4".into())),
+            ("effective", Box::new(set("CapEff"))),
+            ("ambient", Box::new(set("CapAmb"))),
+            ("bounding", Box::new(set("CapBnd"))),
+            ("privileges", Box::new(|facts| facts.no_new_privs = false)),
+            ("seccomp", Box::new(|facts| facts.seccomp = 0)),
+            ("filters", Box::new(|facts| facts.seccomp_filters = 1)),
+        ];
+        for (what, spoil) in cases {
+            let mut facts = in_order();
+            spoil(&mut facts);
+            assert_eq!(judged(&facts, &supervisor()), [false; 4], "{what}");
+        }
+    }
+
+    #[test]
+    fn filters_that_were_there_before_do_not_count() {
+        let own = ProcessFacts { seccomp: 2, seccomp_filters: 1, ..supervisor() };
+        assert_eq!(judged(&in_order(), &own), [false; 4]);
+        assert_eq!(judged(&ProcessFacts { seccomp_filters: 3, ..in_order() }, &own), [true; 4]);
+    }
+
+    #[test]
+    fn a_shared_pid_namespace_is_refused() {
+        let mut facts = in_order();
+        facts.namespaces.insert("pid".into(), "pid:[1]".into());
+        assert_eq!(judged(&facts, &supervisor()), [false, false, false, true]);
+    }
+
+    #[test]
+    fn a_file_of_the_callers_is_refused_where_the_workloads_bytes_are_handled() {
+        let mut facts = in_order();
+        facts.descriptors.insert(5, "/etc/shadow".into());
+        assert_eq!(judged(&facts, &supervisor()), [false, true, false, false]);
+    }
+
+    #[test]
+    fn an_ordinary_user_keeps_groups_and_a_bounding_set_of_no_use() {
+        let own = ProcessFacts { uids: "7 7 7 7".into(), ..supervisor() };
+        let mut facts = ProcessFacts { groups: "7 100".into(), ..in_order() };
+        assert_eq!(judged(&facts, &own), [true; 4]);
+        facts.capabilities.insert("CapBnd".into(), "ff".into());
+        assert_eq!(judged(&facts, &own), [false, false, false, true]);
     }
 }
