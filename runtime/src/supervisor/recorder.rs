@@ -29,9 +29,21 @@ pub struct Recorder {
     events: Mutex<Events>,
 }
 
+/// Which decisions can be recorded.
+#[derive(Clone, Copy, Default, PartialEq, Eq)]
+enum Phase {
+    /// Probes run: denials are acknowledged without an entry.
+    #[default]
+    Probing,
+    /// All.
+    Running,
+    /// None: everything was cut.
+    Over,
+}
+
 #[derive(Default)]
 struct State {
-    running: bool,
+    phase: Phase,
     probed: u64,
     open: HashSet<u64>,
     told: HashSet<(String, Option<u16>)>,
@@ -51,7 +63,7 @@ impl Recorder {
 
     /// From now on decisions are recorded. `run.start` is on the disk.
     pub fn begin(&self) {
-        self.state().running = true;
+        self.state().phase = Phase::Running;
     }
 
     /// How many decisions the dialler asked to be recorded while only the probes ran.
@@ -71,22 +83,32 @@ impl Recorder {
 
     /// Puts a decision into the chain; it counts only after the next successful [`Recorder::commit`].
     pub fn decided(&self, record: &DecisionRecord) -> Result<(), NotRecorded> {
-        {
-            let mut state = self.state();
-            if !state.running {
+        let phase = self.append_decision(record)?;
+        if let (Phase::Running, Decision::Deny(reason) | Decision::Escalate(reason)) = (phase, &record.decision) {
+            self.blocked(&record.attempt.request, *reason);
+        }
+        Ok(())
+    }
+
+    /// Appends it if decisions are recorded now; says which phase it came in.
+    fn append_decision(&self, record: &DecisionRecord) -> Result<Phase, NotRecorded> {
+        // Held throughout, so that what is appended before a cut is cut by it.
+        let mut state = self.state();
+        match state.phase {
+            Phase::Probing => {
                 state.probed += 1;
                 // A probe's denial is in the attestation; nothing else can come, and nothing may be allowed.
                 let denied = matches!(record.decision, Decision::Deny(_) | Decision::Escalate(_));
-                return if denied { Ok(()) } else { Err(NotRecorded) };
+                return if denied { Ok(Phase::Probing) } else { Err(NotRecorded) };
             }
+            Phase::Over => return Err(NotRecorded),
+            Phase::Running => {}
         }
         let entry = Entry::Decision(decision(record, Digest(self.rules.digest())));
-        self.ledger.append(&entry).map_err(|error| self.failed(&error))?;
-        self.state().open.insert(record.attempt.id);
-        if let Decision::Deny(reason) | Decision::Escalate(reason) = record.decision {
-            self.blocked(&record.attempt.request, reason);
-        }
-        Ok(())
+        let appended = self.ledger.append(&entry);
+        state.open.extend(appended.is_ok().then_some(record.attempt.id));
+        drop(state);
+        appended.map(|()| Phase::Running).map_err(|error| self.failed(&error))
     }
 
     /// Puts an outcome into the chain. Outcomes of attempts that are not open are not ours to record.
@@ -96,9 +118,13 @@ impl Recorder {
         }
     }
 
-    /// Ends every attempt that has no outcome, since its connection is no more.
+    /// Ends every attempt that has no outcome, since its connection is no more, and takes no further decision.
     pub fn cut(&self) {
-        let open = std::mem::take(&mut self.state().open);
+        let open = {
+            let mut state = self.state();
+            state.phase = Phase::Over;
+            std::mem::take(&mut state.open)
+        };
         for attempt in open {
             let entry = audit::Outcome {
                 attempt,
@@ -126,7 +152,7 @@ impl Recorder {
 
     /// What the gate reports besides connections.
     pub fn refused(&self, message: FromGate) {
-        if !self.state().running {
+        if self.state().phase == Phase::Probing {
             return;
         }
         let entry = match message {
@@ -355,6 +381,7 @@ mod tests {
         assert_eq!(bench.recorder.decided(&record(2, Decision::Allow("rule".into()))), Err(NotRecorded));
         bench.recorder.commit().unwrap();
         assert_eq!((bench.log(), bench.recorder.probed()), (String::new(), 2));
+        assert_eq!(bench.events.try_iter().count(), 0);
     }
 
     #[test]
@@ -383,6 +410,16 @@ mod tests {
         let [Event::Blocked { host, port, allow, .. }] = &told[..] else { panic!("{told:?}") };
         assert_eq!((host.as_str(), *port), ("api.example.com", Some(443)));
         assert_eq!(allow.as_deref(), Some("--allow api.example.com"));
+    }
+
+    #[test]
+    fn after_the_cut_nothing_is_decided_any_more() {
+        let bench = bench().running();
+        bench.recorder.cut();
+        assert_eq!(bench.recorder.decided(&record(1, Decision::Allow("rule".into()))), Err(NotRecorded));
+        assert_eq!(bench.recorder.decided(&record(2, Decision::Deny(Reason::NoRule))), Err(NotRecorded));
+        bench.recorder.commit().unwrap();
+        assert!(!bench.log().contains("\"kind\":\"decision\""));
     }
 
     #[test]
