@@ -4,7 +4,7 @@ use std::fs::File;
 use std::io::{self, Write};
 use std::os::fd::OwnedFd;
 use std::os::unix::fs::OpenOptionsExt;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use bottle_evidence::audit::{Entry, RunStart, Workload};
@@ -67,7 +67,7 @@ impl Held {
 }
 
 impl Binding {
-    /// Signs what was found, writes it, makes sure that it still holds, and opens the run in the log.
+    /// Signs what was found, makes sure that it still holds, opens the run in the log, and shows the statement.
     pub(super) fn sign(
         mut airlock: Airlock,
         held: Held,
@@ -92,7 +92,8 @@ impl Binding {
         let subjects = Subjects { binary: program, image: airlock.plan.image, policy: policy(&airlock) };
         let envelope = Statement::new(subjects, predicate).sign(&airlock.plan.key)?.to_bytes();
         let path = airlock.plan.attestation.clone();
-        write_new(&path, &envelope).map_err(|source| AttestError::Write { path, source })?;
+        let write = |source| AttestError::Write { path: path.clone(), source };
+        let unfinished = Unfinished::write(&path, &airlock.plan.run, &envelope).map_err(write)?;
         airlock.unchanged_since(state)?;
         let start = RunStart {
             run: Text::new(&airlock.plan.run),
@@ -104,6 +105,7 @@ impl Binding {
         };
         airlock.recorder.ledger().append(&Entry::RunStart(start))?;
         airlock.recorder.ledger().commit()?;
+        unfinished.place().map_err(write)?;
         airlock.recorder.begin();
         Ok(Binding { airlock, held })
     }
@@ -136,16 +138,63 @@ fn policy(airlock: &Airlock) -> Digest {
     Digest(airlock.plan.rules.digest())
 }
 
-/// Replaces the file in one step, so that nobody ever sees half an attestation.
-fn write_new(path: &Path, bytes: &[u8]) -> io::Result<()> {
-    let mut unfinished = path.to_owned().into_os_string();
-    unfinished.push(format!(".{}", std::process::id()));
-    let mut file = File::options().write(true).create_new(true).mode(0o600).open(&unfinished)?;
-    let written = file.write_all(bytes).and_then(|()| file.sync_all());
-    let placed = written.and_then(|()| std::fs::rename(&unfinished, path));
-    if placed.is_err() {
-        // What could not be placed must not stay behind; the first error is the one that matters.
-        let _ = std::fs::remove_file(&unfinished);
+/// An attestation on the disk under a name that nobody looks for. Gone when dropped: a signed statement must not outlive
+/// a binding that did not come about.
+struct Unfinished<'a> {
+    name: Option<PathBuf>,
+    path: &'a Path,
+}
+
+impl Unfinished<'_> {
+    fn write<'a>(path: &'a Path, run: &str, bytes: &[u8]) -> io::Result<Unfinished<'a>> {
+        let mut name = path.to_owned().into_os_string();
+        name.push(format!(".{run}"));
+        let name = PathBuf::from(name);
+        let mut file = File::options().write(true).create_new(true).mode(0o600).open(&name)?;
+        let unfinished = Unfinished { name: Some(name), path };
+        file.write_all(bytes)?;
+        file.sync_all()?;
+        Ok(unfinished)
     }
-    placed
+
+    /// Replaces the file in one step, so that nobody ever sees half an attestation.
+    fn place(mut self) -> io::Result<()> {
+        let Some(name) = &self.name else { return Ok(()) };
+        std::fs::rename(name, self.path)?;
+        self.name = None;
+        Ok(())
+    }
+}
+
+impl Drop for Unfinished<'_> {
+    fn drop(&mut self) {
+        if let Some(name) = &self.name {
+            // The error that led here is the one that matters.
+            let _ = std::fs::remove_file(name);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_attestation_that_was_not_placed_leaves_nothing() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("attestation.json");
+        drop(Unfinished::write(&path, "run", b"signed").unwrap());
+        assert_eq!(std::fs::read_dir(&directory).unwrap().count(), 0);
+    }
+
+    #[test]
+    fn a_placed_attestation_replaces_the_last_one() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("attestation.json");
+        for text in ["one", "another"] {
+            Unfinished::write(&path, "run", text.as_bytes()).unwrap().place().unwrap();
+            assert_eq!(std::fs::read_to_string(&path).unwrap(), text);
+        }
+        assert_eq!(std::fs::read_dir(&directory).unwrap().count(), 1);
+    }
 }

@@ -2,7 +2,7 @@
 //!
 //! The order matters. The notification sockets listen since before anything was built. The state is read with its
 //! generation; the probes run; the workload is put on hold just before its execve(2), and measured there; the statement
-//! is signed and written; and then, if a notification came or a generation moved in between, all of it is void.
+//! is signed; and then, if a notification came, or a generation or setting changed in between, all of it is void.
 
 mod binding;
 mod facts;
@@ -16,11 +16,12 @@ use std::time::Duration;
 
 use bottle_evidence::canonical::NoCanonicalForm;
 use bottle_netns::Layout;
+use bottle_netns::airlock::Sysctl;
 use bottle_netns::class::Class;
 use bottle_netns::conform::{Deviation, conforms};
 use bottle_netns::counters::counters;
 use bottle_netns::survey::{Survey, SurveyError, generations, survey};
-use bottle_netns::watch::Change;
+use bottle_netns::watch::{Change, Kind};
 
 use crate::airlock::Airlock;
 use crate::gate::message::{FromGate, ToGate};
@@ -196,7 +197,8 @@ impl Airlock {
 
     /// Whether nothing happened to the namespaces since they were surveyed.
     pub(crate) fn unchanged_since(&self, state: &Survey) -> Result<(), AttestError> {
-        let changes = self.space.watches.drain(&Layout::default());
+        let mut changes = self.space.watches.drain(&Layout::default());
+        changes.extend(self.space.sysctls.iter().filter_map(altered));
         if !changes.is_empty() {
             return Err(AttestError::Changed(changes));
         }
@@ -205,6 +207,16 @@ impl Airlock {
         }
         Ok(())
     }
+}
+
+/// The kernel announces few settings.
+fn altered(sysctl: &Sysctl) -> Option<Change> {
+    let now = match sysctl.read() {
+        Ok(value) if value == sysctl.expected => return None,
+        Ok(value) => format!("{value:?}"),
+        Err(error) => format!("unreadable: {error}"),
+    };
+    Some(Change { side: sysctl.side, kind: Kind::Setting, what: format!("/proc/sys/{} is {now}", sysctl.path) })
 }
 
 fn unexpected() -> AttestError {
