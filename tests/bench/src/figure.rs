@@ -1,0 +1,127 @@
+//! What is a figure? Two sides measured by turns, their medians, the ratio of these, and what the ratio should be.
+
+use serde::Serialize;
+
+/// One side: what was measured in each round.
+#[derive(Debug, Serialize)]
+pub(crate) struct Side {
+    pub(crate) what: &'static str,
+    pub(crate) min: f64,
+    pub(crate) median: f64,
+    pub(crate) max: f64,
+}
+
+/// Which way is better, and how far it should go.
+#[derive(Clone, Copy, Debug, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum Target {
+    /// At most the first, better the second.
+    AtMost(f64, f64),
+    /// At least the first, better the second.
+    AtLeast(f64, f64),
+}
+
+/// What was measured, beside a peer where there is one.
+#[derive(Debug, Serialize)]
+pub(crate) struct Figure {
+    pub(crate) name: String,
+    pub(crate) unit: &'static str,
+    pub(crate) rounds: usize,
+    pub(crate) bottle: Side,
+    pub(crate) peer: Option<Side>,
+    /// Bottle's median by the peer's; without a peer, bottle's median itself.
+    pub(crate) result: f64,
+    pub(crate) target: Target,
+    pub(crate) verdict: &'static str,
+}
+
+impl Side {
+    /// At least one value is needed.
+    pub(crate) fn of(what: &'static str, mut values: Vec<f64>) -> Side {
+        values.sort_by(f64::total_cmp);
+        let (min, max) = (values[0], values[values.len() - 1]);
+        Side { what, min, median: median(&values), max }
+    }
+}
+
+/// Of sorted values.
+fn median(values: &[f64]) -> f64 {
+    let middle = values.len() / 2;
+    if values.len() % 2 == 1 { values[middle] } else { f64::midpoint(values[middle - 1], values[middle]) }
+}
+
+impl Target {
+    fn verdict(self, result: f64) -> &'static str {
+        let (must, aim) = match self {
+            Target::AtMost(must, aim) => (result <= must, result <= aim),
+            Target::AtLeast(must, aim) => (result >= must, result >= aim),
+        };
+        match (must, aim) {
+            (_, true) => "reaches the aim",
+            (true, false) => "holds",
+            (false, false) => "falls short",
+        }
+    }
+
+    fn words(self) -> String {
+        match self {
+            Target::AtMost(must, aim) => format!("at most {must}, aim {aim}"),
+            Target::AtLeast(must, aim) => format!("at least {must}, aim {aim}"),
+        }
+    }
+}
+
+impl Figure {
+    pub(crate) fn new(
+        name: impl Into<String>,
+        unit: &'static str,
+        target: Target,
+        bottle: Vec<f64>,
+        peer: Option<(&'static str, Vec<f64>)>,
+    ) -> Figure {
+        let rounds = bottle.len();
+        let bottle = Side::of("bottle", bottle);
+        let peer = peer.map(|(what, values)| Side::of(what, values));
+        let result = peer.as_ref().map_or(bottle.median, |peer| bottle.median / peer.median);
+        Figure { name: name.into(), unit, rounds, bottle, peer, result, target, verdict: target.verdict(result) }
+    }
+
+    /// The figure on a few lines.
+    pub(crate) fn print(&self) {
+        let kind = if self.peer.is_some() { "ratio " } else { "" };
+        println!("{}: {kind}{:.2} ({}): {}", self.name, self.result, self.target.words(), self.verdict);
+        for side in std::iter::once(&self.bottle).chain(&self.peer) {
+            let Side { what, min, median, max } = side;
+            println!("    {what:<8} {min:>10.1} {median:>10.1} {max:>10.1}  {}, min median max", self.unit);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_ratio_is_that_of_the_medians() {
+        let figure = Figure::new(
+            "x",
+            "ms",
+            Target::AtMost(1.0, 0.5),
+            vec![9.0, 1.0, 2.0],
+            Some(("peer", vec![4.0, 4.0, 100.0])),
+        );
+        assert_eq!((figure.result, figure.verdict), (0.5, "reaches the aim"));
+    }
+
+    #[test]
+    fn an_even_number_of_rounds_has_its_median_in_the_middle() {
+        assert_eq!(Side::of("x", vec![4.0, 1.0, 3.0, 2.0]).median, 2.5);
+    }
+
+    #[test]
+    fn each_target_knows_its_direction() {
+        assert_eq!(Target::AtLeast(0.5, 0.7).verdict(0.6), "holds");
+        assert_eq!(Target::AtLeast(0.5, 0.7).verdict(0.4), "falls short");
+        assert_eq!(Target::AtMost(14.0, 6.0).verdict(15.0), "falls short");
+    }
+}
