@@ -94,8 +94,11 @@ fn people(
         facts,
         "workload.executable",
         "SHA-256 of the file, resolved within /proc/PID/root",
-        json!({"path": held.executable(), "sha256": processes.executable, "argv": airlock.plan.argv}),
+        json!({"path": held.executable(), "sha256": processes.executable}),
     );
+    let command = json!({"path": held.executable(), "argv": airlock.plan.argv});
+    let how = "what the held process is about to execute: the kernel knows of it only afterwards";
+    facts.insert("workload.command".into(), Fact::asserted(how, command));
     let helpers = [("init", &processes.init), ("gate", &processes.gate), ("dialler", &processes.dialler)];
     for (who, process) in helpers {
         measured(facts, format!("{who}.process"), "/proc/PID", process);
