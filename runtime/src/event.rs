@@ -1,6 +1,8 @@
 //! What does a run tell its caller while it runs? The library prints nothing; whoever called decides how it looks.
 
 use std::path::PathBuf;
+use std::sync::mpsc::{Sender, channel};
+use std::thread::JoinHandle;
 
 /// Something worth a line to the person who started the run.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -24,4 +26,53 @@ pub enum Event {
     Drift(String),
     /// Files in shared directories that the host would execute later and that the workload changed.
     Changed(Vec<PathBuf>),
+}
+
+/// Passes events on from a thread of its own: whoever listens may wait for a terminal that someone has stopped, and
+/// neither the watch nor a decision may wait for that. A run tells each thing once, so what waits is bounded.
+pub(crate) struct Teller {
+    sender: Sender<Event>,
+    thread: JoinHandle<()>,
+}
+
+impl Teller {
+    pub(crate) fn new(mut listener: impl FnMut(Event) + Send + 'static) -> Teller {
+        let (sender, events) = channel();
+        let thread = std::thread::spawn(move || events.into_iter().for_each(&mut listener));
+        Teller { sender, thread }
+    }
+
+    /// Takes events and never waits. A listener that panicked hears nothing more.
+    pub(crate) fn events(&self) -> impl FnMut(Event) + Send + 'static {
+        let sender = self.sender.clone();
+        move |event| drop(sender.send(event))
+    }
+
+    /// Waits until all was heard. What takes events must be gone.
+    pub(crate) fn finish(self) {
+        drop(self.sender);
+        let _ = self.thread.join();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_listener_that_waits_holds_nobody_up_and_hears_all() {
+        let (go, wait) = channel::<()>();
+        let (hear, heard) = channel();
+        let teller = Teller::new(move |event| {
+            wait.recv().unwrap();
+            hear.send(event).unwrap();
+        });
+        let events = ["one", "two"].map(|text| Event::Warning(text.to_owned()));
+        let mut tell = teller.events();
+        events.iter().cloned().for_each(&mut tell);
+        assert!(heard.try_recv().is_err());
+        drop((tell, go.send(()), go.send(())));
+        teller.finish();
+        assert_eq!(heard.iter().collect::<Vec<_>>(), events);
+    }
 }

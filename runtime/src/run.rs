@@ -3,7 +3,7 @@
 use crate::airlock::RealizeError;
 use crate::attest::AttestError;
 use crate::caller::Caller;
-use crate::event::Event;
+use crate::event::{Event, Teller};
 use crate::init::message::Failure;
 use crate::options::RunOptions;
 use crate::outcome::Outcome;
@@ -57,10 +57,21 @@ impl RunError {
     }
 }
 
-/// Runs a command in a bottle and waits for its end. `events` hears what happens meanwhile, from more than one thread.
+/// Runs a command in a bottle and waits for its end. `events` hears what happens meanwhile, on a thread of its own.
 ///
 /// The calling thread starts the bottle's processes and must live as long as they do: it does, since this returns at the end.
 pub fn run(
+    options: RunOptions,
+    caller: &Caller,
+    events: impl FnMut(Event) + Send + 'static,
+) -> Result<Outcome, RunError> {
+    let teller = Teller::new(events);
+    let result = told(options, caller, teller.events());
+    teller.finish();
+    result
+}
+
+fn told(
     options: RunOptions,
     caller: &Caller,
     mut events: impl FnMut(Event) + Send + 'static,
