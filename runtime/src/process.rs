@@ -35,6 +35,13 @@ impl Process {
         let _ = rustix::process::pidfd_send_signal(&self.pidfd, Signal::KILL);
     }
 
+    /// Whether it was stopped since the last time that this was asked. SIGCHLD tells when to ask.
+    pub fn was_stopped(&self) -> bool {
+        let options = WaitIdOptions::STOPPED | WaitIdOptions::NOHANG;
+        // An error means that it is gone, which the end of its channel tells.
+        matches!(rustix::process::waitid(WaitId::PidFd(self.pidfd.as_fd()), options), Ok(Some(_)))
+    }
+
     /// Waits until it has ended, and reaps it. `None` where someone reaped it before.
     pub fn wait(&self) -> Option<WaitIdStatus> {
         loop {

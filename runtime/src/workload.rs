@@ -146,10 +146,10 @@ impl Workload {
                     Ok(_) => Drift::new("init", "it said something out of turn"),
                     Err(error) => Drift::new("init", format!("it is gone: {error}")),
                 },
-                arrived = self.signals.next() => {
-                    self.pass_on(arrived).await;
-                    continue;
-                }
+                arrived = self.signals.next() => match self.heed(arrived).await {
+                    Some(drift) => drift,
+                    None => continue,
+                },
                 () = until(deadline) => return Ended::Killed("the time that --timeout gives is over".into()),
             };
             return self.drifted(&drift);
@@ -169,8 +169,9 @@ impl Workload {
         Ended::Killed(reason)
     }
 
-    async fn pass_on(&self, arrived: Arrived) {
+    async fn heed(&self, arrived: Arrived) -> Option<Drift> {
         match arrived {
+            Arrived::Child => return self.stopped(),
             Arrived::Forward(number) => {
                 // An init that is gone is noticed by the loop.
                 let _ = self.airlock.init.channel.send(&ToInit::Signal { number }, &[]).await;
@@ -181,6 +182,15 @@ impl Workload {
                 }
             }
         }
+        None
+    }
+
+    /// A helper that is stopped answers nobody and guards nothing.
+    fn stopped(&self) -> Option<Drift> {
+        let Airlock { gate, dialler, init, .. } = &self.airlock;
+        let helpers = [("gate", &gate.process), ("dialler", &dialler.process), ("init", &init.process)];
+        let stopped = helpers.into_iter().find(|(_, process)| process.was_stopped());
+        stopped.map(|(who, _)| Drift::new(who, "it was stopped"))
     }
 
     fn tell_changes(&self) {

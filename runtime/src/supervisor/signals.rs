@@ -1,4 +1,4 @@
-//! Which signals sent to `bottle run` go on to the workload?
+//! Which signals sent to `bottle run` go on to the workload, and which say something else?
 
 use std::io;
 
@@ -8,6 +8,7 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 pub struct Signals {
     forwarded: [(i32, Signal); 6],
     resized: Signal,
+    children: Signal,
 }
 
 /// What arrived.
@@ -17,6 +18,8 @@ pub enum Arrived {
     Forward(i32),
     /// The terminal has another size now.
     Resized,
+    /// A child of ours was stopped, went on or ended.
+    Child,
 }
 
 impl Signals {
@@ -33,6 +36,7 @@ impl Signals {
                 take(libc::SIGUSR2)?,
             ],
             resized: signal(SignalKind::window_change())?,
+            children: signal(SignalKind::child())?,
         })
     }
 
@@ -47,6 +51,7 @@ impl Signals {
             _ = e.1.recv() => Arrived::Forward(e.0),
             _ = f.1.recv() => Arrived::Forward(f.0),
             _ = self.resized.recv() => Arrived::Resized,
+            _ = self.children.recv() => Arrived::Child,
         }
     }
 }
