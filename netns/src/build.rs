@@ -3,13 +3,14 @@
 //! By a process with one thread, CAP_SYS_ADMIN and CAP_NET_ADMIN in its user namespace, which ends soon after:
 //! it is left in the agent namespace. Rules come before links are up, so no packet ever moves without them.
 
-use std::net::SocketAddr;
+use std::net::{Ipv6Addr, SocketAddr};
 use std::os::fd::{AsFd, OwnedFd};
 use std::time::Duration;
 
 use netlink_packet_netfilter::NetfilterMessage;
 use netlink_packet_route::RouteNetlinkMessage;
 use netlink_packet_route::link::{LinkAttribute, LinkMessage, State as LinkState};
+use netlink_packet_route::route::{RouteAddress, RouteAttribute, RouteMessage, RouteType};
 use nftables::schema::Nftables;
 use nix::errno::Errno;
 use thiserror::Error;
@@ -270,13 +271,14 @@ fn rule_refused(side: Side, model: &Nftables<'_>, error: WireError) -> BuildErro
     }
 }
 
-/// Waits until both ends are up. The kernel announces that a little after it was asked for it.
+/// Waits until both ends are up and their IPv6 addresses taken. The kernel does both a little after it was asked to.
 fn settle(layout: &Layout, desks: &Desks, watches: &Watches) -> Result<(), BuildError> {
     for side in Side::BOTH {
-        let device = &layout.end(side).device;
-        while !is_up(desks.of(side), device).map_err(wire(side))? {
+        let (end, desk) = (layout.end(side), desks.of(side));
+        let settled = || Ok(is_up(desk, &end.device)? && has_taken(desk, end.v6)?);
+        while !settled().map_err(wire(side))? {
             if !watches.route(side).wait(PATIENCE).map_err(wire(side))? {
-                return Err(BuildError::Down { side, device: device.clone() });
+                return Err(BuildError::Down { side, device: end.device.clone() });
             }
         }
     }
@@ -295,6 +297,19 @@ fn is_up(desk: &Desk, device: &str) -> Result<bool, WireError> {
         };
         link.attributes.contains(&LinkAttribute::IfName(device.to_owned()))
             && link.attributes.contains(&LinkAttribute::OperState(LinkState::Up))
+    }))
+}
+
+/// Even without duplicate detection an IPv6 address is announced again later, by a worker of the kernel's, and its
+/// local route after that, which is the last of it.
+fn has_taken(desk: &Desk, address: Ipv6Addr) -> Result<bool, WireError> {
+    let destination = RouteAttribute::Destination(RouteAddress::Inet6(address));
+    let routes = desk.route.dump(&RouteNetlinkMessage::GetRoute(RouteMessage::default()))?;
+    Ok(routes.into_iter().any(|route| {
+        let RouteNetlinkMessage::NewRoute(route) = route else {
+            return false;
+        };
+        route.header.kind == RouteType::Local && route.attributes.contains(&destination)
     }))
 }
 
