@@ -171,13 +171,21 @@ fn user_namespace(uids: &[Line], gids: &[Line]) -> Result<OwnedFd, Failure> {
     let mut errno = [0; 4];
     let namespace = match rustix::io::read(&made, &mut errno).map_err(at(STEP))? {
         4 if errno == [0; 4] => keep(child, uids, gids).map_err(at(STEP)),
-        4 => Err(at(STEP)(io::Error::from_raw_os_error(i32::from_ne_bytes(errno)))),
+        4 => Err(refused(at(STEP)(io::Error::from_raw_os_error(i32::from_ne_bytes(errno))), i32::from_ne_bytes(errno))),
         _ => Err(at(STEP)(io::Error::from(io::ErrorKind::UnexpectedEof))),
     };
     drop(tell_done);
     let child = rustix::process::Pid::from_raw(child);
     rustix::process::waitpid(child, rustix::process::WaitOptions::empty()).map_err(at(STEP))?;
     namespace
+}
+
+/// The limit on user namespaces holds for root too.
+fn refused(failure: Failure, errno: i32) -> Failure {
+    match errno {
+        libc::ENOSPC => Failure { hint: Some("sysctl user.max_user_namespaces=15000".to_owned()), ..failure },
+        _ => failure,
+    }
 }
 
 /// In the child: makes the namespace, says how that went, and stays until the parent has it.

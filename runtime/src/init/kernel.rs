@@ -12,8 +12,8 @@ use super::place::Place;
 use super::stage;
 
 /// What tells about the whole machine, or holds memory and keys.
-const PROC_MASKED_FILES: [&str; 8] =
-    ["kcore", "keys", "latency_stats", "timer_list", "timer_stats", "sched_debug", "kmsg", "interrupts"];
+const PROC_MASKED_FILES: [&str; 9] =
+    ["kcore", "keys", "key-users", "latency_stats", "timer_list", "timer_stats", "sched_debug", "kmsg", "interrupts"];
 const PROC_MASKED_DIRECTORIES: [&str; 3] = ["acpi", "asound", "scsi"];
 /// What has switches of the whole machine in it.
 const PROC_READ_ONLY: [&str; 5] = ["bus", "fs", "irq", "sys", "sysrq-trigger"];
