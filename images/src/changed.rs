@@ -1,6 +1,8 @@
 //! Which files that the host would execute later did a run change? A note before, a note after, and what differs.
 
 use std::collections::BTreeMap;
+use std::ffi::OsStr;
+use std::fs::Metadata;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
@@ -101,10 +103,20 @@ impl Snapshot {
         let Ok(metadata) = std::fs::symlink_metadata(path) else {
             return;
         };
+        if says_nothing(path, &metadata) {
+            return;
+        }
         let changed = (metadata.ctime(), metadata.ctime_nsec());
         let look = Look { inode: metadata.ino(), size: metadata.size(), mode: metadata.mode(), changed };
         self.files.insert(path.to_owned(), look);
     }
+}
+
+/// Whether a setting of git's is one that changes nothing. Such files are made when a repository is shared that has none.
+fn says_nothing(path: &Path, metadata: &Metadata) -> bool {
+    let is = |name| path.file_name() == Some(OsStr::new(name)) && metadata.is_file();
+    let is_empty = metadata.len() == 0 && (is("config") || is("config.worktree"));
+    is_empty || metadata.len() == 2 && is("commondir") && std::fs::read(path).is_ok_and(|text| text == b".\n")
 }
 
 fn is_executed(relative: &Path) -> bool {
@@ -164,6 +176,14 @@ mod tests {
             std::fs::write(top.join("sub/.git/config"), "[core]").unwrap();
         });
         assert_eq!(listed, ["sub/.git/commondir", "sub/.git/config", "sub/.git/hooks/post-checkout"]);
+    }
+
+    #[test]
+    fn what_keeps_settings_from_being_made_is_not_listed_until_it_says_something() {
+        let tree = tree(&[".git/HEAD"]);
+        let make = |top: &Path, common: &str| std::fs::write(top.join(".git/commondir"), common).unwrap();
+        assert_eq!(changed(&tree, |top| make(top, ".\n")), Vec::<String>::new());
+        assert_eq!(changed(&tree, |top| make(top, "x\n")), [".git/commondir"]);
     }
 
     #[test]

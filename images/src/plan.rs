@@ -94,6 +94,11 @@ pub enum Kind {
     },
     /// As `Pin`, read-only, for a directory that is made where it is missing.
     PinDirectory,
+    /// As `Pin`, read-only, for a file that is made with this text where it is missing and the workload could make it.
+    PinFile {
+        /// What a missing one is to say.
+        text: String,
+    },
     /// An empty, unreadable file lies over the file, socket or FIFO at the target.
     MaskFile,
     /// An empty, read-only directory lies over the one at the target.

@@ -16,8 +16,8 @@ const PLAIN: [&str; 17] = [
 /// The mounts that share a canonical host path at a target, and what lies within it that must be covered.
 ///
 /// Covered are sockets and FIFOs (they lead to processes outside) and mounts of file systems that lead elsewhere.
-/// A repository's `.git/config` and `.git/hooks` are read-only, since the host's git executes what they say; `.git`
-/// itself is pinned, or it could be renamed and made anew.
+/// A repository's `.git/config`, `.git/commondir` and `.git/hooks` are read-only, since the host's git executes what
+/// they say; `.git` itself is pinned, or it could be renamed and made anew.
 pub(crate) fn mounts(
     source: &Path,
     target: &Path,
@@ -67,9 +67,7 @@ fn repository(source: &Path) -> Vec<(PathBuf, Kind)> {
         return Vec::new();
     }
     let mut pins = vec![(git.clone(), Kind::Pin { access: Access::ReadWrite })];
-    let executed = ["config", "config.worktree", "commondir"].map(|name| git.join(name));
-    let existing = executed.into_iter().filter(|path| is_plain_file(path));
-    pins.extend(existing.map(|path| (path, Kind::Pin { access: Access::ReadOnly })));
+    pins.extend(settings(&git).into_iter().map(|(path, text)| (path, Kind::PinFile { text })));
     let hooks = git.join("hooks");
     if std::fs::symlink_metadata(&hooks).map_or(true, |metadata| metadata.is_dir()) {
         pins.push((hooks, Kind::PinDirectory));
@@ -77,13 +75,37 @@ fn repository(source: &Path) -> Vec<(PathBuf, Kind)> {
     pins
 }
 
+/// The files that tell git what to execute, and for each a text that changes nothing: a missing one could be made by
+/// the workload. `commondir` names the directory whose settings and hooks count; a dot is the repository itself.
+fn settings(git: &Path) -> Vec<(PathBuf, String)> {
+    let mut names = vec![("config", ""), ("commondir", ".\n")];
+    let worktree = "config.worktree";
+    if is_plain_file(&git.join(worktree)) || obeys_worktree_settings(&git.join("config")) {
+        names.push((worktree, ""));
+    }
+    let paths = names.into_iter().map(|(name, text)| (git.join(name), text.to_owned()));
+    paths.filter(|(path, _)| is_plain_file(path) || is_missing(path)).collect()
+}
+
+/// Whether git reads `config.worktree`. What can't be read as text is taken to say so.
+fn obeys_worktree_settings(config: &Path) -> bool {
+    match std::fs::read_to_string(config) {
+        Ok(text) => text.to_ascii_lowercase().contains("worktreeconfig"),
+        Err(error) => error.kind() != std::io::ErrorKind::NotFound,
+    }
+}
+
 fn is_plain_file(path: &Path) -> bool {
     std::fs::symlink_metadata(path).is_ok_and(|metadata| metadata.is_file())
 }
 
+fn is_missing(path: &Path) -> bool {
+    std::fs::symlink_metadata(path).is_err_and(|error| error.kind() == std::io::ErrorKind::NotFound)
+}
+
 /// Whether git in this directory would read its settings through a symbolic link, which can't be pinned.
 pub(crate) fn has_linked_repository(source: &Path) -> Option<PathBuf> {
-    [".git", ".git/config", ".git/hooks"]
+    [".git", ".git/config", ".git/config.worktree", ".git/commondir", ".git/hooks"]
         .map(|name| source.join(name))
         .into_iter()
         .find(|path| std::fs::symlink_metadata(path).is_ok_and(|metadata| metadata.is_symlink()))
@@ -106,10 +128,21 @@ mod tests {
         let mounts = mounts(tree.path(), Path::new("/w"), Access::ReadWrite, &[]).unwrap();
         let expected = [
             ("/w/.git".to_owned(), Kind::Pin { access: Access::ReadWrite }),
-            ("/w/.git/config".to_owned(), Kind::Pin { access: Access::ReadOnly }),
+            ("/w/.git/config".to_owned(), Kind::PinFile { text: String::new() }),
+            ("/w/.git/commondir".to_owned(), Kind::PinFile { text: ".\n".to_owned() }),
             ("/w/.git/hooks".to_owned(), Kind::PinDirectory),
         ];
         assert_eq!(kinds(&mounts), expected);
+    }
+
+    #[test]
+    fn settings_of_a_work_tree_are_pinned_where_git_obeys_them() {
+        let tree = tempfile::tempdir().unwrap();
+        std::fs::create_dir(tree.path().join(".git")).unwrap();
+        std::fs::write(tree.path().join(".git/config"), "[extensions]\n\tworktreeConfig = true\n").unwrap();
+        let mounts = mounts(tree.path(), Path::new("/w"), Access::ReadWrite, &[]).unwrap();
+        let pin = Mount::new("/w/.git/config.worktree", Kind::PinFile { text: String::new() });
+        assert!(mounts.contains(&pin), "{mounts:?}");
     }
 
     #[test]

@@ -106,6 +106,29 @@ impl<'a> Place<'a> {
         self.pin(target, Access::ReadOnly)
     }
 
+    /// As `pin`, read-only; the file is made, as the workload's user would, where it is missing. Where that is not
+    /// possible in a directory of somebody else's, the workload can't make it either.
+    pub(super) fn pin_file(&self, target: &Path, text: &str) -> io::Result<()> {
+        if self.without_links(target).is_err_and(|error| error.kind() == io::ErrorKind::NotFound) {
+            let parent = self.without_links(target.parent().unwrap_or(target))?;
+            let name = target.file_name().unwrap_or_default();
+            let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+            let made = self.as_user(|| {
+                let file = rustix::fs::openat(&parent, name, flags, Mode::from_raw_mode(0o644))?;
+                File::from(file).write_all(text.as_bytes())
+            });
+            match made {
+                Err(error) if is_denied(&error) && !self.is_users(&parent)? => return Ok(()),
+                made => made?,
+            }
+        }
+        self.pin(target, Access::ReadOnly)
+    }
+
+    fn is_users(&self, place: &OwnedFd) -> io::Result<bool> {
+        Ok(rustix::fs::fstat(place)?.st_uid == self.identities.outside(Owner::User).uid)
+    }
+
     /// Covers what is at the target by something from the stage. What is gone needs no cover.
     pub(super) fn cover(&self, target: &Path, by: &str) -> io::Result<()> {
         let place = match self.without_links(target) {
@@ -159,6 +182,10 @@ impl<'a> Place<'a> {
         nix::unistd::setfsuid(before.0);
         result
     }
+}
+
+fn is_denied(error: &io::Error) -> bool {
+    matches!(error.kind(), io::ErrorKind::PermissionDenied | io::ErrorKind::ReadOnlyFilesystem)
 }
 
 fn below(target: &Path) -> &Path {

@@ -183,6 +183,7 @@ impl Builder<'_> {
             }
             (Kind::Pin { access }, _) => self.place.pin(target, *access),
             (Kind::PinDirectory, _) => self.place.pin_directory(target),
+            (Kind::PinFile { text }, _) => self.place.pin_file(target, text),
             (Kind::MaskFile, _) => self.place.cover(target, "nothing"),
             (Kind::MaskDirectory, _) => self.place.cover(target, "void"),
             (Kind::Proc, _) => return kernel::proc(&self.place, target),
