@@ -1,14 +1,15 @@
 //! What do the workload's standard streams lead to? Never to the caller's terminal, file or socket itself.
 //!
-//! A pipe or /dev/null is handed on. Anything else could be reopened, reconnected or typed into from inside, so
-//! the workload gets a pipe of our own and a thread copies.
+//! A pipe is opened once more for the workload, since flags such as O_NONBLOCK are shared by all who hold the same open
+//! file; so is /dev/null. Anything else could be reopened, reconnected or typed into from inside, so the workload gets
+//! a pipe of our own and a thread copies.
 
 use std::fs::File;
 use std::io;
-use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 use std::thread::JoinHandle;
 
-use rustix::fs::{FileType, Stat};
+use rustix::fs::{FileType, Mode, OFlags, Stat};
 use rustix::pipe::PipeFlags;
 
 /// What one of the caller's streams is, as far as it matters here.
@@ -75,19 +76,35 @@ fn null() -> io::Result<OwnedFd> {
     Ok(File::options().read(true).write(true).open("/dev/null")?.into())
 }
 
+/// The same pipe, opened anew; an error where its other end is gone or it is somebody else's.
+fn open_again(pipe: BorrowedFd<'_>, access: OFlags) -> io::Result<OwnedFd> {
+    let path = format!("/proc/self/fd/{}", pipe.as_raw_fd());
+    // Opening does not wait for the other end, reading and writing do.
+    let flags = access | OFlags::NONBLOCK | OFlags::NOCTTY | OFlags::CLOEXEC;
+    let own = rustix::fs::open(path, flags, Mode::empty())?;
+    rustix::fs::fcntl_setfl(&own, OFlags::empty())?;
+    Ok(own)
+}
+
 fn open_input(interactive: bool) -> io::Result<OwnedFd> {
     let stdin = io::stdin();
-    match kind(stdin.as_fd()) {
-        Kind::Pipe => stdin.as_fd().try_clone_to_owned(),
-        Kind::Null => null(),
-        Kind::Terminal if !interactive => null(),
-        Kind::Terminal | Kind::Other => {
+    let kind = kind(stdin.as_fd());
+    match (kind, open_pipe(kind, stdin.as_fd(), OFlags::RDONLY)) {
+        (_, Some(own)) => Ok(own),
+        (Kind::Null, None) => null(),
+        (Kind::Terminal, None) if !interactive => null(),
+        _ => {
             let (theirs, ours) = rustix::pipe::pipe_with(PipeFlags::CLOEXEC)?;
             // Not joined: it may wait for ever in read(2) and holds nothing that must be finished.
             copy_in_thread(stdin.as_fd().try_clone_to_owned()?, ours);
             Ok(theirs)
         }
     }
+}
+
+/// A pipe that can be opened again. One that can't is copied like anything else.
+fn open_pipe(kind: Kind, stream: BorrowedFd<'_>, access: OFlags) -> Option<OwnedFd> {
+    (kind == Kind::Pipe).then(|| open_again(stream, access).ok()).flatten()
 }
 
 /// Output and error share one pipe where the caller's are one file, so that lines keep their order.
@@ -104,10 +121,11 @@ fn open_outputs() -> io::Result<(OwnedFd, OwnedFd, Vec<JoinHandle<()>>)> {
 }
 
 fn open_output(stream: BorrowedFd<'_>, threads: &mut Vec<JoinHandle<()>>) -> io::Result<OwnedFd> {
-    match kind(stream) {
-        Kind::Pipe => stream.try_clone_to_owned(),
-        Kind::Null => null(),
-        Kind::Terminal | Kind::Other => {
+    let kind = kind(stream);
+    match (kind, open_pipe(kind, stream, OFlags::WRONLY)) {
+        (_, Some(own)) => Ok(own),
+        (Kind::Null, None) => null(),
+        _ => {
             let (ours, theirs) = rustix::pipe::pipe_with(PipeFlags::CLOEXEC)?;
             threads.push(copy_in_thread(ours, stream.try_clone_to_owned()?));
             Ok(theirs)
