@@ -29,7 +29,8 @@ fn words(event: &Event) -> Vec<String> {
             vec![format!("what was attested no longer holds, so the command is being killed: {what}")]
         }
         Event::Changed(files) => {
-            let list = files.iter().map(|file| format!("  {}", file.display()));
+            // The workload chose the names: a line feed in one must not begin a line.
+            let list = files.iter().map(|file| format!("  {}", file.display().to_string().replace('\n', r"\n")));
             std::iter::once("the command changed files that this machine may execute later:".to_owned())
                 .chain(list)
                 .collect()
@@ -77,6 +78,12 @@ mod tests {
             words(&event),
             ["blocked registry.npmjs.org:443: no rule names this destination; to allow it: --allow registry.npmjs.org"]
         );
+    }
+
+    #[test]
+    fn a_changed_file_is_one_line_whatever_its_name() {
+        let lines = words(&Event::Changed(vec!["/w/hooks/a\nbottle: all is well".into()]));
+        assert_eq!(lines[1..], [r"  /w/hooks/a\nbottle: all is well"]);
     }
 
     #[test]
