@@ -68,6 +68,9 @@ pub enum WorkloadError {
         /// What the kernel said.
         source: io::Error,
     },
+    /// The binding held no more when the workload was to be released.
+    #[error("the airlock changed after it was measured: {}: {}", .0.what, .0.detail)]
+    Drift(Drift),
     /// The run could not be closed in the log.
     #[error("the audit log has no end for this run")]
     Ledger(#[from] LedgerError),
@@ -86,6 +89,8 @@ impl Binding {
     pub async fn start(self) -> Result<Workload, WorkloadError> {
         let step = |step| move |source| WorkloadError::Step { step, source };
         let (mut airlock, master) = self.into_parts();
+        // First, since it may take long: signals are not taken over yet, and what changes meanwhile is seen below.
+        let before = (&mut airlock.before).await.map_err(|_| WorkloadError::Snapshot)?;
         let watches = std::mem::replace(&mut airlock.space.watches, Watches(Vec::new()));
         let sysctls = std::mem::take(&mut airlock.space.sysctls);
         let watcher = Watcher::new(watches, sysctls).map_err(step("watch the namespaces"))?;
@@ -95,11 +100,13 @@ impl Binding {
             (None, Some(streams)) => Output::Relays(streams.hand_over()),
             (None, None) => return Err(WorkloadError::Silent(io::ErrorKind::InvalidData.into())),
         };
-        let before = (&mut airlock.before).await.map_err(|_| WorkloadError::Snapshot)?;
-        let started = Instant::now();
-        airlock.init.channel.send(&ToInit::Release, &[]).await.map_err(WorkloadError::Silent)?;
-        let workload = Workload { airlock, output, master, watcher, signals, before, started };
-        match workload.airlock.init.channel.recv::<FromInit>().await.map_err(WorkloadError::Silent)?.0 {
+        let workload = Workload { airlock, output, master, watcher, signals, before, started: Instant::now() };
+        if let Some(drift) = workload.watcher.noticed() {
+            return Err(workload.never_released(drift));
+        }
+        let init = &workload.airlock.init.channel;
+        init.send(&ToInit::Release, &[]).await.map_err(WorkloadError::Silent)?;
+        match init.recv::<FromInit>().await.map_err(WorkloadError::Silent)?.0 {
             FromInit::Started => Ok(workload),
             FromInit::Failed(failure) => Err(workload.never_ran(failure)),
             _ => Err(WorkloadError::Silent(io::ErrorKind::InvalidData.into())),
@@ -158,9 +165,11 @@ impl Workload {
 
     /// Cuts everything first, then says why.
     fn drifted(&self, drift: &Drift) -> Ended {
-        self.airlock.gate.process.kill();
-        self.airlock.init.process.kill();
-        let recorder = &self.airlock.recorder;
+        let Airlock { gate, dialler, init, recorder, .. } = &self.airlock;
+        // The dialler too: what it is about to connect has been cut before it was opened.
+        for process in [&gate.process, &dialler.process, &init.process] {
+            process.kill();
+        }
         recorder.cut();
         let entry = audit::Drift { what: Text::new(&drift.what), detail: Text::new(&drift.detail) };
         recorder.record(&Entry::Drift(entry));
@@ -228,10 +237,13 @@ impl Workload {
     /// The gate ends when its last connection has; the dialler then ends too, when all outcomes are recorded.
     async fn finish_connections(&mut self) {
         let Airlock { gate, dialler, recorder, .. } = &mut self.airlock;
-        if dialler.ended.is_terminated() || gate.link.send(&ToGate::Finish).await.is_err() {
+        if dialler.ended.is_terminated() {
             return;
         }
         let finished = async {
+            if gate.link.send(&ToGate::Finish).await.is_err() {
+                return;
+            }
             while let Ok(message) = gate.link.recv().await {
                 recorder.refused(message);
             }
@@ -247,6 +259,15 @@ impl Workload {
         let counted = counters(&self.airlock.space).map(|counters| counters.total()).unwrap_or_default();
         let before = |class| self.airlock.refused_before.get(class).copied().unwrap_or(0);
         counted.iter().map(|(class, count)| (Text::new(class.name()), count.saturating_sub(before(class)))).collect()
+    }
+
+    /// The binding does not hold any more, and the workload still stands before its execve(2).
+    fn never_released(self, drift: Drift) -> WorkloadError {
+        self.drifted(&drift);
+        match self.close(Status::Exited(125), Some(drift.detail.clone()), Duration::ZERO) {
+            Ok(_) => WorkloadError::Drift(drift),
+            Err(error) => error,
+        }
     }
 
     /// The command could not be executed: the run is closed all the same.

@@ -13,10 +13,15 @@ use crate::heartbeat::Pulse;
 /// Messages kept while the supervisor is busy; a gate that says more has to wait.
 const QUEUE: usize = 256;
 
+/// After so many messages whoever else waits comes first: a gate that never stops talking keeps nobody from being heard.
+/// Well below what tokio lets one task take at once (128), or the others would find nothing left.
+const SHARE: u32 = 32;
+
 /// The supervisor's end of the gate's channel, alive as long as this is.
 pub struct GateLink {
     channel: Arc<AsyncChannel>,
     incoming: mpsc::Receiver<Result<FromGate, Drift>>,
+    taken: u32,
 }
 
 impl GateLink {
@@ -25,7 +30,7 @@ impl GateLink {
         let channel = Arc::new(channel);
         let (sender, incoming) = mpsc::channel(QUEUE);
         tokio::spawn(pass_on(Arc::clone(&channel), sender));
-        GateLink { channel, incoming }
+        GateLink { channel, incoming, taken: 0 }
     }
 
     /// Sends one message.
@@ -35,6 +40,11 @@ impl GateLink {
 
     /// The next message that is no heartbeat, or why there is none any more. Safe to drop halfway.
     pub async fn recv(&mut self) -> Result<FromGate, Drift> {
+        if self.taken == SHARE {
+            self.taken = 0;
+            tokio::task::yield_now().await;
+        }
+        self.taken += 1;
         self.incoming.recv().await.unwrap_or_else(|| Err(Drift::new("gate", "it is gone")))
     }
 }
@@ -62,5 +72,31 @@ async fn pass_on(channel: Arc<AsyncChannel>, sender: mpsc::Sender<Result<FromGat
         if sender.send(message).await.is_err() || last {
             return;
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::channel::Channel;
+
+    #[test]
+    fn a_gate_that_never_stops_talking_keeps_nobody_from_being_heard() {
+        let tokio = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        tokio.block_on(async {
+            let (ours, theirs) = Channel::pair().unwrap();
+            let mut link = GateLink::new(AsyncChannel::new(ours).unwrap());
+            (0..2 * SHARE).for_each(|_| theirs.send(&FromGate::Begun, &[]).unwrap());
+            while link.incoming.len() < 2 * SHARE as usize {
+                tokio::task::yield_now().await;
+            }
+            let talk = async { while link.recv().await.is_ok() {} };
+            tokio::select! {
+                biased;
+                () = talk => panic!("the gate has not ended"),
+                () = std::future::ready(()) => {}
+            }
+            assert_eq!(link.incoming.len(), SHARE as usize);
+        });
     }
 }

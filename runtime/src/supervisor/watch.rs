@@ -43,7 +43,7 @@ impl Watcher {
         Ok(Watcher { watches, ready, sysctls, layout: Layout::default() })
     }
 
-    /// Waits for the first drift. What came between the attestation and the first call counts too.
+    /// Waits for the first drift. What came since [`Watcher::noticed`] counts too.
     pub async fn drift(&self) -> Drift {
         tokio::select! {
             drift = self.announced() => drift,
@@ -51,12 +51,22 @@ impl Watcher {
         }
     }
 
+    /// What has come by now, without waiting: announced, or found by reading the settings.
+    pub fn noticed(&self) -> Option<Drift> {
+        self.heard().or_else(|| self.sysctls.iter().find_map(changed))
+    }
+
+    fn heard(&self) -> Option<Drift> {
+        let change = self.watches.drain(&self.layout).into_iter().next()?;
+        let kind = serde_json::to_value(change.kind).ok();
+        let kind = kind.and_then(|kind| kind.as_str().map(str::to_owned)).unwrap_or_default();
+        Some(Drift::new(&kind, format!("{} namespace: {}", change.side, change.what)))
+    }
+
     async fn announced(&self) -> Drift {
         loop {
-            if let Some(change) = self.watches.drain(&self.layout).into_iter().next() {
-                let kind = serde_json::to_value(change.kind).ok();
-                let kind = kind.and_then(|kind| kind.as_str().map(str::to_owned)).unwrap_or_default();
-                return Drift::new(&kind, format!("{} namespace: {}", change.side, change.what));
+            if let Some(drift) = self.heard() {
+                return drift;
             }
             if let Err(error) = self.any_ready().await {
                 return Drift::new("watch", error.to_string());
