@@ -1,0 +1,112 @@
+//! What happens when something changes that was attested? The upstream is cut, the workload killed, and the log says why.
+//!
+//! Of one change the kernel tells in several notifications; the first that is heard is named.
+
+use std::fs;
+
+use crate::running::Running;
+use crate::world::{World, said};
+
+/// Which of a bottle's two network namespaces.
+#[derive(Clone, Copy, Debug)]
+enum Side {
+    Agent,
+    Gate,
+}
+
+/// The place of a namespace that the supervisor holds.
+fn place(running: &Running, side: Side) -> String {
+    let of_workload = fs::read_link(format!("/proc/{}/ns/net", running.processes().workload.pid)).unwrap();
+    let wanted = |link: &std::path::Path| match side {
+        Side::Agent => link == of_workload,
+        Side::Gate => link.to_string_lossy().starts_with("net:[") && link != of_workload,
+    };
+    let descriptors = fs::read_dir(format!("/proc/{}/fd", running.pid())).unwrap().flatten();
+    let found = descriptors.map(|entry| entry.path()).find(|path| fs::read_link(path).is_ok_and(|link| wanted(&link)));
+    found.unwrap().display().to_string()
+}
+
+/// Lets the owner of a running bottle's namespaces change one of them, and asserts what follows.
+fn assert_revoked(side: Side, command: &[&str], what: &[&str]) {
+    let world = World::new();
+    let running = world.connected();
+    let enter = format!("--net={}", place(&running, side));
+    said(world.privileged("nsenter").arg(enter).args(command)).ok();
+    let said = running.end();
+    assert_eq!(said.code, 137, "{said:?}");
+    assert!(said.err.contains("what was attested no longer holds, so the command is being killed"), "{said:?}");
+    world.assert_cut();
+    let drift = world.entries_of("drift");
+    assert_eq!(drift.len(), 1, "{drift:?}");
+    let named = drift[0]["what"].as_str().unwrap();
+    assert!(what.contains(&named), "{drift:?}");
+    let end = &world.entries_of("run.end")[0];
+    assert_eq!(end["exit"], 137);
+    assert!(end["reason"].as_str().unwrap().starts_with(named), "{end}");
+    assert_eq!(world.entries_of("outcome")[0]["result"], "cut");
+    world.verify_log().ok();
+}
+
+#[test]
+fn flushed_rules_in_the_agent_namespace_end_the_run() {
+    assert_revoked(Side::Agent, &["nft", "flush", "ruleset"], &["ruleset"]);
+}
+
+#[test]
+fn flushed_rules_in_the_gate_namespace_end_the_run() {
+    assert_revoked(Side::Gate, &["nft", "flush", "ruleset"], &["ruleset"]);
+}
+
+#[test]
+fn a_rule_added_behind_the_others_ends_the_run() {
+    assert_revoked(Side::Gate, &["nft", "add", "table", "inet", "intruder"], &["ruleset"]);
+}
+
+#[test]
+fn an_address_ends_the_run() {
+    assert_revoked(Side::Agent, &["ip", "address", "add", "10.9.9.9/32", "dev", "lo"], &["address"]);
+}
+
+#[test]
+fn an_address_of_the_gate_ends_the_run() {
+    assert_revoked(Side::Gate, &["ip", "-6", "address", "add", "fd99::1/64", "dev", "g0"], &["address", "route"]);
+}
+
+#[test]
+fn a_route_ends_the_run() {
+    assert_revoked(Side::Agent, &["ip", "route", "add", "10.0.0.0/8", "dev", "eth0"], &["route"]);
+}
+
+#[test]
+fn a_policy_rule_ends_the_run() {
+    assert_revoked(Side::Gate, &["ip", "rule", "add", "from", "all", "lookup", "77"], &["rule"]);
+}
+
+#[test]
+fn a_link_that_goes_down_ends_the_run() {
+    assert_revoked(Side::Agent, &["ip", "link", "set", "eth0", "mtu", "1400"], &["link"]);
+    assert_revoked(Side::Gate, &["ip", "link", "set", "g0", "down"], &["link"]);
+}
+
+#[test]
+fn a_link_that_leads_elsewhere_ends_the_run() {
+    let peer = ["ip", "link", "add", "way-out", "type", "veth", "peer", "name", "way-in"];
+    assert_revoked(Side::Gate, &peer, &["link", "setting"]);
+}
+
+#[test]
+fn a_neighbour_ends_the_run() {
+    let other =
+        ["ip", "neigh", "replace", "28.0.0.1", "lladdr", "02:00:00:00:00:09", "dev", "eth0", "nud", "permanent"];
+    assert_revoked(Side::Agent, &other, &["neighbour"]);
+}
+
+#[test]
+fn a_setting_that_the_kernel_announces_ends_the_run() {
+    assert_revoked(Side::Gate, &["sh", "-c", "echo 1 > /proc/sys/net/ipv4/ip_forward"], &["setting", "sysctl"]);
+}
+
+#[test]
+fn a_setting_that_nobody_announces_ends_the_run() {
+    assert_revoked(Side::Agent, &["sh", "-c", "echo 1 > /proc/sys/net/ipv4/conf/all/route_localnet"], &["sysctl"]);
+}

@@ -1,0 +1,25 @@
+//! How does a bottle begin and end, what faults does it survive, and what can be touched from inside? The built command in the sealed lab; see `tests/run`.
+
+#![allow(unreachable_pub, reason = "a test binary exports nothing; pub means visible in all of it")]
+
+mod host;
+mod remains;
+mod running;
+mod world;
+
+mod attested;
+mod command;
+mod terminal;
+
+mod drift;
+mod killed;
+mod stopped;
+
+mod confined;
+mod misplaced;
+mod shared;
+
+mod blocked;
+mod disk;
+mod hostile;
+mod refused;

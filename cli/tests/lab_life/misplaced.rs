@@ -1,0 +1,135 @@
+//! Is everything that judges the workload out of its reach? Where it is not, nothing starts.
+
+use std::fs;
+use std::os::unix::fs::{PermissionsExt, symlink};
+use std::path::Path;
+use std::process::Command;
+
+use crate::world::{BOTTLE, World, said, text};
+
+const POLICY: &str = "version: 1\ndomains: []\n";
+
+/// A run of something that would make a file, and the assertion that it did not.
+fn assert_refused(world: &World, mut command: Command, what: &str) {
+    command.args(["host", "--", "sh", "-c", "echo > ran"]);
+    let said = said(&mut command);
+    let complaint = said.refused();
+    assert!(complaint.contains(what) && complaint.contains("which the workload can write"), "{complaint}");
+    assert!(complaint.contains("hint: "), "{complaint}");
+    assert!(!world.project("ran").exists());
+}
+
+fn run_with(world: &World, option: &str, path: &Path) -> Command {
+    let mut command = world.bottle(&["run", option]);
+    command.arg(path);
+    command
+}
+
+#[test]
+fn files_in_the_working_directory_are_refused() {
+    let world = World::new();
+    fs::write(world.project("policy.yaml"), POLICY).unwrap();
+    said(&mut world.bottle(&["attest", "keygen", "--key", text(&world.path("own.key"))])).ok();
+    fs::rename(world.path("own.key"), world.project("own.key")).unwrap();
+    for (option, name, what) in [
+        ("--policy", "policy.yaml", "the policy"),
+        ("--audit", "audit.jsonl", "the audit log"),
+        ("--audit", "deep/er/audit.jsonl", "the audit log"),
+        ("--attestation", "attestation.json", "the attestation"),
+        ("--key", "own.key", "the key"),
+        ("--key", "new.key", "the key"),
+    ] {
+        assert_refused(&world, run_with(&world, option, &world.project(name)), what);
+    }
+    // By a relative name too.
+    assert_refused(&world, run_with(&world, "--audit", Path::new("a.jsonl")), "the audit log");
+    assert!(!world.project("a.jsonl").exists() && !world.project("new.key").exists());
+}
+
+#[test]
+fn a_state_directory_in_the_working_directory_is_refused() {
+    let world = World::new();
+    let mut command = world.bottle(&["run"]);
+    command.env("BOTTLE_ROOT", world.project("state"));
+    assert_refused(&world, command, "/state/");
+}
+
+#[test]
+fn a_bottle_that_the_workload_could_replace_is_refused() {
+    let world = World::new();
+    // By another process: while this one had it open for writing, one that a test forks meanwhile would have, too.
+    said(world.program("cp").arg(BOTTLE).arg(world.project("bottle"))).ok();
+    let mut command = world.program(text(&world.project("bottle")));
+    command.arg("run");
+    assert_refused(&world, command, "bottle's own executable");
+}
+
+#[test]
+fn a_second_name_of_the_policy_in_the_working_directory_is_refused() {
+    let world = World::new();
+    fs::write(world.path("policy.yaml"), POLICY).unwrap();
+    fs::create_dir(world.project("deep")).unwrap();
+    fs::hard_link(world.path("policy.yaml"), world.project("deep/notes.txt")).unwrap();
+    assert_refused(&world, run_with(&world, "--policy", &world.path("policy.yaml")), "the policy");
+}
+
+#[test]
+fn a_symbolic_link_into_the_working_directory_is_refused() {
+    let world = World::new();
+    fs::write(world.project("policy.yaml"), POLICY).unwrap();
+    symlink(world.project("policy.yaml"), world.path("link.yaml")).unwrap();
+    assert_refused(&world, run_with(&world, "--policy", &world.path("link.yaml")), "the policy");
+    symlink(world.project("not-there.jsonl"), world.path("dangling.jsonl")).unwrap();
+    assert_refused(&world, run_with(&world, "--audit", &world.path("dangling.jsonl")), "the audit log");
+    symlink(world.path("project"), world.path("elsewhere")).unwrap();
+    assert_refused(&world, run_with(&world, "--audit", &world.path("elsewhere/a.jsonl")), "the audit log");
+}
+
+#[test]
+fn another_mount_of_the_working_directory_is_refused() {
+    let world = World::new();
+    fs::create_dir(world.project("evidence")).unwrap();
+    fs::create_dir(world.path("mounted")).unwrap();
+    let mut mount = world.privileged("mount");
+    said(mount.args(["--bind", text(&world.project("evidence")), text(&world.path("mounted"))])).ok();
+    assert_refused(&world, run_with(&world, "--audit", &world.path("mounted/a.jsonl")), "the audit log");
+}
+
+#[test]
+fn a_mount_within_the_working_directory_is_refused() {
+    let world = World::new();
+    fs::create_dir(world.path("evidence")).unwrap();
+    fs::create_dir(world.project("mounted")).unwrap();
+    let mut mount = world.privileged("mount");
+    said(mount.args(["--bind", text(&world.path("evidence")), text(&world.project("mounted"))])).ok();
+    assert_refused(&world, run_with(&world, "--audit", &world.path("evidence/a.jsonl")), "the audit log");
+}
+
+#[test]
+fn files_in_a_writable_volume_are_refused_and_in_a_read_only_one_are_not() {
+    let world = World::new();
+    fs::create_dir(world.path("volume")).unwrap();
+    fs::write(world.path("volume/policy.yaml"), POLICY).unwrap();
+    let volume = format!("{}:/volume", world.path("volume").display());
+    let run = |volume: &str| {
+        let mut command = run_with(&world, "--policy", &world.path("volume/policy.yaml"));
+        command.args(["-v", volume]);
+        command
+    };
+    assert_refused(&world, run(&volume), "the policy");
+    let read_only = format!("{volume}:ro");
+    said(run(&read_only).args(["host", "--", "cat", "/volume/policy.yaml"])).ok();
+}
+
+#[test]
+fn nothing_that_judges_can_be_seen_from_inside() {
+    let world = World::new();
+    fs::write(world.path("policy.yaml"), POLICY).unwrap();
+    fs::set_permissions(world.path("policy.yaml"), PermissionsExt::from_mode(0o666)).unwrap();
+    let parent = world.path("").display().to_string();
+    let script =
+        format!("ls -A {parent}; cat {parent}policy.yaml {parent}audit.jsonl {parent}state/data/keys/* 2>/dev/null");
+    let policy = world.path("policy.yaml");
+    let arguments = ["--policy", text(&policy), "host", "--", "sh", "-c", &format!("{script}; true")];
+    assert_eq!(said(&mut world.run(&arguments)).ok(), "home\nproject\n");
+}

@@ -1,0 +1,76 @@
+//! What of the shared directory can hurt the host later? It is read-only, covered, or told of.
+
+use std::fs;
+use std::os::unix::net::UnixListener;
+
+use crate::world::World;
+
+#[test]
+fn what_git_executes_is_read_only() {
+    let world = World::new();
+    for directory in [".git/hooks", ".git/objects", ".git/refs"] {
+        fs::create_dir_all(world.project(directory)).unwrap();
+    }
+    fs::write(world.project(".git/config"), "[core]\n").unwrap();
+    fs::write(world.project(".git/HEAD"), "ref: refs/heads/main\n").unwrap();
+    let tries = "for try in 'echo x > .git/hooks/pre-commit' 'echo x >> .git/config' 'rm .git/config' \
+                 'rm -rf .git/hooks' 'mv .git/hooks elsewhere' 'mv .git elsewhere' 'ln -f .git/HEAD .git/config' \
+                 'mount -o remount,rw .git/hooks' 'umount .git/hooks'; \
+                 do (eval \"$try\") 2>/dev/null && echo \"did $try\"; done; echo x > .git/index; true";
+    assert_eq!(world.shell(tries).ok(), "");
+    assert_eq!(fs::read_to_string(world.project(".git/config")).unwrap(), "[core]\n");
+    assert_eq!(fs::read_dir(world.project(".git/hooks")).unwrap().count(), 0);
+    assert_eq!(fs::read_to_string(world.project(".git/index")).unwrap(), "x\n");
+}
+
+#[test]
+fn changed_files_that_the_host_would_execute_are_listed_at_the_end() {
+    let world = World::new();
+    fs::write(world.project("Makefile"), "all:\n").unwrap();
+    fs::write(world.project("build.rs"), "fn main() {}\n").unwrap();
+    fs::write(world.project("notes.txt"), "\n").unwrap();
+    let script =
+        "echo 'all: evil' > Makefile; mkdir -p sub/.husky; echo evil > sub/.husky/pre-commit; echo > notes.txt";
+    let said = world.shell(script);
+    said.ok();
+    let listed: Vec<&str> = said.err.lines().filter(|line| line.starts_with("bottle:   ")).collect();
+    assert_eq!(listed.len(), 2, "{said:?}");
+    assert!(listed[0].ends_with("/project/Makefile") && listed[1].ends_with("/project/sub/.husky/pre-commit"));
+    assert!(said.err.contains("the command changed files that this machine may execute later"), "{said:?}");
+}
+
+#[test]
+fn a_run_that_changes_nothing_of_the_kind_says_nothing() {
+    let world = World::new();
+    fs::write(world.project("Makefile"), "all:\n").unwrap();
+    assert_eq!(world.shell("echo > notes; cat Makefile >/dev/null").err, "");
+}
+
+#[test]
+fn a_socket_in_the_shared_directory_leads_nowhere() {
+    let world = World::new();
+    let listener = UnixListener::bind(world.project("agent.sock")).unwrap();
+    listener.set_nonblocking(true).unwrap();
+    let connect = "import socket\n\
+                   for way in 'agent.sock', './agent.sock', '/proc/self/cwd/agent.sock':\n\
+                   \x20s = socket.socket(socket.AF_UNIX)\n\
+                   \x20try: s.connect(way); print('connected', way)\n\
+                   \x20except OSError: pass\n";
+    let mut command = world.run(&["host", "--", "python3", "-c", connect]);
+    assert_eq!(crate::world::said(&mut command).ok(), "");
+    assert!(listener.accept().is_err());
+}
+
+#[test]
+fn no_file_of_the_project_becomes_set_user_id() {
+    use std::os::unix::fs::PermissionsExt;
+    let world = World::new();
+    let script = "cp /bin/true tool; chmod 4755 tool; chmod u+s,g+s tool; python3 -c \"import os; \
+                  os.close(os.open('made', os.O_CREAT | os.O_WRONLY, 0o4755))\"; \
+                  install -m 6755 /bin/true installed; ls >/dev/null";
+    let said = world.shell(script);
+    said.ok();
+    for entry in fs::read_dir(world.path("project")).unwrap().flatten() {
+        assert_eq!(entry.metadata().unwrap().permissions().mode() & 0o6000, 0, "{entry:?} {said:?}");
+    }
+}

@@ -1,0 +1,108 @@
+//! Does `-t` give a terminal of the bottle's own, with the size of the caller's?
+
+use std::fs::File;
+use std::io::{BufRead, BufReader, Write};
+use std::os::fd::OwnedFd;
+use std::process::{Child, Command};
+
+use rustix::process::Signal;
+use rustix::pty::{OpenptFlags, grantpt, ioctl_tiocgptpeer, openpt, unlockpt};
+use rustix::termios::{Winsize, tcgetattr, tcsetwinsize};
+
+use crate::running::Held;
+use crate::world::{LIMIT, World};
+
+/// A terminal that the test holds, with a bottle on its other side.
+struct Terminal {
+    master: OwnedFd,
+    lines: BufReader<File>,
+    child: Child,
+    other: OwnedFd,
+}
+
+fn size(rows: u16, columns: u16) -> Winsize {
+    Winsize { ws_row: rows, ws_col: columns, ws_xpixel: 0, ws_ypixel: 0 }
+}
+
+impl Terminal {
+    fn start(mut command: Command) -> Terminal {
+        let flags = OpenptFlags::RDWR | OpenptFlags::NOCTTY | OpenptFlags::CLOEXEC;
+        let master = openpt(flags).unwrap();
+        grantpt(&master).unwrap();
+        unlockpt(&master).unwrap();
+        let other = ioctl_tiocgptpeer(&master, flags).unwrap();
+        tcsetwinsize(&master, size(33, 77)).unwrap();
+        let end = || other.try_clone().unwrap();
+        let child = command.stdin(end()).stdout(end()).stderr(end()).spawn().unwrap();
+        let lines = BufReader::new(File::from(master.try_clone().unwrap()));
+        Terminal { master, lines, child, other }
+    }
+
+    /// The next line that shows on the terminal.
+    fn line(&mut self) -> String {
+        let mut line = String::new();
+        self.lines.read_line(&mut line).unwrap();
+        line.trim_end().to_owned()
+    }
+
+    fn type_in(&self, text: &str) {
+        File::from(self.master.try_clone().unwrap()).write_all(text.as_bytes()).unwrap();
+    }
+
+    fn end(mut self) -> i32 {
+        assert!(Held::new(self.child.id()).ends_within(LIMIT), "it still runs");
+        self.child.wait().unwrap().code().unwrap()
+    }
+}
+
+#[test]
+fn the_workloads_terminal_has_the_callers_size_and_follows_it() {
+    let world = World::new();
+    let script = "stty size; trap 'stty size; exit 5' WINCH; echo ready; while :; do sleep 0.1; done";
+    let mut terminal = Terminal::start(world.run(&["-t", "host", "--", "bash", "-c", script]));
+    assert_eq!(terminal.line(), "33 77");
+    assert_eq!(terminal.line(), "ready");
+    tcsetwinsize(&terminal.master, size(44, 99)).unwrap();
+    // The kernel tells those whose controlling terminal it is; this test's session has none.
+    Held::new(terminal.child.id()).signal(Signal::WINCH);
+    assert_eq!(terminal.line(), "44 99");
+    assert_eq!(terminal.end(), 5);
+}
+
+#[test]
+fn what_is_typed_arrives_and_control_c_interrupts_the_workload() {
+    let world = World::new();
+    let script = "tty; read line; echo got $line; trap 'exit 6' INT; echo ready; while :; do sleep 0.1; done";
+    let mut terminal = Terminal::start(world.run(&["-it", "host", "--", "bash", "-c", script]));
+    assert!(terminal.line().starts_with("/dev/pts/"), "a terminal of the bottle's own instance");
+    terminal.type_in("hello\r");
+    // It is shown as typed by the bottle's terminal, since the caller's is raw.
+    assert_eq!(terminal.line(), "hello");
+    assert_eq!(terminal.line(), "got hello");
+    assert_eq!(terminal.line(), "ready");
+    terminal.type_in("\x03");
+    assert_eq!(terminal.end(), 6);
+}
+
+#[test]
+fn the_callers_terminal_is_as_before_when_the_run_is_over() {
+    let world = World::new();
+    let mut terminal = Terminal::start(world.run(&["-t", "host", "--", "sh", "-c", "echo ready; read x"]));
+    let raw = |terminal: &Terminal| tcgetattr(&terminal.other).unwrap().local_modes;
+    assert_eq!(terminal.line(), "ready");
+    let while_running = raw(&terminal);
+    terminal.type_in("\r");
+    assert!(Held::new(terminal.child.id()).ends_within(LIMIT));
+    assert_ne!(raw(&terminal), while_running);
+    assert_eq!(terminal.end(), 0);
+}
+
+#[test]
+fn without_t_the_workload_never_has_the_callers_terminal() {
+    let world = World::new();
+    let script = "for fd in 0 1 2; do test -t $fd && echo terminal $fd; done; readlink /proc/self/fd/0; (: < /dev/tty) 2>/dev/null || echo none";
+    let mut terminal = Terminal::start(world.run(&["host", "--", "bash", "-c", script]));
+    assert_eq!(terminal.line(), "/dev/null");
+    assert_eq!(terminal.line(), "none");
+    assert_eq!(terminal.end(), 0);
+}
