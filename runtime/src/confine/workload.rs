@@ -20,6 +20,7 @@ pub(super) fn filter() -> Filter {
             .chain(terminals())
             .chain(modes())
             .chain(personalities())
+            .chain(limits())
             .collect(),
         unknown: ENOSYS,
     }
@@ -169,4 +170,9 @@ fn modes() -> Vec<(i64, Vec<Case>)> {
 fn personalities() -> Vec<(i64, Vec<Case>)> {
     let known = [0, 0x0008, 0x0002_0000, 0x0002_0008, ADDR_NO_RANDOMIZE as u32, 0xffff_ffff];
     vec![(SYS_personality, vec![known.iter().map(|value| IsNot(0, *value)).collect()])]
+}
+
+/// No limits for pid 1, which has the workload's ids: without descriptors or time it could not do its work.
+fn limits() -> Vec<(i64, Vec<Case>)> {
+    vec![(SYS_prlimit64, vec![vec![Is(0, 1)]])]
 }
