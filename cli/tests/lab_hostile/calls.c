@@ -11,6 +11,7 @@
 #include <sys/mount.h>
 #include <sys/prctl.h>
 #include <sys/ptrace.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
@@ -84,6 +85,9 @@ static void kernel(void) {
     for (unsigned i = 0; i < sizeof hidden / sizeof *hidden; i++) REFUSED(hidden[i], open(hidden[i], O_RDONLY));
     REFUSED("ptrace of init", ptrace(PTRACE_SEIZE, 1, 0, 0));
     struct iovec here = {scratch, 8}, there = {(void *)0x400000, 8};
+    struct rlimit none = {0, 0};
+    REFUSED("limits of init", prlimit(1, RLIMIT_NOFILE, &none, 0));
+    REFUSED("limits of init, high", syscall(SYS_prlimit64, HIGH | 1, RLIMIT_CPU, &none, 0));
     REFUSED("memory of init", process_vm_readv(1, &here, 1, &there, 1, 0));
     REFUSED("descriptor of init", syscall(SYS_pidfd_getfd, syscall(SYS_pidfd_open, 1, 0), 0, 0));
 }
