@@ -5,7 +5,7 @@
 //! a pipe of our own and a thread copies.
 
 use std::fs::File;
-use std::io;
+use std::io::{self, Read, Write};
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 use std::thread::JoinHandle;
 
@@ -144,6 +144,46 @@ fn same_file(one: BorrowedFd<'_>, other: BorrowedFd<'_>) -> bool {
 pub(super) fn copy_in_thread(from: OwnedFd, to: OwnedFd) -> JoinHandle<()> {
     std::thread::spawn(move || {
         // An error on either side ends the copy just as the end of file does.
-        let _ = io::copy(&mut File::from(from), &mut File::from(to));
+        let _ = copy(File::from(from), File::from(to));
     })
+}
+
+/// By hand: io::copy splices, and a splice that waits goes on where the file ended when it began, over what others wrote.
+fn copy(mut from: File, mut to: File) -> io::Result<()> {
+    let mut buffer = vec![0; 64 * 1024];
+    loop {
+        match from.read(&mut buffer) {
+            Ok(0) => return Ok(()),
+            Ok(count) => to.write_all(&buffer[..count])?,
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(error) => return Err(error),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_copied_into_a_file_overwrites_nothing() {
+        use std::io::Seek;
+        let mut file = tempfile::tempfile().unwrap();
+        let (from, to) = rustix::pipe::pipe_with(PipeFlags::CLOEXEC).unwrap();
+        let mut to = File::from(to);
+        let copying = copy_in_thread(from, file.try_clone().unwrap().into());
+        to.write_all(b"the workload, ").unwrap();
+        // The copy has come as far as waiting for more when this much is in the file.
+        while file.metadata().unwrap().len() < 14 {
+            std::thread::yield_now();
+        }
+        file.write_all(b"bottle").unwrap();
+        to.write_all(b", the workload").unwrap();
+        drop(to);
+        copying.join().unwrap();
+        let mut text = String::new();
+        file.rewind().unwrap();
+        file.read_to_string(&mut text).unwrap();
+        assert_eq!(text, "the workload, bottle, the workload");
+    }
 }
