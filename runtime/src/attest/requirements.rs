@@ -8,7 +8,7 @@ use bottle_netns::survey::Survey;
 
 use super::AttestError;
 use super::binding::Held;
-use super::membership::processes_in;
+use super::membership::{processes_in, settled_processes_in};
 use super::process::{ProcessFacts, file_digest, measure};
 use crate::airlock::Airlock;
 
@@ -41,8 +41,9 @@ pub(super) fn measured(airlock: &Airlock, held: &Held, state: &Survey) -> Result
         dialler: look("dialler", dialler.pid())?,
         executable: file_digest(held.pid(), Path::new(held.executable()))
             .map_err(|source| AttestError::Measure { who: "workload", source })?,
-        in_agent: members(state.agent.identity.inode)?,
-        in_gate: members(state.gate.identity.inode)?,
+        in_agent: settled_processes_in(state.agent.identity.inode, init.pid(), &[init.pid(), held.pid()])
+            .map_err(unlisted)?,
+        in_gate: processes_in(state.gate.identity.inode).map_err(unlisted)?,
     };
     let agent = format!("net:[{}]", state.agent.identity.inode);
     workload(&processes.workload, &own, &agent)?;
@@ -54,8 +55,8 @@ pub(super) fn measured(airlock: &Airlock, held: &Held, state: &Survey) -> Result
     Ok(processes)
 }
 
-fn members(inode: u64) -> Result<Vec<u32>, AttestError> {
-    processes_in(inode).map_err(|source| AttestError::Step { step: "look for processes in the namespaces", source })
+fn unlisted(source: std::io::Error) -> AttestError {
+    AttestError::Step { step: "look for processes in the namespaces", source }
 }
 
 fn workload(facts: &ProcessFacts, own: &ProcessFacts, agent: &str) -> Result<(), AttestError> {
@@ -185,6 +186,8 @@ impl Subject<'_> {
 mod tests {
     use super::*;
 
+    type Spoil = Box<dyn Fn(&mut ProcessFacts)>;
+
     fn namespaces(inode: u32) -> std::collections::BTreeMap<String, String> {
         let names = ["user", "pid", "mnt", "ipc", "uts", "cgroup", "net"];
         names.map(|name| (name.to_owned(), format!("{name}:[{inode}]"))).into()
@@ -250,7 +253,7 @@ mod tests {
             let name = name.to_owned();
             move |facts: &mut ProcessFacts| drop(facts.capabilities.insert(name.clone(), "01".into()))
         };
-        let cases: [(&str, Box<dyn Fn(&mut ProcessFacts)>); 8] = [
+        let cases: [(&str, Spoil); 8] = [
             ("root", Box::new(|facts| facts.uids = "7 7 0 7".into())),
             ("groups", Box::new(|facts| facts.groups = "4".into())),
             ("effective", Box::new(set("CapEff"))),
