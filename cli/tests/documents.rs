@@ -78,7 +78,7 @@ fn the_readme_fits_on_one_screen() {
 fn every_module_says_first_what_it_is_for() {
     for file in sources(&tree()) {
         let text = fs::read_to_string(&file).expect("a source file");
-        let compiled_to_fail = file.components().any(|part| part.as_os_str() == "must_not_compile");
+        let compiled_to_fail = file.components().any(|part| part.as_os_str() == "must-not-compile");
         assert!(text.starts_with("//!") || compiled_to_fail, "{} does not begin with //!", file.display());
     }
 }
