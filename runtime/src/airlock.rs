@@ -179,7 +179,7 @@ impl Plan {
             lease_key: hex::encode(&self.lease_key),
             challenge_key: hex::encode(&key),
         };
-        let gate = gate_in_place(gate, &setup, &listeners, to_gate.as_fd(), rules.as_fd());
+        let gate = gate_in_place(gate, &setup, &listeners, [to_gate.as_fd(), rules.as_fd()], Arc::clone(&recorder));
         let init = init_in_place(init, &self, &space, &challenge);
         let dialler = dialler_in_place(dialler, Arc::clone(&recorder));
         let (gate, init, dialler) = tokio::try_join!(gate, init, dialler)?;
@@ -260,10 +260,10 @@ async fn gate_in_place(
     gate: Waiting,
     setup: &GateSetup,
     listeners: &Listeners,
-    dialler: BorrowedFd<'_>,
-    rules: BorrowedFd<'_>,
+    dialler_and_rules: [BorrowedFd<'_>; 2],
+    recorder: Arc<Recorder>,
 ) -> Result<Gate, RealizeError> {
-    let mut descriptors = vec![dialler, rules];
+    let mut descriptors = dialler_and_rules.to_vec();
     descriptors.extend(listeners.transparent.iter().map(AsFd::as_fd));
     descriptors.extend(listeners.explicit.iter().map(AsFd::as_fd));
     descriptors.extend(listeners.dns_udp.iter().map(AsFd::as_fd));
@@ -281,7 +281,8 @@ async fn gate_in_place(
         FromGate::Failed(why) => return Err(gate.says(why)),
         _ => return Err(gate.unexpected()),
     }
-    Ok(Gate { process, link: GateLink::new(gate.channel) })
+    let channel = gate.channel.into_blocking().map_err(step("hear the gate"))?;
+    Ok(Gate { process, link: GateLink::serve(channel, recorder).map_err(step("hear the gate"))? })
 }
 
 async fn dialler_in_place(dialler: Waiting, recorder: Arc<Recorder>) -> Result<Dialler, RealizeError> {
@@ -291,6 +292,7 @@ async fn dialler_in_place(dialler: Waiting, recorder: Arc<Recorder>) -> Result<D
         _ => return Err(dialler.unexpected()),
     }
     let channel = dialler.channel.into_blocking().map_err(step("serve the dialler"))?;
+    channel.limit_sending(PATIENCE).map_err(step("serve the dialler"))?;
     let (sender, ended) = oneshot::channel();
     recording::serve(channel, recorder, sender);
     Ok(Dialler { process: dialler.process, ended })

@@ -3,7 +3,10 @@
 use std::io::{self, IoSlice, IoSliceMut};
 use std::mem::MaybeUninit;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd, RawFd};
+use std::time::Duration;
 
+use rustix::event::{PollFd, PollFlags, Timespec};
+use rustix::net::sockopt::Timeout;
 use rustix::net::{
     AddressFamily, RecvAncillaryBuffer, RecvAncillaryMessage, RecvFlags, ReturnFlags, SendAncillaryBuffer,
     SendAncillaryMessage, SendFlags, SocketFlags, SocketType,
@@ -69,6 +72,18 @@ impl Channel {
         let message = serde_json::from_slice(&bytes[..length])
             .map_err(|error| io::Error::new(io::ErrorKind::InvalidData, error))?;
         Ok((message, descriptors))
+    }
+
+    /// Waits until a message, or the end of the peer, can be received; `false` when neither came in time.
+    pub fn wait_readable(&self, limit: Duration) -> io::Result<bool> {
+        let mut fds = [PollFd::new(&self.socket, PollFlags::IN)];
+        let limit = Timespec { tv_sec: limit.as_secs() as i64, tv_nsec: i64::from(limit.subsec_nanos()) };
+        Ok(retry(|| rustix::event::poll(&mut fds, Some(&limit)))? > 0)
+    }
+
+    /// Lets a blocking send fail with `WouldBlock` when the peer takes nothing for so long.
+    pub fn limit_sending(&self, limit: Duration) -> io::Result<()> {
+        Ok(rustix::net::sockopt::set_socket_timeout(&self.socket, Timeout::Send, Some(limit))?)
     }
 
     fn recv_bytes(&self, bytes: &mut [u8]) -> io::Result<(usize, Vec<OwnedFd>)> {
@@ -146,6 +161,14 @@ mod tests {
         drop(one);
         let error = other.recv::<u32>().unwrap_err();
         assert_eq!(error.kind(), io::ErrorKind::UnexpectedEof);
+    }
+
+    #[test]
+    fn a_peer_that_takes_nothing_does_not_hold_the_sender_for_ever() {
+        let (one, _other) = Channel::pair().unwrap();
+        one.limit_sending(Duration::from_millis(10)).unwrap();
+        let error = (0..).find_map(|_| one.send(&"x".repeat(4096), &[]).err()).unwrap();
+        assert_eq!(error.kind(), io::ErrorKind::WouldBlock);
     }
 
     #[test]

@@ -4,7 +4,6 @@ use std::collections::BTreeMap;
 use std::future::pending;
 use std::io;
 use std::os::fd::OwnedFd;
-use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use bottle_evidence::Text;
@@ -12,6 +11,7 @@ use bottle_evidence::audit::{self, Ending, Entry};
 use bottle_images::changed::Snapshot;
 use bottle_netns::airlock::Watches;
 use bottle_netns::counters::counters;
+use bottle_netns::survey::SurveyError;
 use tokio::time::Instant as Moment;
 
 use crate::airlock::Airlock;
@@ -20,9 +20,7 @@ use crate::event::Event;
 use crate::gate::message::ToGate;
 use crate::init::message::{End, Failure, FromInit, ToInit};
 use crate::outcome::{Outcome, Status};
-use crate::supervisor::gate_link::GateLink;
 use crate::supervisor::ledger::LedgerError;
-use crate::supervisor::recorder::Recorder;
 use crate::supervisor::signals::{Arrived, Signals};
 use crate::supervisor::stdio::Relays;
 use crate::supervisor::terminal::{self, Terminal};
@@ -71,6 +69,9 @@ pub enum WorkloadError {
     /// The binding held no more when the workload was to be released.
     #[error("the airlock changed after it was measured: {}: {}", .0.what, .0.detail)]
     Drift(Drift),
+    /// What was refused can't be counted, and `run.end` says nothing that is not so.
+    #[error("cannot count what was refused, so the audit log has no end for this run")]
+    Uncounted(#[from] SurveyError),
     /// The run could not be closed in the log.
     #[error("the audit log has no end for this run")]
     Ledger(#[from] LedgerError),
@@ -140,12 +141,11 @@ impl Workload {
 
     async fn until_the_end(&mut self) -> Ended {
         let deadline = self.airlock.plan.timeout.map(|timeout| Moment::from_std(self.started + timeout));
-        let recorder = Arc::clone(&self.airlock.recorder);
         loop {
             let drift = tokio::select! {
                 biased;
                 drift = self.watcher.drift() => drift,
-                drift = gate(&mut self.airlock.gate.link, &recorder) => drift,
+                drift = self.airlock.gate.link.ended() => drift,
                 why = &mut self.airlock.dialler.ended => Drift::new("dialler", why.unwrap_or_default()),
                 message = self.airlock.init.channel.recv::<FromInit>() => match message {
                     Ok((FromInit::Exited(end), _)) => return Ended::Itself(end),
@@ -218,7 +218,7 @@ impl Workload {
             exit: status.code(),
             reason: reason.as_deref().map(Text::new),
             millis: u64::try_from(duration.as_millis()).unwrap_or(u64::MAX),
-            refused: self.refused(),
+            refused: self.refused()?,
         };
         let end = recorder.ledger().end(ending)?;
         recorder.ledger().commit()?;
@@ -236,16 +236,13 @@ impl Workload {
 
     /// The gate ends when its last connection has; the dialler then ends too, when all outcomes are recorded.
     async fn finish_connections(&mut self) {
-        let Airlock { gate, dialler, recorder, .. } = &mut self.airlock;
+        let Airlock { gate, dialler, .. } = &mut self.airlock;
         if dialler.ended.is_terminated() {
             return;
         }
         let finished = async {
-            if gate.link.send(&ToGate::Finish).await.is_err() {
-                return;
-            }
-            while let Ok(message) = gate.link.recv().await {
-                recorder.refused(message);
+            if gate.link.send(&ToGate::Finish).is_ok() {
+                gate.link.ended().await;
             }
             // Either way it records nothing any more.
             let _ = (&mut dialler.ended).await;
@@ -254,11 +251,12 @@ impl Workload {
         let _ = tokio::time::timeout(FINISHING, finished).await;
     }
 
-    /// What the packet filter counted, by class. A namespace that can't be read has told of itself as drift.
-    fn refused(&self) -> BTreeMap<Text, u64> {
-        let counted = counters(&self.airlock.space).map(|counters| counters.total()).unwrap_or_default();
+    /// What the packet filter counted, by class.
+    fn refused(&self) -> Result<BTreeMap<Text, u64>, SurveyError> {
+        let counted = counters(&self.airlock.space)?.total();
         let before = |class| self.airlock.refused_before.get(class).copied().unwrap_or(0);
-        counted.iter().map(|(class, count)| (Text::new(class.name()), count.saturating_sub(before(class)))).collect()
+        let rows = counted.iter().map(|(class, count)| (Text::new(class.name()), count.saturating_sub(before(class))));
+        Ok(rows.collect())
     }
 
     /// The binding does not hold any more, and the workload still stands before its execve(2).
@@ -276,16 +274,6 @@ impl Workload {
         match self.close(status, reason, Duration::ZERO) {
             Ok(_) => failure.into(),
             Err(error) => error,
-        }
-    }
-}
-
-/// Serves the gate's words until it falls silent or ends.
-async fn gate(link: &mut GateLink, recorder: &Recorder) -> Drift {
-    loop {
-        match link.recv().await {
-            Ok(message) => recorder.refused(message),
-            Err(drift) => return drift,
         }
     }
 }

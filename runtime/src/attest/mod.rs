@@ -24,8 +24,8 @@ use bottle_netns::survey::{Survey, SurveyError, generations, survey};
 use bottle_netns::watch::{Change, Kind};
 
 use crate::airlock::Airlock;
-use crate::gate::message::{FromGate, ToGate};
-use crate::init::message::{Failure, FromInit};
+use crate::gate::message::ToGate;
+use crate::init::message::{Failure, FromInit, ToInit};
 use crate::probe::ProbeResult;
 use crate::supervisor::ledger::LedgerError;
 use crate::supervisor::watch::Drift;
@@ -149,6 +149,7 @@ impl Airlock {
         let layout = Layout::default();
         let state = survey(&self.space)?;
         conforms(&state, &layout).map_err(AttestError::Deviates)?;
+        self.init.channel.send(&ToInit::Probe, &[]).await.map_err(AttestError::Silent)?;
         let probed = self.probed().await?;
         let refused = self.forget_probes().await?;
         let held = self.held().await?;
@@ -176,8 +177,9 @@ impl Airlock {
     /// so far is taken off at the end.
     async fn forget_probes(&mut self) -> Result<BTreeMap<Class, u64>, AttestError> {
         let gate = |source| AttestError::Step { step: "have the gate forget the probes", source };
-        self.gate.link.send(&ToGate::Begin).await.map_err(gate)?;
-        while !matches!(self.gate.link.recv().await.map_err(AttestError::Drift)?, FromGate::Begun) {}
+        self.gate.link.send(&ToGate::Begin).map_err(gate)?;
+        let begun = tokio::time::timeout(PATIENCE, self.gate.link.begun()).await;
+        begun.map_err(|late| gate(late.into()))?.map_err(AttestError::Drift)?;
         Ok(counters(&self.space)?.total())
     }
 

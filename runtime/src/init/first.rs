@@ -23,13 +23,14 @@ pub(super) fn run(channel: &Channel, mut start: Start) -> Result<(), Failure> {
     tie_to_supervisor(channel).map_err(at("tie the bottle to its supervisor"))?;
     root::build(&start.plan.files, &start.identities)?;
     nix::unistd::sethostname(&start.plan.hostname).map_err(at("set the host name"))?;
+    wait_for(channel, &ToInit::Probe)?;
     let probes = report_probes(channel, &start)?;
     let children = listen_for_children()?;
     let held = workload::hold(&mut start)?;
     confine_self(channel, &start)?;
     drop(start);
     report_held(channel, &held)?;
-    wait_for_release(channel)?;
+    wait_for(channel, &ToInit::Release)?;
     probes.into_iter().try_for_each(child::await_end)?;
     // The supervisor has measured this process; from the workload's first instruction on nobody may look into it.
     rustix::process::set_dumpable_behavior(DumpableBehavior::NotDumpable).map_err(at("hide the bottle's init"))?;
@@ -75,12 +76,13 @@ fn listen_for_children() -> Result<SignalFd, Failure> {
     SignalFd::with_flags(&set, SfdFlags::SFD_CLOEXEC | SfdFlags::SFD_NONBLOCK).map_err(at("hear of children"))
 }
 
-fn wait_for_release(channel: &Channel) -> Result<(), Failure> {
-    match channel.recv::<ToInit>().map_err(at("wait for the release"))?.0 {
-        ToInit::Release => Ok(()),
-        ToInit::Signal { .. } | ToInit::Start { .. } => {
-            Err(at("wait for the release")(io::Error::from(io::ErrorKind::InvalidData)))
-        }
+/// Nothing else may come before it.
+fn wait_for(channel: &Channel, word: &ToInit) -> Result<(), Failure> {
+    let heard = channel.recv::<ToInit>().map_err(at("wait for the supervisor"))?.0;
+    if heard == *word {
+        Ok(())
+    } else {
+        Err(at("wait for the supervisor")(io::Error::from(io::ErrorKind::InvalidData)))
     }
 }
 
@@ -136,6 +138,8 @@ fn obey(channel: &Channel, workload: Pid) -> Result<(), Failure> {
             let _ = nix::sys::signal::kill(nix::unistd::Pid::from_raw(workload.as_raw_nonzero().get()), signal);
             Ok(())
         }
-        ToInit::Release | ToInit::Start { .. } => Err(at("go on")(io::Error::from(io::ErrorKind::InvalidData))),
+        ToInit::Probe | ToInit::Release | ToInit::Start { .. } => {
+            Err(at("go on")(io::Error::from(io::ErrorKind::InvalidData)))
+        }
     }
 }

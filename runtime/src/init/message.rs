@@ -20,6 +20,8 @@ pub enum ToInit {
         /// Whether three streams come along.
         streams: bool,
     },
+    /// Run the probes: what they open would be in the way of the survey.
+    Probe,
     /// Let the held workload execute its program.
     Release,
     /// Send the workload's first process a signal.

@@ -1,102 +1,124 @@
-//! How does the supervisor hear the gate? By a task that answers its heartbeats and passes everything else on.
+//! How does the supervisor hear the gate? By a thread of its own, so that whatever else takes long delays no heartbeat.
 
 use std::io;
 use std::sync::Arc;
 
 use tokio::sync::mpsc;
 
+use super::recorder::Recorder;
 use super::watch::Drift;
-use crate::async_channel::AsyncChannel;
+use crate::channel::Channel;
 use crate::gate::message::{FromGate, ToGate};
-use crate::heartbeat::Pulse;
+use crate::heartbeat::PATIENCE;
 
-/// Messages kept while the supervisor is busy; a gate that says more has to wait.
-const QUEUE: usize = 256;
-
-/// After so many messages whoever else waits comes first: a gate that never stops talking keeps nobody from being heard.
-/// Well below what tokio lets one task take at once (128), or the others would find nothing left.
-const SHARE: u32 = 32;
-
-/// The supervisor's end of the gate's channel, alive as long as this is.
+/// The supervisor's end of the gate's channel: what the gate reports is recorded, what is left over comes here.
 pub struct GateLink {
-    channel: Arc<AsyncChannel>,
-    incoming: mpsc::Receiver<Result<FromGate, Drift>>,
-    taken: u32,
+    channel: Arc<Channel>,
+    incoming: mpsc::UnboundedReceiver<Result<Begun, Drift>>,
 }
 
+/// The gate has forgotten the probes.
+struct Begun;
+
 impl GateLink {
-    /// Starts the task on the current tokio runtime.
-    pub fn new(channel: AsyncChannel) -> GateLink {
+    /// Starts the thread, which ends with the gate or its silence.
+    pub fn serve(channel: Channel, recorder: Arc<Recorder>) -> io::Result<GateLink> {
+        channel.limit_sending(PATIENCE)?;
         let channel = Arc::new(channel);
-        let (sender, incoming) = mpsc::channel(QUEUE);
-        tokio::spawn(pass_on(Arc::clone(&channel), sender));
-        GateLink { channel, incoming, taken: 0 }
+        let (sender, incoming) = mpsc::unbounded_channel();
+        let thread = Arc::clone(&channel);
+        std::thread::spawn(move || {
+            loop {
+                let message = next(&thread, &recorder);
+                let last = message.is_err();
+                if sender.send(message).is_err() || last {
+                    return;
+                }
+            }
+        });
+        Ok(GateLink { channel, incoming })
     }
 
-    /// Sends one message.
-    pub async fn send(&self, message: &ToGate) -> io::Result<()> {
-        self.channel.send(message, &[]).await
+    /// Sends one message. A gate that reads nothing for too long is an error.
+    pub fn send(&self, message: &ToGate) -> io::Result<()> {
+        self.channel.send(message, &[])
     }
 
-    /// The next message that is no heartbeat, or why there is none any more. Safe to drop halfway.
-    pub async fn recv(&mut self) -> Result<FromGate, Drift> {
-        if self.taken == SHARE {
-            self.taken = 0;
-            tokio::task::yield_now().await;
+    /// Waits until the gate has begun anew.
+    pub async fn begun(&mut self) -> Result<(), Drift> {
+        self.next().await.map(|Begun| ())
+    }
+
+    /// Waits for the gate's end. Safe to drop halfway.
+    pub async fn ended(&mut self) -> Drift {
+        loop {
+            if let Err(drift) = self.next().await {
+                return drift;
+            }
         }
-        self.taken += 1;
+    }
+
+    async fn next(&mut self) -> Result<Begun, Drift> {
         self.incoming.recv().await.unwrap_or_else(|| Err(Drift::new("gate", "it is gone")))
     }
 }
 
-async fn pass_on(channel: Arc<AsyncChannel>, sender: mpsc::Sender<Result<FromGate, Drift>>) {
-    let mut pulse = Pulse::new();
+/// Answers and records until there is something for the supervisor itself.
+fn next(channel: &Channel, recorder: &Recorder) -> Result<Begun, Drift> {
+    let gone = |error: io::Error| Drift::new("gate", error.to_string());
     loop {
-        let message = tokio::select! {
-            biased;
-            message = channel.recv::<FromGate>() => message,
-            () = tokio::time::sleep_until(pulse.deadline()) => Err(io::Error::new(io::ErrorKind::TimedOut, "it is stopped")),
-        };
-        let message = match message {
-            Ok((FromGate::Beat, _)) => {
-                pulse.beat();
-                // A gate that is gone is noticed by the next receive.
-                let _ = channel.send(&ToGate::Beat, &[]).await;
-                continue;
-            }
-            Ok((FromGate::Failed(why), _)) => Err(Drift::new("gate", why.join(": "))),
-            Ok((message, _)) => Ok(message),
-            Err(error) => Err(Drift::new("gate", error.to_string())),
-        };
-        let last = message.is_err();
-        if sender.send(message).await.is_err() || last {
-            return;
+        if !channel.wait_readable(PATIENCE).map_err(gone)? {
+            return Err(Drift::new("gate", "it is stopped"));
+        }
+        match channel.recv::<FromGate>().map_err(gone)?.0 {
+            FromGate::Beat => channel.send(&ToGate::Beat, &[]).map_err(gone)?,
+            FromGate::Begun => return Ok(Begun),
+            FromGate::Failed(why) => return Err(Drift::new("gate", why.join(": "))),
+            message => recorder.refused(message),
         }
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use bottle_evidence::key::SigningKey;
+    use bottle_policy::Rules;
+
     use super::*;
-    use crate::channel::Channel;
+    use crate::supervisor::ledger::Ledger;
+
+    fn link() -> (GateLink, Channel, tempfile::TempDir) {
+        let directory = tempfile::tempdir().unwrap();
+        let key = Arc::new(SigningKey::from_seed([7; 32]));
+        let ledger = Ledger::open(&directory.path().join("audit.jsonl"), key).unwrap();
+        let recorder = Arc::new(Recorder::new(ledger, Arc::new(Rules::deny_all()), Box::new(|_| ())));
+        let (ours, theirs) = Channel::pair().unwrap();
+        (GateLink::serve(ours, recorder).unwrap(), theirs, directory)
+    }
+
+    fn wait<T>(future: impl Future<Output = T>) -> T {
+        tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(future)
+    }
 
     #[test]
-    fn a_gate_that_never_stops_talking_keeps_nobody_from_being_heard() {
-        let tokio = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-        tokio.block_on(async {
-            let (ours, theirs) = Channel::pair().unwrap();
-            let mut link = GateLink::new(AsyncChannel::new(ours).unwrap());
-            (0..2 * SHARE).for_each(|_| theirs.send(&FromGate::Begun, &[]).unwrap());
-            while link.incoming.len() < 2 * SHARE as usize {
-                tokio::task::yield_now().await;
-            }
-            let talk = async { while link.recv().await.is_ok() {} };
-            tokio::select! {
-                biased;
-                () = talk => panic!("the gate has not ended"),
-                () = std::future::ready(()) => {}
-            }
-            assert_eq!(link.incoming.len(), SHARE as usize);
-        });
+    fn heartbeats_are_answered_whatever_the_supervisor_does() {
+        let (_link, gate, _directory) = link();
+        gate.send(&FromGate::Beat, &[]).unwrap();
+        assert!(matches!(gate.recv::<ToGate>().unwrap().0, ToGate::Beat));
+    }
+
+    #[test]
+    fn a_gate_that_says_why_it_fails_is_quoted() {
+        let (mut link, gate, _directory) = link();
+        gate.send(&FromGate::Begun, &[]).unwrap();
+        gate.send(&FromGate::Failed(vec!["serve".into(), "no memory".into()]), &[]).unwrap();
+        assert_eq!(wait(link.ended()), Drift::new("gate", "serve: no memory"));
+    }
+
+    #[test]
+    fn the_end_of_its_channel_is_the_end_of_the_gate() {
+        let (mut link, gate, _directory) = link();
+        drop(gate);
+        assert_eq!(wait(link.ended()).what, "gate");
     }
 }

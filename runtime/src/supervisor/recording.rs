@@ -1,11 +1,10 @@
 //! How are the dialler's records served? By a thread of its own, so that a slow disk delays decisions and nothing else.
 
 use std::io;
-use std::os::fd::AsFd;
 use std::sync::Arc;
 use std::thread::JoinHandle;
+use std::time::Duration;
 
-use rustix::event::{PollFd, PollFlags, Timespec};
 use tokio::sync::oneshot;
 
 use super::recorder::{NotRecorded, Recorder};
@@ -39,29 +38,17 @@ fn serve_until_error(dialler: &Channel, recorder: &Recorder) -> io::Error {
 
 /// Waits for one record, then takes what else is there already. What came before the end of the channel counts.
 fn batch(dialler: &Channel) -> io::Result<(Vec<FromDialler>, Option<io::Error>)> {
-    if !readable(dialler, PATIENCE.as_secs() as i64)? {
+    if !dialler.wait_readable(PATIENCE)? {
         return Err(io::Error::new(io::ErrorKind::TimedOut, "the dialler is stopped"));
     }
     let mut records = vec![dialler.recv()?.0];
-    while records.len() < BATCH && readable(dialler, 0)? {
+    while records.len() < BATCH && dialler.wait_readable(Duration::ZERO)? {
         match dialler.recv() {
             Ok((record, _)) => records.push(record),
             Err(error) => return Ok((records, Some(error))),
         }
     }
     Ok((records, None))
-}
-
-fn readable(dialler: &Channel, seconds: i64) -> io::Result<bool> {
-    let mut fds = [PollFd::from_borrowed_fd(dialler.as_fd(), PollFlags::IN)];
-    let timeout = Timespec { tv_sec: seconds, tv_nsec: 0 };
-    loop {
-        match rustix::event::poll(&mut fds, Some(&timeout)) {
-            Ok(ready) => return Ok(ready > 0),
-            Err(rustix::io::Errno::INTR) => {}
-            Err(errno) => return Err(errno.into()),
-        }
-    }
 }
 
 /// Appends all, commits once, and only then acknowledges. Outcomes alone wait for the next decision or heartbeat.

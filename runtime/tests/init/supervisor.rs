@@ -162,6 +162,7 @@ impl World {
         }
         let start = ToInit::Start { user_namespace: self.user.is_some(), streams };
         ours.send(&start, &descriptors).unwrap();
+        ours.send(&ToInit::Probe, &[]).unwrap();
         rustix::process::waitpid(Pid::from_raw(child), WaitOptions::empty()).unwrap();
         Started { channel: ours, output }
     }
