@@ -52,6 +52,8 @@ pub struct Airlock {
     /// What the host would execute of the shared trees, before the workload could change it.
     pub(crate) before: oneshot::Receiver<Snapshot>,
     pub(crate) program: Arc<Program>,
+    /// The copy of it that init executes.
+    pub(crate) sealed: Program,
     pub(crate) program_digest: Option<JoinHandle<io::Result<Digest>>>,
 }
 
@@ -149,13 +151,14 @@ impl Plan {
     pub async fn realize(self, events: Events) -> Result<Airlock, RealizeError> {
         let ledger = Ledger::open(&self.audit, Arc::clone(&self.key))?;
         let recorder = Arc::new(Recorder::new(ledger, Arc::clone(&self.rules), events));
-        let program = Arc::new(Program::seal()?);
+        let program = Arc::new(Program::running()?);
         let builder = Waiting::new("builder", program.spawn(Role::Builder)?)?;
         let dialler = Waiting::new("dialler", program.spawn(Role::Dialler)?)?;
         let gate = Waiting::new("gate", program.spawn(Role::Gate)?)?;
-        let init = Waiting::new("init", program.spawn(Role::Init)?)?;
-        let copy = Arc::clone(&program);
-        let program_digest = std::thread::spawn(move || copy.digest());
+        let hashed = Arc::clone(&program);
+        let program_digest = std::thread::spawn(move || hashed.digest());
+        let sealed = program.sealed()?;
+        let init = Waiting::new("init", sealed.spawn(Role::Init)?)?;
 
         let writable = self.files.writable.clone();
         let (looked, before) = oneshot::channel();
@@ -195,6 +198,7 @@ impl Plan {
             refused_before,
             before,
             program,
+            sealed,
             program_digest: Some(program_digest),
         })
     }

@@ -1,4 +1,4 @@
-//! How does one binary become five processes? It executes a sealed copy of itself under a role's name, with a channel as standard input.
+//! How does one binary become five processes? It executes itself, or a sealed copy of itself, under a role's name, with a channel as standard input.
 
 use std::fs::File;
 use std::io;
@@ -94,23 +94,30 @@ pub enum SpawnError {
     },
 }
 
-/// A sealed copy of the running program: what every role executes, so that nothing can change it afterwards.
+/// A program file, held open: the running one, which helpers share their memory with, or a sealed copy of it.
 #[derive(Debug)]
 pub struct Program {
-    memory: OwnedFd,
+    file: OwnedFd,
 }
 
 impl Program {
-    /// Copies the running program.
-    pub fn seal() -> Result<Program, SpawnError> {
+    /// The running program, whatever its path leads to by now.
+    pub fn running() -> Result<Program, SpawnError> {
         if !DISPATCHED.load(Ordering::Relaxed) {
             return Err(SpawnError::NotDispatched);
         }
-        Program::copy().map_err(SpawnError::Copy)
+        let file = File::open("/proc/self/exe").map_err(SpawnError::Copy)?;
+        Ok(Program { file: file.into() })
     }
 
-    fn copy() -> io::Result<Program> {
-        let source = File::open("/proc/self/exe")?;
+    /// A copy in memory that nothing can change any more: for the process that lives beside the workload, whose
+    /// executable must be nobody's file.
+    pub fn sealed(&self) -> Result<Program, SpawnError> {
+        self.copy().map_err(SpawnError::Copy)
+    }
+
+    fn copy(&self) -> io::Result<Program> {
+        let source = File::open(self.path())?;
         let flags = MemfdFlags::CLOEXEC | MemfdFlags::ALLOW_SEALING;
         let memory = rustix::fs::memfd_create("bottle", flags)?;
         let mut left = source.metadata()?.len() as usize;
@@ -122,25 +129,25 @@ impl Program {
         }
         let seals = SealFlags::SEAL | SealFlags::SHRINK | SealFlags::GROW | SealFlags::WRITE;
         rustix::fs::fcntl_add_seals(&memory, seals)?;
-        Ok(Program { memory })
+        Ok(Program { file: memory })
     }
 
-    /// SHA-256 of the copy.
+    /// SHA-256 of the file.
     pub fn digest(&self) -> io::Result<Digest> {
         digest::of_file(File::open(self.path())?)
     }
 
-    /// Device and inode of the copy: what /proc/PID/exe of each role must lead to.
+    /// Device and inode: what /proc/PID/exe of a role must lead to.
     pub fn identity(&self) -> io::Result<(u64, u64)> {
-        let stat = rustix::fs::fstat(&self.memory)?;
+        let stat = rustix::fs::fstat(&self.file)?;
         Ok((stat.st_dev, stat.st_ino))
     }
 
     fn path(&self) -> String {
-        format!("/proc/self/fd/{}", self.memory.as_raw_fd())
+        format!("/proc/self/fd/{}", self.file.as_raw_fd())
     }
 
-    /// Executes the copy in a role. The child has an empty environment, /dev/null for output, and the channel.
+    /// Executes the file in a role. The child has an empty environment, /dev/null for output, and the channel.
     pub fn spawn(&self, role: Role) -> Result<RoleProcess, SpawnError> {
         let start = |source| SpawnError::Start { role, source };
         let (ours, theirs) = Channel::pair().map_err(start)?;

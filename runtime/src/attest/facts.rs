@@ -105,7 +105,7 @@ fn people(
         measured(
             facts,
             format!("{who}.executable"),
-            "device and inode of /proc/PID/exe, SHA-256 of that file",
+            "device and inode of /proc/PID/exe; SHA-256 of bottle's running program, of which init's is a sealed copy",
             json!({"sha256": program}),
         );
     }

@@ -116,15 +116,16 @@ fn only_ours(airlock: &Airlock, held: &Held, processes: &Processes) -> Result<()
     Ok(())
 }
 
-/// Each role still executes the sealed copy.
+/// Each role still executes bottle: init the sealed copy, the others the running program.
 fn the_same_program(airlock: &Airlock) -> Result<(), AttestError> {
-    let identity = airlock
-        .program
-        .identity()
-        .map_err(|source| AttestError::Step { step: "identify bottle's own program", source })?;
-    let roles =
-        [("init", &airlock.init.process), ("gate", &airlock.gate.process), ("dialler", &airlock.dialler.process)];
-    for (who, process) in roles {
+    let roles = [
+        ("init", &airlock.init.process, &airlock.sealed),
+        ("gate", &airlock.gate.process, &airlock.program),
+        ("dialler", &airlock.dialler.process, &airlock.program),
+    ];
+    for (who, process, program) in roles {
+        let step = |source| AttestError::Step { step: "identify bottle's own program", source };
+        let identity = program.identity().map_err(step)?;
         let executable = std::fs::metadata(format!("/proc/{}/exe", process.pid()));
         if !executable.is_ok_and(|file| (file.dev(), file.ino()) == identity) {
             return Err(AttestError::Process { who, what: "executes something else than bottle".into() });

@@ -15,7 +15,7 @@ pub(crate) const CLAIMS: &[Claim] = &[("a_role_closes_what_its_caller_left_open"
 const PATIENCE: Duration = Duration::from_secs(20);
 
 fn closes() {
-    let program = Program::seal().unwrap();
+    let program = Program::running().unwrap();
     for role in [Role::Builder, Role::Gate, Role::Dialler, Role::Init] {
         let (read, write) = pipe_with(PipeFlags::CLOEXEC).unwrap();
         rustix::io::fcntl_setfd(&write, FdFlags::empty()).unwrap();
