@@ -18,12 +18,19 @@ struct NotADestination {
     source: bottle_policy::HostError,
 }
 
+fn hint(text: &str) -> &'static str {
+    if text.contains("://") {
+        "write NAME or NAME:PORT: leave out the scheme and what follows the name"
+    } else {
+        "write NAME, NAME:PORT, ADDRESS or [V6ADDRESS]:PORT"
+    }
+}
+
 /// Runs the verb.
 pub fn run(args: &WhyArgs) -> Result<ExitCode, Failure> {
     let rules = rules::rules(&args.policy)?;
     let request = ask(&args.destination).map_err(|source| {
-        Failure::new(NotADestination { text: args.destination.clone(), source })
-            .with_hint("write NAME, NAME:PORT, ADDRESS or [V6ADDRESS]:PORT")
+        Failure::new(NotADestination { text: args.destination.clone(), source }).with_hint(hint(&args.destination))
     })?;
     let explanation = why(&rules, &request);
     let allowed = matches!(explanation.verdict, Verdict::Allow(_) | Verdict::Peek);

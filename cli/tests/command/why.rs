@@ -52,6 +52,15 @@ fn what_is_no_destination_is_misuse_with_a_hint() {
 }
 
 #[test]
+fn a_url_is_no_destination_and_the_hint_says_what_to_leave_out() {
+    for text in ["https://a.example/", "tcp://a.example:5432"] {
+        let said = why(&[text]);
+        assert_eq!((said.code, said.out.as_str()), (2, ""), "{text}");
+        assert!(said.err.contains("hint: write NAME or NAME:PORT: leave out the scheme"), "{}", said.err);
+    }
+}
+
+#[test]
 fn observe_with_rules_is_refused_with_a_hint() {
     let said = why(&["a.example", "--mode", "observe", "--policy", "p.yaml"]);
     assert_eq!(said.code, 2);

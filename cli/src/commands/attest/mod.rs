@@ -46,7 +46,7 @@ pub enum ReadError {
 
 /// An attestation that was not accepted.
 #[derive(Debug, thiserror::Error)]
-#[error("{}", path.display())]
+#[error("the attestation {} does not hold", path.display())]
 struct NotAccepted {
     path: PathBuf,
     source: VerifyError,

@@ -16,12 +16,16 @@ pub fn verified(file: &Path, verified: &Verified) -> String {
     let keys: Vec<_> = verified.keys().iter().map(ToString::to_string).collect();
     let predicate = verified.predicate();
     let count = |basis| predicate.facts.values().filter(|fact| fact.basis == basis).count();
+    let probed = match count(Basis::Behavioural) {
+        0 => String::new(),
+        some => format!("{some} shown by probes, "),
+    };
     let subjects = verified.subjects();
     escape(&format!(
         "{}: ok, signed by key {}\n\
          run {}, mode {}, issued {}, valid until {}\n\
          policy {}\n\
-         {} facts measured, {} shown by probes, {} only asserted; {} probes held",
+         {} facts measured, {}{} only asserted; {} probes held",
         file.display(),
         keys.join(" and "),
         predicate.run,
@@ -30,7 +34,7 @@ pub fn verified(file: &Path, verified: &Verified) -> String {
         predicate.expires,
         subjects.policy,
         count(Basis::Measured),
-        count(Basis::Behavioural),
+        probed,
         count(Basis::Asserted),
         predicate.probes.len(),
     ))

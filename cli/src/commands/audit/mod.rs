@@ -57,8 +57,9 @@ impl Problem {
         };
         let text = match error.what {
             LogProblem::UnknownKey(_) => "give the public key of whoever ran it: --key FILE",
-            LogProblem::Incomplete(_) => "it may still be running; if not, bottle was killed or the log was cut",
-            LogProblem::Unsealed => "it may still be running; if not, bottle was killed",
+            LogProblem::Incomplete(_) | LogProblem::Unsealed => {
+                "it may still be running; if not, bottle was killed or the log was cut"
+            }
             LogProblem::Torn => "the next run that appends to this log cuts the torn line and records that it did",
             _ => return None,
         };

@@ -65,7 +65,7 @@ pub fn run() -> Result<ExitCode, Failure> {
         all.show(&format!("$ {}", observation.shown), &judge(observation, &world, &log, &stage.secret))?;
     }
     all.show("every attempt was made", &[made(&observations)])?;
-    stdout::line("\nWhat bottle said meanwhile:")?;
+    stdout::line("\nWhat bottle said meanwhile (its files are gone when the demo ends):")?;
     stdout::line(&indented(&said))?;
     stdout::line("\nThe audit log, verified against the key and the attestation:")?;
     stdout::line(&indented(&proof::log_text(&stage)))?;

@@ -32,7 +32,7 @@ fn failure(error: RunError) -> Failure {
 /// Nothing, unless something was denied or bottle ended the command.
 fn sum_up(outcome: &Outcome, reporter: Reporter) {
     if let Some(reason) = &outcome.reason {
-        reporter.say(&format!("bottle ended the command: {reason}"));
+        reporter.say(&format!("ended the command: {reason}"));
     }
     if let Some(text) = news::denials(&outcome.hosts, &outcome.audit) {
         reporter.say(&text);

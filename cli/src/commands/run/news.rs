@@ -58,7 +58,7 @@ pub fn denials(hosts: &[HostRow], audit: &Path) -> Option<String> {
     let denied: Vec<_> = hosts.iter().filter(|row| row.decision == Choice::Deny).collect();
     let all: u64 = denied.iter().map(|row| row.denied).sum();
     let hosts = counted(denied.len() as u64, "host");
-    let text = format!("{hosts} denied, {} in all; bottle audit show {}", times(all), audit.display());
+    let text = format!("{hosts} denied, {} in all; the reasons: bottle audit show {}", times(all), audit.display());
     (!denied.is_empty()).then_some(text)
 }
 
@@ -113,7 +113,7 @@ mod tests {
     #[test]
     fn denials_are_summed_up_with_the_way_to_the_log() {
         let text = denials(&[row(Choice::Deny, 2), row(Choice::Deny, 1), row(Choice::Allow, 0)], Path::new("/a.jsonl"));
-        assert_eq!(text.as_deref(), Some("2 hosts denied, 3 times in all; bottle audit show /a.jsonl"));
+        assert_eq!(text.as_deref(), Some("2 hosts denied, 3 times in all; the reasons: bottle audit show /a.jsonl"));
         let text = denials(&[row(Choice::Deny, 1)], Path::new("a"));
         assert!(text.is_some_and(|text| text.starts_with("1 host denied, once in all")));
     }
