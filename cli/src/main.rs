@@ -30,7 +30,7 @@ fn main() -> ExitCode {
     let reporter = Reporter::for_stderr();
     let cli = match Cli::try_parse() {
         Ok(cli) => cli,
-        Err(error) => return misused(&error),
+        Err(error) => return misused(error),
     };
     match act(&cli.verb, reporter) {
         Ok(code) => code,
@@ -65,10 +65,13 @@ fn misuse(verb: &Verb) -> u8 {
 }
 
 /// Prints help, or what is wrong with the arguments; the verb may be all that is known of them.
-fn misused(error: &clap::Error) -> ExitCode {
+fn misused(mut error: clap::Error) -> ExitCode {
+    let is_run = std::env::args_os().nth(1).is_some_and(|verb| verb == "run");
+    if is_run {
+        args::habits::advise(&mut error);
+    }
     // Nothing can be said if standard error is gone.
     let _ = error.print();
-    let is_run = std::env::args_os().nth(1).is_some_and(|verb| verb == "run");
     match (error.use_stderr(), is_run) {
         (false, _) => ExitCode::SUCCESS,
         (true, true) => ExitCode::from(125),

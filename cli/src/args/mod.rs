@@ -1,6 +1,7 @@
 //! What was typed? The verbs, their options and their help texts.
 
 mod evidence;
+pub mod habits;
 mod policy;
 mod run;
 mod value;

@@ -10,8 +10,8 @@ pub struct PolicyArgs {
     /// A policy file; may be given several times, and then what any of them allows is allowed
     #[arg(long, value_name = "FILE")]
     pub policy: Vec<PathBuf>,
-    /// Allow one destination: NAME means TLS on port 443; tcp://NAME:PORT, tls://NAME:PORT and
-    /// http://NAME say more
+    /// Allow one destination; may be given several times. NAME means TLS on port 443; http://NAME is
+    /// plain HTTP, tcp://NAME:PORT anything else, such as ssh or a database
     #[arg(long, value_name = "[tls|tcp|http://]NAME[:PORT]")]
     pub allow: Vec<String>,
     /// enforce: only what is allowed. observe: everything but private and metadata addresses,
@@ -61,6 +61,7 @@ pub enum PolicyVerb {
         json: bool,
     },
     /// Print what the policy means: the rules in canonical JSON, and their digest
+    #[command(override_usage = "bottle policy show --policy FILE [OPTIONS]")]
     Show {
         /// What may be reached.
         #[command(flatten)]

@@ -24,10 +24,10 @@ pub struct RunArgs {
     /// The working directory inside
     #[arg(short, long, value_name = "DIR")]
     pub workdir: Option<PathBuf>,
-    /// Read the terminal, too, when standard input is one
+    /// Pass on what is typed at the terminal; pipes and files are passed on without it
     #[arg(short, long)]
     pub interactive: bool,
-    /// Give the command a terminal of the bottle's own
+    /// Give the command a terminal of its own, for shells and editors; it reads what is typed
     #[arg(short, long)]
     pub tty: bool,
     /// Set HTTPS_PROXY and its friends inside, for programs that need to be told
@@ -54,18 +54,28 @@ const RUN_HELP: &str = "\
 Arguments:
   IMAGE    host       this machine's own programs, and the working directory read-write
            dir:PATH   a root file system in a directory
-  COMMAND  runs inside; what follows IMAGE is never read as an option of bottle
+  COMMAND  runs inside; what follows IMAGE is never read as an option of bottle.
+           Without one a shell is started, which needs -it to hear you
 
 Without --policy and --allow nothing can be reached.
 
-Exit code: the command's own; 128+N after signal N; 125 bottle failed or was misused and nothing ran;
-126 the command cannot be executed; 127 there is no such command.
+Policy, key, log and attestation can't lie where the command can write: in the working directory, or
+in a -v without :ro.
+
+Exit code: the command's own; 128+N after signal N (137 after --timeout); 125 bottle failed or was
+misused and nothing ran; 126 the command cannot be executed; 127 there is no such command.
 
 Examples:
   bottle run --allow api.github.com host -- curl -sI https://api.github.com
-  bottle run --policy agent.yaml --audit a.jsonl host -- npm install";
+  bottle run --policy ../agent.yaml --audit ../a.jsonl host -- npm install
+  bottle run -it host -- bash";
 
 impl RunArgs {
+    /// An option that stands after the image, where only a `--` could make it a command.
+    pub fn misplaced(&self) -> Option<&str> {
+        self.image_and_command.get(1).map(String::as_str).filter(|word| word.starts_with('-') && *word != "--")
+    }
+
     /// The image and the command; the first `--` after the image separates and is dropped.
     pub fn split(&self) -> (&str, &[String]) {
         match self.image_and_command.split_first() {

@@ -46,6 +46,13 @@ fn a_variable_reaches_the_command_only_when_it_is_named() {
 }
 
 #[test]
+fn a_command_keeps_its_own_options_and_after_a_separator_even_its_name_may_look_like_one() {
+    let said = bottle(&["host", "echo", "-n", "--allow", "x"]);
+    assert_eq!((said.code, said.out.as_str()), (0, "--allow x"), "{}", said.err);
+    assert_eq!(bottle(&["host", "--", "-no-such-command"]).code, 127);
+}
+
+#[test]
 fn evidence_that_the_command_could_write_is_refused_before_anything_runs() {
     let place = Place::new();
     let output = command(&place, &["--audit", "a.jsonl", "host", "--", "touch", "ran"]).output();

@@ -56,6 +56,33 @@ fn misuse_of_run_exits_with_125_since_other_codes_are_the_commands() {
 }
 
 #[test]
+fn options_of_other_tools_are_answered_with_what_bottle_has_instead() {
+    for (option, advice) in [
+        ("--rm", "only the evidence"),
+        ("-p", "reached from outside"),
+        ("--network", "--allow says"),
+        ("--net=host", "--allow says"),
+        ("-d", "as long as its command"),
+    ] {
+        let said = Place::new().bottle(&["run", option, "host", "true"]);
+        assert_eq!(said.code, 125, "{option}");
+        assert!(said.err.contains(advice) && !said.err.contains("as a value"), "{option}: {}", said.err);
+    }
+    let said = Place::new().bottle(&["run", "--alow", "a.example", "host", "true"]);
+    assert!(said.err.contains("'--allow'") && !said.err.contains("as a value"), "{}", said.err);
+}
+
+#[test]
+fn an_option_after_the_image_is_misuse_and_not_a_command() {
+    for arguments in [&["--allow", "a.example", "--", "true"][..], &["-it", "bash"], &["--help"]] {
+        let said = Place::new().bottle(&[&["run", "host"], arguments].concat());
+        assert_eq!((said.code, said.out.as_str()), (125, ""), "{arguments:?}");
+        let what = format!("{} stands after the image", arguments[0]);
+        assert!(said.err.contains(&what) && said.err.contains("hint: options of bottle go before"), "{}", said.err);
+    }
+}
+
+#[test]
 fn a_policy_error_of_run_shows_the_place_in_the_file() {
     let place = Place::new();
     place.write("bad.yaml", "version: 1\nsurprise: 1\n");

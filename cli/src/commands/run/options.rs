@@ -13,6 +13,13 @@ use crate::rules;
 #[error("-e {0}: a variable needs a name")]
 struct NamelessVariable(String);
 
+/// An option where the command should begin.
+#[derive(Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{option} stands after the image, where the command begins")]
+struct Misplaced {
+    option: String,
+}
+
 /// Reads the arguments. Nothing is looked at but the policy files.
 pub fn read(args: &RunArgs, caller: &Caller) -> Result<RunOptions, Failure> {
     let (image, command) = args.split();
@@ -20,6 +27,10 @@ pub fn read(args: &RunArgs, caller: &Caller) -> Result<RunOptions, Failure> {
         let hint = error.hint();
         Failure::new(error).with_hint(hint)
     })?;
+    if let Some(option) = args.misplaced() {
+        return Err(Failure::new(Misplaced { option: option.to_owned() })
+            .with_hint("options of bottle go before the image: bottle run OPTIONS IMAGE -- COMMAND"));
+    }
     let mut options = RunOptions::new(image, command.to_vec());
     options.rules = rules::rules(&args.policy)?;
     options.policy_files = args.policy.policy.clone();
