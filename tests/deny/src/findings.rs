@@ -35,7 +35,7 @@ impl fmt::Display for Finding {
             Self::Unsafe { package, least, because } => write!(out, "{package}: at least {least} is needed: {because}"),
             Self::Banned { package, because } => write!(out, "{package}: banned: {because}"),
             Self::Source { package, source } => {
-                write!(out, "{package}: comes from {source}, not from crates.io")
+                write!(out, "{package}: comes from {source}, not from the registry")
             }
         }
     }
