@@ -1,0 +1,103 @@
+//! How does a record that another process sends read as an entry of the log? Pure: one value becomes another.
+
+use bottle_evidence::audit::{self, Choice, Process};
+use bottle_evidence::{Digest, Text};
+use bottle_policy::request::HttpHost;
+use bottle_policy::{Reason, Seen, Target};
+use bottle_proxy::{Ended, Outcome};
+
+use crate::dialler::message::{Decision, DecisionRecord};
+
+/// The entry of a decision.
+pub(super) fn decision(record: &DecisionRecord, policy: Digest) -> audit::Decision {
+    let request = &record.attempt.request;
+    let (decision, reason, rule) = match &record.decision {
+        Decision::Allow(rule) => (Choice::Allow, None, Some(Text::new(rule))),
+        Decision::Observe(rule) => (Choice::Observe, None, Some(Text::new(rule))),
+        Decision::Deny(reason) => (Choice::Deny, Some(Text::new(reason.code())), None),
+        // Approvals are off, so an attempt that would need one is denied.
+        Decision::Escalate(_) => (Choice::Deny, Some(Text::new(Reason::Escalation.code())), None),
+    };
+    audit::Decision {
+        attempt: record.attempt.id,
+        process: Process::UNKNOWN,
+        name: name(&request.target),
+        address: record.attempt.original.ip(),
+        port: request.port,
+        seen: seen(&request.seen),
+        decision,
+        reason,
+        rule,
+        policy,
+    }
+}
+
+fn name(target: &Target) -> Option<Text> {
+    match target {
+        Target::Lease(name) | Target::Named(name) => Some(Text::new(name.as_str())),
+        Target::Literal(_) => None,
+    }
+}
+
+fn seen(seen: &Seen) -> audit::Seen {
+    match seen {
+        Seen::Nothing => audit::Seen::Nothing,
+        Seen::Tls { sni, ech } => {
+            audit::Seen::Tls { sni: sni.as_ref().map(|name| Text::new(name.as_str())), ech: *ech }
+        }
+        Seen::Http { host, port } => audit::Seen::Http { host: http_host(host), port: *port },
+        Seen::Opaque => audit::Seen::Opaque,
+        Seen::Unparsable(why) => audit::Seen::Unparsable { why: Text::new(why) },
+    }
+}
+
+fn http_host(host: &HttpHost) -> Option<Text> {
+    match host {
+        HttpHost::Name(name) => Some(Text::new(name.as_str())),
+        HttpHost::Address(address) => Some(Text::new(&address.to_string())),
+        HttpHost::Absent => None,
+    }
+}
+
+/// The entry of an outcome.
+pub(super) fn ended(outcome: &Outcome) -> audit::Outcome {
+    let result = match outcome.ended {
+        Ended::Closed => audit::Ended::Closed,
+        Ended::Refused => audit::Ended::Refused,
+        Ended::Unreachable => audit::Ended::Unreachable,
+        Ended::Cut => audit::Ended::Cut,
+        Ended::Reset => audit::Ended::Reset,
+    };
+    let detail = outcome.detail.as_str();
+    let reason = match outcome.reason {
+        Some(reason) if detail.is_empty() => Some(Text::new(reason.code())),
+        Some(reason) => Some(Text::new(&format!("{}: {detail}", reason.code()))),
+        None if detail.is_empty() => None,
+        None => Some(Text::new(detail)),
+    };
+    audit::Outcome {
+        attempt: outcome.attempt,
+        result,
+        reason,
+        upstream: outcome.upstream.map(|address| address.ip()),
+        bytes_up: outcome.bytes_up,
+        bytes_down: outcome.bytes_down,
+        millis: outcome.millis,
+    }
+}
+
+/// A protocol by the name that /etc/protocols gives it, or by its number.
+pub(super) fn protocol_name(number: u8) -> String {
+    let name = match number {
+        1 => "icmp",
+        2 => "igmp",
+        17 => "udp",
+        33 => "dccp",
+        47 => "gre",
+        58 => "ipv6-icmp",
+        132 => "sctp",
+        136 => "udplite",
+        _ => return number.to_string(),
+    };
+    name.to_owned()
+}
