@@ -54,7 +54,10 @@ pub(super) async fn plain(
     entry: Arc<Entry>,
 ) -> Result<(), Failure> {
     let service = service_fn(move |request| answer(Arc::clone(&internet), Arc::clone(&entry), request));
-    Builder::new(TokioExecutor::new()).serve_connection_with_upgrades(TokioIo::new(stream), service).await
+    let mut server = Builder::new(TokioExecutor::new());
+    // A client may be done with sending before it is answered.
+    server.http1().half_close(true);
+    server.serve_connection_with_upgrades(TokioIo::new(stream), service).await
 }
 
 async fn answer(internet: Arc<Internet>, entry: Arc<Entry>, mut request: Request<Incoming>) -> Result<Answer, Failure> {

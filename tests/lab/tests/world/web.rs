@@ -67,6 +67,18 @@ fn big_bodies_have_exactly_their_length() {
 }
 
 #[test]
+fn a_client_that_has_said_all_and_closes_its_half_gets_the_whole_answer() {
+    let lab = start();
+    let script = "import socket
+s=socket.create_connection(('web.lab.example',80),5)
+s.sendall(b'GET /bytes/10000001 HTTP/1.1\\r\\nHost: web.lab.example\\r\\n\\r\\n'); s.shutdown(socket.SHUT_WR)
+n=0
+while piece := s.recv(1 << 20): n+=len(piece)
+print(n > 10000001)";
+    assert_eq!(output(lab.command("python3").args(["-c", script])).trim(), "True");
+}
+
+#[test]
 fn echo_status_and_redirect_do_what_they_say() {
     let lab = start();
     let curl = |arguments: &[&str]| output(lab.command("curl").arg("-sS").args(arguments));
