@@ -15,8 +15,19 @@ pub enum Event {
         port: Option<u16>,
         /// The reason's stable code.
         reason: String,
-        /// The option that would allow it, if one would.
+        /// More about the reason, such as the addresses that a name has; may be empty.
+        detail: String,
+        /// The option or the edit of the policy that would allow it, if one would.
         allow: Option<String>,
+    },
+    /// A destination is allowed and could not be reached, for the first time in this run.
+    Unreachable {
+        /// A name, or an address where there was none.
+        host: String,
+        /// TCP port.
+        port: u16,
+        /// What the resolver or the network said.
+        why: String,
     },
     /// Something that is not as one may expect, though nothing failed.
     Warning(String),

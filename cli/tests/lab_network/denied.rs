@@ -97,6 +97,36 @@ fn each_blocked_destination_is_told_once_with_what_would_allow_it() {
 }
 
 #[test]
+fn an_allowed_name_that_cannot_be_dialled_is_told_once_with_what_would_help() {
+    let world = World::new();
+    let names = ["private", "mixed", "loopback", "metadata", "no-such", "nodata", "failure", "unreachable"];
+    let script = format!("for name in {names:?} * 2: https(name + '.lab.example')");
+    let rules = "domains:\n  - pattern: \"*.lab.example\"\n    ports: [443]\n";
+    let (_, run) = world.policy(rules).python(&script);
+    assert_eq!(run.log.attempts().len(), 2 * names.len());
+    let advice = "to allow it: add `allow_private: true` to domains[0] at ";
+    for (name, what, helps) in [
+        ("private", "(resolved to 10.1.2.3)", true),
+        ("mixed", "10.1.2.3", true),
+        ("loopback", "the host's own", false),
+        ("metadata", "metadata service", false),
+        ("no-such", "which is allowed: cannot resolve no-such.lab.example: there is no such name", false),
+        ("nodata", "it has no address", false),
+        ("failure", "which is allowed: cannot resolve", false),
+        ("unreachable", "which is allowed: ", false),
+    ] {
+        let lines: Vec<&str> =
+            run.err.lines().filter(|line| line.contains(&format!("{name}.lab.example:443"))).collect();
+        assert_eq!(lines.len(), 1, "{name}: {}", run.err);
+        assert!(lines[0].contains(what) && lines[0].contains(advice) == helps, "{}", run.err);
+    }
+    let (_, run) = world.allow(&["private.lab.example"]).python("https('private.lab.example')");
+    let entry =
+        "to allow it: add `{ pattern: \"private.lab.example\", ports: [443], allow_private: true }` to `domains`";
+    assert!(run.err.contains(entry), "{}", run.err);
+}
+
+#[test]
 fn a_range_allows_the_addresses_in_it_and_no_others() {
     let world = World::new();
     let rules = "ip_ranges:\n  - cidr: \"11.1.0.0/24\"\n    ports: [443]\n    reason: \"the web\"\n";

@@ -49,6 +49,15 @@ pub enum Edit {
         /// The rule.
         rule: String,
     },
+    /// A new entry of `domains` with `allow_private: true`, which no option has.
+    AddPrivate {
+        /// The name.
+        name: Name,
+        /// The port.
+        port: u16,
+        /// What the client speaks.
+        protocol: Protocol,
+    },
     /// No edit would; the text says what could be done instead.
     None {
         /// In a word to the user.
@@ -69,7 +78,7 @@ pub fn remedy(rules: &Rules, request: &Request, reason: Reason) -> Edit {
         (_, Reason::HostAddress) => host_address(request),
         (Target::Literal(address), _) => literal(rules, *address, request.port),
         (Target::Lease(name) | Target::Named(name), _) if name.is_reserved() => none("this name is never reached"),
-        (Target::Lease(name) | Target::Named(name), Reason::PrivateAddress) => allow_private(rules, name, request.port),
+        (Target::Lease(name) | Target::Named(name), Reason::PrivateAddress) => allow_private(rules, name, request),
         (_, Reason::MetadataAddress) => none(
             "name the one address in `ip_ranges` as /32 or /128 if the workload is meant to hold the host's identity",
         ),
@@ -90,6 +99,32 @@ impl Edit {
             (Protocol::Http, port) => format!("--allow http://{name}:{port}"),
             (Protocol::Tcp, port) => format!("--allow tcp://{name}:{port}"),
         })
+    }
+
+    /// What to do, in one line: the option where there is one, else the edit. Nothing where no edit helps.
+    pub fn in_a_line(&self) -> Option<String> {
+        Some(match self {
+            Self::AddDomain { .. } => return self.flag(),
+            Self::AddRange { cidr, port } => {
+                format!("add `{{ cidr: \"{cidr}\", ports: [{port}] }}` to `ip_ranges` in a policy file")
+            }
+            Self::AddPort { rule, port } => format!("add {port} to the `ports` of {rule}"),
+            Self::IncludeApex { rule, from, to } => format!("write `{to}` instead of `{from}` in {rule}"),
+            Self::AllowPrivate { rule } => format!("add `allow_private: true` to {rule}"),
+            Self::AddPrivate { name, port, protocol } => format!(
+                "add `{{ pattern: \"{name}\", ports: [{port}]{}, allow_private: true }}` to `domains` in a policy file",
+                protocol_key(*protocol)
+            ),
+            Self::None { .. } => return None,
+        })
+    }
+}
+
+/// Keys that an entry needs besides the usual ones.
+fn protocol_key(protocol: Protocol) -> String {
+    match protocol {
+        Protocol::Auto | Protocol::Tls => String::new(),
+        other => format!(", protocol: {other}"),
     }
 }
 
@@ -129,12 +164,16 @@ fn exact(address: std::net::IpAddr, port: u16) -> Edit {
     Edit::AddRange { cidr: ipnet::IpNet::from(address), port }
 }
 
-fn allow_private(rules: &Rules, name: &Name, port: u16) -> Edit {
-    match rules.domains().iter().find(|rule| rule.pattern.matches(name) && rule.ports.contains(port)) {
+fn allow_private(rules: &Rules, name: &Name, request: &Request) -> Edit {
+    let port = request.port;
+    let names_it = |rule: &&DomainRule| rule.pattern.matches(name) && rule.ports.contains(port);
+    let rule = rules.domains().iter().filter(names_it).find(|rule| same_kind(rule.protocol, spoken(request)));
+    match rule {
         Some(DomainRule { origin: origin @ Origin::Document { .. }, .. }) => {
             Edit::AllowPrivate { rule: origin.to_string() }
         }
-        _ => none("name it in a policy file with `allow_private: true`"),
+        Some(DomainRule { protocol, .. }) => Edit::AddPrivate { name: name.clone(), port, protocol: *protocol },
+        None => Edit::AddPrivate { name: name.clone(), port, protocol: spoken(request) },
     }
 }
 
@@ -205,6 +244,16 @@ impl fmt::Display for Edit {
             }
             Self::AllowPrivate { rule } => {
                 write!(f, "to allow it, in {rule}: add `allow_private: true`")
+            }
+            Self::AddPrivate { name, port, protocol } => {
+                write!(
+                    f,
+                    "to allow it, add to `domains` of a policy file:\n  - pattern: \"{name}\"\n    ports: [{port}]"
+                )?;
+                if !matches!(protocol, Protocol::Auto | Protocol::Tls) {
+                    write!(f, "\n    protocol: {protocol}")?;
+                }
+                write!(f, "\n    allow_private: true")
             }
             Self::None { instead } => write!(f, "no edit of the policy allows it: {instead}"),
         }

@@ -115,9 +115,18 @@ impl Resolve for HostResolver {
         }
         // The trailing dot keeps search domains out: what was decided upon is what is asked for.
         let found = source.resolver.lookup_ip(format!("{name}.")).await;
-        let found = found.map_err(|error| ResolveError { name: name.clone(), why: error.to_string() })?;
+        let found = found.map_err(|error| ResolveError { name: name.clone(), why: why(&error) })?;
         let ttl = found.valid_until().saturating_duration_since(Instant::now());
         Ok(Addresses { addrs: found.iter().collect(), ttl })
+    }
+}
+
+/// The two usual answers in words of our own: the library's show its types.
+fn why(error: &NetError) -> String {
+    match error {
+        error if error.is_nx_domain() => "there is no such name".to_owned(),
+        error if error.is_no_records_found() => "it has no address".to_owned(),
+        error => error.to_string(),
     }
 }
 

@@ -4,6 +4,7 @@ mod entries;
 pub mod ledger;
 pub mod recorder;
 pub mod recording;
+mod told;
 
 pub mod gate_link;
 pub mod watch;

@@ -1,22 +1,19 @@
 //! What becomes of a record that another process sends? An entry, an acknowledgement, and at most one line for the user.
 
-use std::collections::HashSet;
+use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use bottle_evidence::audit::{self, DnsDenied, Entry, Refused};
 use bottle_evidence::{Digest, Text};
-use bottle_policy::why::remedy;
-use bottle_policy::{Reason, Request, Rules, Target};
+use bottle_policy::{Request, Rules};
 use bottle_proxy::Outcome;
 
 use super::entries;
 use super::ledger::{Ledger, LedgerError};
+use super::told::Told;
 use crate::dialler::message::{Decision, DecisionRecord};
 use crate::event::Event;
 use crate::gate::message::FromGate;
-
-/// Destinations that are named to the user one by one; a flood of others is in the log.
-const TOLD: usize = 256;
 
 /// Who listens to a run's events.
 pub type Events = Box<dyn FnMut(Event) + Send>;
@@ -26,6 +23,7 @@ pub struct Recorder {
     ledger: Ledger,
     rules: Arc<Rules>,
     state: Mutex<State>,
+    told: Mutex<Told>,
     events: Mutex<Events>,
 }
 
@@ -45,15 +43,15 @@ enum Phase {
 struct State {
     phase: Phase,
     probed: u64,
-    open: HashSet<u64>,
-    told: HashSet<(String, Option<u16>)>,
+    open: HashMap<u64, Request>,
     failure_told: bool,
 }
 
 impl Recorder {
     /// A recorder into this log.
     pub fn new(ledger: Ledger, rules: Arc<Rules>, events: Events) -> Recorder {
-        Recorder { ledger, rules, state: Mutex::default(), events: Mutex::new(events) }
+        let told = Mutex::new(Told::new(Arc::clone(&rules)));
+        Recorder { ledger, rules, state: Mutex::default(), told, events: Mutex::new(events) }
     }
 
     /// The log itself.
@@ -85,7 +83,7 @@ impl Recorder {
     pub fn decided(&self, record: &DecisionRecord) -> Result<(), NotRecorded> {
         let phase = self.append_decision(record)?;
         if let (Phase::Running, Decision::Deny(reason) | Decision::Escalate(reason)) = (phase, &record.decision) {
-            self.blocked(&record.attempt.request, *reason);
+            self.tell_new(|told| told.denied(&record.attempt.request, *reason));
         }
         Ok(())
     }
@@ -106,16 +104,16 @@ impl Recorder {
         }
         let entry = Entry::Decision(entries::decision(record, Digest(self.rules.digest())));
         let appended = self.ledger.append(&entry);
-        state.open.extend(appended.is_ok().then_some(record.attempt.id));
+        state.open.extend(appended.is_ok().then(|| (record.attempt.id, record.attempt.request.clone())));
         drop(state);
         appended.map(|()| Phase::Running).map_err(|error| self.failed(&error))
     }
 
     /// Puts an outcome into the chain. Outcomes of attempts that are not open are not ours to record.
     pub fn ended(&self, outcome: &Outcome) {
-        if self.state().open.remove(&outcome.attempt) {
-            self.record(&Entry::Outcome(entries::ended(outcome)));
-        }
+        let Some(request) = self.state().open.remove(&outcome.attempt) else { return };
+        self.record(&Entry::Outcome(entries::ended(outcome)));
+        self.tell_new(|told| told.ended(&request, outcome));
     }
 
     /// Ends every attempt that has no outcome, since its connection is no more, and takes no further decision.
@@ -125,7 +123,7 @@ impl Recorder {
             state.phase = Phase::Over;
             std::mem::take(&mut state.open)
         };
-        for attempt in open {
+        for attempt in open.into_keys() {
             let entry = audit::Outcome {
                 attempt,
                 result: audit::Ended::Cut,
@@ -157,7 +155,7 @@ impl Recorder {
         }
         let entry = match message {
             FromGate::NameDenied { name, kind, reason, count } => {
-                self.name_blocked(&name, reason);
+                self.tell_new(|told| told.unnamed(&name, reason));
                 let (name, qtype, reason) = (Text::new(&name), Text::new(&kind), Text::new(reason.code()));
                 Entry::DnsDenied(DnsDenied { name, qtype, reason, count })
             }
@@ -185,28 +183,9 @@ impl Recorder {
         NotRecorded
     }
 
-    fn blocked(&self, request: &Request, reason: Reason) {
-        let host = match &request.target {
-            Target::Lease(name) | Target::Named(name) => name.to_string(),
-            Target::Literal(address) => address.to_string(),
-        };
-        let allow = remedy(&self.rules, request, reason).flag();
-        self.block(host, Some(request.port), reason, allow);
-    }
-
-    fn name_blocked(&self, name: &str, reason: Reason) {
-        let allow = bottle_policy::why::ask(name).ok();
-        let allow = allow.and_then(|request| remedy(&self.rules, &request, reason).flag());
-        self.block(name.to_owned(), None, reason, allow);
-    }
-
-    fn block(&self, host: String, port: Option<u16>, reason: Reason, allow: Option<String>) {
-        let mut state = self.state();
-        let new = state.told.len() < TOLD && state.told.insert((host.clone(), port));
-        drop(state);
-        if new {
-            self.tell(Event::Blocked { host, port, reason: reason.code().to_owned(), allow });
-        }
+    fn tell_new(&self, news: impl FnOnce(&mut Told) -> Option<Event>) {
+        let event = news(&mut self.told.lock().unwrap_or_else(PoisonError::into_inner));
+        event.into_iter().for_each(|event| self.tell(event));
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
@@ -225,7 +204,7 @@ mod tests {
     use bottle_evidence::audit::{RunStart, Workload};
     use bottle_evidence::key::SigningKey;
     use bottle_evidence::predicate::Mode;
-    use bottle_policy::Seen;
+    use bottle_policy::{Reason, Seen, Target};
     use bottle_proxy::{Attempt, Way};
 
     use super::*;

@@ -18,8 +18,11 @@ pub fn tell(event: &Event, reporter: Reporter) {
 
 fn words(event: &Event) -> Vec<String> {
     match event {
-        Event::Blocked { host, port, reason, allow } => {
-            vec![blocked(host, *port, reason, allow.as_deref())]
+        Event::Blocked { host, port, reason, detail, allow } => {
+            vec![blocked(&place(host, *port), reason, detail, allow.as_deref())]
+        }
+        Event::Unreachable { host, port, why } => {
+            vec![format!("cannot reach {}, which is allowed: {}", place(host, Some(*port)), in_one_line(why))]
         }
         Event::Warning(text) => vec![format!("warning: {text}")],
         Event::LedgerFailed(why) => {
@@ -29,8 +32,7 @@ fn words(event: &Event) -> Vec<String> {
             vec![format!("what was attested no longer holds, so the command is being killed: {what}")]
         }
         Event::Changed(files) => {
-            // The workload chose the names: a line feed in one must not begin a line.
-            let list = files.iter().map(|file| format!("  {}", file.display().to_string().replace('\n', r"\n")));
+            let list = files.iter().map(|file| format!("  {}", in_one_line(&file.display().to_string())));
             std::iter::once("the command changed files that this machine may execute later:".to_owned())
                 .chain(list)
                 .collect()
@@ -38,14 +40,23 @@ fn words(event: &Event) -> Vec<String> {
     }
 }
 
-fn blocked(host: &str, port: Option<u16>, reason: &str, allow: Option<&str>) -> String {
-    let place = match port {
+fn place(host: &str, port: Option<u16>) -> String {
+    match port {
         Some(port) if host.contains(':') => format!("[{host}]:{port}"),
         Some(port) => format!("{host}:{port}"),
         None => host.to_owned(),
-    };
+    }
+}
+
+fn blocked(place: &str, reason: &str, detail: &str, allow: Option<&str>) -> String {
+    let detail = if detail.is_empty() { String::new() } else { format!(" ({})", in_one_line(detail)) };
     let mend = allow.map_or(String::new(), |allow| format!("; to allow it: {allow}"));
-    format!("blocked {place}: {}{mend}", sentence(reason))
+    format!("blocked {place}: {}{detail}{mend}", sentence(reason))
+}
+
+/// Words that came from outside must not begin a line of their own.
+fn in_one_line(text: &str) -> String {
+    text.replace('\n', r"\n")
 }
 
 /// The sentence for a reason's code; the code itself where it is a newer one.
@@ -72,6 +83,7 @@ mod tests {
             host: "registry.npmjs.org".into(),
             port: Some(443),
             reason: "no-rule".into(),
+            detail: String::new(),
             allow: Some("--allow registry.npmjs.org".into()),
         };
         assert_eq!(
@@ -87,8 +99,28 @@ mod tests {
     }
 
     #[test]
+    fn the_addresses_of_a_name_are_told_with_the_denial() {
+        let event = Event::Blocked {
+            host: "db.example".into(),
+            port: Some(443),
+            reason: "private-address".into(),
+            detail: "resolved to 10.1.2.3".into(),
+            allow: None,
+        };
+        assert_eq!(words(&event), ["blocked db.example:443: the address is private or special (resolved to 10.1.2.3)"]);
+    }
+
+    #[test]
+    fn what_is_unreachable_is_one_line_whatever_was_said() {
+        let (host, why) = ("a.example".into(), "port 443: no\nbottle: all is well".into());
+        let event = Event::Unreachable { host, port: 443, why };
+        assert_eq!(words(&event), [r"cannot reach a.example:443, which is allowed: port 443: no\nbottle: all is well"]);
+    }
+
+    #[test]
     fn what_no_option_allows_promises_none() {
-        let event = Event::Blocked { host: "fd00::1".into(), port: Some(80), reason: "novel".into(), allow: None };
+        let (host, reason, detail) = ("fd00::1".into(), "novel".into(), String::new());
+        let event = Event::Blocked { host, port: Some(80), reason, detail, allow: None };
         assert_eq!(words(&event), ["blocked [fd00::1]:80: novel"]);
     }
 

@@ -1,0 +1,168 @@
+//! Which destinations does the user hear of? Each that got no connection, once, with what would allow it.
+
+use std::collections::HashSet;
+use std::sync::Arc;
+
+use bottle_policy::why::{ask, remedy};
+use bottle_policy::{Reason, Request, Rules, Seen, Target};
+use bottle_proxy::{Ended, Outcome};
+
+use crate::event::Event;
+
+/// Destinations that are named to the user one by one; a flood of others is in the log.
+const MOST: usize = 256;
+
+/// What the user has heard of.
+pub(super) struct Told {
+    rules: Arc<Rules>,
+    destinations: HashSet<(String, Option<u16>)>,
+}
+
+impl Told {
+    /// Nothing yet.
+    pub(super) fn new(rules: Arc<Rules>) -> Told {
+        Told { rules, destinations: HashSet::new() }
+    }
+
+    /// A connection was denied.
+    pub(super) fn denied(&mut self, request: &Request, reason: Reason) -> Option<Event> {
+        let detail = if let Seen::Unparsable(why) = &request.seen { why } else { "" };
+        self.refused(request, reason, detail)
+    }
+
+    /// A name was looked up in vain.
+    pub(super) fn unnamed(&mut self, name: &str, reason: Reason) -> Option<Event> {
+        let allow = ask(name).ok().and_then(|request| remedy(&self.rules, &request, reason).in_a_line());
+        self.blocked(name.to_owned(), None, reason, "", allow)
+    }
+
+    /// A connection ended, perhaps without having been one: what was allowed may still be denied at the dial.
+    pub(super) fn ended(&mut self, request: &Request, outcome: &Outcome) -> Option<Event> {
+        let detail = outcome.detail.as_str();
+        match (outcome.ended, outcome.reason) {
+            (Ended::Refused, Some(reason)) => self.refused(&as_shown(request, outcome, reason), reason, detail),
+            (Ended::Unreachable, _) => {
+                let (host, port) = (host(request), request.port);
+                let why = detail.to_owned();
+                self.is_new(&host, Some(port)).then_some(Event::Unreachable { host, port, why })
+            }
+            _ => None,
+        }
+    }
+
+    fn refused(&mut self, request: &Request, reason: Reason, detail: &str) -> Option<Event> {
+        let allow = remedy(&self.rules, request, reason).in_a_line();
+        self.blocked(host(request), Some(request.port), reason, detail, allow)
+    }
+
+    fn blocked(
+        &mut self,
+        host: String,
+        port: Option<u16>,
+        reason: Reason,
+        detail: &str,
+        allow: Option<String>,
+    ) -> Option<Event> {
+        let (reason, detail) = (reason.code().to_owned(), detail.to_owned());
+        self.is_new(&host, port).then_some(Event::Blocked { host, port, reason, detail, allow })
+    }
+
+    fn is_new(&mut self, host: &str, port: Option<u16>) -> bool {
+        self.destinations.len() < MOST && self.destinations.insert((host.to_owned(), port))
+    }
+}
+
+/// What a tunnel carries shows only after its request was decided upon, and is neither TLS nor HTTP where that is the reason.
+fn as_shown(request: &Request, outcome: &Outcome, reason: Reason) -> Request {
+    let carried = outcome.upstream.is_some() && matches!(reason, Reason::NotTls | Reason::NotHttp);
+    let seen = if carried { Seen::Opaque } else { request.seen.clone() };
+    Request { seen, ..request.clone() }
+}
+
+fn host(request: &Request) -> String {
+    match &request.target {
+        Target::Lease(name) | Target::Named(name) => name.to_string(),
+        Target::Literal(address) => address.to_string(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use bottle_policy::Name;
+    use bottle_proxy::Detail;
+
+    use super::*;
+
+    fn told(policy: &str) -> Told {
+        Told::new(Arc::new(Rules::from_text(&format!("version: 1\n{policy}"), "agent.yaml").unwrap()))
+    }
+
+    fn request(name: &str) -> Request {
+        Request {
+            target: Target::Lease(Name::parse(name).unwrap()),
+            port: 443,
+            seen: Seen::Tls { sni: None, ech: false },
+        }
+    }
+
+    fn outcome(ended: Ended, reason: Option<Reason>, detail: &str) -> Outcome {
+        let detail = Detail::new(detail);
+        Outcome { attempt: 1, ended, reason, upstream: None, bytes_up: 0, bytes_down: 0, millis: 0, detail }
+    }
+
+    fn advice(told: &mut Told, request: &Request, reason: Reason) -> Option<String> {
+        match told.ended(request, &outcome(Ended::Refused, Some(reason), "")) {
+            Some(Event::Blocked { allow, .. }) => allow,
+            other => panic!("{other:?}"),
+        }
+    }
+
+    #[test]
+    fn a_private_address_behind_an_allowed_name_is_told_with_the_edit_that_would_allow_it() {
+        let mut told = told("domains:\n  - pattern: \"db.example\"\n");
+        let refused = outcome(Ended::Refused, Some(Reason::PrivateAddress), "resolved to 10.1.2.3");
+        let Some(Event::Blocked { host, port, reason, detail, allow }) = told.ended(&request("db.example"), &refused)
+        else {
+            panic!("nothing was told")
+        };
+        assert_eq!((host.as_str(), port, reason.as_str()), ("db.example", Some(443), "private-address"));
+        assert_eq!(detail, "resolved to 10.1.2.3");
+        assert_eq!(allow.as_deref(), Some("add `allow_private: true` to domains[0] at agent.yaml:3:5"));
+        assert_eq!(told.ended(&request("db.example"), &refused), None, "once");
+    }
+
+    #[test]
+    fn nothing_is_promised_where_nothing_helps() {
+        let mut told = told("domains:\n  - pattern: \"*.example\"\n");
+        assert_eq!(advice(&mut told, &request("host.example"), Reason::HostAddress), None);
+        assert_eq!(advice(&mut told, &request("metadata.example"), Reason::MetadataAddress), None);
+        assert_eq!(advice(&mut told, &request("busy.example"), Reason::Limit), None);
+    }
+
+    #[test]
+    fn what_a_tunnel_carries_is_allowed_as_another_protocol() {
+        let mut told = told("domains:\n  - pattern: \"a.example\"\n");
+        let upstream = Some("11.1.0.1:443".parse().unwrap());
+        let late = Outcome { upstream, ..outcome(Ended::Refused, Some(Reason::NotTls), "") };
+        let asked = Request { seen: Seen::Nothing, ..request("a.example") };
+        let Some(Event::Blocked { allow, .. }) = told.ended(&asked, &late) else { panic!("nothing was told") };
+        assert_eq!(allow.as_deref(), Some("--allow tcp://a.example:443"));
+    }
+
+    #[test]
+    fn a_destination_that_does_not_answer_is_told_once_and_one_that_does_never() {
+        let mut told = told("domains:\n  - pattern: \"a.example\"\n");
+        let gone = outcome(Ended::Unreachable, None, "Connection refused");
+        let event = Event::Unreachable { host: "a.example".into(), port: 443, why: "Connection refused".into() };
+        assert_eq!(told.ended(&request("a.example"), &outcome(Ended::Closed, None, "")), None);
+        assert_eq!(told.ended(&request("a.example"), &gone), Some(event));
+        assert_eq!(told.ended(&request("a.example"), &gone), None);
+    }
+
+    #[test]
+    fn a_flood_of_destinations_is_told_in_part() {
+        let mut told = told("");
+        let events = (0..1000).filter_map(|number| told.unnamed(&format!("n{number}.example"), Reason::NoRule));
+        assert_eq!(events.count(), MOST);
+    }
+}
