@@ -3,7 +3,7 @@
 use std::fs::File;
 use std::io::{BufRead, BufReader, Write};
 use std::os::fd::OwnedFd;
-use std::process::{Child, Command};
+use std::process::{Child, Command, Stdio};
 
 use rustix::process::Signal;
 use rustix::pty::{OpenptFlags, grantpt, ioctl_tiocgptpeer, openpt, unlockpt};
@@ -105,4 +105,30 @@ fn without_t_the_workload_never_has_the_callers_terminal() {
     assert_eq!(terminal.line(), "/dev/null");
     assert_eq!(terminal.line(), "none");
     assert_eq!(terminal.end(), 0);
+}
+
+/// Runs it with this standard input; its exit code and what it showed.
+fn typed(input: Stdio, text: &str, command: &[&str]) -> (i32, String) {
+    let world = World::new();
+    let mut run = world.run(&[&["-it", "host", "--"], command].concat());
+    let mut child = run.stdin(input).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    if let Some(mut stdin) = child.stdin.take() {
+        stdin.write_all(text.as_bytes()).unwrap();
+    }
+    assert!(Held::new(child.id()).ends_within(LIMIT), "it still waits for input");
+    let output = child.wait_with_output().unwrap();
+    (output.status.code().unwrap(), String::from_utf8_lossy(&output.stdout).into_owned())
+}
+
+#[test]
+fn a_shell_without_input_ends() {
+    assert_eq!(typed(Stdio::null(), "", &["bash"]).0, 0);
+    assert_eq!(typed(Stdio::piped(), "exit 7\n", &["bash"]).0, 7);
+}
+
+#[test]
+fn a_program_reads_what_is_piped_to_its_end_and_so_does_the_next() {
+    let (code, shown) = typed(Stdio::piped(), "one\ntwo", &["sh", "-c", "stty -echo; cat; cat; echo; echo done"]);
+    assert_eq!(code, 0);
+    assert!(shown.contains("one\r\ntwo") && shown.ends_with("done\r\n"), "{shown:?}");
 }

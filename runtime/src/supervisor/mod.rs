@@ -9,6 +9,7 @@ mod told;
 pub mod gate_link;
 pub mod watch;
 
+mod end_of_input;
 pub mod signals;
 pub mod stdio;
 pub mod terminal;

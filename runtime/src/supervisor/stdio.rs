@@ -144,12 +144,12 @@ fn same_file(one: BorrowedFd<'_>, other: BorrowedFd<'_>) -> bool {
 pub(super) fn copy_in_thread(from: OwnedFd, to: OwnedFd) -> JoinHandle<()> {
     std::thread::spawn(move || {
         // An error on either side ends the copy just as the end of file does.
-        let _ = copy(File::from(from), File::from(to));
+        let _ = copy(&from.into(), &to.into());
     })
 }
 
 /// By hand: io::copy splices, and a splice that waits goes on where the file ended when it began, over what others wrote.
-fn copy(mut from: File, mut to: File) -> io::Result<()> {
+pub(super) fn copy(mut from: &File, mut to: &File) -> io::Result<()> {
     let mut buffer = vec![0; 64 * 1024];
     loop {
         match from.read(&mut buffer) {

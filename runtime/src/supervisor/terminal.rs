@@ -1,12 +1,14 @@
 //! How does the caller's terminal lead to the bottle's pty? Raw, copied both ways, and put back as it was.
 
+use std::fs::File;
 use std::io;
 use std::os::fd::{AsFd, OwnedFd};
 use std::thread::JoinHandle;
 
 use rustix::termios::{OptionalActions, Termios, Winsize, isatty, tcgetattr, tcgetwinsize, tcsetattr, tcsetwinsize};
 
-use super::stdio::copy_in_thread;
+use super::end_of_input;
+use super::stdio::{copy, copy_in_thread};
 
 /// The caller's terminal in raw mode, until dropped.
 #[derive(Debug)]
@@ -20,7 +22,7 @@ impl Terminal {
     pub fn connect(master: &OwnedFd) -> io::Result<Terminal> {
         let before = make_raw()?;
         // Not joined: it may wait for ever in read(2) and holds nothing that must be finished.
-        copy_in_thread(io::stdin().as_fd().try_clone_to_owned()?, master.try_clone()?);
+        type_in_thread(io::stdin().as_fd().try_clone_to_owned()?.into(), master.try_clone()?.into());
         let output = copy_in_thread(master.try_clone()?, io::stdout().as_fd().try_clone_to_owned()?);
         Ok(Terminal { before, output: Some(output) })
     }
@@ -40,6 +42,14 @@ impl Drop for Terminal {
             let _ = tcsetattr(io::stdin().as_fd(), OptionalActions::Drain, before);
         }
     }
+}
+
+/// What comes from the caller is typed, and so is its end. Over when the workload's side is closed.
+fn type_in_thread(from: File, master: File) {
+    std::thread::spawn(move || {
+        // An error on either side leaves nobody to type for.
+        let _ = copy(&from, &master).and_then(|()| end_of_input::type_in(&master));
+    });
 }
 
 /// Rows and columns of the caller's terminal, if it is one.
