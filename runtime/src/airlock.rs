@@ -32,6 +32,7 @@ use crate::supervisor::gate_link::GateLink;
 use crate::supervisor::ledger::{Ledger, LedgerError};
 use crate::supervisor::recorder::{Events, Recorder};
 use crate::supervisor::stdio::Streams;
+use crate::supervisor::watch::Drift;
 use crate::supervisor::{recording, terminal};
 use crate::{hex, memory};
 
@@ -66,7 +67,7 @@ pub(crate) struct Gate {
 /// The dialler: its channel is served by the recording thread.
 pub(crate) struct Dialler {
     pub(crate) process: Process,
-    pub(crate) ended: oneshot::Receiver<String>,
+    pub(crate) ended: oneshot::Receiver<Drift>,
 }
 
 /// The workload's pid 1.

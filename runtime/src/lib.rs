@@ -38,8 +38,11 @@ pub mod state;
 pub mod sys;
 
 mod clock;
+mod closing;
 mod digest;
+mod durable;
 mod hex;
+mod limit;
 mod memory;
 mod report;
 mod tether;

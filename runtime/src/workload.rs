@@ -1,26 +1,24 @@
 //! How does a workload run? Started by a binding alone, watched until it ends, and killed when the binding no longer holds.
 
-use std::collections::BTreeMap;
 use std::future::pending;
 use std::io;
 use std::os::fd::OwnedFd;
 use std::time::{Duration, Instant};
 
 use bottle_evidence::Text;
-use bottle_evidence::audit::{self, Ending, Entry};
+use bottle_evidence::audit::{self, Entry};
 use bottle_images::changed::Snapshot;
 use bottle_netns::airlock::Watches;
-use bottle_netns::counters::counters;
-use bottle_netns::survey::SurveyError;
 use tokio::time::Instant as Moment;
 
 use crate::airlock::Airlock;
 use crate::attest::Binding;
+use crate::closing::CloseError;
 use crate::event::Event;
 use crate::gate::message::ToGate;
 use crate::init::message::{End, Failure, FromInit, ToInit};
+use crate::limit::{self, EXECUTING, Limit};
 use crate::outcome::{Outcome, Status};
-use crate::supervisor::ledger::LedgerError;
 use crate::supervisor::signals::{Arrived, Signals};
 use crate::supervisor::stdio::Relays;
 use crate::supervisor::terminal::{self, Terminal};
@@ -29,15 +27,20 @@ use crate::supervisor::watch::{Drift, Watcher};
 /// How long the gate may take to finish what is under way; its own limit is shorter.
 const FINISHING: Duration = Duration::from_secs(5);
 
-/// Stage four: running, watched.
+/// Stage four: released, watched.
 pub struct Workload {
     airlock: Airlock,
+    attendants: Attendants,
+    released: Instant,
+}
+
+/// What is around a workload while it runs.
+struct Attendants {
     output: Output,
     master: Option<OwnedFd>,
     watcher: Watcher,
     signals: Signals,
     before: Snapshot,
-    started: Instant,
 }
 
 /// What copies the workload's output.
@@ -69,12 +72,9 @@ pub enum WorkloadError {
     /// The binding held no more when the workload was to be released.
     #[error("the airlock changed after it was measured: {}: {}", .0.what, .0.detail)]
     Drift(Drift),
-    /// What was refused can't be counted, and `run.end` says nothing that is not so.
-    #[error("cannot count what was refused, so the audit log has no end for this run")]
-    Uncounted(#[from] SurveyError),
     /// The run could not be closed in the log.
-    #[error("the audit log has no end for this run")]
-    Ledger(#[from] LedgerError),
+    #[error(transparent)]
+    Close(#[from] CloseError),
 }
 
 /// How the time of a workload came to an end.
@@ -83,13 +83,43 @@ enum Ended {
     Itself(End),
     /// It was killed for this reason.
     Killed(String),
+    /// A signal for it came before its program was executed: nothing was there yet to heed it.
+    Forestalled(i32),
+    /// Its program can't be executed.
+    NeverRan(Failure),
 }
 
 impl Binding {
-    /// Lets the workload execute its first instruction.
+    /// Releases the workload to its first instruction. What becomes of it, its execve(2) included, [`Workload::wait`] tells.
     pub async fn start(self) -> Result<Workload, WorkloadError> {
-        let step = |step| move |source| WorkloadError::Step { step, source };
         let (mut airlock, master) = self.into_parts();
+        let attendants = match Attendants::gather(&mut airlock, master).await {
+            Ok(attendants) => attendants,
+            Err(error) => return Err(never_released(&airlock, error)),
+        };
+        let noticed = attendants.watcher.noticed();
+        let workload = Workload { airlock, attendants, released: Instant::now() };
+        if let Some(drift) = noticed {
+            workload.drifted(&drift);
+            return Err(never_released(&workload.airlock, WorkloadError::Drift(drift)));
+        }
+        match workload.airlock.init.channel.send(&ToInit::Release, &[]).await {
+            Ok(()) => Ok(workload),
+            Err(error) => Err(never_released(&workload.airlock, WorkloadError::Silent(error))),
+        }
+    }
+}
+
+/// The workload still stands before its execve(2) and will never go on: the run is closed all the same.
+fn never_released(airlock: &Airlock, error: WorkloadError) -> WorkloadError {
+    airlock.init.process.kill();
+    airlock.close_after(&error);
+    error
+}
+
+impl Attendants {
+    async fn gather(airlock: &mut Airlock, master: Option<OwnedFd>) -> Result<Attendants, WorkloadError> {
+        let step = |step| move |source| WorkloadError::Step { step, source };
         // First, since it may take long: signals are not taken over yet, and what changes meanwhile is seen below.
         let before = (&mut airlock.before).await.map_err(|_| WorkloadError::Snapshot)?;
         let watches = std::mem::replace(&mut airlock.space.watches, Watches(Vec::new()));
@@ -101,17 +131,7 @@ impl Binding {
             (None, Some(streams)) => Output::Relays(streams.hand_over()),
             (None, None) => return Err(WorkloadError::Silent(io::ErrorKind::InvalidData.into())),
         };
-        let workload = Workload { airlock, output, master, watcher, signals, before, started: Instant::now() };
-        if let Some(drift) = workload.watcher.noticed() {
-            return Err(workload.never_released(drift));
-        }
-        let init = &workload.airlock.init.channel;
-        init.send(&ToInit::Release, &[]).await.map_err(WorkloadError::Silent)?;
-        match init.recv::<FromInit>().await.map_err(WorkloadError::Silent)?.0 {
-            FromInit::Started => Ok(workload),
-            FromInit::Failed(failure) => Err(workload.never_ran(failure)),
-            _ => Err(WorkloadError::Silent(io::ErrorKind::InvalidData.into())),
-        }
+        Ok(Attendants { output, master, watcher, signals, before })
     }
 }
 
@@ -119,45 +139,62 @@ impl Workload {
     /// Waits for the end, whoever brings it, and closes the run.
     pub async fn wait(mut self) -> Result<Outcome, WorkloadError> {
         let ended = self.until_the_end().await;
-        let duration = self.started.elapsed();
-        if let Ended::Killed(_) = ended {
+        let duration = self.released.elapsed();
+        if !matches!(ended, Ended::Itself(_)) {
             // Only the workload: on drift the gate is dead already, and otherwise it still tells what went through it.
             self.airlock.init.process.kill();
         }
         self.airlock.init.process.wait();
         self.finish_connections().await;
-        match std::mem::replace(&mut self.output, Output::Relays(Relays::default())) {
+        match std::mem::replace(&mut self.attendants.output, Output::Relays(Relays::default())) {
             Output::Relays(relays) => relays.finish(),
             Output::Terminal(terminal) => terminal.finish(),
         }
-        let (status, reason) = match ended {
-            Ended::Itself(End::Code(code)) => (Status::Exited(code as u8), None),
-            Ended::Itself(End::Signal(number)) => (Status::Signalled(number), None),
-            Ended::Killed(reason) => (Status::Signalled(libc::SIGKILL), Some(reason)),
+        let (status, reason) = match &ended {
+            Ended::Itself(End::Code(code)) => (Status::Exited(*code as u8), None),
+            Ended::Itself(End::Signal(number)) => (Status::Signalled(*number), None),
+            Ended::Killed(reason) => (Status::Signalled(libc::SIGKILL), Some(reason.clone())),
+            Ended::Forestalled(number) => {
+                (Status::Signalled(*number), Some("a signal came before the command was executed".into()))
+            }
+            Ended::NeverRan(failure) => (Status::Exited(failure.code), Some(failure.to_string())),
         };
         self.tell_changes();
-        self.close(status, reason, duration)
+        let outcome = self.close(status, reason, duration)?;
+        match ended {
+            Ended::NeverRan(failure) => Err(failure.into()),
+            _ => Ok(outcome),
+        }
     }
 
     async fn until_the_end(&mut self) -> Ended {
-        let deadline = self.airlock.plan.timeout.map(|timeout| Moment::from_std(self.started + timeout));
+        let mut executed = false;
         loop {
+            let limit = limit::next(self.released, self.airlock.plan.timeout, executed);
             let drift = tokio::select! {
                 biased;
-                drift = self.watcher.drift() => drift,
+                drift = self.attendants.watcher.drift() => drift,
                 drift = self.airlock.gate.link.ended() => drift,
-                why = &mut self.airlock.dialler.ended => Drift::new("dialler", why.unwrap_or_default()),
+                drift = &mut self.airlock.dialler.ended => drift.unwrap_or_else(|_| Drift::new("dialler", "it is gone")),
                 message = self.airlock.init.channel.recv::<FromInit>() => match message {
+                    Ok((FromInit::Started, _)) if !executed => {
+                        executed = true;
+                        continue;
+                    }
                     Ok((FromInit::Exited(end), _)) => return Ended::Itself(end),
+                    Ok((FromInit::Failed(failure), _)) if !executed => return Ended::NeverRan(failure),
                     Ok((FromInit::Failed(failure), _)) => Drift::new("init", failure.to_string()),
                     Ok(_) => Drift::new("init", "it said something out of turn"),
                     Err(error) => Drift::new("init", format!("it is gone: {error}")),
                 },
-                arrived = self.signals.next() => match self.heed(arrived).await {
-                    Some(drift) => drift,
-                    None => continue,
+                arrived = self.attendants.signals.next() => match arrived {
+                    Arrived::Forward(number) if !executed => return Ended::Forestalled(number),
+                    arrived => match self.heed(arrived).await {
+                        Some(drift) => drift,
+                        None => continue,
+                    },
                 },
-                () = until(deadline) => return Ended::Killed("the time that --timeout gives is over".into()),
+                limit = reached(limit) => return overdue(limit),
             };
             return self.drifted(&drift);
         }
@@ -186,7 +223,7 @@ impl Workload {
                 let _ = self.airlock.init.channel.send(&ToInit::Signal { number }, &[]).await;
             }
             Arrived::Resized => {
-                if let (Some(master), Some((rows, columns))) = (&self.master, terminal::size()) {
+                if let (Some(master), Some((rows, columns))) = (&self.attendants.master, terminal::size()) {
                     terminal::resize(master, rows, columns);
                 }
             }
@@ -204,24 +241,14 @@ impl Workload {
 
     fn tell_changes(&self) {
         let after = Snapshot::take(&self.airlock.plan.files.writable);
-        let changed = after.changed_since(&self.before);
+        let changed = after.changed_since(&self.attendants.before);
         if !changed.is_empty() {
             self.airlock.recorder.tell(Event::Changed(changed));
         }
     }
 
-    /// Counts what was refused and writes the run's end.
     fn close(self, status: Status, reason: Option<String>, duration: Duration) -> Result<Outcome, WorkloadError> {
-        let recorder = &self.airlock.recorder;
-        recorder.cut();
-        let ending = Ending {
-            exit: status.code(),
-            reason: reason.as_deref().map(Text::new),
-            millis: u64::try_from(duration.as_millis()).unwrap_or(u64::MAX),
-            refused: self.refused()?,
-        };
-        let end = recorder.ledger().end(ending)?;
-        recorder.ledger().commit()?;
+        let end = self.airlock.close(status.code(), reason.as_deref(), duration)?;
         let plan = &self.airlock.plan;
         Ok(Outcome {
             run: plan.run.clone(),
@@ -250,37 +277,25 @@ impl Workload {
         // Past this time what has no outcome is recorded as cut.
         let _ = tokio::time::timeout(FINISHING, finished).await;
     }
+}
 
-    /// What the packet filter counted, by class.
-    fn refused(&self) -> Result<BTreeMap<Text, u64>, SurveyError> {
-        let counted = counters(&self.airlock.space)?.total();
-        let before = |class| self.airlock.refused_before.get(class).copied().unwrap_or(0);
-        let rows = counted.iter().map(|(class, count)| (Text::new(class.name()), count.saturating_sub(before(class))));
-        Ok(rows.collect())
-    }
-
-    /// The binding does not hold any more, and the workload still stands before its execve(2).
-    fn never_released(self, drift: Drift) -> WorkloadError {
-        self.drifted(&drift);
-        match self.close(Status::Exited(125), Some(drift.detail.clone()), Duration::ZERO) {
-            Ok(_) => WorkloadError::Drift(drift),
-            Err(error) => error,
-        }
-    }
-
-    /// The command could not be executed: the run is closed all the same.
-    fn never_ran(self, failure: Failure) -> WorkloadError {
-        let (status, reason) = (Status::Exited(failure.code), Some(failure.to_string()));
-        match self.close(status, reason, Duration::ZERO) {
-            Ok(_) => failure.into(),
-            Err(error) => error,
-        }
+fn overdue(limit: Limit) -> Ended {
+    match limit {
+        Limit::Timeout => Ended::Killed("the time that --timeout gives is over".into()),
+        Limit::Executing => Ended::NeverRan(Failure {
+            code: 125,
+            what: format!("the command was not executed within {} s", EXECUTING.as_secs()),
+            hint: Some("the file system that holds the program does not answer".into()),
+        }),
     }
 }
 
-async fn until(deadline: Option<Moment>) {
-    match deadline {
-        Some(deadline) => tokio::time::sleep_until(deadline).await,
+async fn reached(limit: Option<(Instant, Limit)>) -> Limit {
+    match limit {
+        Some((at, limit)) => {
+            tokio::time::sleep_until(Moment::from_std(at)).await;
+            limit
+        }
         None => pending().await,
     }
 }

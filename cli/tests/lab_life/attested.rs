@@ -90,6 +90,22 @@ fn nothing_runs_where_the_attestation_cannot_be_written() {
 }
 
 #[test]
+fn a_run_that_was_opened_and_never_started_has_an_end_that_says_why() {
+    let world = World::new();
+    let directory = world.path("directory");
+    fs::create_dir(&directory).unwrap();
+    // Nothing can replace a directory, which shows only when the log already names the attestation.
+    let log = world.audit();
+    let said = assert_never_ran(&world, &["--audit", text(&log), "--attestation", text(&directory)]);
+    assert!(said.err.contains("cannot write the attestation"), "{said:?}");
+    let ends = world.entries_of("run.end");
+    assert_eq!((world.entries_of("run.start").len(), ends.len()), (1, 1));
+    assert_eq!(ends[0]["exit"], 125);
+    assert!(ends[0]["reason"].as_str().unwrap().starts_with("cannot write the attestation"), "{ends:?}");
+    world.verify_log().ok();
+}
+
+#[test]
 fn nothing_runs_where_the_disk_has_no_room_for_the_attestation() {
     let world = World::new();
     small_disk(&world, "full", "size=4k");

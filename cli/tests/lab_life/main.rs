@@ -14,6 +14,7 @@ mod terminal;
 mod drift;
 mod killed;
 mod stopped;
+mod stuck;
 
 mod confined;
 mod misplaced;

@@ -17,6 +17,7 @@ use super::requirements::Processes;
 use super::{AttestError, Probed, facts};
 use crate::airlock::Airlock;
 use crate::clock;
+use crate::durable::sync_directory_of;
 use crate::init::message::pid_of;
 
 /// How long an attestation is worth something after it was signed.
@@ -104,8 +105,12 @@ impl Binding {
             policy: policy(&airlock),
         };
         airlock.recorder.ledger().append(&Entry::RunStart(start))?;
-        airlock.recorder.ledger().commit()?;
-        unfinished.place().map_err(write)?;
+        let committed = airlock.recorder.ledger().commit().map_err(AttestError::from);
+        let placed = committed.and_then(|()| unfinished.place(sync_directory_of).map_err(write));
+        if let Err(error) = placed {
+            airlock.close_after(&error);
+            return Err(error);
+        }
         airlock.recorder.begin();
         Ok(Binding { airlock, held })
     }
@@ -157,10 +162,14 @@ impl Unfinished<'_> {
         Ok(unfinished)
     }
 
-    /// Replaces the file in one step, so that nobody ever sees half an attestation.
-    fn place(mut self) -> io::Result<()> {
-        let Some(name) = &self.name else { return Ok(()) };
-        std::fs::rename(name, self.path)?;
+    /// Replaces the file in one step, so that nobody ever sees half an attestation, and returns when a crash of the
+    /// machine can't undo that.
+    fn place(mut self, sync_directory_of: impl FnOnce(&Path) -> io::Result<()>) -> io::Result<()> {
+        if let Some(name) = &self.name {
+            std::fs::rename(name, self.path)?;
+            self.name = Some(self.path.to_owned());
+        }
+        sync_directory_of(self.path)?;
         self.name = None;
         Ok(())
     }
@@ -188,11 +197,27 @@ mod tests {
     }
 
     #[test]
+    fn an_attestation_counts_as_placed_when_its_name_is_on_the_disk() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("attestation.json");
+        let synced = std::cell::Cell::new(false);
+        let sync = |at: &Path| {
+            synced.set(at == path && at.exists());
+            Ok(())
+        };
+        Unfinished::write(&path, "run", b"signed").unwrap().place(sync).unwrap();
+        assert!(synced.get());
+        let fail = |_: &Path| Err(io::ErrorKind::StorageFull.into());
+        assert!(Unfinished::write(&path, "run", b"signed").unwrap().place(fail).is_err());
+        assert_eq!(std::fs::read_dir(&directory).unwrap().count(), 0, "a signed statement of a binding that is none");
+    }
+
+    #[test]
     fn a_placed_attestation_replaces_the_last_one() {
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path().join("attestation.json");
         for text in ["one", "another"] {
-            Unfinished::write(&path, "run", text.as_bytes()).unwrap().place().unwrap();
+            Unfinished::write(&path, "run", text.as_bytes()).unwrap().place(sync_directory_of).unwrap();
             assert_eq!(std::fs::read_to_string(&path).unwrap(), text);
         }
         assert_eq!(std::fs::read_dir(&directory).unwrap().count(), 1);

@@ -1,12 +1,15 @@
 //! Which processes live in a network namespace? All of /proc is looked through: who enters one must be seen.
+//!
+//! Each thread has a namespace of its own, so a process is there when any of its threads is.
 
 use std::io;
 use std::os::unix::fs::MetadataExt;
+use std::path::Path;
 
 use rustix::event::{PollFd, PollFlags, Timespec};
 use rustix::process::{Pid, PidfdFlags};
 
-/// The ids of all visible processes whose network namespace has this inode number, in order.
+/// The ids of all visible processes with a thread in the network namespace that has this inode number, in order.
 ///
 /// A process whose namespaces the caller may not see belongs to another user, who can't enter a namespace of ours
 /// without being root; one that ends meanwhile is in no namespace any more.
@@ -15,12 +18,24 @@ pub(super) fn processes_in(inode: u64) -> io::Result<Vec<u32>> {
     for entry in std::fs::read_dir("/proc")? {
         let entry = entry?;
         let Some(pid) = entry.file_name().to_str().and_then(|name| name.parse::<u32>().ok()) else { continue };
-        if std::fs::metadata(entry.path().join("ns/net")).is_ok_and(|namespace| namespace.ino() == inode) {
+        if has_thread_in(&entry.path(), inode) {
             found.push(pid);
         }
     }
     found.sort_unstable();
     Ok(found)
+}
+
+fn has_thread_in(process: &Path, inode: u64) -> bool {
+    let is_there = |thread: &Path| std::fs::metadata(thread.join("ns/net")).is_ok_and(|it| it.ino() == inode);
+    // Most processes have one thread, and then the directory of threads has two links, `.` and `..`, and that one's.
+    let tasks = process.join("task");
+    match std::fs::metadata(&tasks) {
+        Ok(tasks) if tasks.nlink() <= 3 => is_there(process),
+        Ok(_) => std::fs::read_dir(tasks).into_iter().flatten().flatten().any(|thread| is_there(&thread.path())),
+        // It ended meanwhile, or is hidden.
+        Err(_) => false,
+    }
 }
 
 /// The same, when the children of `init` that are on their way out have gone: the probing processes are, and the kernel
@@ -66,6 +81,34 @@ mod tests {
         drop(input);
         child.wait().unwrap();
         assert!(!looking.join().unwrap().unwrap().contains(&pid));
+    }
+
+    /// In a network namespace of its own with one thread only, which it names, until its standard input ends.
+    const ELSEWHERE: &str = r#"
+import ctypes, os, sys, threading
+libc = ctypes.CDLL(None, use_errno=True)
+assert libc.unshare(0x10000000) == 0, os.strerror(ctypes.get_errno())
+assert libc.prctl(4, 1, 0, 0, 0) == 0
+def leave():
+    assert libc.unshare(0x40000000) == 0, os.strerror(ctypes.get_errno())
+    print(os.stat("/proc/thread-self/ns/net").st_ino, flush=True)
+    sys.stdin.read()
+threading.Thread(target=leave).start()
+"#;
+
+    #[test]
+    fn a_process_with_one_thread_in_the_namespace_is_found() {
+        use std::io::{BufRead, BufReader};
+        use std::process::{Command, Stdio};
+        let mut python = Command::new("python3");
+        python.args(["-c", ELSEWHERE]).stdin(Stdio::piped()).stdout(Stdio::piped());
+        let mut python = python.spawn().unwrap();
+        let mut inode = String::new();
+        BufReader::new(python.stdout.take().unwrap()).read_line(&mut inode).unwrap();
+        let found = processes_in(inode.trim().parse().unwrap()).unwrap();
+        assert_eq!(found, [python.id()]);
+        drop(python.stdin.take());
+        assert!(python.wait().unwrap().success());
     }
 
     #[test]

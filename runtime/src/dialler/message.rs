@@ -22,6 +22,8 @@ pub enum FromDialler {
     Failed(Vec<String>),
     /// Still alive.
     Beat,
+    /// It ends, since the gate is gone or says what it must not.
+    GateEnded(String),
     /// To be written and sealed before anything else happens for this attempt.
     Decided(DecisionRecord),
     /// What became of it.

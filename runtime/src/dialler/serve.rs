@@ -1,6 +1,7 @@
 //! The dialler's loop: attempts from the gate, acknowledgements from the supervisor, heartbeats to it.
 
 use std::collections::HashMap;
+use std::convert::Infallible;
 use std::io;
 use std::os::fd::AsFd;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -47,13 +48,18 @@ pub(super) async fn serve(supervisor: Channel, parts: Parts) -> io::Result<()> {
         last: AtomicU64::new(0),
     });
     tokio::select! {
-        ended = from_gate(&service) => ended,
+        ended = from_gate(&service) => {
+            let why = ended.as_ref().map_or_else(ToString::to_string, |never| match *never {});
+            // A supervisor that is gone needs no answer.
+            let _ = service.supervisor.send(&FromDialler::GateEnded(why), &[]).await;
+            ended.map(|never| match never {})
+        }
         ended = from_supervisor(&service) => ended,
         ended = beats(&service) => ended,
     }
 }
 
-async fn from_gate(service: &Arc<Service>) -> io::Result<()> {
+async fn from_gate(service: &Arc<Service>) -> io::Result<Infallible> {
     loop {
         let (message, _) = service.gate.recv::<FromGate>().await?;
         match message {

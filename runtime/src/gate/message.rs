@@ -34,6 +34,8 @@ pub enum FromGate {
     Ready,
     /// It could not begin, or go on: the chain of errors, outermost first.
     Failed(Vec<String>),
+    /// It ends, since the dialler is gone.
+    DiallerEnded(String),
     /// What follows belongs to the run.
     Begun,
     /// Still alive.

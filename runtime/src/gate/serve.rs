@@ -16,7 +16,7 @@ use tokio::task::JoinSet;
 
 use super::message::{FromGate, ToGate};
 use super::refusals::{self, Refusals};
-use super::upstream::{self, RemoteDialler};
+use super::upstream::{self, DiallerEnded, RemoteDialler};
 use crate::async_channel::AsyncChannel;
 use crate::channel::Channel;
 use crate::heartbeat::{INTERVAL, Pulse};
@@ -98,8 +98,16 @@ pub(super) async fn serve(supervisor: Channel, parts: Parts) -> io::Result<()> {
         supervisor.send(&message, &[]).await?;
     }
     // A supervisor that is gone needs no answer.
-    let _ = supervisor.send(&FromGate::Failed(chain(&error)), &[]).await;
+    let _ = supervisor.send(&last_word(&error), &[]).await;
     Err(error)
+}
+
+/// Names the cause: a gate whose dialler is gone ends because of it.
+fn last_word(error: &io::Error) -> FromGate {
+    match error.get_ref().is_some_and(|error| error.is::<DiallerEnded>()) {
+        true => FromGate::DiallerEnded(error.to_string()),
+        false => FromGate::Failed(chain(error)),
+    }
 }
 
 async fn beats(supervisor: Arc<AsyncChannel>) -> io::Result<Infallible> {

@@ -34,10 +34,19 @@ impl RemoteDialler {
     }
 }
 
+/// The dialler is gone, and so nothing can be opened.
+#[derive(Debug, thiserror::Error)]
+#[error("{0}")]
+pub(super) struct DiallerEnded(io::Error);
+
 /// Hands the dialler's answers to those who wait for them. A socket that nobody waits for any more is closed.
+///
+/// # Errors
+/// Holds a [`DiallerEnded`].
 pub(super) async fn answers(dialler: RemoteDialler) -> io::Result<Infallible> {
     loop {
-        let (message, descriptors) = dialler.0.channel.recv::<ToGate>().await?;
+        let received = dialler.0.channel.recv::<ToGate>().await;
+        let (message, descriptors) = received.map_err(|error| io::Error::other(DiallerEnded(error)))?;
         let (attempt, answer) = match message {
             ToGate::Opened(attempt) => match descriptors.into_iter().next() {
                 Some(socket) => (attempt, Ok(socket)),

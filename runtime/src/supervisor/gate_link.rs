@@ -74,6 +74,7 @@ fn next(channel: &Channel, recorder: &Recorder) -> Result<Begun, Drift> {
             FromGate::Beat => channel.send(&ToGate::Beat, &[]).map_err(gone)?,
             FromGate::Begun => return Ok(Begun),
             FromGate::Failed(why) => return Err(Drift::new("gate", why.join(": "))),
+            FromGate::DiallerEnded(why) => return Err(Drift::new("dialler", why)),
             message => recorder.refused(message),
         }
     }
@@ -113,6 +114,14 @@ mod tests {
         gate.send(&FromGate::Begun, &[]).unwrap();
         gate.send(&FromGate::Failed(vec!["serve".into(), "no memory".into()]), &[]).unwrap();
         assert_eq!(wait(link.ended()), Drift::new("gate", "serve: no memory"));
+    }
+
+    #[test]
+    fn a_gate_that_ends_since_the_dialler_has_names_the_dialler() {
+        let (mut link, gate, _directory) = link();
+        gate.send(&FromGate::DiallerEnded("it is gone".into()), &[]).unwrap();
+        drop(gate);
+        assert_eq!(wait(link.ended()), Drift::new("dialler", "it is gone"));
     }
 
     #[test]

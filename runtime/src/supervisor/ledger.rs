@@ -14,6 +14,7 @@ use bottle_evidence::key::SigningKey;
 use rustix::fs::FlockOperation;
 
 use crate::clock;
+use crate::durable::sync_directory_of;
 
 /// Why a log can't be opened or appended to.
 #[derive(Debug, thiserror::Error)]
@@ -74,7 +75,7 @@ impl Ledger {
             .map_err(|source| LedgerError::Foreign { path: path.to_owned(), source })?;
         file.set_len(recovered.keep as u64).map_err(failed)?;
         file.seek(SeekFrom::End(0)).map_err(failed)?;
-        sync_directory(path).map_err(failed)?;
+        sync_directory_of(path).map_err(failed)?;
         let pending = Pending { chain: recovered.chain, lines: Vec::new(), failed: None };
         let ledger = Ledger { path: path.to_owned(), key, pending: Mutex::new(pending), writer: Mutex::new(file) };
         if let Some(mark) = recovered.mark {
@@ -162,12 +163,6 @@ fn open_file(path: &Path) -> Result<File, LedgerError> {
         Err(rustix::io::Errno::WOULDBLOCK) => Err(LedgerError::Busy(path.to_owned())),
         Err(errno) => Err(failed(errno.into())),
     }
-}
-
-/// A new file's name is on the disk only when its directory is.
-fn sync_directory(path: &Path) -> io::Result<()> {
-    let parent = path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    File::open(parent)?.sync_all()
 }
 
 #[cfg(test)]

@@ -169,9 +169,7 @@ impl Recorder {
                     port,
                 })
             }
-            FromGate::Forked { .. } | FromGate::Ready | FromGate::Failed(_) | FromGate::Begun | FromGate::Beat => {
-                return;
-            }
+            _ => return,
         };
         self.record(&entry);
     }

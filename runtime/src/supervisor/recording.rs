@@ -8,6 +8,7 @@ use std::time::Duration;
 use tokio::sync::oneshot;
 
 use super::recorder::{NotRecorded, Recorder};
+use super::watch::Drift;
 use crate::channel::Channel;
 use crate::dialler::message::{FromDialler, ToDialler};
 use crate::heartbeat::PATIENCE;
@@ -16,24 +17,39 @@ use crate::heartbeat::PATIENCE;
 const BATCH: usize = 256;
 
 /// Serves until the dialler is gone or silent for too long; what it was is then sent to `ended`.
-pub fn serve(dialler: Channel, recorder: Arc<Recorder>, ended: oneshot::Sender<String>) -> JoinHandle<()> {
+pub fn serve(dialler: Channel, recorder: Arc<Recorder>, ended: oneshot::Sender<Drift>) -> JoinHandle<()> {
     std::thread::spawn(move || {
-        let error = serve_until_error(&dialler, &recorder);
+        let drift = serve_until_the_end(&dialler, &recorder);
         // Nobody listens any more when the run is over.
-        let _ = ended.send(error.to_string());
+        let _ = ended.send(drift);
     })
 }
 
-fn serve_until_error(dialler: &Channel, recorder: &Recorder) -> io::Error {
+fn serve_until_the_end(dialler: &Channel, recorder: &Recorder) -> Drift {
     loop {
         let (records, end) = match batch(dialler) {
             Ok(batch) => batch,
-            Err(error) => return error,
+            Err(error) => return gone(error),
         };
-        if let Some(error) = answer(dialler, recorder, records).err().or(end) {
-            return error;
+        // What it says of its end names the cause; that it is gone is what follows.
+        let last = records.iter().find_map(last_word);
+        let error = answer(dialler, recorder, records).err().or(end);
+        if let Some(drift) = last.or(error.map(gone)) {
+            return drift;
         }
     }
+}
+
+fn last_word(record: &FromDialler) -> Option<Drift> {
+    match record {
+        FromDialler::GateEnded(why) => Some(Drift::new("gate", why)),
+        FromDialler::Failed(why) => Some(Drift::new("dialler", why.join(": "))),
+        _ => None,
+    }
+}
+
+fn gone(error: io::Error) -> Drift {
+    Drift::new("dialler", error.to_string())
 }
 
 /// Waits for one record, then takes what else is there already. What came before the end of the channel counts.
@@ -59,7 +75,7 @@ fn answer(dialler: &Channel, recorder: &Recorder, records: Vec<FromDialler>) -> 
         match record {
             FromDialler::Decided(record) => appended.push((record.attempt.id, recorder.decided(&record))),
             FromDialler::Ended(outcome) => recorder.ended(&outcome),
-            FromDialler::Ready | FromDialler::Failed(_) | FromDialler::Beat => due = true,
+            FromDialler::Ready | FromDialler::Failed(_) | FromDialler::GateEnded(_) | FromDialler::Beat => due = true,
         }
     }
     let committed = if due || !appended.is_empty() { recorder.commit() } else { Ok(()) };
@@ -76,6 +92,21 @@ fn answer(dialler: &Channel, recorder: &Recorder, records: Vec<FromDialler>) -> 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_dialler_that_ends_since_the_gate_has_names_the_gate() -> io::Result<()> {
+        let directory = tempfile::tempdir()?;
+        let key = Arc::new(bottle_evidence::key::SigningKey::from_seed([7; 32]));
+        let ledger = crate::supervisor::ledger::Ledger::open(&directory.path().join("audit.jsonl"), key);
+        let ledger = ledger.map_err(io::Error::other)?;
+        let recorder = Recorder::new(ledger, Arc::new(bottle_policy::Rules::deny_all()), Box::new(|_| ()));
+        let (ours, theirs) = Channel::pair()?;
+        theirs.send(&FromDialler::Beat, &[])?;
+        theirs.send(&FromDialler::GateEnded("it is gone".into()), &[])?;
+        drop(theirs);
+        assert_eq!(serve_until_the_end(&ours, &recorder), Drift::new("gate", "it is gone"));
+        Ok(())
+    }
 
     #[test]
     fn what_a_dialler_said_last_counts_although_it_is_gone() -> io::Result<()> {
