@@ -188,6 +188,54 @@ fn getent_and_the_c_library_find_names_over_udp_and_tcp() {
     assert_eq!(run.ok(), "28\n28\n2");
 }
 
+/// musl asks for A and AAAA over one socket at once, and takes the first server that answers.
+#[test]
+fn a_static_musl_program_finds_names_and_connects() {
+    has("musl-gcc");
+    let world = World::new();
+    let source = r#"
+#include <errno.h>
+#include <netdb.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+int main(int count, char **names) {
+    for (int at = 1; at < count; at++) {
+        struct addrinfo hints = { .ai_socktype = SOCK_STREAM }, *found;
+        int error = getaddrinfo(names[at], "80", &hints, &found);
+        if (error) { puts(error == EAI_NONAME ? "not found" : gai_strerror(error)); continue; }
+        int stream = socket(found->ai_family, SOCK_STREAM, 0);
+        char said[512];
+        int length = connect(stream, found->ai_addr, found->ai_addrlen) ? -1 :
+            snprintf(said, sizeof said, "GET / HTTP/1.1\r\nHost: %s\r\nConnection: close\r\n\r\n", names[at]);
+        if (length > 0) length = write(stream, said, length) < 0 ? -1 : read(stream, said, sizeof said);
+        if (length < 12) puts(errno == ECONNRESET ? "reset" : strerror(errno)); else printf("%.12s\n", said);
+        close(stream);
+    }
+    return 0;
+}
+"#;
+    fs::write(world.path("fetch.c"), source).unwrap();
+    let (program, source) = (world.project("fetch"), world.path("fetch.c"));
+    let output = Command::new("musl-gcc").args(["-static", "-o", path(&program), path(&source)]).output().unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    let names = ["api.allowed.example", "evil.attacker.example", "11.6.6.6"];
+    let run = world.allow(&["http://api.allowed.example"]).run(&["./fetch", names[0], names[1], names[2]]);
+    assert_eq!(run.ok(), "HTTP/1.1 200\nnot found\nreset");
+}
+
+/// Java looks names up through the C library and keeps its own trust store, so the bundle is given to it in the program.
+#[test]
+fn java_fetches() {
+    has("java");
+    let world = World::new();
+    world.write("Fetch.java", include_str!("Fetch.java"));
+    let urls = ["https://api.allowed.example/", "https://evil.attacker.example/", "https://11.6.6.6/"];
+    let run = world.allow(&["api.allowed.example"]).run(&[&["java", "Fetch.java"], &urls[..]].concat());
+    assert_eq!(run.ok(), "200\nnot found\nreset");
+}
+
 /// The toolchain that `tests/run` was started with is the only cargo that there is.
 #[test]
 fn cargo_fetches_from_a_sparse_registry() {
