@@ -38,6 +38,12 @@ pub enum Way {
 }
 
 impl Attempt {
+    /// Whether the explicit proxy got no request that names a destination: its own address stands in for one.
+    pub fn names_nothing(&self) -> bool {
+        let own = Target::Literal(self.original.ip());
+        self.way != Way::Transparent && self.request.target == own && self.request.port == self.original.port()
+    }
+
     /// Whether the parts that describe the same thing agree. A gate in order never makes one that does not.
     pub fn is_consistent(&self) -> bool {
         let literal = match &self.request.target {

@@ -62,6 +62,15 @@ for name in 'unreachable.lab.example', 'failure.lab.example':
 }
 
 #[test]
+fn a_connect_that_names_nothing_is_recorded_as_unparsable() {
+    let world = World::new();
+    let script = format!("{CONNECT}\nprint(connect('2130706433:443')[0], connect('user@api.allowed.example:443')[0])");
+    let (said, run) = world.allow(&["api.allowed.example"]).python(&script);
+    assert_eq!(said, ["400 400"]);
+    assert_eq!(run.log.reasons(), ["unparsable"; 2]);
+}
+
+#[test]
 fn plain_http_gets_405_unless_a_rule_says_http() {
     let world = World::new();
     let script = "for name in 'api.allowed.example', 'web.lab.example', 'evil.attacker.example':

@@ -87,6 +87,8 @@ impl<R: Resolve, H: HostAddresses, L: Ledger> Dialler<R, H, L> {
         };
         match (decide(&self.rules, &question(&self.rules, attempt)), narrowed) {
             (Verdict::Allow(_) | Verdict::Peek | Verdict::Escalate(_), Some(reason)) => Verdict::Deny(reason),
+            // Whatever the rules would say of the proxy's own address, nobody asked for it.
+            (Verdict::Deny(_), Some(reason)) if attempt.names_nothing() => Verdict::Deny(reason),
             (verdict, _) => verdict,
         }
     }
