@@ -4,7 +4,8 @@ use serde::Deserialize;
 use serde_saphyr::{Error, Location, Spanned};
 
 use super::Problem;
-use crate::rules::{Mode, Protocol};
+use super::error::printable;
+use crate::rules::{Mode, Protocol, parse_cidr};
 
 /// The keys exactly as a policy file spells them.
 #[derive(Debug, Default, Deserialize)]
@@ -65,13 +66,16 @@ pub(super) fn read(text: &str) -> Result<Written, Problem> {
         merge_keys: serde_saphyr::options::MergeKeyPolicy::Error,
         budget: serde_saphyr::budget! { max_nodes: 4_000_000, max_events: 16_000_000 },
     };
-    serde_saphyr::from_str_with_options(text, options).map_err(|error| problem(&error))
+    serde_saphyr::from_str_with_options(text, options).map_err(|error| problem(&error, text))
 }
 
-fn problem(error: &Error) -> Problem {
+fn problem(error: &Error, text: &str) -> Problem {
     let error = error.without_snippet();
     let at = error.location().unwrap_or(Location::UNKNOWN);
+    let written = value_at(text, at);
     match error {
+        _ if written.starts_with('*') => Problem::new(at, "a star at the beginning means something else in YAML")
+            .hint(format!("put the pattern in quotes: \"{written}\"")),
         Error::SerdeUnknownField { field, .. } if NOT_BUILT.contains(&field.as_str()) => {
             Problem::new(at, format!("the feature behind `{field}` is not built yet"))
                 .hint("leave the key out; nothing would act on it".to_owned())
@@ -92,17 +96,49 @@ fn problem(error: &Error) -> Problem {
             Problem::new(at, "more than one YAML document").hint("remove the `---`".to_owned())
         }
         Error::Eof { .. } => Problem::new(at, "the policy is empty").hint("write at least `version: 1`".to_owned()),
-        other => Problem::new(at, without_place(&other.to_string())),
+        other => {
+            let what = without_place(&other.to_string());
+            let problem = Problem::new(at, &what);
+            match instead(&what, &written) {
+                Some(hint) => problem.hint(hint),
+                None => problem,
+            }
+        }
     }
 }
+
+/// The plain value that stands at this place, to its end or a comment; as much as fits into a hint.
+fn value_at(text: &str, at: Location) -> String {
+    const LONGEST: usize = 60;
+    let index = |place: u64| usize::try_from(place).unwrap_or(usize::MAX).saturating_sub(1);
+    let line = text.lines().nth(index(at.line())).unwrap_or_default();
+    let rest: String = line.chars().skip(index(at.column())).take(LONGEST).collect();
+    let value = rest.split(" #").next().unwrap_or_default();
+    printable(value.trim().trim_end_matches([']', '}', ',']).trim_matches(['"', '\'']))
+}
+
+/// How to write a value that stands where a list or an entry is expected.
+fn instead(what: &str, written: &str) -> Option<String> {
+    let number = !written.is_empty() && written.bytes().all(|byte| byte.is_ascii_digit());
+    let plain = !written.is_empty() && !written.starts_with(['-', '[', '{']) && !written.contains(": ");
+    match what {
+        LIST if number => Some(format!("write it as a list: [{written}]")),
+        LIST | ENTRY if plain && parse_cidr(written).is_ok() => Some(format!("write an entry: - cidr: \"{written}\"")),
+        LIST | ENTRY if plain => Some(format!("write an entry: - pattern: \"{written}\"")),
+        _ => None,
+    }
+}
+
+const LIST: &str = "a list is expected here";
+const ENTRY: &str = "keys and values are expected here";
 
 /// The library ends a message with the place, which the report shows anyway, and speaks of its own types.
 fn without_place(message: &str) -> String {
     let end = message.rfind(" at line ").unwrap_or(message.len());
     let first = message[..end].lines().next().unwrap_or_default();
     match first {
-        "expected sequence start" => "a list is expected here",
-        "expected mapping start" => "keys and values are expected here",
+        "expected sequence start" => LIST,
+        "expected mapping start" => ENTRY,
         "invalid i64" => "a whole number is expected here",
         "cannot deserialize null into string; use Option<String>" => "a text is expected here, and there is none",
         "invalid boolean (strict mode expects true/false)" => "`true` or `false` is expected here",

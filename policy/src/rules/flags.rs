@@ -17,7 +17,7 @@ enum What {
     Scheme(String),
     #[error("tcp needs a port")]
     TcpPort,
-    #[error("an address is not a name")]
+    #[error("addresses and networks are not names")]
     Address,
     #[error(transparent)]
     Pattern(#[from] PatternError),
@@ -36,11 +36,15 @@ impl FlagError {
             What::TcpPort => Some("write tcp://NAME:PORT, as in tcp://db.example.com:5432"),
             What::Address => Some("addresses are allowed by `ip_ranges` in a policy file"),
             What::Pattern(PatternError::Everything) => Some("use --allow-all to allow and record everything public"),
-            What::Pattern(error) => error.hint(),
-            What::Host(_) => None,
+            What::Pattern(error) => error.hint().or(Some(FORMS)),
+            What::Host(HostError::Port) => Some("ports go from 1 to 65535"),
+            What::Host(_) => Some(FORMS),
         }
     }
 }
+
+const FORMS: &str =
+    "write NAME, NAME:PORT, http://NAME or tcp://NAME:PORT, as in --allow api.example.com or --allow '*.example.com'";
 
 /// Reads `[tls://|http://|tcp://]PATTERN[:PORT]`.
 pub(super) fn parse(flag: &str) -> Result<DomainRule, FlagError> {
@@ -64,7 +68,8 @@ fn read(flag: &str) -> Result<(Protocol, Pattern, u16), What> {
         "tcp" => (Protocol::Tcp, None),
         other => return Err(What::Scheme(other.escape_debug().to_string())),
     };
-    if matches!(Host::parse_with_port(rest), Ok((Host::Address(_), _))) || rest.parse::<std::net::Ipv6Addr>().is_ok() {
+    let with_port = matches!(Host::parse_with_port(rest), Ok((Host::Address(_), _)));
+    if with_port || rest.parse::<std::net::Ipv6Addr>().is_ok() || rest.parse::<ipnet::IpNet>().is_ok() {
         return Err(What::Address);
     }
     let (pattern, port) = match rest.rsplit_once(':') {
@@ -107,12 +112,20 @@ mod tests {
             "::1",
             "*",
             "localhost",
+            "",
+            "not a name",
+            "a.example:0",
+            "a.example:http",
+            "u@a.example",
+            "a.example/path",
+            "a.example:1:2",
         ] {
             let error = parse(flag).expect_err(flag);
             assert!(error.hint().is_some(), "{error}");
         }
-        for flag in ["", "a.example:0", "a.example:http", "u@a.example", "a.example/path", "a.example:1:2"] {
-            assert!(parse(flag).is_err(), "{flag}");
+        for flag in ["10.0.0.0/8", "fd00::/8", "tcp://10.0.0.0/8"] {
+            let error = parse(flag).expect_err(flag);
+            assert!(error.hint().is_some_and(|hint| hint.contains("ip_ranges")), "{error}");
         }
     }
 }
