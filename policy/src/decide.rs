@@ -131,12 +131,15 @@ fn fitting(seen: &Seen) -> &'static [Protocol] {
     match seen {
         Seen::Tls { .. } => &[Protocol::Auto, Protocol::Tls, Protocol::Tcp],
         Seen::Http { .. } => &[Protocol::Http, Protocol::Tcp],
-        Seen::Nothing | Seen::Opaque => &[Protocol::Tcp],
+        Seen::Nothing | Seen::Silent | Seen::Opaque => &[Protocol::Tcp],
         Seen::Unparsable(_) => &[],
     }
 }
 
 fn wrong_protocol(found: &Found, seen: &Seen) -> Reason {
+    if *seen == Seen::Silent {
+        return Reason::NothingSent;
+    }
     let wants_tls = found.rule(&[Protocol::Auto, Protocol::Tls]).is_some();
     if wants_tls && !matches!(seen, Seen::Tls { .. }) { Reason::NotTls } else { Reason::NotHttp }
 }
@@ -145,7 +148,7 @@ fn wrong_protocol(found: &Found, seen: &Seen) -> Reason {
 fn deny_disagreement(name: Option<&Name>, port: u16, seen: &Seen) -> Result<(), Reason> {
     let agrees = |shown: &Name| name.is_none_or(|name| name == shown);
     match seen {
-        Seen::Nothing | Seen::Opaque => Ok(()),
+        Seen::Nothing | Seen::Silent | Seen::Opaque => Ok(()),
         Seen::Unparsable(_) => Err(Reason::Unparsable),
         Seen::Tls { sni: Some(shown), .. } if !agrees(shown) => Err(Reason::NameMismatch),
         Seen::Tls { sni: None, ech: true } => Err(Reason::NoName),

@@ -19,6 +19,8 @@ pub enum Reason {
     NotTls,
     /// Not plain HTTP, where the rule says `protocol: http`.
     NotHttp,
+    /// Not a byte was sent, where the rule wants to see TLS or HTTP first.
+    NothingSent,
     /// The first bytes could not be parsed.
     Unparsable,
     /// No server name, where no lease or CONNECT gives one; or an encrypted ClientHello without an outer name.
@@ -49,6 +51,7 @@ impl Reason {
             Self::NameMismatch => "name-mismatch",
             Self::NotTls => "not-tls",
             Self::NotHttp => "not-http",
+            Self::NothingSent => "nothing-sent",
             Self::Unparsable => "unparsable",
             Self::NoName => "no-name",
             Self::DohEndpoint => "doh-endpoint",
@@ -70,6 +73,7 @@ impl Reason {
             Self::NameMismatch => "the client shows a name that is not the one it asked for",
             Self::NotTls => "the client does not speak TLS, which the rule requires",
             Self::NotHttp => "the client does not speak plain HTTP, which the rule requires",
+            Self::NothingSent => "the client sent nothing, and the rule expects TLS or plain HTTP from it",
             Self::Unparsable => "the client's first bytes could not be understood",
             Self::NoName => "the client hides or omits the server name",
             Self::DohEndpoint => "it is a DNS-over-HTTPS or DNS-over-TLS endpoint, where lookups would go unseen",
@@ -103,6 +107,7 @@ mod tests {
             NameMismatch,
             NotTls,
             NotHttp,
+            NothingSent,
             Unparsable,
             NoName,
             DohEndpoint,

@@ -48,6 +48,8 @@ pub enum Seen {
         /// The port that it names, if it names one.
         port: Option<u16>,
     },
+    /// The client closed, broke off or let its time pass without a byte: it may wait for the server to speak first.
+    Silent,
     /// Bytes of another protocol.
     Opaque,
     /// Bytes that start like TLS or HTTP and then are wrong, contradict themselves or spell no name.

@@ -125,6 +125,7 @@ fn an_outer_ech_name_is_just_a_name() {
 fn under_auto_other_protocols_are_denied() {
     assert_eq!(denied("api.example.com", 443, http("api.example.com:443")), Some(Reason::NotTls));
     assert_eq!(denied("api.example.com", 443, Seen::Opaque), Some(Reason::NotTls));
+    assert_eq!(denied("api.example.com", 443, Seen::Silent), Some(Reason::NothingSent));
     assert_eq!(denied("api.example.com", 443, Seen::Unparsable("x".into())), Some(Reason::Unparsable));
 }
 

@@ -82,6 +82,7 @@ fn a_seen() -> impl Strategy<Value = Seen> {
         Just(Seen::Nothing),
         (prop::option::of(a_name()), any::<bool>()).prop_map(|(sni, ech)| Seen::Tls { sni, ech }),
         (host, prop::option::of(a_port())).prop_map(|(host, port)| Seen::Http { host, port }),
+        Just(Seen::Silent),
         Just(Seen::Opaque),
         Just(Seen::Unparsable("x".into())),
     ]

@@ -163,7 +163,12 @@ fn records_that_carry_no_hello_are_refused_at_once() {
 fn an_end_of_file_within_a_hello_is_refused() {
     let bytes = Hello::to("api.example.com").records();
     assert!(matches!(classify(&bytes[..bytes.len() - 1], true), Sniffed::Seen(Seen::Unparsable(_))));
-    assert!(matches!(classify(b"", true), Sniffed::Seen(Seen::Unparsable(_))));
+    assert!(matches!(classify(&bytes[..1], true), Sniffed::Seen(Seen::Opaque)));
+}
+
+#[test]
+fn an_end_of_file_before_the_first_byte_shows_silence() {
+    assert_eq!(classify(b"", true), Sniffed::Seen(Seen::Silent));
 }
 
 #[test]

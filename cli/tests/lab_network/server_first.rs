@@ -55,6 +55,20 @@ fn a_banner_does_not_come_through_where_tls_is_expected() {
 }
 
 #[test]
+fn a_client_that_waits_for_the_server_is_told_which_rule_it_needs() {
+    let world = World::new();
+    let rule = "domains:\n  - pattern: \"*.lab.example\"\n";
+    let script = "stream = tcp('ssh.lab.example', 25); stream.settimeout(1); print(end(lambda: stream.recv(1)))
+tcp('web.lab.example', 443).close()";
+    let (said, run) = world.policy(rule).python(script);
+    assert_eq!((said, run.log.reasons()), (vec!["TIMEOUT".to_owned()], vec!["nothing-sent".to_owned(); 2]));
+    let line = |place: &str| run.err.lines().find(|line| line.contains(place)).map(str::to_owned).unwrap_or_default();
+    assert!(line("ssh.lab.example:25: ").ends_with("to allow it: --allow tcp://ssh.lab.example:25"), "{}", run.err);
+    assert!(line("web.lab.example:443: the client sent nothing").ends_with("from it"), "{}", run.err);
+    assert!(world.lab.dns_queries().unwrap().is_empty());
+}
+
+#[test]
 fn a_name_that_first_bytes_show_is_held_against_a_tcp_rule_too() {
     let world = World::new();
     let rule = ["tcp://api.allowed.example:443", "tcp://api.allowed.example:80"];

@@ -73,6 +73,9 @@ pub fn remedy(rules: &Rules, request: &Request, reason: Reason) -> Edit {
         (_, Reason::NameMismatch | Reason::NoName) => {
             none("the client has to name, in the clear, the host that it connects to")
         }
+        (_, Reason::NothingSent) if spoken(&Request { seen: Seen::Nothing, ..request.clone() }) != Protocol::Tcp => {
+            none("the client has to send something; a server that speaks first is allowed as `protocol: tcp`")
+        }
         (_, Reason::Unparsable) => none("the client sends bytes that only look like TLS or HTTP"),
         (_, Reason::Escalation | Reason::Unavailable | Reason::Limit) => none("it is not the policy that denied it"),
         (_, Reason::HostAddress) => host_address(request),

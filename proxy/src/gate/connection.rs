@@ -64,6 +64,7 @@ pub(super) async fn peek<U: Upstream, O>(
     };
     match first {
         Some(First::Seen(seen)) => attempt.request.seen = seen,
+        Some(First::Broken(_)) if sniffer.bytes().is_empty() => attempt.request.seen = Seen::Silent,
         Some(First::Broken(kind)) => attempt.request.seen = Seen::Unparsable(format!("broken off: {kind}")),
         Some(First::Evicted) => attempt.denied = Some(Reason::Limit),
         None => attempt.denied = Some(Reason::Unavailable),

@@ -68,10 +68,10 @@ pub(super) async fn first_bytes(
 
 fn late(sniffer: &Sniffer, limit: Duration) -> Seen {
     let seconds = limit.as_secs();
-    Seen::Unparsable(match sniffer.bytes().len() {
-        0 => format!("nothing was sent in {seconds} s"),
-        count => format!("still incomplete after {seconds} s and {count} bytes"),
-    })
+    match sniffer.bytes().len() {
+        0 => Seen::Silent,
+        count => Seen::Unparsable(format!("still incomplete after {seconds} s and {count} bytes")),
+    }
 }
 
 #[cfg(test)]
@@ -124,7 +124,7 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn silence_ends_at_the_deadline() {
         let (first, took) = outcome(Script::new([])).await;
-        assert_eq!(first, First::Seen(Seen::Unparsable("nothing was sent in 20 s".to_owned())));
+        assert_eq!(first, First::Seen(Seen::Silent));
         assert_eq!(took, LIMIT);
     }
 

@@ -66,7 +66,7 @@ impl Sniffer {
     pub fn end(&self) -> Seen {
         match &self.kind {
             Kind::Settled(seen) => seen.clone(),
-            Kind::Unknown if self.bytes.is_empty() => unparsable("closed before its first byte"),
+            Kind::Unknown if self.bytes.is_empty() => Seen::Silent,
             Kind::Unknown => Seen::Opaque,
             Kind::Tls(_) => unparsable("the ClientHello is not complete"),
             Kind::Line(scan) if scan.is_http() => unparsable("the HTTP request head is not complete"),

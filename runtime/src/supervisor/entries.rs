@@ -41,7 +41,7 @@ fn name(target: &Target) -> Option<Text> {
 
 fn seen(seen: &Seen) -> audit::Seen {
     match seen {
-        Seen::Nothing => audit::Seen::Nothing,
+        Seen::Nothing | Seen::Silent => audit::Seen::Nothing,
         Seen::Tls { sni, ech } => {
             audit::Seen::Tls { sni: sni.as_ref().map(|name| Text::new(name.as_str())), ech: *ech }
         }
