@@ -29,15 +29,19 @@ pub enum ImageRefError {
 
 impl ImageRefError {
     /// What to do about it.
-    pub fn hint(&self) -> &'static str {
+    pub fn hint(&self) -> String {
         match self {
-            ImageRefError::Empty(_) => "write `host`, or `dir:PATH` for an unpacked root file system",
-            ImageRefError::NotBuilt { .. } => {
-                "use `host`, or unpack the image (`skopeo copy` and `umoci unpack`) and use `dir:PATH`"
+            ImageRefError::Empty(_) => "write `host`, or `dir:PATH` for an unpacked root file system".to_owned(),
+            // What has no colon and no slash may well be a command before which the image was forgotten.
+            ImageRefError::NotBuilt { name, .. } if !name.contains([':', '/']) => {
+                format!("for this machine's own `{name}` write `host -- {name}`; {UNPACK}")
             }
+            ImageRefError::NotBuilt { .. } => format!("use `host` for this machine's own programs; {UNPACK}"),
         }
     }
 }
+
+const UNPACK: &str = "an image has to be unpacked (`skopeo copy` and `umoci unpack`) and named as `dir:PATH`";
 
 const NOT_BUILT: [(&str, &str); 4] = [
     ("oci:", "OCI layout"),
@@ -82,6 +86,12 @@ mod tests {
             assert!(error.to_string().starts_with(kind), "{error}");
             assert!(error.hint().contains("dir:PATH"));
         }
+    }
+
+    #[test]
+    fn a_command_without_an_image_is_told_where_the_image_goes() {
+        assert!(ImageRef::parse("curl").unwrap_err().hint().contains("write `host -- curl`"));
+        assert!(!ImageRef::parse("docker://curl").unwrap_err().hint().contains("-- "));
     }
 
     #[test]

@@ -60,7 +60,8 @@ Arguments:
 Without --policy and --allow nothing can be reached.
 
 Policy, key, log and attestation can't lie where the command can write: in the working directory, or
-in a -v without :ro.
+in a -v without :ro. Git's settings and hooks of a shared repository are read-only inside: there
+`git config` says \"Device or resource busy\"; `git -c` and `git config --global` work.
 
 Exit code: the command's own; 128+N after signal N (137 after --timeout); 125 bottle failed or was
 misused and nothing ran; 126 the command cannot be executed; 127 there is no such command.

@@ -145,6 +145,15 @@ fn what_cannot_be_read_is_an_error_of_io() {
 }
 
 #[test]
+fn what_is_no_log_is_told_so() {
+    for bytes in [&b"# Notes\n"[..], b"{\"payload\": 1}\n", b"{}", b"", b"\x7fELF\n\xff"] {
+        let said = verify(bytes, &[]);
+        assert_eq!((said.code, said.out.as_str()), (1, ""));
+        assert!(said.err.contains("hint: this is no audit log"), "{}", said.err);
+    }
+}
+
+#[test]
 fn show_prints_a_line_for_each_entry_and_json_the_entries_themselves() {
     let place = Place::new();
     let bytes = log(Digest::ZERO, true);

@@ -83,6 +83,13 @@ fn an_option_after_the_image_is_misuse_and_not_a_command() {
 }
 
 #[test]
+fn a_forgotten_image_is_told_with_the_line_that_works() {
+    let said = Place::new().bottle(&["run", "curl", "-sI", "https://a.example"]);
+    assert_eq!(said.code, 125);
+    assert!(said.err.contains("hint: for this machine's own `curl` write `host -- curl`"), "{}", said.err);
+}
+
+#[test]
 fn a_policy_error_of_run_shows_the_place_in_the_file() {
     let place = Place::new();
     place.write("bad.yaml", "version: 1\nsurprise: 1\n");
@@ -97,6 +104,7 @@ fn the_help_of_run_says_what_the_images_are_and_that_nothing_is_reached_by_defau
     assert!(said.out.contains("Usage: bottle run [OPTIONS] IMAGE [--] [COMMAND [ARG...]]"), "{}", said.out);
     assert!(said.out.contains("Without --policy and --allow nothing can be reached."), "{}", said.out);
     assert!(said.out.contains("dir:PATH"), "{}", said.out);
+    assert!(said.out.contains("`git config` says \"Device or resource busy\""), "{}", said.out);
 }
 
 #[test]

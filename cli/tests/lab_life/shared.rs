@@ -24,6 +24,16 @@ fn what_git_executes_is_read_only() {
 }
 
 #[test]
+fn git_says_that_its_settings_are_busy_and_takes_others() {
+    let world = World::new();
+    assert!(world.program("git").args(["init", "-q"]).status().unwrap().success());
+    let said = world.shell("git config user.name me");
+    assert!(said.code != 0 && said.err.contains("Device or resource busy"), "{said:?}");
+    let global = "git config --global user.name me && git -c user.email=a@b commit -q --allow-empty -m one";
+    assert_eq!(world.shell(global).ok(), "");
+}
+
+#[test]
 fn changed_files_that_the_host_would_execute_are_listed_at_the_end() {
     let world = World::new();
     fs::write(world.project("Makefile"), "all:\n").unwrap();

@@ -47,7 +47,7 @@ fn not_found(name: &str) -> Failure {
     Failure {
         code: 127,
         what: format!("{name}: not found inside the bottle"),
-        hint: Some("programs below home are shown only where PATH names a known toolchain; `-v` shows others".into()),
+        hint: Some("if the spelling is right: programs below home are shown only where PATH names a known toolchain; `-v` shows others".into()),
     }
 }
 

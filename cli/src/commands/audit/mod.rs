@@ -55,10 +55,13 @@ impl Problem {
         let Problem::Log(error) = self else {
             return None;
         };
-        let text = match error.what {
+        let text = match &error.what {
             LogProblem::UnknownKey(_) => "give the public key of whoever ran it: --key FILE",
             LogProblem::Incomplete(_) | LogProblem::Unsealed => {
                 "it may still be running; if not, bottle was killed or the log was cut"
+            }
+            LogProblem::Line(_) | LogProblem::TooLong | LogProblem::Torn | LogProblem::Empty if error.line == 1 => {
+                "this is no audit log, or not from its beginning: `bottle run --audit FILE` writes one"
             }
             LogProblem::Torn => "the next run that appends to this log cuts the torn line and records that it did",
             _ => return None,

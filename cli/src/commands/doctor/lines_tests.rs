@@ -167,6 +167,8 @@ fn memory_that_may_not_be_executed_is_mended_by_its_switch() {
 fn an_ordinary_user_without_ids_is_told_what_differs_and_how_to_get_them() {
     let mut found = well();
     found.subordinate = 0;
+    let nameless = Findings { uid: 4321, user: "4321".into(), ..found.clone() };
+    assert!(mend(&nameless, "several ids inside").starts_with("sudo useradd --uid 4321 NAME"));
     assert!(mend(&found, "several ids inside").ends_with(" ann"));
     assert!(line(&found, "several ids inside").detail.contains("no chown"));
     assert!(usable(&lines(&found)));
