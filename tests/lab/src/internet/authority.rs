@@ -12,6 +12,8 @@ use tokio_rustls::rustls::ServerConfig;
 use tokio_rustls::rustls::crypto::ring;
 use tokio_rustls::rustls::pki_types::{PrivateKeyDer, PrivatePkcs8KeyDer};
 
+use super::web;
+
 type Failure = Box<dyn std::error::Error + Send + Sync>;
 
 /// The CA and the server configurations that it has made so far, by name.
@@ -61,7 +63,7 @@ impl Authority {
             .with_safe_default_protocol_versions()?
             .with_no_client_auth()
             .with_single_cert(vec![certificate.der().clone()], key)?;
-        config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
+        config.alpn_protocols = web::PROTOCOLS.iter().map(|protocol| protocol.to_vec()).collect();
         Ok(config)
     }
 }

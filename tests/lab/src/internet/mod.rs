@@ -8,6 +8,8 @@ mod tap;
 mod tcp;
 mod udp;
 mod web;
+#[cfg(feature = "clients")]
+mod websocket;
 
 use std::collections::BTreeMap;
 use std::net::TcpListener;

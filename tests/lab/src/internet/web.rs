@@ -1,4 +1,4 @@
-//! What does the lab's web serve? HTTP/1.1, HTTP/2 and WebSocket under every name, with or without TLS.
+//! What does the lab's web serve? HTTP/1.1 under every name, with or without TLS; for tests also HTTP/2 and WebSocket.
 //!
 //! `/bytes/N` is N zeros, `/echo` says the body back, `/status/N` has that status, `/redirect?URL` leads on; a host with a
 //! directory serves its files; every other path is a small JSON object. Any method works, and every body is counted.
@@ -10,20 +10,15 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 
-use futures_util::{SinkExt, StreamExt};
 use http_body_util::{BodyExt, Either, Full};
 use hyper::body::{Body, Bytes, Frame, Incoming, SizeHint};
-use hyper::header::{CONTENT_TYPE, HOST, LOCATION, SEC_WEBSOCKET_KEY, UPGRADE};
+use hyper::header::{CONTENT_TYPE, HOST, LOCATION};
 use hyper::service::service_fn;
 use hyper::{Request, Response, StatusCode, http};
-use hyper_util::rt::{TokioExecutor, TokioIo};
-use hyper_util::server::conn::auto::Builder;
+use hyper_util::rt::TokioIo;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio_rustls::LazyConfigAcceptor;
 use tokio_rustls::rustls::server::Acceptor;
-use tokio_tungstenite::WebSocketStream;
-use tokio_tungstenite::tungstenite::handshake::derive_accept_key;
-use tokio_tungstenite::tungstenite::protocol::Role;
 
 use super::Internet;
 use super::record::Entry;
@@ -31,7 +26,13 @@ use super::tap::Tap;
 use crate::journal::HttpRequest;
 
 type Failure = Box<dyn std::error::Error + Send + Sync>;
-type Answer = Response<Either<Full<Bytes>, Zeros>>;
+pub(super) type Answer = Response<Either<Full<Bytes>, Zeros>>;
+
+/// What is offered in TLS (ALPN), the first before the others.
+#[cfg(feature = "clients")]
+pub(super) const PROTOCOLS: &[&[u8]] = &[b"h2", b"http/1.1"];
+#[cfg(not(feature = "clients"))]
+pub(super) const PROTOCOLS: &[&[u8]] = &[b"http/1.1"];
 
 /// Takes a ClientHello, proves to be whatever it names, and serves.
 pub(super) async fn over_tls(
@@ -47,30 +48,32 @@ pub(super) async fn over_tls(
     plain(internet, start.into_stream(config).await?, entry).await
 }
 
-/// Serves HTTP/1.1, or HTTP/2 where the client begins with its preface.
+/// Serves HTTP/1.1; for tests' clients also HTTP/2, where they begin with its preface.
 pub(super) async fn plain(
     internet: Arc<Internet>,
     stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static,
     entry: Arc<Entry>,
 ) -> Result<(), Failure> {
     let service = service_fn(move |request| answer(Arc::clone(&internet), Arc::clone(&entry), request));
-    let mut server = Builder::new(TokioExecutor::new());
     // A client may be done with sending before it is answered.
-    server.http1().half_close(true);
-    server.serve_connection_with_upgrades(TokioIo::new(stream), service).await
+    let stream = TokioIo::new(stream);
+    #[cfg(feature = "clients")]
+    {
+        let mut server = hyper_util::server::conn::auto::Builder::new(hyper_util::rt::TokioExecutor::new());
+        server.http1().half_close(true);
+        server.serve_connection_with_upgrades(stream, service).await
+    }
+    #[cfg(not(feature = "clients"))]
+    Ok(hyper::server::conn::http1::Builder::new().half_close(true).serve_connection(stream, service).await?)
 }
 
-async fn answer(internet: Arc<Internet>, entry: Arc<Entry>, mut request: Request<Incoming>) -> Result<Answer, Failure> {
+async fn answer(internet: Arc<Internet>, entry: Arc<Entry>, request: Request<Incoming>) -> Result<Answer, Failure> {
     let seen = describe(&request);
     let (host, path) = (seen.host.clone(), request.uri().path().to_owned());
     let number = entry.request(seen);
-    if let Some(key) = request.headers().get(SEC_WEBSOCKET_KEY) {
-        let accept = derive_accept_key(key.as_bytes());
-        tokio::spawn(echo_messages(hyper::upgrade::on(&mut request)));
-        let answer = Response::builder().status(StatusCode::SWITCHING_PROTOCOLS);
-        let answer =
-            answer.header("connection", "upgrade").header(UPGRADE, "websocket").header("sec-websocket-accept", accept);
-        return Ok(answer.body(Either::Left(Full::default()))?);
+    #[cfg(feature = "clients")]
+    if let Some(key) = super::websocket::key(&request) {
+        return super::websocket::upgrade(request, &key);
     }
     let keep = path == "/echo";
     let query = request.uri().query().unwrap_or_default().to_owned();
@@ -145,18 +148,8 @@ async fn file(directory: &Path, path: &str) -> Result<Answer, Failure> {
     }
 }
 
-async fn echo_messages(upgrade: hyper::upgrade::OnUpgrade) {
-    let Ok(upgraded) = upgrade.await else { return };
-    let mut socket = WebSocketStream::from_raw_socket(TokioIo::new(upgraded), Role::Server, None).await;
-    while let Some(Ok(message)) = socket.next().await {
-        if (message.is_text() || message.is_binary()) && socket.send(message).await.is_err() {
-            return;
-        }
-    }
-}
-
 /// A body of so many zeros, of known length and without a copy.
-struct Zeros {
+pub(super) struct Zeros {
     left: u64,
 }
 

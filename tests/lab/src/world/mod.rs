@@ -107,8 +107,7 @@ fn internet(
     let capture = capturing.then(|| capture("internet")).transpose()?;
     tell.send(News::Namespace(namespace)).map_err(gone)?;
     wait.recv().map_err(|_| "the main thread ended".to_owned())?;
-    let runtime = tokio::runtime::Builder::new_multi_thread()
-        .worker_threads(2)
+    let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()
         .map_err(|error| format!("starting the internet's runtime: {error}"))?;
