@@ -63,7 +63,11 @@ impl WireError {
 pub(crate) struct Wire {
     socket: OwnedFd,
     sequence: Cell<u32>,
-    buffer: RefCell<Vec<u8>>,
+}
+
+thread_local! {
+    /// For whatever is received next, on any socket: one each would weigh as long as the sockets are open.
+    static BUFFER: RefCell<Vec<u8>> = const { RefCell::new(Vec::new()) };
 }
 
 impl Wire {
@@ -191,17 +195,18 @@ impl Wire {
     }
 
     fn receive<T: NetlinkDeserializable>(&self) -> Result<Vec<NetlinkMessage<T>>, WireError> {
-        let mut buffer = self.buffer.borrow_mut();
-        buffer.resize(DATAGRAM, 0);
-        let length = socket::recv(self.socket.as_raw_fd(), &mut buffer, MsgFlags::empty())
-            .map_err(|errno| WireError::Socket { call: "receive on netlink", errno })?;
-        parse(&buffer[..length])
+        BUFFER.with_borrow_mut(|buffer| {
+            buffer.resize(DATAGRAM, 0);
+            let length = socket::recv(self.socket.as_raw_fd(), buffer, MsgFlags::empty())
+                .map_err(|errno| WireError::Socket { call: "receive on netlink", errno })?;
+            parse(&buffer[..length])
+        })
     }
 }
 
 impl From<OwnedFd> for Wire {
     fn from(socket: OwnedFd) -> Self {
-        Wire { socket, sequence: Cell::new(1), buffer: RefCell::default() }
+        Wire { socket, sequence: Cell::new(1) }
     }
 }
 
