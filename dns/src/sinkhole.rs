@@ -1,7 +1,7 @@
 //! Which bytes answer which bytes?
 
 use std::net::Ipv4Addr;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use bottle_policy::Reason;
 use bottle_policy::lease::Leases;
@@ -13,6 +13,7 @@ use crate::book::{Book, PolicyBook};
 use crate::outcome::{Outcome, outcome};
 use crate::request::{Question, Request, parse};
 use crate::response::{self, Extended, Response};
+use crate::sys::Batch;
 use crate::{Denials, Limits, Transport};
 
 const OTHER: u16 = 0;
@@ -26,6 +27,7 @@ pub struct Sinkhole {
     limits: Limits,
     denials: Arc<dyn Denials>,
     authority: Record,
+    spare: Mutex<Vec<Batch>>,
 }
 
 impl Sinkhole {
@@ -35,7 +37,7 @@ impl Sinkhole {
     }
 
     pub(crate) fn on(book: Box<dyn Book>, limits: Limits, denials: Arc<dyn Denials>) -> Self {
-        Self { book, gate: None, limits, denials, authority: response::authority() }
+        Self { book, gate: None, limits, denials, authority: response::authority(), spare: Mutex::default() }
     }
 
     /// Also answers `_egress.local` with `gate`. Without it that name is denied like any other.
@@ -48,6 +50,19 @@ impl Sinkhole {
     /// What bounds this sinkhole.
     pub fn limits(&self) -> &Limits {
         &self.limits
+    }
+
+    /// Room for datagrams, to be given back with [`done_with`](Self::done_with): sockets that are silent hold none.
+    pub(crate) fn room(&self) -> Batch {
+        self.spare().pop().unwrap_or_else(|| Batch::new(self.limits.query))
+    }
+
+    pub(crate) fn done_with(&self, batch: Batch) {
+        self.spare().push(batch);
+    }
+
+    fn spare(&self) -> MutexGuard<'_, Vec<Batch>> {
+        self.spare.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// The answer to `query`, or none for what gets silence: fewer bytes than a header, or an answer.

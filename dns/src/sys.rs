@@ -23,6 +23,9 @@ pub(crate) fn watch(socket: UdpSocket) -> io::Result<AsyncFd<UdpSocket>> {
 /// Room for the control messages of one datagram, aligned as `cmsghdr` wants it.
 type Control = [u64; 12];
 
+/// Datagrams a system call. More would save little: a client waits while the answers to a batch are made.
+pub(crate) const BATCH: usize = 16;
+
 /// Datagrams that came together, and their answers.
 pub(crate) struct Batch {
     slots: Box<[Slot]>,
@@ -47,9 +50,9 @@ enum Asked {
 }
 
 impl Batch {
-    /// Room for `size` datagrams. Of one that is longer than `query_max` bytes, one byte more than that is kept.
-    pub(crate) fn new(size: usize, query_max: usize) -> Self {
-        let slots = (0..size).map(|_| Slot::new(query_max + 1)).collect();
+    /// Room for [`BATCH`] datagrams. Of one that is longer than `query_max` bytes, one byte more than that is kept.
+    pub(crate) fn new(query_max: usize) -> Self {
+        let slots = (0..BATCH).map(|_| Slot::new(query_max + 1)).collect();
         Self { slots, received: 0 }
     }
 

@@ -6,11 +6,8 @@ use std::net::UdpSocket;
 use std::os::fd::AsFd;
 use std::sync::Arc;
 
-use crate::sys::{Batch, watch};
+use crate::sys::{BATCH, watch};
 use crate::{ServeError, Sinkhole, Transport};
-
-/// Datagrams a system call. More would save little: a client waits while the answers to a batch are made.
-const BATCH: usize = 16;
 
 /// Answers on `socket` until it fails. Holds at most one batch of queries and answers; what can't be sent at once is dropped,
 /// as datagrams may be.
@@ -19,9 +16,9 @@ const BATCH: usize = 16;
 /// queries for foreign addresses: the answer then leaves from the address that was asked.
 pub async fn serve_udp(socket: UdpSocket, sinkhole: Arc<Sinkhole>) -> Result<Infallible, ServeError> {
     let socket = watch(socket).map_err(ServeError::Register)?;
-    let mut batch = Batch::new(BATCH, sinkhole.limits().query);
     loop {
         let mut ready = socket.readable().await.map_err(ServeError::Receive)?;
+        let mut batch = sinkhole.room();
         match batch.receive(socket.as_fd()) {
             Ok(BATCH) => {}
             Ok(_) => ready.clear_ready(),
@@ -33,6 +30,7 @@ pub async fn serve_udp(socket: UdpSocket, sinkhole: Arc<Sinkhole>) -> Result<Inf
             sinkhole.answer_into(query, Transport::Udp, answer);
         }
         batch.send(socket.as_fd());
+        sinkhole.done_with(batch);
         tokio::task::yield_now().await;
     }
 }
