@@ -29,3 +29,12 @@ pub fn map_ids(tree: BorrowedFd<'_>, namespace: BorrowedFd<'_>) -> io::Result<()
     };
     if result < 0 { Err(io::Error::last_os_error()) } else { Ok(()) }
 }
+
+/// Keeps the allocator to one arena: each further thread's own would hold memory that no other thread uses.
+pub fn share_one_arena() {
+    #[cfg(target_env = "gnu")]
+    // SAFETY: mallopt(3) takes integers. A parameter that it refuses leaves all as it was.
+    unsafe {
+        libc::mallopt(libc::M_ARENA_MAX, 1)
+    };
+}

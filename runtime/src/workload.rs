@@ -23,6 +23,7 @@ use crate::supervisor::signals::{Arrived, Signals};
 use crate::supervisor::stdio::Relays;
 use crate::supervisor::terminal::{self, Terminal};
 use crate::supervisor::watch::{Drift, Watcher};
+use crate::sys;
 
 /// How long the gate may take to finish what is under way; its own limit is shorter.
 const FINISHING: Duration = Duration::from_secs(5);
@@ -179,6 +180,7 @@ impl Workload {
                 message = self.airlock.init.channel.recv::<FromInit>() => match message {
                     Ok((FromInit::Started, _)) if !executed => {
                         executed = true;
+                        sys::give_back_freed_memory();
                         continue;
                     }
                     Ok((FromInit::Exited(end), _)) => return Ended::Itself(end),

@@ -19,7 +19,7 @@ use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use crate::channel::Channel;
 use crate::gate::message::{FromGate, GateSetup};
 use crate::report::chain;
-use crate::{confine, hex, memory, tether};
+use crate::{confine, hex, memory, sys, tether};
 
 /// Why the gate could not begin.
 #[derive(Debug, thiserror::Error)]
@@ -69,6 +69,7 @@ fn begin(supervisor: &Channel) -> Result<Option<(tokio::runtime::Runtime, serve:
     confine::gate(setup.become_id.map(confine::Identity::same))?;
     tether::tie_to_supervisor(supervisor).map_err(io("tie itself to the supervisor"))?;
     supervisor.send(&FromGate::Ready, &[]).map_err(io("report"))?;
+    sys::give_back_freed_memory();
     Ok(Some((tokio, parts)))
 }
 

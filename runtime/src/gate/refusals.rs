@@ -126,9 +126,10 @@ pub(super) async fn report(supervisor: Arc<AsyncChannel>, refusals: Arc<Refusals
 /// Reads one namespace's packet log. The kernel drops what comes too fast, and says so with ENOBUFS.
 pub(super) async fn packets(socket: OwnedFd, refusals: Arc<Refusals>) -> io::Result<Infallible> {
     let socket = crate::sys::register(socket)?;
-    let mut buffer = vec![0; DATAGRAM];
     loop {
         let mut guard = socket.readable().await?;
+        // Only while it is needed: most of the time nothing is refused.
+        let mut buffer = vec![0; DATAGRAM];
         let received = guard.try_io(|inner| Ok(rustix::io::read(inner.get_ref(), &mut buffer[..])?));
         match received {
             Ok(Ok(length)) => refusals.described(&buffer[..length]),

@@ -10,6 +10,7 @@ use rustix::process::{DumpableBehavior, Pid, WaitOptions, WaitStatus};
 
 use crate::channel::Channel;
 use crate::confine::{self, Identity};
+use crate::sys;
 use crate::tether::tie_to_supervisor;
 
 use super::enter::Start;
@@ -36,6 +37,7 @@ pub(super) fn run(channel: &Channel, mut start: Start) -> Result<(), Failure> {
     rustix::process::set_dumpable_behavior(DumpableBehavior::NotDumpable).map_err(at("hide the bottle's init"))?;
     let workload = held.release()?;
     channel.send(&FromInit::Started, &[]).map_err(at("report the start"))?;
+    sys::give_back_freed_memory();
     let end = wait_for_end(channel, &children, workload)?;
     channel.send(&FromInit::Exited(end), &[]).map_err(at("report the end"))
 }

@@ -10,12 +10,14 @@ use bottle_runtime::{Outcome, RunError};
 
 use crate::args::RunArgs;
 use crate::report::{Failure, Reporter};
+use crate::sys;
 
 /// The exit code of bottle's own failures.
 const FAILED: u8 = 125;
 
 /// Runs the verb; the exit code is the command's.
 pub fn run(args: &RunArgs, caller: &Caller, reporter: Reporter) -> Result<ExitCode, Failure> {
+    sys::share_one_arena();
     let options = options::read(args, caller).map_err(|failure| failure.with_code(FAILED))?;
     // The terminal is raw while the command has it: a line feed alone does not go back to the margin.
     let reporter = if args.tty { reporter.for_raw_terminal() } else { reporter };
