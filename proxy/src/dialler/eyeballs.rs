@@ -48,6 +48,9 @@ where
     F: Future<Output = io::Result<S>> + Send + 'static,
     C: Fn(SocketAddr) -> F,
 {
+    if let [only] = addresses[..] {
+        return connect(only).await;
+    }
     let mut waiting = addresses.into_iter();
     let mut running = JoinSet::new();
     let mut failure = io::Error::from(io::ErrorKind::AddrNotAvailable);

@@ -3,6 +3,7 @@
 mod check;
 mod eyeballs;
 mod host;
+mod recent;
 mod resolve;
 
 use std::collections::HashSet;

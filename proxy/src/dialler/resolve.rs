@@ -18,6 +18,8 @@ use hickory_resolver::proto::op::Query;
 use hickory_resolver::proto::rr::RecordType;
 use hickory_resolver::{Hosts, TokioResolver, system_conf};
 
+use super::recent::Recent;
+
 /// Finds the addresses of names.
 pub trait Resolve: Send + Sync {
     /// The addresses of a fully qualified name, in the order to try them.
@@ -67,12 +69,14 @@ pub struct HostResolver {
 struct Source {
     hosts: Hosts,
     resolver: TokioResolver,
+    recent: Recent,
 }
 
 /// Which version of a file was read.
 type Stamps = [Option<(u64, i64, i64)>; 2];
 
-const CACHED_NAMES: u64 = 4096;
+/// How many names' answers are kept, here and by the resolver.
+pub(super) const CACHED_NAMES: u64 = 4096;
 const LONGEST_NEGATIVE: Duration = Duration::from_secs(5);
 const LONGEST_POSITIVE: Duration = Duration::from_secs(3600);
 
@@ -109,6 +113,9 @@ impl HostResolver {
 impl Resolve for HostResolver {
     async fn lookup(&self, name: &Name) -> Result<Addresses, ResolveError> {
         let source = self.source();
+        if let Some(known) = source.recent.find(name, Instant::now()) {
+            return Ok(known);
+        }
         let listed = source.listed(name);
         if !listed.is_empty() {
             return Ok(Addresses { addrs: listed, ttl: Duration::ZERO });
@@ -116,8 +123,9 @@ impl Resolve for HostResolver {
         // The trailing dot keeps search domains out: what was decided upon is what is asked for.
         let found = source.resolver.lookup_ip(format!("{name}.")).await;
         let found = found.map_err(|error| ResolveError { name: name.clone(), why: why(&error) })?;
-        let ttl = found.valid_until().saturating_duration_since(Instant::now());
-        Ok(Addresses { addrs: found.iter().collect(), ttl })
+        let (addrs, until) = (found.iter().collect::<Vec<_>>(), found.valid_until());
+        source.recent.keep(name, &addrs, until);
+        Ok(Addresses { addrs, ttl: until.saturating_duration_since(Instant::now()) })
     }
 }
 
@@ -155,7 +163,7 @@ fn read(configuration: &Path, hosts: &Path) -> Result<Source, HostResolverError>
     let mut builder = TokioResolver::builder_with_config(config, TokioRuntimeProvider::default());
     *builder.options_mut() = with_ours(options);
     let resolver = builder.build().map_err(|error| HostResolverError::Use(configuration.to_owned(), error))?;
-    Ok(Source { hosts: listed, resolver })
+    Ok(Source { hosts: listed, resolver, recent: Recent::default() })
 }
 
 fn with_ours(mut options: ResolverOpts) -> ResolverOpts {
