@@ -6,6 +6,7 @@ use std::os::fd::{BorrowedFd, OwnedFd};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use tokio::io::unix::AsyncFd;
+use tokio::sync::Mutex;
 
 use crate::channel::Channel;
 
@@ -13,13 +14,15 @@ use crate::channel::Channel;
 #[derive(Debug)]
 pub struct AsyncChannel {
     inner: AsyncFd<Channel>,
+    /// Held while a message waits for room, so that messages leave in the order in which their sending began.
+    turn: Mutex<()>,
 }
 
 impl AsyncChannel {
     /// Registers the channel; it becomes non-blocking.
     pub fn new(channel: Channel) -> io::Result<AsyncChannel> {
         channel.set_nonblocking(true)?;
-        Ok(AsyncChannel { inner: crate::sys::register_channel(channel)? })
+        Ok(AsyncChannel { inner: crate::sys::register_channel(channel)?, turn: Mutex::new(()) })
     }
 
     /// The channel itself again, blocking.
@@ -29,8 +32,9 @@ impl AsyncChannel {
         Ok(channel)
     }
 
-    /// As [`Channel::send`].
+    /// As [`Channel::send`]. First come, first sent.
     pub async fn send<T: Serialize>(&self, message: &T, descriptors: &[BorrowedFd<'_>]) -> io::Result<()> {
+        let _turn = self.turn.lock().await;
         loop {
             // Most sends go through at once; only a full queue waits for room.
             match self.inner.get_ref().send(message, descriptors) {
@@ -54,5 +58,29 @@ impl AsyncChannel {
                 Err(_would_block) => {}
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_message_that_waits_for_room_is_not_overtaken() {
+        let (ours, theirs) = Channel::pair().unwrap();
+        let (ours, theirs) = (AsyncChannel::new(ours).unwrap(), AsyncChannel::new(theirs).unwrap());
+        let mut filled = 0;
+        while ours.inner.get_ref().send(&0, &[]).is_ok() {
+            filled += 1;
+        }
+        let receive = async {
+            let mut received = Vec::new();
+            while received.len() < filled + 3 {
+                received.push(theirs.recv::<u32>().await.unwrap().0);
+            }
+            received.split_off(filled)
+        };
+        let (_, _, _, received) = tokio::join!(ours.send(&1, &[]), ours.send(&2, &[]), ours.send(&3, &[]), receive);
+        assert_eq!(received, [1, 2, 3]);
     }
 }

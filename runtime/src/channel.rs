@@ -1,5 +1,6 @@
 //! How do the processes of a bottle speak with each other? One datagram, one message: JSON of at most 64 KiB, with descriptors beside it.
 
+use std::cell::RefCell;
 use std::io::{self, IoSlice, IoSliceMut};
 use std::mem::MaybeUninit;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd, RawFd};
@@ -19,6 +20,11 @@ pub const MAX_MESSAGE: usize = 64 * 1024;
 
 /// The most descriptors that travel with one message: the kernel takes no more (SCM_MAX_FD).
 pub const MAX_DESCRIPTORS: usize = 253;
+
+thread_local! {
+    /// Where a thread receives: made once, since clearing so much for each message would cost more than the message.
+    static ROOM: RefCell<Vec<u8>> = RefCell::new(vec![0; MAX_MESSAGE]);
+}
 
 /// One end of a unix `SOCK_SEQPACKET` pair. Blocking, unless made otherwise by [`Channel::set_nonblocking`].
 #[derive(Debug)]
@@ -67,11 +73,15 @@ impl Channel {
     /// # Errors
     /// `UnexpectedEof` when the peer is gone, `InvalidData` for anything that is not one whole message of this type.
     pub fn recv<T: DeserializeOwned>(&self) -> io::Result<(T, Vec<OwnedFd>)> {
-        let mut bytes = vec![0; MAX_MESSAGE];
-        let (length, descriptors) = self.recv_bytes(&mut bytes)?;
-        let message = serde_json::from_slice(&bytes[..length])
-            .map_err(|error| io::Error::new(io::ErrorKind::InvalidData, error))?;
-        Ok((message, descriptors))
+        self.recv_with(RecvFlags::empty())
+    }
+
+    /// As [`Channel::recv`], without waiting: nothing if there is none yet.
+    pub fn try_recv<T: DeserializeOwned>(&self) -> io::Result<Option<(T, Vec<OwnedFd>)>> {
+        match self.recv_with(RecvFlags::DONTWAIT) {
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => Ok(None),
+            other => other.map(Some),
+        }
     }
 
     /// Waits until a message, or the end of the peer, can be received; `false` when neither came in time.
@@ -86,12 +96,21 @@ impl Channel {
         Ok(rustix::net::sockopt::set_socket_timeout(&self.socket, Timeout::Send, Some(limit))?)
     }
 
-    fn recv_bytes(&self, bytes: &mut [u8]) -> io::Result<(usize, Vec<OwnedFd>)> {
+    fn recv_with<T: DeserializeOwned>(&self, flags: RecvFlags) -> io::Result<(T, Vec<OwnedFd>)> {
+        ROOM.with_borrow_mut(|bytes| {
+            let (length, descriptors) = self.recv_bytes(bytes, flags)?;
+            let message = serde_json::from_slice(&bytes[..length])
+                .map_err(|error| io::Error::new(io::ErrorKind::InvalidData, error))?;
+            Ok((message, descriptors))
+        })
+    }
+
+    fn recv_bytes(&self, bytes: &mut [u8], flags: RecvFlags) -> io::Result<(usize, Vec<OwnedFd>)> {
         let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(MAX_DESCRIPTORS))];
         let mut ancillary = RecvAncillaryBuffer::new(&mut space);
-        let received = retry(|| {
-            rustix::net::recvmsg(&self.socket, &mut [IoSliceMut::new(bytes)], &mut ancillary, RecvFlags::CMSG_CLOEXEC)
-        })?;
+        let flags = flags | RecvFlags::CMSG_CLOEXEC;
+        let received =
+            retry(|| rustix::net::recvmsg(&self.socket, &mut [IoSliceMut::new(bytes)], &mut ancillary, flags))?;
         let mut descriptors = Vec::new();
         for message in ancillary.drain() {
             if let RecvAncillaryMessage::ScmRights(rights) = message {

@@ -25,9 +25,10 @@ impl RemoteLedger {
         RemoteLedger(Arc::new(Inner { supervisor, waiting: Mutex::default() }))
     }
 
-    /// The supervisor has spoken about this attempt.
-    pub(super) fn answered(&self, attempt: u64, recorded: bool) {
-        if let Some(waiting) = self.lock().remove(&attempt) {
+    /// The supervisor has spoken about these attempts.
+    pub(super) fn answered(&self, attempts: &[u64], recorded: bool) {
+        let mut waiting = self.lock();
+        for waiting in attempts.iter().filter_map(|attempt| waiting.remove(attempt)) {
             // The one who waited may have given up meanwhile; then nobody dials.
             let _ = waiting.send(recorded);
         }

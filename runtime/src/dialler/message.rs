@@ -34,10 +34,10 @@ pub enum FromDialler {
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub enum ToDialler {
-    /// The decision is durable; an allow may go on.
-    Recorded(u64),
-    /// It is not, and never will be: deny.
-    NotRecorded(u64),
+    /// These decisions are durable; an allow may go on.
+    Recorded(Vec<u64>),
+    /// These are not, and never will be: deny.
+    NotRecorded(Vec<u64>),
 }
 
 /// Gate to dialler.

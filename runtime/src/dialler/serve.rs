@@ -2,14 +2,18 @@
 
 use std::collections::HashMap;
 use std::convert::Infallible;
+use std::future::poll_fn;
 use std::io;
 use std::os::fd::AsFd;
+use std::pin::Pin;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
+use std::task::Poll;
 
 use bottle_policy::Rules;
 use bottle_proxy::dialler::{Dialler, HostResolver, HostRoutes, Limits};
 use bottle_proxy::{Attempt, Outcome};
+use tokio::task::unconstrained;
 
 use super::ledger::RemoteLedger;
 use super::message::{FromDialler, FromGate, ToDialler, ToGate};
@@ -63,11 +67,19 @@ async fn from_gate(service: &Arc<Service>) -> io::Result<Infallible> {
     loop {
         let (message, _) = service.gate.recv::<FromGate>().await?;
         match message {
-            FromGate::Open(attempt) => {
-                tokio::spawn(open(Arc::clone(service), attempt));
-            }
+            FromGate::Open(attempt) => begin(Box::pin(open(Arc::clone(service), attempt))).await,
             FromGate::Ended(outcome) => end(service, outcome).await,
         }
+    }
+}
+
+/// Runs as far as it comes at once, which is until its decision is on its way: nothing that the gate says later about
+/// this attempt can overtake that. The rest is a task.
+async fn begin(mut opening: Pin<Box<impl Future<Output = ()> + Send + 'static>>) {
+    // Out of its turn at the scheduler too.
+    let mut first = unconstrained(opening.as_mut());
+    if poll_fn(|context| Poll::Ready(Pin::new(&mut first).poll(context))).await.is_pending() {
+        tokio::spawn(opening);
     }
 }
 
@@ -95,8 +107,8 @@ async fn end(service: &Service, mut outcome: Outcome) {
 async fn from_supervisor(service: &Service) -> io::Result<()> {
     loop {
         match service.supervisor.recv::<ToDialler>().await?.0 {
-            ToDialler::Recorded(attempt) => service.ledger.answered(attempt, true),
-            ToDialler::NotRecorded(attempt) => service.ledger.answered(attempt, false),
+            ToDialler::Recorded(attempts) => service.ledger.answered(&attempts, true),
+            ToDialler::NotRecorded(attempts) => service.ledger.answered(&attempts, false),
         }
     }
 }
@@ -106,5 +118,48 @@ async fn beats(service: &Service) -> io::Result<()> {
     loop {
         clock.tick().await;
         service.supervisor.send(&FromDialler::Beat, &[]).await?;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use bottle_policy::{Request, Seen, Target};
+    use bottle_proxy::{Refusal, Way};
+
+    use super::*;
+
+    fn attempt() -> Attempt {
+        let (source, original) = ("28.0.0.2:4000".parse().unwrap(), "28.1.2.3:443".parse().unwrap());
+        let name = bottle_policy::Name::parse("a.example").unwrap();
+        let request = Request { target: Target::Lease(name), port: 443, seen: Seen::Nothing };
+        Attempt { id: 7, source, original, way: Way::Transparent, request, denied: None }
+    }
+
+    async fn words(supervisor: Channel) -> Vec<&'static str> {
+        let (supervisor, mut words, mut beats) = (AsyncChannel::new(supervisor).unwrap(), Vec::new(), 0);
+        while words.len() < 2 && beats < 3 {
+            match supervisor.recv::<FromDialler>().await.unwrap().0 {
+                FromDialler::Decided(_) => words.push("decided"),
+                FromDialler::Ended(_) => words.push("ended"),
+                _ => beats += 1,
+            }
+        }
+        words
+    }
+
+    #[tokio::test]
+    async fn an_outcome_that_comes_right_behind_its_attempt_follows_the_decision() {
+        let directory = tempfile::tempdir().unwrap();
+        let file = |name| directory.path().join(name);
+        let ((gate, ours), (supervisor, theirs)) = (Channel::pair().unwrap(), Channel::pair().unwrap());
+        let resolver = HostResolver::new(file("resolv.conf"), file("hosts")).unwrap();
+        let parts = Parts { gate: ours, rules: Rules::deny_all(), resolver, host: HostRoutes::open().unwrap() };
+        gate.send(&FromGate::Open(attempt()), &[]).unwrap();
+        gate.send(&FromGate::Ended(Outcome::refused(7, &Refusal::unavailable("cut"), 0)), &[]).unwrap();
+        let heard = tokio::select! {
+            ended = serve(theirs, parts) => panic!("{ended:?}"),
+            heard = words(supervisor) => heard,
+        };
+        assert_eq!(heard, ["decided", "ended"]);
     }
 }

@@ -1,9 +1,12 @@
 //! How are the dialler's records served? By a thread of its own, so that a slow disk delays decisions and nothing else.
+//!
+//! One signature and one write to the disk serve all records that are there. Where several decisions came at once, more
+//! are coming: then the next batch begins no sooner than [`PACE`] after this one. Who decides one by one never waits.
 
 use std::io;
 use std::sync::Arc;
 use std::thread::JoinHandle;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use tokio::sync::oneshot;
 
@@ -15,6 +18,9 @@ use crate::heartbeat::PATIENCE;
 
 /// The most records that share one seal.
 const BATCH: usize = 256;
+
+/// Under load, from the beginning of one batch to that of the next, at least: the most that a decision waits for others.
+const PACE: Duration = Duration::from_millis(2);
 
 /// Serves until the dialler is gone or silent for too long; what it was is then sent to `ended`.
 pub fn serve(dialler: Channel, recorder: Arc<Recorder>, ended: oneshot::Sender<Drift>) -> JoinHandle<()> {
@@ -31,13 +37,21 @@ fn serve_until_the_end(dialler: &Channel, recorder: &Recorder) -> Drift {
             Ok(batch) => batch,
             Err(error) => return gone(error),
         };
+        let (begun, under_load) = (Instant::now(), records.iter().filter(|record| is_decision(record)).count() > 1);
         // What it says of its end names the cause; that it is gone is what follows.
         let last = records.iter().find_map(last_word);
         let error = answer(dialler, recorder, records).err().or(end);
         if let Some(drift) = last.or(error.map(gone)) {
             return drift;
         }
+        if under_load {
+            std::thread::sleep(PACE.saturating_sub(begun.elapsed()));
+        }
     }
+}
+
+fn is_decision(record: &FromDialler) -> bool {
+    matches!(record, FromDialler::Decided(_))
 }
 
 fn last_word(record: &FromDialler) -> Option<Drift> {
@@ -54,13 +68,14 @@ fn gone(error: io::Error) -> Drift {
 
 /// Waits for one record, then takes what else is there already. What came before the end of the channel counts.
 fn batch(dialler: &Channel) -> io::Result<(Vec<FromDialler>, Option<io::Error>)> {
-    if !dialler.wait_readable(PATIENCE)? {
-        return Err(io::Error::new(io::ErrorKind::TimedOut, "the dialler is stopped"));
-    }
-    let mut records = vec![dialler.recv()?.0];
-    while records.len() < BATCH && dialler.wait_readable(Duration::ZERO)? {
-        match dialler.recv() {
-            Ok((record, _)) => records.push(record),
+    let mut records = Vec::new();
+    while records.len() < BATCH {
+        match dialler.try_recv() {
+            Ok(Some((record, _))) => records.push(record),
+            Ok(None) if !records.is_empty() => break,
+            Ok(None) if dialler.wait_readable(PATIENCE)? => {}
+            Ok(None) => return Err(io::Error::new(io::ErrorKind::TimedOut, "the dialler is stopped")),
+            Err(error) if records.is_empty() => return Err(error),
             Err(error) => return Ok((records, Some(error))),
         }
     }
@@ -69,24 +84,28 @@ fn batch(dialler: &Channel) -> io::Result<(Vec<FromDialler>, Option<io::Error>)>
 
 /// Appends all, commits once, and only then acknowledges. Outcomes alone wait for the next decision or heartbeat.
 fn answer(dialler: &Channel, recorder: &Recorder, records: Vec<FromDialler>) -> io::Result<()> {
-    let mut appended: Vec<(u64, Result<(), NotRecorded>)> = Vec::new();
-    let mut due = false;
+    let (mut appended, mut refused, mut due) = (Vec::new(), Vec::new(), false);
     for record in records {
         match record {
-            FromDialler::Decided(record) => appended.push((record.attempt.id, recorder.decided(&record))),
+            FromDialler::Decided(record) => match recorder.decided(&record) {
+                Ok(()) => appended.push(record.attempt.id),
+                Err(NotRecorded) => refused.push(record.attempt.id),
+            },
             FromDialler::Ended(outcome) => recorder.ended(&outcome),
             FromDialler::Ready | FromDialler::Failed(_) | FromDialler::GateEnded(_) | FromDialler::Beat => due = true,
         }
     }
-    let committed = if due || !appended.is_empty() { recorder.commit() } else { Ok(()) };
-    for (attempt, result) in appended {
-        let word = match result.and(committed) {
-            Ok(()) => ToDialler::Recorded(attempt),
-            Err(NotRecorded) => ToDialler::NotRecorded(attempt),
-        };
-        dialler.send(&word, &[])?;
+    if due || !appended.is_empty() {
+        match recorder.commit() {
+            Ok(()) => say(dialler, appended, ToDialler::Recorded)?,
+            Err(NotRecorded) => refused.append(&mut appended),
+        }
     }
-    Ok(())
+    say(dialler, refused, ToDialler::NotRecorded)
+}
+
+fn say(dialler: &Channel, attempts: Vec<u64>, word: fn(Vec<u64>) -> ToDialler) -> io::Result<()> {
+    if attempts.is_empty() { Ok(()) } else { dialler.send(&word(attempts), &[]) }
 }
 
 #[cfg(test)]
