@@ -48,7 +48,7 @@ pub struct Listeners {
     pub nflog: Vec<OwnedFd>,
 }
 
-/// Receive-only notification sockets, two in each namespace.
+/// Receive-only notification sockets, three in each namespace.
 #[derive(Debug)]
 pub struct Watches(pub Vec<Watch>);
 

@@ -163,8 +163,6 @@ pub fn build(layout: &Layout, owner: Owner) -> Result<Airlock, BuildError> {
     watches.extend(begun.watches);
     sysctls.extend(begun.sysctls);
     let desks = Desks { agent: agent_desk, gate: gate_desk };
-    let watches = Watches(watches);
-
     send(&desks.gate, Side::Gate, vec![links::veth(layout, agent.as_fd())])?;
     for side in Side::BOTH {
         load(desks.of(side), side, &ruleset(layout, side))?;
@@ -176,10 +174,22 @@ pub fn build(layout: &Layout, owner: Owner) -> Result<Airlock, BuildError> {
     let transparent = sockets::transparent(layout)?;
     let explicit = sockets::explicit(layout)?;
     let gate_log = nflog::open(layout).map_err(wire(Side::Gate))?;
+    let gate_sockets: Vec<_> = transparent
+        .iter()
+        .chain(&explicit)
+        .chain(&dns_tcp)
+        .map(AsFd::as_fd)
+        .chain(dns_udp.iter().map(AsFd::as_fd))
+        .collect();
+    watches.push(Watch::open_sockets(Side::Gate, &gate_sockets).map_err(wire(Side::Gate))?);
 
     reenter_network_namespace(&agent)?;
     sysctls.extend(sysctl::of_device(layout, Side::Agent)?);
     let (loopback_udp, loopback_tcp) = sockets::dns(layout, Side::Agent)?;
+    let agent_sockets: Vec<_> =
+        loopback_tcp.iter().map(AsFd::as_fd).chain(loopback_udp.iter().map(AsFd::as_fd)).collect();
+    watches.push(Watch::open_sockets(Side::Agent, &agent_sockets).map_err(wire(Side::Agent))?);
+    let watches = Watches(watches);
     dns_udp.extend(loopback_udp);
     dns_tcp.extend(loopback_tcp);
     let nflog = vec![nflog::open(layout).map_err(wire(Side::Agent))?, gate_log];
@@ -271,11 +281,12 @@ fn rule_refused(side: Side, model: &Nftables<'_>, error: WireError) -> BuildErro
     }
 }
 
-/// Waits until both ends are up and their IPv6 addresses taken. The kernel does both a little after it was asked to.
+/// Waits until both ends are up and all IPv6 addresses taken, loopback's too: the survey reads them all, and each that
+/// came later would count as a change. The kernel does it a little after it was asked to.
 fn settle(layout: &Layout, desks: &Desks, watches: &Watches) -> Result<(), BuildError> {
     for side in Side::BOTH {
         let (end, desk) = (layout.end(side), desks.of(side));
-        let settled = || Ok(is_up(desk, &end.device)? && has_taken(desk, end.v6)?);
+        let settled = || Ok(is_up(desk, &end.device)? && has_taken(desk, &[Ipv6Addr::LOCALHOST, end.v6])?);
         while !settled().map_err(wire(side))? {
             if !watches.route(side).wait(PATIENCE).map_err(wire(side))? {
                 return Err(BuildError::Down { side, device: end.device.clone() });
@@ -302,15 +313,22 @@ fn is_up(desk: &Desk, device: &str) -> Result<bool, WireError> {
 
 /// Even without duplicate detection an IPv6 address is announced again later, by a worker of the kernel's, and its
 /// local route after that, which is the last of it.
-fn has_taken(desk: &Desk, address: Ipv6Addr) -> Result<bool, WireError> {
-    let destination = RouteAttribute::Destination(RouteAddress::Inet6(address));
+fn has_taken(desk: &Desk, addresses: &[Ipv6Addr]) -> Result<bool, WireError> {
     let routes = desk.route.dump(&RouteNetlinkMessage::GetRoute(RouteMessage::default()))?;
-    Ok(routes.into_iter().any(|route| {
-        let RouteNetlinkMessage::NewRoute(route) = route else {
-            return false;
-        };
-        route.header.kind == RouteType::Local && route.attributes.contains(&destination)
-    }))
+    Ok(all_local(&routes, addresses))
+}
+
+fn all_local(routes: &[RouteNetlinkMessage], addresses: &[Ipv6Addr]) -> bool {
+    let is_local = |address: &Ipv6Addr| {
+        let destination = RouteAttribute::Destination(RouteAddress::Inet6(*address));
+        routes.iter().any(|route| {
+            let RouteNetlinkMessage::NewRoute(route) = route else {
+                return false;
+            };
+            route.header.kind == RouteType::Local && route.attributes.contains(&destination)
+        })
+    };
+    addresses.iter().all(is_local)
 }
 
 fn wire(side: Side) -> impl Fn(WireError) -> BuildError {
@@ -324,6 +342,19 @@ mod tests {
     fn refused(index: usize, errno: Errno) -> BuildError {
         let model = ruleset(&Layout::default(), Side::Gate);
         rule_refused(Side::Gate, &model, WireError::Refused { index, errno })
+    }
+
+    #[test]
+    fn one_address_that_is_not_taken_yet_is_waited_for() {
+        let local = |address: Ipv6Addr| {
+            let mut route = RouteMessage::default();
+            route.header.kind = RouteType::Local;
+            route.attributes.push(RouteAttribute::Destination(RouteAddress::Inet6(address)));
+            RouteNetlinkMessage::NewRoute(route)
+        };
+        let (loopback, own) = (Ipv6Addr::LOCALHOST, Ipv6Addr::new(0xfd00, 0, 0, 0, 0, 0, 0, 1));
+        assert!(!all_local(&[local(own)], &[loopback, own]));
+        assert!(all_local(&[local(own), local(loopback)], &[loopback, own]));
     }
 
     fn entry_with(word: &str) -> usize {

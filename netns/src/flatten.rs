@@ -138,7 +138,7 @@ impl Parts {
         let [agent_netfilter, gate_netfilter] = self.netfilter;
         let [agent_diag, gate_diag] = self.diag;
         for side in Side::BOTH {
-            for source in [Source::Route, Source::Rules] {
+            for source in Source::ALL {
                 if !self.watches.iter().any(|watch| watch.side == side && watch.source == source) {
                     return Err(FlattenError::Missing("watches"));
                 }

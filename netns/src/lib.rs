@@ -23,6 +23,7 @@ pub mod ruleset;
 pub mod encode;
 
 pub mod airlock;
+mod filter;
 mod flatten;
 
 pub mod conform;

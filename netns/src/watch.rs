@@ -1,7 +1,8 @@
 //! What has changed in the namespaces since they were surveyed?
 //!
-//! Two receive-only sockets in each namespace: one for links, addresses, routes, rules, neighbours, per-device
-//! settings and traffic control, one for packet rules. Whoever holds them can wait on them from anywhere.
+//! Three receive-only sockets in each namespace: one for links, addresses, routes, rules, neighbours, per-device
+//! settings and traffic control, one for packet rules, one for the end of listening sockets. Whoever holds them can
+//! wait on them from anywhere.
 
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 use std::time::Duration;
@@ -18,8 +19,9 @@ use serde::{Deserialize, Serialize};
 use crate::airlock::Watches;
 use crate::conform;
 use crate::layout::{Layout, Side};
-use crate::survey::route;
+use crate::survey::{route, sockets};
 use crate::wire::{self, DATAGRAM, WireError};
+use crate::{filter, sys};
 
 /// What a watch listens to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -29,6 +31,13 @@ pub enum Source {
     Route,
     /// Packet rules.
     Rules,
+    /// The end of sockets that listen.
+    Sockets,
+}
+
+impl Source {
+    /// All that are watched in each namespace.
+    pub(crate) const ALL: [Source; 3] = [Source::Route, Source::Rules, Source::Sockets];
 }
 
 /// What kind of thing changed.
@@ -51,6 +60,8 @@ pub enum Kind {
     TrafficControl,
     /// A table, chain, rule, set or object of nftables.
     Ruleset,
+    /// A socket that listens.
+    Listener,
     /// Notifications were lost: anything may have changed.
     Overrun,
     /// A notification that could not be read: anything may have changed.
@@ -97,6 +108,9 @@ const ROUTE_GROUPS: [Group; 11] = [
 /// NFNLGRP_NFTABLES, as a mask.
 const RULES_GROUP: u32 = 1 << (7 - 1);
 
+/// SKNLGRP_INET_TCP_DESTROY, INET_UDP, INET6_TCP, INET6_UDP (linux/sock_diag.h).
+const SOCKET_GROUPS: [libc::c_int; 4] = [1, 2, 3, 4];
+
 /// Room for a burst of notifications before one is lost.
 const QUEUE: usize = 1 << 20;
 
@@ -121,6 +135,22 @@ impl Watch {
             Watch::open(side, Source::Route, SockProtocol::NetlinkRoute, groups)?,
             Watch::open(side, Source::Rules, SockProtocol::NetlinkNetFilter, RULES_GROUP)?,
         ])
+    }
+
+    /// Opens the watch over these sockets in the current network namespace, which must be theirs.
+    ///
+    /// The kernel announces the end of every socket there, each connection's too; a filter keeps all others out.
+    pub(crate) fn open_sockets(side: Side, sockets: &[BorrowedFd<'_>]) -> Result<Watch, WireError> {
+        let watch = Watch::open(side, Source::Sockets, SockProtocol::NetlinkSockDiag, 0)?;
+        let fail = |call| move |errno| WireError::Socket { call, errno };
+        let cookies = sockets.iter().map(sys::socket_cookie).collect::<Result<Vec<u64>, Errno>>();
+        let filter = filter::one_of(sockets::COOKIE, &cookies.map_err(fail("SO_COOKIE"))?);
+        sys::attach_filter(&watch.fd, &filter).map_err(fail("SO_ATTACH_FILTER"))?;
+        for group in SOCKET_GROUPS {
+            sys::set_option(&watch.fd, libc::SOL_NETLINK, libc::NETLINK_ADD_MEMBERSHIP, group)
+                .map_err(fail("NETLINK_ADD_MEMBERSHIP"))?;
+        }
+        Ok(watch)
     }
 
     fn open(side: Side, source: Source, protocol: SockProtocol, groups: u32) -> Result<Watch, WireError> {
@@ -162,6 +192,7 @@ impl Watch {
                 Ok((kind, bytes)) => match self.source {
                     Source::Route => self.route_change(layout, kind, bytes),
                     Source::Rules => Some(self.change(Kind::Ruleset, rules_message(kind))),
+                    Source::Sockets => Some(self.socket_ended(bytes)),
                 },
                 Err(what) => Some(self.change(Kind::Unreadable, what)),
             })
@@ -190,6 +221,13 @@ impl Watch {
 
     fn change(&self, kind: Kind, what: String) -> Change {
         Change { side: self.side, kind, what }
+    }
+
+    fn socket_ended(&self, bytes: &[u8]) -> Change {
+        match sockets::announced(bytes) {
+            Ok(at) => self.change(Kind::Listener, format!("the socket at {at} was closed")),
+            Err(error) => self.change(Kind::Unreadable, error.to_string()),
+        }
     }
 
     fn route_change(&self, layout: &Layout, kind: u16, bytes: &[u8]) -> Option<Change> {

@@ -9,6 +9,7 @@ use bottle_evidence::Text;
 use bottle_evidence::audit::{self, Entry};
 use bottle_images::changed::Snapshot;
 use bottle_netns::airlock::Watches;
+use bottle_netns::survey::Listening;
 use tokio::time::Instant as Moment;
 
 use crate::airlock::Airlock;
@@ -93,15 +94,15 @@ enum Ended {
 impl Binding {
     /// Releases the workload to its first instruction. What becomes of it, its execve(2) included, [`Workload::wait`] tells.
     pub async fn start(self) -> Result<Workload, WorkloadError> {
-        let (mut airlock, master) = self.into_parts();
-        let attendants = match Attendants::gather(&mut airlock, master).await {
+        let (mut airlock, master, listening) = self.into_parts();
+        let attendants = match Attendants::gather(&mut airlock, master, listening).await {
             Ok(attendants) => attendants,
             Err(error) => return Err(never_released(&airlock, error)),
         };
-        let noticed = attendants.watcher.noticed();
-        let workload = Workload { airlock, attendants, released: Instant::now() };
+        let noticed = attendants.watcher.noticed(&airlock.space.desks);
+        let mut workload = Workload { airlock, attendants, released: Instant::now() };
         if let Some(drift) = noticed {
-            workload.drifted(&drift);
+            let drift = workload.revoke(drift).await;
             return Err(never_released(&workload.airlock, WorkloadError::Drift(drift)));
         }
         match workload.airlock.init.channel.send(&ToInit::Release, &[]).await {
@@ -119,13 +120,17 @@ fn never_released(airlock: &Airlock, error: WorkloadError) -> WorkloadError {
 }
 
 impl Attendants {
-    async fn gather(airlock: &mut Airlock, master: Option<OwnedFd>) -> Result<Attendants, WorkloadError> {
+    async fn gather(
+        airlock: &mut Airlock,
+        master: Option<OwnedFd>,
+        listening: Listening,
+    ) -> Result<Attendants, WorkloadError> {
         let step = |step| move |source| WorkloadError::Step { step, source };
         // First, since it may take long: signals are not taken over yet, and what changes meanwhile is seen below.
         let before = (&mut airlock.before).await.map_err(|_| WorkloadError::Snapshot)?;
         let watches = std::mem::replace(&mut airlock.space.watches, Watches(Vec::new()));
         let sysctls = std::mem::take(&mut airlock.space.sysctls);
-        let watcher = Watcher::new(watches, sysctls).map_err(step("watch the namespaces"))?;
+        let watcher = Watcher::new(watches, sysctls, listening).map_err(step("watch the namespaces"))?;
         let signals = Signals::listen().map_err(step("take over signals"))?;
         let output = match (&master, airlock.init.streams.take()) {
             (Some(master), _) => Output::Terminal(Terminal::connect(master).map_err(step("connect the terminal"))?),
@@ -174,7 +179,7 @@ impl Workload {
             let limit = limit::next(self.released, self.airlock.plan.timeout, executed);
             let drift = tokio::select! {
                 biased;
-                drift = self.attendants.watcher.drift() => drift,
+                drift = self.attendants.watcher.drift(&self.airlock.space.desks) => drift,
                 drift = self.airlock.gate.link.ended() => drift,
                 drift = &mut self.airlock.dialler.ended => drift.unwrap_or_else(|_| Drift::new("dialler", "it is gone")),
                 message = self.airlock.init.channel.recv::<FromInit>() => match message {
@@ -198,23 +203,26 @@ impl Workload {
                 },
                 limit = reached(limit) => return overdue(limit),
             };
-            return self.drifted(&drift);
+            let drift = self.revoke(drift).await;
+            return Ended::Killed(format!("{}: {}", drift.what, drift.detail));
         }
     }
 
     /// Cuts everything first, then says why.
-    fn drifted(&self, drift: &Drift) -> Ended {
-        let Airlock { gate, dialler, init, recorder, .. } = &self.airlock;
+    async fn revoke(&mut self, noticed: Drift) -> Drift {
+        let Airlock { gate, dialler, init, recorder, .. } = &mut self.airlock;
+        let gate_was_gone = gate.link.is_closed();
         // The dialler too: what it is about to connect has been cut before it was opened.
         for process in [&gate.process, &dialler.process, &init.process] {
             process.kill();
         }
         recorder.cut();
+        // The listening sockets end with the gate, and their end may be heard before its own.
+        let drift = if noticed.what == "listener" && gate_was_gone { gate.link.ended().await } else { noticed };
         let entry = audit::Drift { what: Text::new(&drift.what), detail: Text::new(&drift.detail) };
         recorder.record(&Entry::Drift(entry));
-        let reason = format!("{}: {}", drift.what, drift.detail);
-        recorder.tell(Event::Drift(reason.clone()));
-        Ended::Killed(reason)
+        recorder.tell(Event::Drift(format!("{}: {}", drift.what, drift.detail)));
+        drift
     }
 
     async fn heed(&self, arrived: Arrived) -> Option<Drift> {

@@ -101,6 +101,14 @@ fn a_neighbour_ends_the_run() {
     assert_revoked(Side::Agent, &other, &["neighbour"]);
 }
 
+/// The gate holds its sockets still, and nothing is announced.
+#[test]
+fn a_listener_that_is_aborted_ends_the_run() {
+    let explicit = format!("sport = :{}", bottle_netns::Layout::default().explicit_port);
+    assert_revoked(Side::Gate, &["ss", "-K", "-lt", &explicit], &["listener"]);
+    assert_revoked(Side::Agent, &["ss", "-K", "-lt", "sport = :53"], &["listener"]);
+}
+
 #[test]
 fn a_setting_that_the_kernel_announces_ends_the_run() {
     assert_revoked(Side::Gate, &["sh", "-c", "echo 1 > /proc/sys/net/ipv4/ip_forward"], &["setting", "sysctl"]);

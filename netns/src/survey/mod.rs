@@ -4,6 +4,7 @@
 //! counters or times, so that two airlocks built alike have the same digest. What is different in each of them
 //! is the [`Identity`].
 
+pub mod listening;
 pub mod route;
 pub mod rules;
 pub mod sockets;
@@ -24,6 +25,7 @@ use crate::layout::Side;
 use crate::sys;
 use crate::wire::WireError;
 
+pub use listening::Listening;
 pub use route::{Address, Link, Neighbour, Route, Rule};
 pub use rules::{Chain, PacketRule, Ruleset};
 pub use sockets::Listener;

@@ -23,12 +23,17 @@ pub struct Listener {
 
 /// All of them, with their cookies, in canonical order.
 pub(crate) fn listeners(desk: &Desk) -> Result<Vec<(Listener, u64)>, WireError> {
+    listeners_at(desk, 0)
+}
+
+/// Those at this port, or all at port 0. The kernel sorts them out, however many others there are.
+pub(crate) fn listeners_at(desk: &Desk, port: u16) -> Result<Vec<(Listener, u64)>, WireError> {
     let mut found = Vec::new();
     for (protocol, states) in
         [(libc::IPPROTO_TCP, LISTENING), (libc::IPPROTO_UDP, UNCONNECTED), (libc::IPPROTO_RAW, u32::MAX)]
     {
         for family in [libc::AF_INET, libc::AF_INET6] {
-            let request = Diag::Request { family: family as u8, protocol: protocol as u8, states };
+            let request = Diag::Request { family: family as u8, protocol: protocol as u8, states, port };
             match desk.diag.dump(&request) {
                 Ok(answers) => found.extend(answers.into_iter().filter_map(|answer| answer.listener(protocol as u8))),
                 // There is no such protocol to ask about in this kernel.
@@ -40,6 +45,21 @@ pub(crate) fn listeners(desk: &Desk) -> Result<Vec<(Listener, u64)>, WireError> 
     found.sort();
     Ok(found)
 }
+
+/// Where the socket of an announcement was bound.
+pub(crate) fn announced(message: &[u8]) -> Result<SocketAddr, DecodeError> {
+    let payload = message.get(HEADER..).unwrap_or_default();
+    match Diag::deserialize(&NetlinkHeader::default(), payload)? {
+        Diag::Socket { at, .. } => Ok(at),
+        Diag::Request { .. } => Err(DecodeError::from("a request is no announcement".to_owned())),
+    }
+}
+
+/// Length of `nlmsghdr`.
+const HEADER: usize = 16;
+
+/// Where the cookie lies in an announcement: two words of the machine's own order.
+pub(crate) const COOKIE: u32 = HEADER as u32 + 44;
 
 /// SOCK_DIAG_BY_FAMILY.
 const BY_FAMILY: u16 = 20;
@@ -56,7 +76,7 @@ const REQUEST: usize = 56;
 /// Messages of sock_diag.
 #[derive(Debug, Clone)]
 enum Diag {
-    Request { family: u8, protocol: u8, states: u32 },
+    Request { family: u8, protocol: u8, states: u32, port: u16 },
     Socket { at: SocketAddr, device: u32, cookie: u64 },
 }
 
@@ -80,10 +100,11 @@ impl NetlinkSerializable for Diag {
 
     fn serialize(&self, buffer: &mut [u8]) {
         buffer.fill(0);
-        if let Diag::Request { family, protocol, states } = self {
+        if let Diag::Request { family, protocol, states, port } = self {
             buffer[0] = *family;
             buffer[1] = *protocol;
             buffer[4..8].copy_from_slice(&states.to_ne_bytes());
+            buffer[8..10].copy_from_slice(&port.to_be_bytes());
         }
     }
 }

@@ -23,6 +23,8 @@ pub(crate) const TESTS: &[Test] = &[
     ("settings_that_differ_are_found", settings),
     ("forwarding_is_announced", forwarding),
     ("a_listener_that_differs_is_found", listeners),
+    ("the_end_of_a_listener_is_announced_and_of_others_not", ended_listeners),
+    ("a_listener_that_is_aborted_or_joined_is_found_by_asking", asked_listeners),
     ("lost_notifications_are_a_change", overrun),
 ];
 
@@ -200,6 +202,52 @@ fn listeners() {
     let mut airlock = airlock;
     airlock.listeners.explicit.remove(0);
     assert_deviates(&airlock, Side::Gate, "listener missing");
+}
+
+fn ended_listeners() {
+    type End = fn(&mut Airlock);
+    let ends: [(Side, End); 6] = [
+        (Side::Gate, |airlock| drop(airlock.listeners.transparent.remove(1))),
+        (Side::Gate, |airlock| drop(airlock.listeners.explicit.remove(0))),
+        (Side::Gate, |airlock| drop(airlock.listeners.dns_udp.remove(1))),
+        (Side::Gate, |airlock| drop(airlock.listeners.dns_tcp.remove(0))),
+        (Side::Agent, |airlock| drop(airlock.listeners.dns_udp.pop())),
+        (Side::Agent, |airlock| drop(airlock.listeners.dns_tcp.pop())),
+    ];
+    let mut airlock = airlock();
+    for side in Side::BOTH {
+        go(&airlock, side);
+        let listener = std::net::TcpListener::bind("127.0.0.1:7").unwrap();
+        drop(std::net::TcpStream::connect("127.0.0.1:7").unwrap());
+        drop((listener, std::net::UdpSocket::bind("127.0.0.1:7").unwrap()));
+    }
+    for (side, end) in ends {
+        // The ends above come first, if they come.
+        end(&mut airlock);
+        let changes = until_announced(&airlock, side, Kind::Listener);
+        assert_eq!(changes.len(), 1, "{changes:?}");
+        assert!(changes[0].what.ends_with("was closed"), "{changes:?}");
+    }
+}
+
+fn asked_listeners() {
+    let airlock = airlock();
+    let listening = survey(&airlock).unwrap().listening(&layout());
+    assert_eq!(listening.changed(&airlock.desks).unwrap(), None);
+    go(&airlock, Side::Agent);
+    let of_the_workload = std::net::UdpSocket::bind("127.0.0.1:5353").unwrap();
+    assert_eq!(listening.changed(&airlock.desks).unwrap(), None);
+    drop(of_the_workload);
+    go(&airlock, Side::Gate);
+    let intruder = std::net::TcpListener::bind("28.0.0.1:15002").unwrap();
+    let change = listening.changed(&airlock.desks).unwrap().unwrap();
+    assert_eq!((change.side, change.kind), (Side::Gate, Kind::Listener));
+    assert!(change.what.contains("28.0.0.1:15002 was not there before"), "{change:?}");
+    drop(intruder);
+    assert_eq!(listening.changed(&airlock.desks).unwrap(), None);
+    run_in(&airlock, Side::Gate, "ss -K -lt sport = :3128");
+    let change = listening.changed(&airlock.desks).unwrap().unwrap();
+    assert!(change.what.contains(":3128 listens no more"), "{change:?}");
 }
 
 fn overrun() {

@@ -11,7 +11,8 @@ use bottle_evidence::audit::{Entry, RunStart, Workload};
 use bottle_evidence::predicate::{Mode, Predicate};
 use bottle_evidence::statement::{Statement, Subjects};
 use bottle_evidence::{Digest, Text, Time, sha256};
-use bottle_netns::survey::Survey;
+use bottle_netns::Layout;
+use bottle_netns::survey::{Listening, Survey};
 
 use super::requirements::Processes;
 use super::{AttestError, Probed, facts};
@@ -29,6 +30,7 @@ const VALIDITY: Duration = Duration::from_secs(24 * 60 * 60);
 pub struct Binding {
     airlock: Airlock,
     held: Held,
+    listening: Listening,
 }
 
 /// The workload, standing before its execve(2).
@@ -112,12 +114,12 @@ impl Binding {
             return Err(error);
         }
         airlock.recorder.begin();
-        Ok(Binding { airlock, held })
+        Ok(Binding { airlock, held, listening: state.listening(&Layout::default()) })
     }
 
     /// Taken apart by the one who starts the workload.
-    pub(crate) fn into_parts(self) -> (Airlock, Option<OwnedFd>) {
-        (self.airlock, self.held.terminal)
+    pub(crate) fn into_parts(self) -> (Airlock, Option<OwnedFd>, Listening) {
+        (self.airlock, self.held.terminal, self.listening)
     }
 }
 

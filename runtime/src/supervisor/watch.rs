@@ -1,20 +1,26 @@
 //! What would mean that the binding no longer holds? Listened for, and polled where the kernel does not tell.
 
+use std::future::poll_fn;
 use std::io;
 use std::os::fd::AsFd;
+use std::task::Poll;
 use std::time::Duration;
 
 use bottle_netns::Layout;
-use bottle_netns::airlock::{Sysctl, Watches};
+use bottle_netns::airlock::{Desks, Sysctl, Watches};
+use bottle_netns::survey::Listening;
+use bottle_netns::watch::Change;
 use tokio::io::unix::AsyncFd;
 
-/// How often the settings are read that change without a notification.
+use crate::report::chain;
+
+/// How often the settings and sockets are asked for that change without a notification.
 pub const POLLED_EVERY: Duration = Duration::from_secs(1);
 
 /// Something changed that must not.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Drift {
-    /// A stable code: `link`, `ruleset`, `sysctl`, `gate`, `dialler`.
+    /// A stable code: `link`, `ruleset`, `listener`, `sysctl`, `gate`, `dialler`.
     pub what: String,
     /// In words.
     pub detail: String,
@@ -27,40 +33,47 @@ impl Drift {
     }
 }
 
-/// The notification sockets and settings of one bottle, on the current tokio runtime.
+/// The notification sockets, settings and listening sockets of one bottle, on the current tokio runtime.
 pub struct Watcher {
     watches: Watches,
     ready: Vec<AsyncFd<std::os::fd::OwnedFd>>,
     sysctls: Vec<Sysctl>,
+    listening: Listening,
     layout: Layout,
 }
 
 impl Watcher {
     /// Takes over what listens.
-    pub fn new(watches: Watches, sysctls: Vec<Sysctl>) -> io::Result<Watcher> {
+    pub fn new(watches: Watches, sysctls: Vec<Sysctl>, listening: Listening) -> io::Result<Watcher> {
         let ready = watches.0.iter().map(|watch| crate::sys::register(watch.fd.as_fd().try_clone_to_owned()?));
         let ready = ready.collect::<io::Result<_>>()?;
-        Ok(Watcher { watches, ready, sysctls, layout: Layout::default() })
+        Ok(Watcher { watches, ready, sysctls, listening, layout: Layout::default() })
     }
 
     /// Waits for the first drift. What came since [`Watcher::noticed`] counts too.
-    pub async fn drift(&self) -> Drift {
+    pub async fn drift(&self, desks: &Desks) -> Drift {
         tokio::select! {
             drift = self.announced() => drift,
-            drift = self.polled() => drift,
+            drift = self.polled(desks) => drift,
         }
     }
 
-    /// What has come by now, without waiting: announced, or found by reading the settings.
-    pub fn noticed(&self) -> Option<Drift> {
-        self.heard().or_else(|| self.sysctls.iter().find_map(changed))
+    /// What has come by now, without waiting: announced, or found by asking for settings and sockets.
+    pub fn noticed(&self, desks: &Desks) -> Option<Drift> {
+        self.heard().or_else(|| self.found(desks))
     }
 
     fn heard(&self) -> Option<Drift> {
-        let change = self.watches.drain(&self.layout).into_iter().next()?;
-        let kind = serde_json::to_value(change.kind).ok();
-        let kind = kind.and_then(|kind| kind.as_str().map(str::to_owned)).unwrap_or_default();
-        Some(Drift::new(&kind, format!("{} namespace: {}", change.side, change.what)))
+        self.watches.drain(&self.layout).first().map(drifted)
+    }
+
+    /// What the kernel does not announce.
+    fn found(&self, desks: &Desks) -> Option<Drift> {
+        let setting = self.sysctls.iter().find_map(changed);
+        setting.or_else(|| match self.listening.changed(desks) {
+            Ok(change) => change.as_ref().map(drifted),
+            Err(error) => Some(Drift::new("watch", chain(&error).join(": "))),
+        })
     }
 
     async fn announced(&self) -> Drift {
@@ -76,26 +89,32 @@ impl Watcher {
 
     /// Waits until a socket has something, and forgets that it had: what is there is drained next.
     async fn any_ready(&self) -> io::Result<()> {
-        let [a, b, c, d] = &self.ready[..] else { return Err(io::Error::other("there are not four watches")) };
-        let mut guard = tokio::select! {
-            guard = a.readable() => guard?,
-            guard = b.readable() => guard?,
-            guard = c.readable() => guard?,
-            guard = d.readable() => guard?,
-        };
-        guard.clear_ready();
-        Ok(())
+        poll_fn(|context| {
+            let mut ready = self.ready.iter().map(|socket| socket.poll_read_ready(context));
+            // Each is asked until one is ready: those that are not wake this task later.
+            match ready.find(Poll::is_ready) {
+                Some(Poll::Ready(guard)) => Poll::Ready(guard.map(|mut guard| guard.clear_ready())),
+                _ => Poll::Pending,
+            }
+        })
+        .await
     }
 
-    async fn polled(&self) -> Drift {
+    async fn polled(&self, desks: &Desks) -> Drift {
         let mut clock = tokio::time::interval(POLLED_EVERY);
         loop {
             clock.tick().await;
-            if let Some(drift) = self.sysctls.iter().find_map(changed) {
+            if let Some(drift) = self.found(desks) {
                 return drift;
             }
         }
     }
+}
+
+fn drifted(change: &Change) -> Drift {
+    let kind = serde_json::to_value(change.kind).ok();
+    let kind = kind.and_then(|kind| kind.as_str().map(str::to_owned)).unwrap_or_default();
+    Drift::new(&kind, format!("{} namespace: {}", change.side, change.what))
 }
 
 fn changed(sysctl: &Sysctl) -> Option<Drift> {
