@@ -48,6 +48,8 @@ pub enum FromGate {
     Open(Attempt),
     /// What became of it.
     Ended(Outcome),
+    /// All that was sent before [`ToGate::Claim`] is taken.
+    Claimed,
 }
 
 /// Dialler to gate.
@@ -58,6 +60,8 @@ pub enum ToGate {
     Opened(u64),
     /// Not connected.
     Refused(u64, Refusal),
+    /// To be answered with [`FromGate::Claimed`].
+    Claim,
 }
 
 /// One decision as the dialler made it.

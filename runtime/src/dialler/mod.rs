@@ -3,6 +3,7 @@
 //! It re-runs `decide` on the gate's structured request, has the supervisor record the verdict, and only then
 //! resolves, checks and connects. The connected socket goes to the gate; none stays here.
 
+mod claims;
 mod ledger;
 pub mod message;
 mod serve;

@@ -17,7 +17,8 @@ use crate::async_channel::AsyncChannel;
 
 /// How often repeated denials are told. The first one of a name is told at once.
 const INTERVAL: Duration = Duration::from_secs(5);
-/// Messages kept for a supervisor that is busy. What does not fit is in the exact counters all the same.
+/// Messages kept for a supervisor that is busy. Packets that do not fit are in the exact counters all the same, and of
+/// names the number is kept.
 const QUEUE: usize = 256;
 /// Longest datagram of the packet log that is read: a header and the first bytes of each packet.
 const DATAGRAM: usize = 64 * 1024;
@@ -35,6 +36,8 @@ pub(super) struct Refusals {
 struct State {
     names: Repeats,
     queue: Vec<FromGate>,
+    /// Denied queries that did not fit.
+    left_out: u64,
 }
 
 impl Refusals {
@@ -51,6 +54,8 @@ impl Refusals {
         if state.queue.len() < QUEUE {
             state.queue.push(message);
             self.wake.notify_one();
+        } else if let FromGate::NameDenied { count, .. } = message {
+            state.left_out += count;
         }
     }
 
@@ -80,7 +85,11 @@ impl Refusals {
     }
 
     pub(super) fn take(&self) -> Vec<FromGate> {
-        std::mem::take(&mut self.lock().queue)
+        let mut state = self.lock();
+        let mut messages = std::mem::take(&mut state.queue);
+        let left_out = std::mem::take(&mut state.left_out);
+        messages.extend((left_out > 0).then(|| denied(OTHERS, "any", Reason::NoRule, left_out)));
+        messages
     }
 
     fn repeated(&self) {
@@ -147,5 +156,21 @@ fn told(refusal: nflog::Refusal) -> FromGate {
         source_port: refusal.source_port,
         destination: refusal.destination,
         port: refusal.port,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn queries_that_do_not_fit_are_counted() {
+        let refusals = Refusals::new(Vec::new());
+        let names = 3 * QUEUE as u64;
+        (0..names).for_each(|number| refusals.denied(&format!("{number}.example"), "A", Reason::NoRule));
+        let told = refusals.take();
+        let count = |message: &FromGate| if let FromGate::NameDenied { count, .. } = message { *count } else { 0 };
+        assert_eq!((told.len(), told.iter().map(count).sum::<u64>()), (QUEUE + 1, names));
+        assert!(refusals.take().is_empty());
     }
 }

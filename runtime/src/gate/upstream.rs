@@ -53,6 +53,12 @@ pub(super) async fn answers(dialler: RemoteDialler) -> io::Result<Infallible> {
                 None => (attempt, Err(Refusal::unavailable("no socket came"))),
             },
             ToGate::Refused(attempt, refusal) => (attempt, Err(refusal)),
+            ToGate::Claim => {
+                // In a task: a dialler that is busy may read it late, and meanwhile its answers must be taken.
+                let dialler = dialler.clone();
+                tokio::spawn(async move { dialler.0.channel.send(&FromGate::Claimed, &[]).await });
+                continue;
+            }
         };
         let waiting = dialler.lock().remove(&attempt);
         if let Some(waiting) = waiting {
@@ -73,5 +79,23 @@ impl Upstream for RemoteDialler {
     async fn ended(&self, outcome: Outcome) {
         // A dialler that is gone ends the loop that reads from it, and with it the gate.
         let _ = self.0.channel.send(&FromGate::Ended(outcome), &[]).await;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::channel::Channel;
+
+    #[test]
+    fn a_question_whether_all_was_taken_is_answered() {
+        let tokio = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        tokio.block_on(async {
+            let (ours, theirs) = Channel::pair().unwrap();
+            tokio::spawn(answers(RemoteDialler::new(AsyncChannel::new(ours).unwrap())));
+            let theirs = AsyncChannel::new(theirs).unwrap();
+            theirs.send(&ToGate::Claim, &[]).await.unwrap();
+            assert!(matches!(theirs.recv::<FromGate>().await.unwrap().0, FromGate::Claimed));
+        });
     }
 }

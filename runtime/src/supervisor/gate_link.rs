@@ -29,8 +29,9 @@ impl GateLink {
         let (sender, incoming) = mpsc::unbounded_channel();
         let thread = Arc::clone(&channel);
         std::thread::spawn(move || {
+            let mut begun = false;
             loop {
-                let message = next(&thread, &recorder);
+                let message = next(&thread, &recorder).and_then(|word| once(&mut begun, word));
                 let last = message.is_err();
                 if sender.send(message).is_err() || last {
                     return;
@@ -71,6 +72,15 @@ impl GateLink {
     }
 }
 
+/// It begins anew once.
+fn once(begun: &mut bool, word: Begun) -> Result<Begun, Drift> {
+    if std::mem::replace(begun, true) { Err(out_of_turn()) } else { Ok(word) }
+}
+
+fn out_of_turn() -> Drift {
+    Drift::new("gate", "it said something out of turn")
+}
+
 /// Answers and records until there is something for the supervisor itself.
 fn next(channel: &Channel, recorder: &Recorder) -> Result<Begun, Drift> {
     let gone = |error: io::Error| Drift::new("gate", error.to_string());
@@ -83,7 +93,8 @@ fn next(channel: &Channel, recorder: &Recorder) -> Result<Begun, Drift> {
             FromGate::Begun => return Ok(Begun),
             FromGate::Failed(why) => return Err(Drift::new("gate", why.join(": "))),
             FromGate::DiallerEnded(why) => return Err(Drift::new("dialler", why)),
-            message => recorder.refused(message),
+            FromGate::Forked { .. } | FromGate::Ready => return Err(out_of_turn()),
+            message @ (FromGate::NameDenied { .. } | FromGate::PacketRefused { .. }) => recorder.refused(message),
         }
     }
 }
@@ -130,6 +141,16 @@ mod tests {
         gate.send(&FromGate::DiallerEnded("it is gone".into()), &[]).unwrap();
         drop(gate);
         assert_eq!(wait(link.ended()), Drift::new("dialler", "it is gone"));
+    }
+
+    #[test]
+    fn a_gate_that_says_something_out_of_turn_is_not_listened_to_any_more() {
+        for again in [FromGate::Begun, FromGate::Ready, FromGate::Forked { pid: 1 }] {
+            let (mut link, gate, _directory) = link();
+            gate.send(&FromGate::Begun, &[]).unwrap();
+            gate.send(&again, &[]).unwrap();
+            assert_eq!(wait(link.ended()).detail, "it said something out of turn");
+        }
     }
 
     #[test]

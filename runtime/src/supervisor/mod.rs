@@ -1,5 +1,6 @@
 //! The supervisor: holds the key, keeps the log, watches, kills. It reads nothing but fixed-schema records.
 
+mod allowance;
 mod entries;
 pub mod ledger;
 pub mod recorder;

@@ -2,12 +2,15 @@
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Instant;
 
 use bottle_evidence::audit::{self, DnsDenied, Entry, Refused};
+use bottle_evidence::canonical::MAX_INTEGER;
 use bottle_evidence::{Digest, Text};
-use bottle_policy::{Request, Rules};
+use bottle_policy::{Reason, Request, Rules};
 use bottle_proxy::Outcome;
 
+use super::allowance::Allowance;
 use super::entries;
 use super::ledger::{Ledger, LedgerError};
 use super::told::Told;
@@ -39,19 +42,41 @@ enum Phase {
     Over,
 }
 
-#[derive(Default)]
 struct State {
     phase: Phase,
+    allowance: Allowance,
+    /// Denied queries beyond the allowance: counted, and written as one entry later.
+    left_out: u64,
     probed: u64,
     open: HashMap<u64, Request>,
     failure_told: bool,
+}
+
+impl State {
+    fn new() -> State {
+        let allowance = Allowance::new(Instant::now());
+        let (phase, open) = (Phase::default(), HashMap::new());
+        State { phase, allowance, left_out: 0, probed: 0, open, failure_told: false }
+    }
+
+    /// The entry for what was left out, if anything was. It counts anew from here on.
+    fn others(&mut self) -> Option<Entry> {
+        let count = std::mem::take(&mut self.left_out);
+        let others = || DnsDenied {
+            name: Text::new(audit::OTHERS),
+            qtype: Text::new("any"),
+            reason: Text::new(Reason::NoRule.code()),
+            count,
+        };
+        (count > 0).then(others).map(Entry::DnsDenied)
+    }
 }
 
 impl Recorder {
     /// A recorder into this log.
     pub fn new(ledger: Ledger, rules: Arc<Rules>, events: Events) -> Recorder {
         let told = Mutex::new(Told::new(Arc::clone(&rules)));
-        Recorder { ledger, rules, state: Mutex::default(), told, events: Mutex::new(events) }
+        Recorder { ledger, rules, state: Mutex::new(State::new()), told, events: Mutex::new(events) }
     }
 
     /// The log itself.
@@ -118,11 +143,12 @@ impl Recorder {
 
     /// Ends every attempt that has no outcome, since its connection is no more, and takes no further decision.
     pub fn cut(&self) {
-        let open = {
+        let (open, others) = {
             let mut state = self.state();
             state.phase = Phase::Over;
-            std::mem::take(&mut state.open)
+            (std::mem::take(&mut state.open), state.others())
         };
+        others.iter().for_each(|entry| self.record(entry));
         for attempt in open.into_keys() {
             let entry = audit::Outcome {
                 attempt,
@@ -148,16 +174,28 @@ impl Recorder {
         self.ledger.commit().map_err(|error| self.failed(&error))
     }
 
-    /// What the gate reports besides connections.
+    /// What the gate reports besides connections: as much of it as one in order would, and the sum of the rest.
     pub fn refused(&self, message: FromGate) {
-        if self.state().phase == Phase::Probing {
+        let mut state = self.state();
+        if state.phase != Phase::Running {
             return;
         }
+        if !state.allowance.take(Instant::now()) {
+            // Of packets the kernel has counts of its own.
+            if let FromGate::NameDenied { count, .. } = message {
+                state.left_out = state.left_out.saturating_add(count).min(MAX_INTEGER);
+            }
+            return;
+        }
+        let others = state.others();
+        drop(state);
+        others.iter().for_each(|entry| self.record(entry));
         let entry = match message {
             FromGate::NameDenied { name, kind, reason, count } => {
-                self.tell_new(|told| told.unnamed(&name, reason));
-                let (name, qtype, reason) = (Text::new(&name), Text::new(&kind), Text::new(reason.code()));
-                Entry::DnsDenied(DnsDenied { name, qtype, reason, count })
+                let (name, qtype) = (Text::new(&name), Text::new(&kind));
+                self.tell_new(|told| told.unnamed(name.as_str(), reason));
+                let reason = Text::new(reason.code());
+                Entry::DnsDenied(DnsDenied { name, qtype, reason, count: count.min(MAX_INTEGER) })
             }
             FromGate::PacketRefused { class, protocol, source_port, destination, port } => {
                 let protocol = Text::new(&protocol.map_or_else(|| "none".to_owned(), entries::protocol_name));
@@ -296,6 +334,27 @@ mod tests {
         let [Event::Blocked { host, port, allow, .. }] = &told[..] else { panic!("{told:?}") };
         assert_eq!((host.as_str(), *port), ("api.example.com", Some(443)));
         assert_eq!(allow.as_deref(), Some("--allow api.example.com"));
+    }
+
+    #[test]
+    fn a_flood_of_reports_is_bounded_and_counted_to_the_last() {
+        const REPORTS: u64 = 100_000;
+        let bench = bench().running();
+        for number in 0..REPORTS {
+            let name = format!("{number}.example.com");
+            let denied = FromGate::NameDenied { name, kind: "A".into(), reason: Reason::NoRule, count: 2 };
+            bench.recorder.refused(denied);
+        }
+        bench.recorder.cut();
+        bench.recorder.commit().unwrap();
+        let log = bench.log();
+        let entries = log.lines().map(|line| serde_json::from_str::<serde_json::Value>(line).unwrap());
+        let counts: Vec<u64> = entries
+            .filter(|entry| entry["kind"] == "dns.denied")
+            .map(|entry| entry["count"].as_u64().unwrap())
+            .collect();
+        assert!((counts.len() as u64) < REPORTS / 2, "{} entries", counts.len());
+        assert_eq!(counts.iter().sum::<u64>(), 2 * REPORTS);
     }
 
     #[test]
