@@ -99,6 +99,19 @@ fn no_attempt_has_two_outcomes() {
 }
 
 #[test]
+fn only_a_cut_connection_may_leave_out_what_passed_and_only_as_a_whole() {
+    let before = [start("run-1"), allowed(7)];
+    let without = |result, up: Option<u64>| {
+        let unknown = recorded::ended(7, result);
+        Entry::Outcome(bottle_evidence::audit::Outcome { bytes_up: up, bytes_down: None, millis: None, ..unknown })
+    };
+    refused(&before, without(Ended::Closed, None), OrderError::Uncounted(7));
+    refused(&before, without(Ended::Cut, Some(1)), OrderError::Uncounted(7));
+    let mut recorder = recorded::Recorder::new();
+    before.into_iter().chain([without(Ended::Cut, None)]).for_each(|entry| recorder.add(entry));
+}
+
+#[test]
 fn no_other_policy_decides_within_a_run() {
     let mut other = recorded::judged(3, "api.example.com", Choice::Allow);
     other.policy = sha256(b"another policy");

@@ -74,12 +74,27 @@ fn bytes_and_times_add_up_and_stop_at_the_greatest_number() {
     for attempt in [1, 2, 3] {
         summary.decided(&judged(attempt, "api.example.com", Choice::Allow));
         let mut outcome = ended(attempt, Ended::Closed);
-        outcome.bytes_down = MAX_INTEGER / 2;
+        outcome.bytes_down = Some(MAX_INTEGER / 2);
         summary.ended(&outcome);
     }
     let row = &summary.rows()[0];
     assert_eq!((row.bytes_up, row.bytes_down, row.millis), (3 * 517, MAX_INTEGER, 3 * 34));
     assert_eq!(summary.unanswered(), 0);
+}
+
+#[test]
+fn what_is_not_known_of_a_cut_connection_adds_nothing() {
+    let mut summary = Summary::default();
+    for (attempt, result) in [(1, Ended::Closed), (2, Ended::Cut)] {
+        summary.decided(&judged(attempt, "api.example.com", Choice::Allow));
+        let mut outcome = ended(attempt, result);
+        if result == Ended::Cut {
+            (outcome.bytes_up, outcome.bytes_down, outcome.millis) = (None, None, None);
+        }
+        summary.ended(&outcome);
+    }
+    let row = &summary.rows()[0];
+    assert_eq!((row.connections, row.bytes_up, row.bytes_down), (2, 517, 4096));
 }
 
 #[test]

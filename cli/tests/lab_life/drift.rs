@@ -43,7 +43,8 @@ fn assert_revoked(side: Side, command: &[&str], what: &[&str]) {
     let end = &world.entries_of("run.end")[0];
     assert_eq!(end["exit"], 137);
     assert!(end["reason"].as_str().unwrap().starts_with(named), "{end}");
-    assert_eq!(world.entries_of("outcome")[0]["result"], "cut");
+    let outcome = &world.entries_of("outcome")[0];
+    assert_eq!((&outcome["result"], &outcome["bytes_up"]), (&"cut".into(), &serde_json::Value::Null), "{outcome}");
     world.verify_log().ok();
 }
 

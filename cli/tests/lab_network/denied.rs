@@ -55,7 +55,7 @@ fn a_denied_connection_ends_with_a_reset_even_when_it_never_sends() {
     assert_eq!(said, ["ECONNRESET"]);
     let (decision, outcome) = run.log.attempt();
     assert_eq!(decision.address, "11.6.6.6".parse::<IpAddr>().unwrap());
-    assert_eq!((outcome.bytes_up, outcome.bytes_down), (0, 0));
+    assert_eq!((outcome.bytes_up, outcome.bytes_down), (Some(0), Some(0)));
 }
 
 #[test]

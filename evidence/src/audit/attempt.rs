@@ -123,12 +123,21 @@ pub struct Outcome {
     pub reason: Option<Text>,
     /// The address that was dialled.
     pub upstream: Option<IpAddr>,
-    /// Bytes of the workload's that left.
-    pub bytes_up: u64,
+    /// Bytes of the workload's that left. `None`, as in the next two, where nobody was left to say: only a cut can be so,
+    /// and bytes may have passed.
+    pub bytes_up: Option<u64>,
     /// Bytes that came back.
-    pub bytes_down: u64,
+    pub bytes_down: Option<u64>,
     /// How long it lasted, in milliseconds.
-    pub millis: u64,
+    pub millis: Option<u64>,
+}
+
+impl Outcome {
+    /// Whether it says what it must: all amounts, or none of an attempt that was cut.
+    pub(crate) fn is_counted(&self) -> bool {
+        let known = [self.bytes_up, self.bytes_down, self.millis].map(|amount| amount.is_some());
+        known == [true; 3] || (known == [false; 3] && self.result == Ended::Cut)
+    }
 }
 
 /// How an attempt ended.

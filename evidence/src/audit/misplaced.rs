@@ -24,6 +24,9 @@ pub enum OrderError {
     /// A second outcome of one attempt.
     #[error("a second outcome of attempt {0}")]
     OutcomeRepeated(u64),
+    /// An outcome without amounts, although somebody was left to say them.
+    #[error("the outcome of attempt {0} leaves out what passed, which only a cut one may, and only as a whole")]
+    Uncounted(u64),
     /// `run.end` says another number of lines.
     #[error("run.end counts {said} lines, and there are {counted}")]
     WrongCount {

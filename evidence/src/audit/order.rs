@@ -3,7 +3,7 @@
 use std::collections::HashSet;
 
 use crate::audit::spans::Spans;
-use crate::audit::{Decision, Entry, HostRow, OrderError, RunEnd, RunStart, Summary, Torn};
+use crate::audit::{Decision, Entry, HostRow, OrderError, Outcome, RunEnd, RunStart, Summary, Torn};
 use crate::digest::Digest;
 use crate::text::Text;
 
@@ -46,7 +46,7 @@ impl Order {
             Entry::Seal(_) if self.unsealed == 0 => Err(OrderError::NothingToSeal),
             Entry::Seal(_) => Ok(()),
             Entry::Decision(decision) => self.open()?.check_decision(decision),
-            Entry::Outcome(outcome) => self.open()?.check_outcome(outcome.attempt),
+            Entry::Outcome(outcome) => self.open()?.check_outcome(outcome),
             Entry::RunEnd(end) => self.open()?.check_end(prev, end),
             Entry::DnsDenied(_) | Entry::Refused(_) | Entry::Drift(_) => self.open().map(|_| ()),
         }
@@ -99,9 +99,10 @@ impl OpenRun {
         if decision.policy == self.start.policy { Ok(()) } else { Err(OrderError::OtherPolicy(attempt)) }
     }
 
-    fn check_outcome(&self, attempt: u64) -> Result<(), OrderError> {
+    fn check_outcome(&self, outcome: &Outcome) -> Result<(), OrderError> {
+        let attempt = outcome.attempt;
         if self.summary.is_open(attempt) {
-            Ok(())
+            if outcome.is_counted() { Ok(()) } else { Err(OrderError::Uncounted(attempt)) }
         } else if self.attempts.contains(attempt) {
             Err(OrderError::OutcomeRepeated(attempt))
         } else {

@@ -71,7 +71,7 @@ impl Summary {
         self.open.insert(decision.attempt, Attempt { row: place, denied });
     }
 
-    /// Adds what became of an attempt. One that was allowed and then refused is a denial too.
+    /// Adds what became of an attempt. One that was allowed and then refused is a denial too; what is not known adds nothing.
     pub fn ended(&mut self, outcome: &Outcome) {
         let Some(attempt) = self.open.remove(&outcome.attempt) else {
             return;
@@ -81,9 +81,9 @@ impl Summary {
             row.worsen(Choice::Deny);
             row.host.denied += 1;
         }
-        add(&mut row.host.bytes_up, outcome.bytes_up);
-        add(&mut row.host.bytes_down, outcome.bytes_down);
-        add(&mut row.host.millis, outcome.millis);
+        add(&mut row.host.bytes_up, outcome.bytes_up.unwrap_or(0));
+        add(&mut row.host.bytes_down, outcome.bytes_down.unwrap_or(0));
+        add(&mut row.host.millis, outcome.millis.unwrap_or(0));
     }
 
     /// Counts denied queries.

@@ -154,9 +154,9 @@ pub fn ended(attempt: u64, result: Ended) -> Outcome {
         result,
         reason: None,
         upstream: (result == Ended::Closed).then_some(IpAddr::V4(Ipv4Addr::new(11, 0, 0, 1))),
-        bytes_up: 517,
-        bytes_down: 4096,
-        millis: 34,
+        bytes_up: Some(517),
+        bytes_down: Some(4096),
+        millis: Some(34),
     }
 }
 

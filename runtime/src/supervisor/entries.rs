@@ -80,9 +80,9 @@ pub(super) fn ended(outcome: &Outcome) -> audit::Outcome {
         result,
         reason,
         upstream: outcome.upstream.map(|address| address.ip()),
-        bytes_up: outcome.bytes_up,
-        bytes_down: outcome.bytes_down,
-        millis: outcome.millis,
+        bytes_up: Some(outcome.bytes_up),
+        bytes_down: Some(outcome.bytes_down),
+        millis: Some(outcome.millis),
     }
 }
 

@@ -155,9 +155,9 @@ impl Recorder {
                 result: audit::Ended::Cut,
                 reason: None,
                 upstream: None,
-                bytes_up: 0,
-                bytes_down: 0,
-                millis: 0,
+                bytes_up: None,
+                bytes_down: None,
+                millis: None,
             };
             self.record(&Entry::Outcome(entry));
         }
@@ -374,6 +374,7 @@ mod tests {
         bench.recorder.cut();
         bench.recorder.commit().unwrap();
         assert!(bench.log().contains("\"result\":\"cut\""));
+        assert!(bench.log().contains("\"bytes_down\":null,\"bytes_up\":null"), "nobody is left to say what passed");
         assert_eq!(bench.recorder.unanswered(), 0);
     }
 }

@@ -77,8 +77,11 @@ fn ended(outcome: &Outcome) -> String {
         Ended::Reset => "reset",
     };
     let reason = outcome.reason.as_ref().map_or(String::new(), |reason| format!(" ({reason})"));
-    let (up, down) = (bytes(outcome.bytes_up), bytes(outcome.bytes_down));
-    format!("#{} {result}{reason}, {up} up, {down} down, {}", outcome.attempt, millis(outcome.millis))
+    let passed = match (outcome.bytes_up, outcome.bytes_down, outcome.millis) {
+        (Some(up), Some(down), Some(time)) => format!("{} up, {} down, {}", bytes(up), bytes(down), millis(time)),
+        _ => "nobody was left to say what passed".to_owned(),
+    };
+    format!("#{} {result}{reason}, {passed}", outcome.attempt)
 }
 
 /// The beginning of a digest.
