@@ -7,7 +7,7 @@ use crate::context::Context;
 use crate::mountinfo::{self, MountPoint};
 use crate::plan::{Access, Kind, Mount, MountPlan, Owner, Root};
 use crate::resolve::{ResolveError, canonical};
-use crate::{environment, etc, share, toolchain, volumes};
+use crate::{environment, etc, repository, share, toolchain, volumes};
 
 /// The trees of programs. Everything at the top that begins with `lib` comes with them.
 const PROGRAMS: [&str; 4] = ["usr", "bin", "sbin", "opt"];
@@ -45,7 +45,7 @@ pub(crate) fn plan(context: &Context) -> Result<MountPlan, ResolveError> {
         Mount::new("/dev", Kind::Devices),
     ]);
     plan.mounts.extend(share::mounts(&cwd, &cwd, Access::ReadWrite, &host)?);
-    plan.warnings.extend(share::has_linked_repository(&cwd).map(|path| {
+    plan.warnings.extend(repository::has_linked_repository(&cwd).map(|path| {
         format!("{} is a symbolic link: bottle can't keep the workload from changing what git executes", path.display())
     }));
     volumes::add(&mut plan, context, &host)?;

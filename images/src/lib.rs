@@ -15,6 +15,7 @@ mod directory;
 mod environment;
 mod etc;
 mod host;
+mod repository;
 mod share;
 mod toolchain;
 mod volumes;

@@ -1,0 +1,273 @@
+//! What in a shared repository tells the host's git what to execute?
+
+use std::path::{Component, Path, PathBuf};
+
+use crate::plan::{Access, Kind};
+
+/// The most repositories in one tree whose settings are closed, the top one and submodules among them. What the workload
+/// changes in others is listed at the end.
+const MOST: usize = 64;
+
+/// The repositories that were met in a tree.
+pub(crate) struct Repositories {
+    pins: Vec<(PathBuf, Kind)>,
+    left: usize,
+}
+
+impl Repositories {
+    /// That of the tree itself, if it is one.
+    pub(crate) fn of(tree: &Path) -> Repositories {
+        let mut repositories = Repositories { pins: Vec::new(), left: MOST };
+        repositories.add(&tree.join(".git"), tree);
+        repositories
+    }
+
+    /// One that lies within the tree: `git` is what is called `.git` there.
+    pub(crate) fn add_nested(&mut self, git: &Path, tree: &Path) {
+        if git.parent() != Some(tree) {
+            self.add(git, tree);
+        }
+    }
+
+    /// What must be pinned, each after what holds it.
+    pub(crate) fn pins(mut self) -> Vec<(PathBuf, Kind)> {
+        self.pins.sort_by(|(one, _), (other, _)| one.cmp(other));
+        // The same directory of hooks may be named twice.
+        self.pins.dedup_by(|(one, _), (other, _)| one == other);
+        self.pins
+    }
+
+    fn add(&mut self, git: &Path, tree: &Path) {
+        let Ok(metadata) = std::fs::symlink_metadata(git) else {
+            return;
+        };
+        if metadata.is_file() && self.left > 0 {
+            self.left -= 1;
+            // A work tree of a repository elsewhere: the file says where.
+            self.pins.push((git.to_owned(), Kind::Pin { access: Access::ReadOnly }));
+        } else if metadata.is_dir() {
+            self.add_directory(git);
+            self.add_named_hooks(git, tree);
+            self.add_within(&git.join("modules"));
+            self.add_within(&git.join("worktrees"));
+        }
+    }
+
+    /// A repository's own directory: it can't be exchanged, and what git obeys in it can't be changed.
+    fn add_directory(&mut self, git: &Path) {
+        if self.left == 0 {
+            return;
+        }
+        self.left -= 1;
+        self.pins.push((git.to_owned(), Kind::Pin { access: Access::ReadWrite }));
+        self.pins.extend(settings(git).into_iter().map(|(path, text)| (path, Kind::PinFile { text })));
+        let hooks = git.join("hooks");
+        if std::fs::symlink_metadata(&hooks).map_or(true, |metadata| metadata.is_dir()) {
+            self.pins.push((hooks, Kind::PinDirectory));
+        }
+    }
+
+    /// The repositories of submodules and work trees, whose names may have slashes.
+    fn add_within(&mut self, directory: &Path) {
+        for entry in std::fs::read_dir(directory).into_iter().flatten().flatten() {
+            if self.left == 0 {
+                return;
+            }
+            let path = entry.path();
+            if !entry.file_type().is_ok_and(|kind| kind.is_dir()) {
+                continue;
+            }
+            if path.join("gitdir").is_file() {
+                self.add_work_tree(&path);
+            } else if path.join("HEAD").is_file() {
+                self.add_directory(&path);
+                self.add_within(&path.join("modules"));
+            } else {
+                self.left -= 1;
+                self.add_within(&path);
+            }
+        }
+    }
+
+    /// What says where a further work tree's settings are.
+    fn add_work_tree(&mut self, path: &Path) {
+        self.left -= 1;
+        self.pins.push((path.to_owned(), Kind::Pin { access: Access::ReadWrite }));
+        let files = ["commondir", "gitdir", "config.worktree"].map(|name| path.join(name));
+        let there = files.into_iter().filter(|path| is_plain_file(path));
+        self.pins.extend(there.map(|path| (path, Kind::Pin { access: Access::ReadOnly })));
+    }
+
+    /// Hooks that lie elsewhere in the tree, and further settings, where the repository's own settings say so.
+    fn add_named_hooks(&mut self, git: &Path, tree: &Path) {
+        let config = std::fs::read_to_string(git.join("config")).unwrap_or_default();
+        let beside = git.parent().unwrap_or(git);
+        for (from, path) in named(&config) {
+            let path = match from {
+                Named::Hooks => plain(&beside.join(path)),
+                Named::Settings => plain(&git.join(path)),
+            };
+            let is_real = path.starts_with(tree) && path != tree && path.canonicalize().is_ok_and(|real| real == path);
+            if is_real {
+                self.pins.push((path, Kind::Pin { access: Access::ReadOnly }));
+            }
+        }
+    }
+}
+
+/// What a path in git's settings leads to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Named {
+    /// A directory of hooks, from the top of the work tree.
+    Hooks,
+    /// Further settings, from those that name them.
+    Settings,
+}
+
+/// The paths in git's settings that lead to something executed.
+fn named(config: &str) -> Vec<(Named, &str)> {
+    let mut section = String::new();
+    let mut found = Vec::new();
+    for line in config.lines().map(str::trim) {
+        if let Some(name) = line.strip_prefix('[') {
+            section = name.split([']', ' ', '"']).next().unwrap_or_default().to_ascii_lowercase();
+        }
+        let Some((key, value)) = line.split_once('=') else { continue };
+        // A key may stand behind its section's name.
+        let key = key.rsplit(']').next().unwrap_or(key).trim().to_ascii_lowercase();
+        let value = value.trim().trim_matches('"');
+        match (section.as_str(), key.as_str()) {
+            ("core", "hookspath") => found.push((Named::Hooks, value)),
+            ("include" | "includeif", "path") => found.push((Named::Settings, value)),
+            _ => {}
+        }
+    }
+    found
+}
+
+/// Without `.` and `..`.
+fn plain(path: &Path) -> PathBuf {
+    let mut plain = PathBuf::new();
+    for part in path.components() {
+        match part {
+            Component::CurDir => {}
+            Component::ParentDir => drop(plain.pop()),
+            part => plain.push(part),
+        }
+    }
+    plain
+}
+
+/// The files that tell git what to execute, and for each a text that changes nothing: a missing one could be made by
+/// the workload. `commondir` names the directory whose settings and hooks count; a dot is the repository itself.
+fn settings(git: &Path) -> Vec<(PathBuf, String)> {
+    let mut names = vec![("config", ""), ("commondir", ".\n")];
+    let worktree = "config.worktree";
+    if is_plain_file(&git.join(worktree)) || obeys_worktree_settings(&git.join("config")) {
+        names.push((worktree, ""));
+    }
+    let paths = names.into_iter().map(|(name, text)| (git.join(name), text.to_owned()));
+    paths.filter(|(path, _)| is_plain_file(path) || is_missing(path)).collect()
+}
+
+/// Whether git reads `config.worktree`. What can't be read as text is taken to say so.
+fn obeys_worktree_settings(config: &Path) -> bool {
+    match std::fs::read_to_string(config) {
+        Ok(text) => text.to_ascii_lowercase().contains("worktreeconfig"),
+        Err(error) => error.kind() != std::io::ErrorKind::NotFound,
+    }
+}
+
+fn is_plain_file(path: &Path) -> bool {
+    std::fs::symlink_metadata(path).is_ok_and(|metadata| metadata.is_file())
+}
+
+fn is_missing(path: &Path) -> bool {
+    std::fs::symlink_metadata(path).is_err_and(|error| error.kind() == std::io::ErrorKind::NotFound)
+}
+
+/// Whether git in this directory would read its settings through a symbolic link, which can't be pinned.
+pub(crate) fn has_linked_repository(source: &Path) -> Option<PathBuf> {
+    [".git", ".git/config", ".git/config.worktree", ".git/commondir", ".git/hooks"]
+        .map(|name| source.join(name))
+        .into_iter()
+        .find(|path| std::fs::symlink_metadata(path).is_ok_and(|metadata| metadata.is_symlink()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn tree(files: &[(&str, &str)]) -> tempfile::TempDir {
+        let tree = tempfile::tempdir().unwrap();
+        for (file, text) in files {
+            let path = tree.path().join(file);
+            std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+            std::fs::write(path, text).unwrap();
+        }
+        tree
+    }
+
+    fn pinned(tree: &tempfile::TempDir, nested: &[&str]) -> Vec<String> {
+        let top = tree.path().canonicalize().unwrap();
+        let mut repositories = Repositories::of(&top);
+        nested.iter().for_each(|git| repositories.add_nested(&top.join(git), &top));
+        let pins = repositories.pins();
+        pins.iter().map(|(path, _)| path.strip_prefix(&top).unwrap().display().to_string()).collect()
+    }
+
+    #[test]
+    fn a_nested_repository_is_pinned_like_the_top_one() {
+        let tree = tree(&[("sub/.git/config", "")]);
+        let expected = ["sub/.git", "sub/.git/commondir", "sub/.git/config", "sub/.git/hooks"];
+        assert_eq!(pinned(&tree, &["sub/.git"]), expected);
+    }
+
+    #[test]
+    fn submodules_and_work_trees_are_pinned_whatever_their_names() {
+        let tree = tree(&[
+            (".git/config", ""),
+            (".git/modules/a/b/HEAD", ""),
+            (".git/modules/a/b/config", ""),
+            (".git/worktrees/w/HEAD", ""),
+            (".git/worktrees/w/gitdir", ""),
+            (".git/worktrees/w/commondir", "../.."),
+        ]);
+        let pins = pinned(&tree, &[]);
+        for path in ["modules/a/b", "modules/a/b/config", "modules/a/b/hooks", "worktrees/w/commondir"] {
+            assert!(pins.contains(&format!(".git/{path}")), "{path}: {pins:?}");
+        }
+    }
+
+    #[test]
+    fn hooks_elsewhere_in_the_tree_are_pinned_and_those_outside_of_it_not() {
+        for (config, expected) in [
+            ("[core]\n\thooksPath = .husky\n", Some(".husky")),
+            ("[core] HooksPath = \"./.husky/\"\n", Some(".husky")),
+            ("[include]\n\tpath = ../settings\n", Some("settings")),
+            ("[core]\n\thooksPath = ..\n", None),
+            ("[core]\n\thooksPath = /etc\n", None),
+            ("[core]\n\thooksPath = missing\n", None),
+            ("[alias]\n\thooksPath = .husky\n", None),
+        ] {
+            let tree = tree(&[(".git/config", config), (".husky/pre-commit", ""), ("settings", "")]);
+            let pins = pinned(&tree, &[]);
+            let others: Vec<&str> = pins.iter().map(String::as_str).filter(|path| !path.starts_with(".git")).collect();
+            assert_eq!(others, expected.into_iter().collect::<Vec<_>>(), "{config}");
+        }
+    }
+
+    #[test]
+    fn repositories_beyond_the_limit_are_left_to_the_list_at_the_end() {
+        let names: Vec<String> = (0..2 * MOST).map(|number| format!("{number:03}/.git")).collect();
+        let tree = tree(&names.iter().map(|name| (name.as_str(), "gitdir: elsewhere")).collect::<Vec<_>>());
+        assert_eq!(pinned(&tree, &names.iter().map(String::as_str).collect::<Vec<_>>()).len(), MOST);
+    }
+
+    #[test]
+    fn a_repository_behind_a_link_is_noticed() {
+        let tree = tempfile::tempdir().unwrap();
+        std::os::unix::fs::symlink("real", tree.path().join(".git")).unwrap();
+        assert_eq!(has_linked_repository(tree.path()), Some(tree.path().join(".git")));
+    }
+}
