@@ -158,6 +158,8 @@ mod tests {
     #[test]
     fn a_directory_that_is_mounted_twice_is_one_place() {
         let mount = |target: &str, root: &str| MountPoint {
+            id: 9,
+            options: "rw".into(),
             device: "8:1".into(),
             root: root.into(),
             target: target.into(),

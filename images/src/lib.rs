@@ -20,11 +20,11 @@ mod share;
 mod toolchain;
 mod volumes;
 
-mod mountinfo;
 mod scan;
 
 pub mod changed;
 pub mod contains;
+pub mod mountinfo;
 
 pub use context::Context;
 pub use plan::{Access, Kind, Mount, MountPlan, Owner, Root, User};

@@ -5,33 +5,47 @@ use std::path::{Path, PathBuf};
 
 /// One mount.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct MountPoint {
+pub struct MountPoint {
+    /// The kernel's number for it, as statx(2) has it too.
+    pub id: u64,
     /// Major and minor number of the file system, as `8:1`.
-    pub(crate) device: String,
+    pub device: String,
     /// Which directory of the file system is mounted.
-    pub(crate) root: PathBuf,
+    pub root: PathBuf,
     /// Where.
-    pub(crate) target: PathBuf,
+    pub target: PathBuf,
+    /// Its own options, as `ro,nosuid`.
+    pub options: String,
     /// The type, as `ext4`.
-    pub(crate) kind: String,
+    pub kind: String,
+}
+
+impl MountPoint {
+    /// Whether this option is set.
+    pub fn has(&self, option: &str) -> bool {
+        self.options.split(',').any(|set| set == option)
+    }
 }
 
 /// Reads the mounts of the calling process, in mount order.
-pub(crate) fn read() -> io::Result<Vec<MountPoint>> {
+pub fn read() -> io::Result<Vec<MountPoint>> {
     Ok(parse(&std::fs::read_to_string("/proc/self/mountinfo")?))
 }
 
-fn parse(text: &str) -> Vec<MountPoint> {
+/// Reads a mountinfo, which may be another process's.
+pub fn parse(text: &str) -> Vec<MountPoint> {
     text.lines().filter_map(line).collect()
 }
 
 fn line(line: &str) -> Option<MountPoint> {
     let (before, after) = line.split_once(" - ")?;
-    let mut fields = before.split(' ').skip(2);
+    let mut fields = before.split(' ');
     Some(MountPoint {
-        device: fields.next()?.to_owned(),
+        id: fields.next()?.parse().ok()?,
+        device: fields.nth(1)?.to_owned(),
         root: unescape(fields.next()?),
         target: unescape(fields.next()?),
+        options: fields.next()?.to_owned(),
         kind: after.split(' ').next()?.to_owned(),
     })
 }
@@ -51,13 +65,13 @@ fn unescape(text: &str) -> PathBuf {
 }
 
 /// The topmost mount that a path lies on.
-pub(crate) fn holding<'a>(mounts: &'a [MountPoint], path: &Path) -> Option<&'a MountPoint> {
+pub fn holding<'a>(mounts: &'a [MountPoint], path: &Path) -> Option<&'a MountPoint> {
     let longest = mounts.iter().filter(|mount| path.starts_with(&mount.target));
     longest.max_by_key(|mount| mount.target.components().count())
 }
 
 /// The mounts strictly below a path.
-pub(crate) fn below<'a>(mounts: &'a [MountPoint], path: &'a Path) -> impl Iterator<Item = &'a MountPoint> {
+pub fn below<'a>(mounts: &'a [MountPoint], path: &'a Path) -> impl Iterator<Item = &'a MountPoint> {
     mounts.iter().filter(move |mount| mount.target != path && mount.target.starts_with(path))
 }
 
@@ -71,7 +85,8 @@ mod tests {
     #[test]
     fn escaped_blanks_and_optional_fields_are_understood() {
         let mounts = parse(TEXT);
-        assert_eq!(mounts[1].target, Path::new("/mnt/a b"));
+        assert_eq!((mounts[1].id, mounts[1].target.as_path()), (28, Path::new("/mnt/a b")));
+        assert!(mounts[1].has("relatime") && !mounts[1].has("ro"));
         assert_eq!((mounts[1].root.as_path(), mounts[1].kind.as_str()), (Path::new("/sub"), "fuse.sshfs"));
     }
 

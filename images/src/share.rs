@@ -108,6 +108,8 @@ mod tests {
         let tree = tempfile::tempdir().unwrap();
         std::fs::create_dir_all(tree.path().join("far/away")).unwrap();
         let point = |path: &str, kind: &str| MountPoint {
+            id: 9,
+            options: "rw".into(),
             device: "0:9".into(),
             root: "/".into(),
             target: tree.path().join(path),

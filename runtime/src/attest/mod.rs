@@ -7,6 +7,8 @@
 mod binding;
 mod facts;
 mod membership;
+mod mounts;
+mod planned;
 pub mod process;
 mod requirements;
 

@@ -49,8 +49,8 @@ impl ProcessFacts {
 #[derive(Debug, thiserror::Error)]
 #[error("cannot read {}", path.display())]
 pub struct MeasureError {
-    path: PathBuf,
-    source: io::Error,
+    pub(super) path: PathBuf,
+    pub(super) source: io::Error,
 }
 
 /// Measures the process with this id in our pid namespace. The id must not come to mean another one meanwhile: it is a

@@ -9,6 +9,7 @@ use bottle_netns::survey::Survey;
 use super::AttestError;
 use super::binding::Held;
 use super::membership::{processes_in, settled_processes_in};
+use super::mounts;
 use super::process::{ProcessFacts, file_digest, measure};
 use crate::airlock::Airlock;
 
@@ -50,6 +51,7 @@ pub(super) fn measured(airlock: &Airlock, held: &Held, state: &Survey) -> Result
     init_process(&processes.init, &own)?;
     gate_process(&processes.gate, &own)?;
     dialler_process(&processes.dialler, &own)?;
+    only_planned_mounts(airlock, held)?;
     only_ours(airlock, held, &processes)?;
     the_same_program(airlock)?;
     Ok(processes)
@@ -114,6 +116,15 @@ fn only_ours(airlock: &Airlock, held: &Held, processes: &Processes) -> Result<()
         return wrong(format!("has company in the gate namespace: {:?}", processes.in_gate));
     }
     Ok(())
+}
+
+/// The held workload sees the files that were planned, and no others.
+fn only_planned_mounts(airlock: &Airlock, held: &Held) -> Result<(), AttestError> {
+    let deviation = mounts::deviation(held.pid(), &airlock.plan.files);
+    match deviation.map_err(|source| AttestError::Measure { who: "workload", source })? {
+        Some(what) => Err(AttestError::Process { who: "workload", what }),
+        None => Ok(()),
+    }
 }
 
 /// Each role still executes bottle: init the sealed copy, the others the running program.

@@ -9,11 +9,10 @@ use rustix::mount::MountAttrFlags;
 use crate::sys;
 
 use super::failure::{at, on};
+use super::fixed::NODES;
 use super::message::Failure;
 use super::place::Place;
 use super::stage;
-
-const NODES: [&str; 6] = ["null", "zero", "full", "random", "urandom", "tty"];
 
 const LINKS: [(&str, &str); 5] = [
     ("ptmx", "pts/ptmx"),

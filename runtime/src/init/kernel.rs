@@ -7,26 +7,10 @@ use bottle_images::Access;
 use rustix::mount::MountAttrFlags;
 
 use super::failure::at;
+use super::fixed::{Cover, PROC_MASKED_DIRECTORIES, PROC_MASKED_FILES, PROC_READ_ONLY, SYS_MASKED};
 use super::message::Failure;
 use super::place::Place;
 use super::stage;
-
-/// What tells about the whole machine, or holds memory and keys.
-const PROC_MASKED_FILES: [&str; 9] =
-    ["kcore", "keys", "key-users", "latency_stats", "timer_list", "timer_stats", "sched_debug", "kmsg", "interrupts"];
-const PROC_MASKED_DIRECTORIES: [&str; 3] = ["acpi", "asound", "scsi"];
-/// What has switches of the whole machine in it.
-const PROC_READ_ONLY: [&str; 5] = ["bus", "fs", "irq", "sys", "sysrq-trigger"];
-/// Firmware, debuggers' and security modules' doors, power readings that leak what others compute.
-const SYS_MASKED: [&str; 7] = [
-    "firmware",
-    "kernel/debug",
-    "kernel/security",
-    "kernel/tracing",
-    "devices/virtual/powercap",
-    "fs/bpf",
-    "fs/fuse/connections",
-];
 
 const CLOSED: MountAttrFlags =
     MountAttrFlags::MOUNT_ATTR_NOSUID.union(MountAttrFlags::MOUNT_ATTR_NODEV).union(MountAttrFlags::MOUNT_ATTR_NOEXEC);
@@ -39,8 +23,8 @@ pub(super) fn proc(place: &Place<'_>, target: &Path) -> Result<(), Failure> {
     for name in PROC_READ_ONLY {
         if_there(place.pin(&target.join(name), Access::ReadOnly)).map_err(failed())?;
     }
-    mask(place, target, &PROC_MASKED_FILES, "nothing").map_err(failed())?;
-    mask(place, target, &PROC_MASKED_DIRECTORIES, "void").map_err(failed())
+    mask(place, target, &PROC_MASKED_FILES, Cover::File).map_err(failed())?;
+    mask(place, target, &PROC_MASKED_DIRECTORIES, Cover::Directory).map_err(failed())
 }
 
 /// A /sys of the agent's network namespace.
@@ -48,10 +32,10 @@ pub(super) fn sysfs(place: &Place<'_>, target: &Path) -> Result<(), Failure> {
     let failed = || at("mount /sys");
     let sysfs = stage::make("sysfs", &[], CLOSED | MountAttrFlags::MOUNT_ATTR_RDONLY).map_err(failed())?;
     place.mount(target, &sysfs, true).map_err(failed())?;
-    mask(place, target, &SYS_MASKED, "void").map_err(failed())
+    mask(place, target, &SYS_MASKED, Cover::Directory).map_err(failed())
 }
 
-fn mask(place: &Place<'_>, top: &Path, names: &[&str], by: &str) -> io::Result<()> {
+fn mask(place: &Place<'_>, top: &Path, names: &[&str], by: Cover) -> io::Result<()> {
     names.iter().try_for_each(|name| place.cover(&top.join(name), by))
 }
 

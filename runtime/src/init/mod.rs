@@ -7,6 +7,8 @@
 pub mod message;
 pub mod plan;
 
+pub(crate) mod fixed;
+
 mod failure;
 
 mod enter;

@@ -11,6 +11,7 @@ use rustix::mount::MountAttrFlags;
 
 use crate::sys;
 
+use super::fixed::{Cover, covered_by};
 use super::identity::{Identities, Pair};
 use super::stage;
 
@@ -130,12 +131,12 @@ impl<'a> Place<'a> {
     }
 
     /// Covers what is at the target by something from the stage. What is gone needs no cover.
-    pub(super) fn cover(&self, target: &Path, by: &str) -> io::Result<()> {
+    pub(super) fn cover(&self, target: &Path, by: Cover) -> io::Result<()> {
         let place = match self.without_links(target) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
             other => other?,
         };
-        let cover = stage::copy(stage::resolve(CWD, Path::new(by), ResolveFlags::NO_SYMLINKS)?.as_fd())?;
+        let cover = stage::copy(stage::resolve(CWD, Path::new(covered_by(by)), ResolveFlags::NO_SYMLINKS)?.as_fd())?;
         let read_only = MountAttrFlags::MOUNT_ATTR_RDONLY | MountAttrFlags::MOUNT_ATTR_NOEXEC;
         sys::set_tree_attributes(cover.as_fd(), u64::from(read_only.bits()), None)?;
         stage::attach_onto(cover.as_fd(), place.as_fd())

@@ -11,6 +11,7 @@ use rustix::mount::MountAttrFlags;
 use crate::sys;
 
 use super::failure::{at, on};
+use super::fixed::Cover;
 use super::identity::{Identities, Pair, owner};
 use super::message::Failure;
 use super::place::Place;
@@ -184,8 +185,8 @@ impl Builder<'_> {
             (Kind::Pin { access }, _) => self.place.pin(target, *access),
             (Kind::PinDirectory, _) => self.place.pin_directory(target),
             (Kind::PinFile { text }, _) => self.place.pin_file(target, text),
-            (Kind::MaskFile, _) => self.place.cover(target, "nothing"),
-            (Kind::MaskDirectory, _) => self.place.cover(target, "void"),
+            (Kind::MaskFile, _) => self.place.cover(target, Cover::File),
+            (Kind::MaskDirectory, _) => self.place.cover(target, Cover::Directory),
             (Kind::Proc, _) => return kernel::proc(&self.place, target),
             (Kind::Sysfs, _) => return kernel::sysfs(&self.place, target),
             (Kind::System { .. } | Kind::ReadOnly { .. } | Kind::Share { .. } | Kind::Devices, _) => {

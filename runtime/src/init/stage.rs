@@ -11,6 +11,7 @@ use rustix::mount::{
     fsconfig_set_string, fsmount, fsopen, move_mount, open_tree,
 };
 
+use super::fixed::{Cover, covered_by};
 use super::identity::Pair;
 
 /// Any directory that every host has will do; it is covered only until the new root takes over.
@@ -24,11 +25,11 @@ pub(super) fn set() -> io::Result<()> {
         make("tmpfs", &[("mode", "0755")], MountAttrFlags::MOUNT_ATTR_NODEV | MountAttrFlags::MOUNT_ATTR_NOSUID)?;
     attach(stage.as_fd(), CWD, Path::new(PLACE))?;
     rustix::process::chdir(PLACE)?;
-    for directory in ["root", "lower", "layers", "void"] {
+    for directory in ["root", "lower", "layers", covered_by(Cover::Directory)] {
         rustix::fs::mkdir(directory, Mode::from_raw_mode(0o755))?;
     }
-    File::create("nothing")?;
-    rustix::fs::chmod("nothing", Mode::empty())?;
+    File::create(covered_by(Cover::File))?;
+    rustix::fs::chmod(covered_by(Cover::File), Mode::empty())?;
     Ok(())
 }
 
