@@ -33,7 +33,7 @@ pub(crate) struct Measure {
     /// The ordinary user whose idle bottle is weighed.
     #[arg(long, default_value = "bottle-test")]
     pub(crate) user: String,
-    /// A static busybox, which makes the root file system of the figures `start` and `memory`.
+    /// A static busybox, which makes the root file system of the figures `start`, `memory` and `drift`.
     #[arg(long, default_value = "/bin/busybox")]
     pub(crate) busybox: PathBuf,
 }
@@ -51,6 +51,8 @@ pub(crate) enum Topic {
     Dns,
     /// What an idle bottle weighs.
     Memory,
+    /// How long a workload outlives a change of what was attested.
+    Drift,
 }
 
 /// What this program is executed again for.

@@ -29,7 +29,7 @@ pub(crate) struct Figure {
     pub(crate) rounds: usize,
     pub(crate) bottle: Side,
     pub(crate) peer: Option<Side>,
-    /// Bottle's median by the peer's; without a peer, bottle's median itself.
+    /// Bottle's median by the peer's; without a peer, bottle's median itself, or what its name says.
     pub(crate) result: f64,
     pub(crate) target: Target,
     pub(crate) verdict: &'static str,
@@ -48,6 +48,12 @@ impl Side {
 fn median(values: &[f64]) -> f64 {
     let middle = values.len() / 2;
     if values.len() % 2 == 1 { values[middle] } else { f64::midpoint(values[middle - 1], values[middle]) }
+}
+
+/// What one in a hundred is above; of fewer values the greatest.
+fn slowest(mut values: Vec<f64>) -> f64 {
+    values.sort_by(f64::total_cmp);
+    values[(values.len() * 99).div_ceil(100) - 1]
 }
 
 impl Target {
@@ -86,6 +92,13 @@ impl Figure {
         Figure { name: name.into(), unit, rounds, bottle, peer, result, target, verdict: target.verdict(result) }
     }
 
+    /// A figure of which not the median counts, but what one in a hundred is above.
+    pub(crate) fn of_the_slowest(name: &str, unit: &'static str, target: Target, values: Vec<f64>) -> Figure {
+        let result = slowest(values.clone());
+        let figure = Figure::new(name, unit, target, values, None);
+        Figure { result, verdict: target.verdict(result), ..figure }
+    }
+
     /// The figure on a few lines.
     pub(crate) fn print(&self) {
         let kind = if self.peer.is_some() { "ratio " } else { "" };
@@ -111,6 +124,12 @@ mod tests {
             Some(("peer", vec![4.0, 4.0, 100.0])),
         );
         assert_eq!((figure.result, figure.verdict), (0.5, "reaches the aim"));
+    }
+
+    #[test]
+    fn one_in_a_hundred_may_be_slower() {
+        let values = |count: u32| (1..=count).map(f64::from).collect();
+        assert_eq!([slowest(values(200)), slowest(values(100)), slowest(values(3))], [198.0, 99.0, 3.0]);
     }
 
     #[test]

@@ -5,6 +5,7 @@ mod figure;
 mod measure;
 
 mod connections;
+mod drift;
 mod memory;
 mod names;
 mod start;

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use crate::arguments::{Measure, Topic};
 use crate::figure::Figure;
-use crate::{Failure, connections, memory, names, start, throughput};
+use crate::{Failure, connections, drift, memory, names, start, throughput};
 
 /// What every figure needs.
 pub(crate) struct Setting {
@@ -25,12 +25,13 @@ impl Setting {
 /// A topic and how its figures are made.
 type Kind = (Topic, fn(&Setting) -> Result<Vec<Figure>, Failure>);
 
-const KINDS: [Kind; 5] = [
+const KINDS: [Kind; 6] = [
     (Topic::Start, start::figures),
     (Topic::Throughput, throughput::figures),
     (Topic::Connections, connections::figures),
     (Topic::Dns, names::figures),
     (Topic::Memory, memory::figures),
+    (Topic::Drift, drift::figures),
 ];
 
 /// Measures what was asked for and prints it.

@@ -32,6 +32,12 @@ pub(crate) fn name(pid: u32) -> String {
     fs::read_to_string(format!("/proc/{pid}/comm")).unwrap_or_default().trim().to_owned()
 }
 
+/// What it was started as.
+pub(crate) fn first_argument(pid: u32) -> String {
+    let line = fs::read_to_string(format!("/proc/{pid}/cmdline")).unwrap_or_default();
+    line.split('\0').next().unwrap_or_default().to_owned()
+}
+
 /// What a process weighs in KiB: a page that several map counts for each in part.
 pub(crate) struct Weight {
     /// Its proportional set size.
