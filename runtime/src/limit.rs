@@ -1,43 +1,87 @@
-//! How long may a workload take? To be executed, and altogether.
+//! How long may a workload take? To be executed, to hear of a signal before that, and altogether.
 
 use std::time::{Duration, Instant};
 
 /// How long the kernel may take over execve(2): a file system that does not answer would hold it for ever.
 pub(crate) const EXECUTING: Duration = Duration::from_secs(30);
 
+/// How long a signal may wait for the program that is to heed it.
+const HEEDING: Duration = Duration::from_secs(1);
+
+/// How far a released workload has come.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Stage {
+    /// Nobody has said yet that its program was executed.
+    Executing {
+        /// The first signal that came for it meanwhile, and when. It was passed on.
+        signalled: Option<(Instant, i32)>,
+    },
+    /// It was.
+    Executed,
+}
+
 /// Which limit comes next.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Limit {
     /// Of the time until the program is executed.
     Executing,
+    /// Of the time that this signal waits for it.
+    Heeding(i32),
     /// What the caller gave the whole run.
     Timeout,
 }
 
+impl Stage {
+    /// As it is after a signal for the workload was passed on.
+    pub(crate) fn signalled(self, now: Instant, number: i32) -> Stage {
+        match self {
+            Stage::Executing { signalled: None } => Stage::Executing { signalled: Some((now, number)) },
+            other => other,
+        }
+    }
+}
+
 /// When a workload that was released at `released` has to be ended, unless something else ends it before.
-pub(crate) fn next(released: Instant, timeout: Option<Duration>, executed: bool) -> Option<(Instant, Limit)> {
-    let executing = (!executed).then_some((released + EXECUTING, Limit::Executing));
+pub(crate) fn next(released: Instant, timeout: Option<Duration>, stage: Stage) -> Option<(Instant, Limit)> {
     let timeout = timeout.map(|timeout| (released + timeout, Limit::Timeout));
-    executing.into_iter().chain(timeout).min_by_key(|(at, _)| *at)
+    let (executing, heeding) = match stage {
+        Stage::Executed => (None, None),
+        Stage::Executing { signalled } => (
+            Some((released + EXECUTING, Limit::Executing)),
+            signalled.map(|(at, number)| (at + HEEDING, Limit::Heeding(number))),
+        ),
+    };
+    [executing, heeding, timeout].into_iter().flatten().min_by_key(|(at, _)| *at)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
+    const EXECUTING_STILL: Stage = Stage::Executing { signalled: None };
+
     #[test]
     fn a_program_that_is_never_executed_is_given_up_although_nobody_set_a_limit() {
         let released = Instant::now();
-        assert_eq!(next(released, None, false), Some((released + EXECUTING, Limit::Executing)));
-        assert_eq!(next(released, None, true), None);
+        assert_eq!(next(released, None, EXECUTING_STILL), Some((released + EXECUTING, Limit::Executing)));
+        assert_eq!(next(released, None, Stage::Executed), None);
     }
 
     #[test]
     fn the_callers_limit_covers_the_execution_too() {
         let released = Instant::now();
         let (short, long) = (EXECUTING / 2, EXECUTING * 2);
-        assert_eq!(next(released, Some(short), false), Some((released + short, Limit::Timeout)));
-        assert_eq!(next(released, Some(long), false), Some((released + EXECUTING, Limit::Executing)));
-        assert_eq!(next(released, Some(long), true), Some((released + long, Limit::Timeout)));
+        assert_eq!(next(released, Some(short), EXECUTING_STILL), Some((released + short, Limit::Timeout)));
+        assert_eq!(next(released, Some(long), EXECUTING_STILL), Some((released + EXECUTING, Limit::Executing)));
+        assert_eq!(next(released, Some(long), Stage::Executed), Some((released + long, Limit::Timeout)));
+    }
+
+    #[test]
+    fn a_signal_waits_for_its_program_a_while_and_a_second_one_no_longer() {
+        let released = Instant::now();
+        let later = released + HEEDING / 2;
+        let stage = EXECUTING_STILL.signalled(released, 15).signalled(later, 2);
+        assert_eq!(next(released, None, stage), Some((released + HEEDING, Limit::Heeding(15))));
+        assert_eq!(Stage::Executed.signalled(later, 2), Stage::Executed);
     }
 }

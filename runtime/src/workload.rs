@@ -18,7 +18,7 @@ use crate::closing::CloseError;
 use crate::event::Event;
 use crate::gate::message::ToGate;
 use crate::init::message::{End, Failure, FromInit, ToInit};
-use crate::limit::{self, EXECUTING, Limit};
+use crate::limit::{self, EXECUTING, Limit, Stage};
 use crate::outcome::{Outcome, Status};
 use crate::supervisor::signals::{Arrived, Signals};
 use crate::supervisor::stdio::Relays;
@@ -85,7 +85,7 @@ enum Ended {
     Itself(End),
     /// It was killed for this reason.
     Killed(String),
-    /// A signal for it came before its program was executed: nothing was there yet to heed it.
+    /// A signal for it came before its program was executed, and nothing was there in time to heed it.
     Forestalled(i32),
     /// Its program can't be executed.
     NeverRan(Failure),
@@ -174,33 +174,35 @@ impl Workload {
     }
 
     async fn until_the_end(&mut self) -> Ended {
-        let mut executed = false;
+        let mut stage = Stage::Executing { signalled: None };
         loop {
-            let limit = limit::next(self.released, self.airlock.plan.timeout, executed);
+            let limit = limit::next(self.released, self.airlock.plan.timeout, stage);
             let drift = tokio::select! {
                 biased;
                 drift = self.attendants.watcher.drift(&self.airlock.space.desks) => drift,
                 drift = self.airlock.gate.link.ended() => drift,
                 drift = &mut self.airlock.dialler.ended => drift.unwrap_or_else(|_| Drift::new("dialler", "it is gone")),
                 message = self.airlock.init.channel.recv::<FromInit>() => match message {
-                    Ok((FromInit::Started, _)) if !executed => {
-                        executed = true;
+                    Ok((FromInit::Started, _)) if stage != Stage::Executed => {
+                        stage = Stage::Executed;
                         sys::give_back_freed_memory();
                         continue;
                     }
                     Ok((FromInit::Exited(end), _)) => return Ended::Itself(end),
-                    Ok((FromInit::Failed(failure), _)) if !executed => return Ended::NeverRan(failure),
+                    Ok((FromInit::Failed(failure), _)) if stage != Stage::Executed => return Ended::NeverRan(failure),
                     Ok((FromInit::Failed(failure), _)) => Drift::new("init", failure.to_string()),
                     Ok(_) => Drift::new("init", "it said something out of turn"),
                     Err(error) => Drift::new("init", format!("it is gone: {error}")),
                 },
-                arrived = self.attendants.signals.next() => match arrived {
-                    Arrived::Forward(number) if !executed => return Ended::Forestalled(number),
-                    arrived => match self.heed(arrived).await {
+                arrived = self.attendants.signals.next() => {
+                    if let Arrived::Forward(number) = arrived {
+                        stage = stage.signalled(Instant::now(), number);
+                    }
+                    match self.heed(arrived).await {
                         Some(drift) => drift,
                         None => continue,
-                    },
-                },
+                    }
+                }
                 limit = reached(limit) => return overdue(limit),
             };
             let drift = self.revoke(drift).await;
@@ -291,6 +293,7 @@ impl Workload {
 
 fn overdue(limit: Limit) -> Ended {
     match limit {
+        Limit::Heeding(number) => Ended::Forestalled(number),
         Limit::Timeout => Ended::Killed("the time that --timeout gives is over".into()),
         Limit::Executing => Ended::NeverRan(Failure {
             code: 125,
