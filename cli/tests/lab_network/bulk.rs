@@ -76,7 +76,7 @@ for thread in threads: thread.start()
 for thread in threads: thread.join()
 print(got.count('200'), got.count('ECONNRESET'))";
     let (said, run) = world.allow(&["*.allowed.example"]).python(script);
-    assert_eq!(said, ["150 50"]);
+    assert_eq!(said, ["150 50"], "{:?}", run.log.reasons());
     assert_eq!(run.log.attempts().len(), 200);
     assert_eq!(run.log.reasons(), vec!["port-not-allowed"; 50]);
     assert_eq!(world.lab.received("web").unwrap().len(), 150);
