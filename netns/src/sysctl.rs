@@ -44,8 +44,9 @@ const DEVICE6: [(&str, &str); 10] = [
 ];
 
 /// Settings of a whole namespace. ICMP errors are how a client hears of a refusal, so they are never held
-/// back by rate.
-const WHOLE: [(&str, &str); 7] = [
+/// back by rate. Nobody shares the pair, so TCP has nothing to pace or probe for there, whatever the host has chosen;
+/// Reno is what every kernel has and every namespace may choose.
+const WHOLE: [(&str, &str); 8] = [
     ("net/ipv4/ip_forward", "0"),
     ("net/ipv4/ip_nonlocal_bind", "0"),
     ("net/ipv6/ip_nonlocal_bind", "0"),
@@ -53,6 +54,7 @@ const WHOLE: [(&str, &str); 7] = [
     ("net/ipv4/icmp_ratemask", "0"),
     ("net/ipv6/icmp/ratelimit", "0"),
     ("net/ipv6/icmp/ratemask", ""),
+    ("net/ipv4/tcp_congestion_control", "reno"),
 ];
 
 /// Makes the settings that must precede the devices, and opens those that are watched from then on.

@@ -5,6 +5,7 @@ use std::net::{IpAddr, SocketAddr, TcpStream, UdpSocket};
 use std::time::Duration;
 
 use bottle_netns::Side;
+use nix::sys::socket::{getsockopt, sockopt};
 
 use crate::harness::Test;
 use crate::lab::{self, accept, airlock};
@@ -16,6 +17,7 @@ pub(crate) const TESTS: &[Test] = &[
     ("a_tcp_query_to_any_resolver_reaches_the_dns_listener", tcp_queries),
     ("queries_to_loopback_resolvers_reach_the_sockets_inside", loopback_queries),
     ("bulk_data_passes_whole_both_ways", bulk),
+    ("tcp_in_the_pair_is_not_paced_whatever_the_host_has_chosen", congestion_control),
     ("a_listener_that_is_gone_means_a_reset", no_listener),
 ];
 
@@ -42,6 +44,18 @@ fn tcp_anywhere() {
         assert_eq!(server.local_addr().unwrap(), target);
         assert_eq!(server.peer_addr().unwrap(), client.local_addr().unwrap());
         echo(&mut client, &mut server);
+    }
+}
+
+fn congestion_control() {
+    let airlock = airlock();
+    for (listener, target) in airlock.listeners.transparent.iter().zip(["11.22.33.44:443", "[2a00:1450::1]:443"]) {
+        let client = connect(target.parse().unwrap());
+        let server = accept(listener);
+        for end in [client, server] {
+            let used = getsockopt(&end, sockopt::TcpCongestion).unwrap();
+            assert_eq!(used, "reno");
+        }
     }
 }
 
