@@ -12,6 +12,7 @@ use bottle_images::changed::Snapshot;
 use bottle_netns::Listeners;
 use bottle_netns::airlock::FlattenError;
 use bottle_netns::class::Class;
+use bottle_netns::survey::{Survey, SurveyError, survey};
 use bottle_proxy::gate::ChallengeKey;
 use serde::de::DeserializeOwned;
 use tokio::sync::oneshot;
@@ -52,9 +53,9 @@ pub struct Airlock {
     pub(crate) refused_before: BTreeMap<Class, u64>,
     /// What the host would execute of the shared trees, before the workload could change it.
     pub(crate) before: oneshot::Receiver<Snapshot>,
+    /// What the namespaces held when all was built in them, before anything was tried there.
+    pub(crate) state: Survey,
     pub(crate) program: Arc<Program>,
-    /// The copy of it that init executes.
-    pub(crate) sealed: Program,
     pub(crate) program_digest: Option<JoinHandle<io::Result<Digest>>>,
 }
 
@@ -111,6 +112,9 @@ pub enum RealizeError {
         /// What was seen of it.
         source: io::Error,
     },
+    /// The namespaces could not be read back.
+    #[error("cannot measure the namespaces")]
+    Survey(#[from] SurveyError),
     /// Init could not prepare the workload.
     #[error(transparent)]
     Init(#[from] Failure),
@@ -150,31 +154,30 @@ fn step(step: &'static str) -> impl Fn(io::Error) -> RealizeError {
 impl Plan {
     /// Builds the airlock and puts every helper in its place. On an error nothing is left.
     pub async fn realize(self, events: Events) -> Result<Airlock, RealizeError> {
+        let program = Arc::new(Program::running()?);
+        // First of all: the others are started, and the log is opened, while it builds.
+        let builder = Waiting::new("builder", program.spawn(Role::Builder)?)?;
+        builder.send(&BuilderSetup { own_user: self.ids.is_none() }, &[]).await?;
         let ledger = Ledger::open(&self.audit, Arc::clone(&self.key))?;
         let recorder = Arc::new(Recorder::new(ledger, Arc::clone(&self.rules), events));
-        let program = Arc::new(Program::running()?);
-        let builder = Waiting::new("builder", program.spawn(Role::Builder)?)?;
         let dialler = Waiting::new("dialler", program.spawn(Role::Dialler)?)?;
         let gate = Waiting::new("gate", program.spawn(Role::Gate)?)?;
         let hashed = Arc::clone(&program);
         let program_digest = std::thread::spawn(move || hashed.digest());
-        let sealed = program.sealed()?;
-        let init = Waiting::new("init", sealed.spawn(Role::Init)?)?;
 
         let writable = self.files.writable.clone();
         let (looked, before) = oneshot::channel();
         // Nobody waits any more when the start has failed.
         std::thread::spawn(move || drop(looked.send(Snapshot::take(&writable))));
 
-        let ordinary = self.ids.is_none();
-        builder.send(&BuilderSetup { own_user: ordinary }, &[]).await?;
         let (to_gate, to_dialler) = Channel::pair().map_err(step("make a channel"))?;
         let rules = memory::write(&self.rules.to_canonical()).map_err(step("hand the rules over"))?;
         let setup = DiallerSetup { become_id: self.ids.as_ref().map(|ids| ids.dialler()) };
         dialler.send(&setup, &[to_dialler.as_fd(), rules.as_fd()]).await?;
         drop(to_dialler);
 
-        let mut space = built(builder).await?;
+        let init = Waiting::new("init", read_only_program(&builder).await?.spawn(Role::Init)?)?;
+        let mut space = built(&builder).await?;
         let (challenge, key) = challenge().map_err(step("draw random numbers"))?;
         let listeners = std::mem::replace(&mut space.listeners, nothing());
         let setup = GateSetup {
@@ -183,10 +186,17 @@ impl Plan {
             lease_key: hex::encode(&self.lease_key),
             challenge_key: hex::encode(&key),
         };
-        let gate = gate_in_place(gate, &setup, &listeners, [to_gate.as_fd(), rules.as_fd()], Arc::clone(&recorder));
-        let init = init_in_place(init, &self, &space, &challenge);
+        set_up_gate(&gate, &setup, &listeners, [to_gate.as_fd(), rules.as_fd()]).await?;
+        let streams = set_up_init(&init, &self, &space, &challenge).await?;
+        drop((listeners, to_gate));
+        // While they take their places, which changes nothing in the namespaces.
+        let state = survey(&space)?;
+        let gate = gate_in_place(gate, Arc::clone(&recorder));
+        let init = init_in_place(init, streams);
         let dialler = dialler_in_place(dialler, Arc::clone(&recorder));
         let (gate, init, dialler) = tokio::try_join!(gate, init, dialler)?;
+        // It ended long ago.
+        drop(builder);
         let refused_before = BTreeMap::new();
         Ok(Airlock {
             plan: self,
@@ -198,8 +208,8 @@ impl Plan {
             challenge,
             refused_before,
             before,
+            state,
             program,
-            sealed,
             program_digest: Some(program_digest),
         })
     }
@@ -240,11 +250,21 @@ impl Waiting {
     }
 }
 
-async fn built(builder: Waiting) -> Result<bottle_netns::Airlock, RealizeError> {
+async fn read_only_program(builder: &Waiting) -> Result<Program, RealizeError> {
+    let (message, descriptors) = builder.recv::<FromBuilder>().await?;
+    match (message, descriptors.into_iter().next()) {
+        (FromBuilder::Program, Some(file)) => Ok(Program::from_owned_fd(file)),
+        (FromBuilder::Failed { why, hint }, _) => Err(RealizeError::Build { why, hint }),
+        _ => Err(builder.unexpected()),
+    }
+}
+
+async fn built(builder: &Waiting) -> Result<bottle_netns::Airlock, RealizeError> {
     let (message, descriptors) = builder.recv::<FromBuilder>().await?;
     match message {
         FromBuilder::Built(index) => Ok(bottle_netns::Airlock::rebuild(index, descriptors)?),
         FromBuilder::Failed { why, hint } => Err(RealizeError::Build { why, hint }),
+        FromBuilder::Program => Err(builder.unexpected()),
     }
 }
 
@@ -261,20 +281,22 @@ fn challenge() -> io::Result<(Challenge, [u8; 32])> {
     Ok((Challenge { question, answer }, key))
 }
 
-async fn gate_in_place(
-    gate: Waiting,
+async fn set_up_gate(
+    gate: &Waiting,
     setup: &GateSetup,
     listeners: &Listeners,
     dialler_and_rules: [BorrowedFd<'_>; 2],
-    recorder: Arc<Recorder>,
-) -> Result<Gate, RealizeError> {
+) -> Result<(), RealizeError> {
     let mut descriptors = dialler_and_rules.to_vec();
     descriptors.extend(listeners.transparent.iter().map(AsFd::as_fd));
     descriptors.extend(listeners.explicit.iter().map(AsFd::as_fd));
     descriptors.extend(listeners.dns_udp.iter().map(AsFd::as_fd));
     descriptors.extend(listeners.dns_tcp.iter().map(AsFd::as_fd));
     descriptors.extend(listeners.nflog.iter().map(AsFd::as_fd));
-    gate.send(setup, &descriptors).await?;
+    gate.send(setup, &descriptors).await
+}
+
+async fn gate_in_place(gate: Waiting, recorder: Arc<Recorder>) -> Result<Gate, RealizeError> {
     let (message, pidfds) = gate.recv::<FromGate>().await?;
     let process = match (message, pidfds.into_iter().next()) {
         (FromGate::Forked { pid }, Some(pidfd)) => Process::new(pid as u32, pidfd),
@@ -303,12 +325,13 @@ async fn dialler_in_place(dialler: Waiting, recorder: Arc<Recorder>) -> Result<D
     Ok(Dialler { process: dialler.process, ended })
 }
 
-async fn init_in_place(
-    init: Waiting,
+/// Returns our ends of the workload's streams, unless it gets a terminal.
+async fn set_up_init(
+    init: &Waiting,
     plan: &Plan,
     space: &bottle_netns::Airlock,
     challenge: &Challenge,
-) -> Result<Init, RealizeError> {
+) -> Result<Option<Streams>, RealizeError> {
     let with_terminal = plan.stdio == Stdio::Terminal;
     let streams = if with_terminal { None } else { Some(Streams::open(plan.stdio == Stdio::Interactive)) };
     let streams = streams.transpose().map_err(step("prepare the standard streams"))?;
@@ -318,6 +341,10 @@ async fn init_in_place(
     descriptors.extend(streams.iter().flat_map(|streams| &streams.ends).map(AsFd::as_fd));
     let start = ToInit::Start { user_namespace: space.user.is_some(), streams: streams.is_some() };
     init.send(&start, &descriptors).await?;
+    Ok(streams)
+}
+
+async fn init_in_place(init: Waiting, streams: Option<Streams>) -> Result<Init, RealizeError> {
     let (message, pidfds) = init.recv::<FromInit>().await?;
     let process = match (message, pidfds.into_iter().next()) {
         (FromInit::Born { pid }, Some(pidfd)) => Process::new(pid, pidfd),

@@ -12,11 +12,19 @@ const LIMIT: u64 = 64 * 1024 * 1024;
 
 /// Puts a text into memory that nobody can change any more.
 pub(crate) fn write(text: &str) -> io::Result<OwnedFd> {
-    let flags = MemfdFlags::CLOEXEC | MemfdFlags::ALLOW_SEALING;
-    let mut file = File::from(rustix::fs::memfd_create("bottle-text", flags)?);
+    let mut file = File::from(make()?);
     file.write_all(text.as_bytes())?;
     rustix::fs::fcntl_add_seals(&file, SealFlags::SEAL | SealFlags::SHRINK | SealFlags::GROW | SealFlags::WRITE)?;
     Ok(file.into())
+}
+
+/// Never to be executed, which some hosts demand; kernels before 6.3 do not know of it.
+fn make() -> io::Result<OwnedFd> {
+    let flags = MemfdFlags::CLOEXEC | MemfdFlags::ALLOW_SEALING;
+    match rustix::fs::memfd_create("bottle-text", flags | MemfdFlags::NOEXEC_SEAL) {
+        Err(rustix::io::Errno::INVAL) => Ok(rustix::fs::memfd_create("bottle-text", flags)?),
+        made => Ok(made?),
+    }
 }
 
 /// Reads such a text, whatever its offset is.

@@ -1,4 +1,4 @@
-//! How does one binary become five processes? It executes itself, or a sealed copy of itself, under a role's name, with a channel as standard input.
+//! How does one binary become five processes? It executes itself under a role's name, with a channel as standard input.
 
 use std::fs::File;
 use std::io;
@@ -8,7 +8,6 @@ use std::process::{Command, Stdio};
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use bottle_evidence::Digest;
-use rustix::fs::{MemfdFlags, SealFlags};
 
 use crate::channel::Channel;
 use crate::digest;
@@ -81,9 +80,9 @@ pub enum SpawnError {
     /// `dispatch` was not called first in `main`.
     #[error("this program did not call bottle_runtime::dispatch() first in main")]
     NotDispatched,
-    /// The sealed copy could not be made.
-    #[error("cannot copy the program into sealed memory")]
-    Copy(#[source] io::Error),
+    /// The program could not be opened.
+    #[error("cannot open bottle's own program")]
+    Open(#[source] io::Error),
     /// The role could not be executed.
     #[error("cannot start the {role:?} process")]
     Start {
@@ -94,7 +93,8 @@ pub enum SpawnError {
     },
 }
 
-/// A program file, held open: the running one, which helpers share their memory with, or a sealed copy of it.
+/// The running program's file, held open, so that all processes share its memory: as it was started from, or on a
+/// read-only mount.
 #[derive(Debug)]
 pub struct Program {
     file: OwnedFd,
@@ -106,30 +106,13 @@ impl Program {
         if !DISPATCHED.load(Ordering::Relaxed) {
             return Err(SpawnError::NotDispatched);
         }
-        let file = File::open("/proc/self/exe").map_err(SpawnError::Copy)?;
+        let file = File::open("/proc/self/exe").map_err(SpawnError::Open)?;
         Ok(Program { file: file.into() })
     }
 
-    /// A copy in memory that nothing can change any more: for the process that lives beside the workload, whose
-    /// executable must be nobody's file.
-    pub fn sealed(&self) -> Result<Program, SpawnError> {
-        self.copy().map_err(SpawnError::Copy)
-    }
-
-    fn copy(&self) -> io::Result<Program> {
-        let source = File::open(self.path())?;
-        let flags = MemfdFlags::CLOEXEC | MemfdFlags::ALLOW_SEALING;
-        let memory = rustix::fs::memfd_create("bottle", flags)?;
-        let mut left = source.metadata()?.len() as usize;
-        while left > 0 {
-            match rustix::fs::sendfile(&memory, &source, None, left)? {
-                0 => return Err(io::ErrorKind::UnexpectedEof.into()),
-                sent => left -= sent,
-            }
-        }
-        let seals = SealFlags::SEAL | SealFlags::SHRINK | SealFlags::GROW | SealFlags::WRITE;
-        rustix::fs::fcntl_add_seals(&memory, seals)?;
-        Ok(Program { file: memory })
+    /// The same file by another descriptor, as the builder hands it over.
+    pub(crate) fn from_owned_fd(file: OwnedFd) -> Program {
+        Program { file }
     }
 
     /// SHA-256 of the file.

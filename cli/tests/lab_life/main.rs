@@ -18,6 +18,7 @@ mod stuck;
 
 mod confined;
 mod misplaced;
+mod program;
 mod shared;
 
 mod blocked;

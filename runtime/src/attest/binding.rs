@@ -12,10 +12,10 @@ use bottle_evidence::predicate::{Mode, Predicate};
 use bottle_evidence::statement::{Statement, Subjects};
 use bottle_evidence::{Digest, Text, Time, sha256};
 use bottle_netns::Layout;
-use bottle_netns::survey::{Listening, Survey};
+use bottle_netns::survey::Listening;
 
-use super::requirements::Processes;
-use super::{AttestError, Probed, facts};
+use super::facts::{self, Facts};
+use super::{AttestError, Probed};
 use crate::airlock::Airlock;
 use crate::clock;
 use crate::durable::sync_directory_of;
@@ -72,16 +72,13 @@ impl Held {
 impl Binding {
     /// Signs what was found, makes sure that it still holds, opens the run in the log, and shows the statement.
     pub(super) fn sign(
-        mut airlock: Airlock,
+        airlock: Airlock,
         held: Held,
-        state: &Survey,
+        program: Digest,
+        facts: Facts,
         probed: &Probed,
-        processes: Processes,
     ) -> Result<Binding, AttestError> {
         let step = |step| move |source| AttestError::Step { step, source };
-        let program = take_digest(&mut airlock).map_err(step("hash bottle's own program"))?;
-        let facts =
-            facts::facts(&airlock, &held, state, &processes, program).map_err(step("read facts of the host"))?;
         let issued = clock::now();
         let predicate = Predicate {
             run: Text::new(&airlock.plan.run),
@@ -97,11 +94,18 @@ impl Binding {
         let path = airlock.plan.attestation.clone();
         let write = |source| AttestError::Write { path: path.clone(), source };
         let unfinished = Unfinished::write(&path, &airlock.plan.run, &envelope).map_err(write)?;
-        airlock.unchanged_since(state)?;
+        let workload = std::thread::scope(|scope| {
+            // The disk takes its time.
+            let durable = scope.spawn(|| unfinished.synchronise());
+            airlock.unchanged()?;
+            let workload = held.workload().map_err(step("identify the workload"))?;
+            durable.join().unwrap_or_else(|_| Err(io::Error::other("the writing thread broke"))).map_err(write)?;
+            Ok::<_, AttestError>(workload)
+        })?;
         let start = RunStart {
             run: Text::new(&airlock.plan.run),
             attestation: sha256(&envelope),
-            workload: held.workload().map_err(step("identify the workload"))?,
+            workload,
             command: Text::list(airlock.plan.argv.iter().map(String::as_str)),
             mode: mode(&airlock),
             policy: policy(&airlock),
@@ -114,18 +118,14 @@ impl Binding {
             return Err(error);
         }
         airlock.recorder.begin();
-        Ok(Binding { airlock, held, listening: state.listening(&Layout::default()) })
+        let listening = airlock.state.listening(&Layout::default());
+        Ok(Binding { airlock, held, listening })
     }
 
     /// Taken apart by the one who starts the workload.
     pub(crate) fn into_parts(self) -> (Airlock, Option<OwnedFd>, Listening) {
         (self.airlock, self.held.terminal, self.listening)
     }
-}
-
-fn take_digest(airlock: &mut Airlock) -> io::Result<Digest> {
-    let thread = airlock.program_digest.take().ok_or(io::ErrorKind::NotFound)?;
-    thread.join().map_err(|_| io::Error::other("the hashing thread broke"))?
 }
 
 fn nonce() -> io::Result<Digest> {
@@ -148,6 +148,7 @@ fn policy(airlock: &Airlock) -> Digest {
 /// An attestation on the disk under a name that nobody looks for. Gone when dropped: a signed statement must not outlive
 /// a binding that did not come about.
 struct Unfinished<'a> {
+    file: File,
     name: Option<PathBuf>,
     path: &'a Path,
 }
@@ -157,11 +158,14 @@ impl Unfinished<'_> {
         let mut name = path.to_owned().into_os_string();
         name.push(format!(".{run}"));
         let name = PathBuf::from(name);
-        let mut file = File::options().write(true).create_new(true).mode(0o600).open(&name)?;
-        let unfinished = Unfinished { name: Some(name), path };
-        file.write_all(bytes)?;
-        file.sync_all()?;
+        let file = File::options().write(true).create_new(true).mode(0o600).open(&name)?;
+        let mut unfinished = Unfinished { file, name: Some(name), path };
+        unfinished.file.write_all(bytes)?;
         Ok(unfinished)
+    }
+
+    fn synchronise(&self) -> io::Result<()> {
+        self.file.sync_all()
     }
 
     /// Replaces the file in one step, so that nobody ever sees half an attestation, and returns when a crash of the

@@ -16,24 +16,31 @@ use crate::airlock::Airlock;
 use crate::confine::FilterError;
 use crate::probe::ProbeResult;
 
-type Facts = BTreeMap<String, Fact>;
+pub(super) type Facts = BTreeMap<String, Fact>;
 
-/// All facts of one run.
-pub(super) fn facts(
-    airlock: &Airlock,
-    held: &Held,
-    state: &Survey,
-    processes: &Processes,
-    program: Digest,
-) -> std::io::Result<Facts> {
+/// What is known before the workload is on hold: of the host, of the namespaces as they were read back, and of bottle.
+pub(super) fn known(state: &Survey) -> std::io::Result<Facts> {
     let mut facts = Facts::new();
     host(&mut facts)?;
     for side in Side::BOTH {
         namespace(&mut facts, side, state.of(side));
     }
-    members(&mut facts, processes, airlock.plan.ids.is_some());
-    people(&mut facts, airlock, held, processes, program)?;
     asserted(&mut facts).map_err(std::io::Error::other)?;
+    Ok(facts)
+}
+
+/// With what was measured of the processes: all facts of one run.
+pub(super) fn complete(
+    known: Facts,
+    airlock: &Airlock,
+    held: &Held,
+    processes: &Processes,
+    program: Digest,
+) -> std::io::Result<Facts> {
+    let mut facts = known;
+    members(&mut facts, processes, airlock.plan.ids.is_some());
+    people(&mut facts, airlock, held, processes)?;
+    programs(&mut facts, program);
     Ok(facts)
 }
 
@@ -86,13 +93,7 @@ fn members(facts: &mut Facts, processes: &Processes, sees_all: bool) {
     }
 }
 
-fn people(
-    facts: &mut Facts,
-    airlock: &Airlock,
-    held: &Held,
-    processes: &Processes,
-    program: Digest,
-) -> std::io::Result<()> {
+fn people(facts: &mut Facts, airlock: &Airlock, held: &Held, processes: &Processes) -> std::io::Result<()> {
     measured(facts, WORKLOAD_IDENTITY, "/proc/PID/stat", held.workload()?);
     measured(facts, "workload.process", "/proc/PID", &processes.workload);
     measured(
@@ -107,14 +108,18 @@ fn people(
     let helpers = [("init", &processes.init), ("gate", &processes.gate), ("dialler", &processes.dialler)];
     for (who, process) in helpers {
         measured(facts, format!("{who}.process"), "/proc/PID", process);
-        measured(
-            facts,
-            format!("{who}.executable"),
-            "device and inode of /proc/PID/exe; SHA-256 of bottle's running program, of which init's is a sealed copy",
-            json!({"sha256": program}),
-        );
     }
     Ok(())
+}
+
+/// What the helpers were found to execute: init, which lives beside the workload, where nobody can write it.
+fn programs(facts: &mut Facts, program: Digest) {
+    let how = "device and inode of /proc/PID/exe; SHA-256 of bottle's running program";
+    for who in ["gate", "dialler"] {
+        measured(facts, format!("{who}.executable"), how, json!({"sha256": program}));
+    }
+    let how = "device, inode and mount of /proc/PID/exe; SHA-256 of bottle's running program";
+    measured(facts, "init.executable", how, json!({"sha256": program, "read-only": true}));
 }
 
 fn asserted(facts: &mut Facts) -> Result<(), FilterError> {

@@ -1,4 +1,4 @@
-//! Which processes live in a network namespace? All of /proc is looked through: who enters one must be seen.
+//! Which processes live in the network namespaces? All of /proc is looked through: who enters one must be seen.
 //!
 //! Each thread has a namespace of its own, so a process is there when any of its threads is.
 
@@ -9,41 +9,52 @@ use std::path::Path;
 use rustix::event::{PollFd, PollFlags, Timespec};
 use rustix::process::{Pid, PidfdFlags};
 
-/// The ids of all visible processes with a thread in the network namespace that has this inode number, in order.
+/// The ids of all visible processes with a thread in the network namespaces that have these inode numbers, for each in order.
 ///
 /// A process whose namespaces the caller may not see belongs to another user, who can't enter a namespace of ours
 /// without being root; one that ends meanwhile is in no namespace any more.
-pub(super) fn processes_in(inode: u64) -> io::Result<Vec<u32>> {
-    let mut found = Vec::new();
+fn processes_in<const N: usize>(inodes: [u64; N]) -> io::Result<[Vec<u32>; N]> {
+    let mut found = [const { Vec::new() }; N];
     for entry in std::fs::read_dir("/proc")? {
         let entry = entry?;
         let Some(pid) = entry.file_name().to_str().and_then(|name| name.parse::<u32>().ok()) else { continue };
-        if has_thread_in(&entry.path(), inode) {
-            found.push(pid);
+        for inode in namespaces_of(&entry.path()) {
+            if let Some(at) = inodes.iter().position(|wanted| *wanted == inode).filter(|at| !found[*at].contains(&pid))
+            {
+                found[at].push(pid);
+            }
         }
     }
-    found.sort_unstable();
+    found.iter_mut().for_each(|pids| pids.sort_unstable());
     Ok(found)
 }
 
-fn has_thread_in(process: &Path, inode: u64) -> bool {
-    let is_there = |thread: &Path| std::fs::metadata(thread.join("ns/net")).is_ok_and(|it| it.ino() == inode);
+/// The inode numbers of the network namespaces of a process's threads.
+fn namespaces_of(process: &Path) -> Vec<u64> {
+    let namespace = |thread: &Path| Some(std::fs::metadata(thread.join("ns/net")).ok()?.ino());
     // Most processes have one thread, and then the directory of threads has two links, `.` and `..`, and that one's.
     let tasks = process.join("task");
     match std::fs::metadata(&tasks) {
-        Ok(tasks) if tasks.nlink() <= 3 => is_there(process),
-        Ok(_) => std::fs::read_dir(tasks).into_iter().flatten().flatten().any(|thread| is_there(&thread.path())),
+        Ok(tasks) if tasks.nlink() <= 3 => namespace(process).into_iter().collect(),
+        Ok(_) => {
+            let threads = std::fs::read_dir(tasks).into_iter().flatten().flatten();
+            threads.filter_map(|thread| namespace(&thread.path())).collect()
+        }
         // It ended meanwhile, or is hidden.
-        Err(_) => false,
+        Err(_) => Vec::new(),
     }
 }
 
 /// The same, when the children of `init` that are on their way out have gone: the probing processes are, and the kernel
-/// takes its time over closing their packet sockets. `ours` are those that stay.
-pub(super) fn settled_processes_in(inode: u64, init: u32, ours: &[u32]) -> io::Result<Vec<u32>> {
+/// takes its time over closing their packet sockets. `ours` are those that stay. The first namespace is the agent's.
+pub(super) fn settled_processes_in<const N: usize>(
+    inodes: [u64; N],
+    init: u32,
+    ours: &[u32],
+) -> io::Result<[Vec<u32>; N]> {
     loop {
-        let found = processes_in(inode)?;
-        let leaving = found.iter().find(|pid| !ours.contains(pid) && parent(**pid) == Some(init));
+        let found = processes_in(inodes)?;
+        let leaving = found[0].iter().find(|pid| !ours.contains(pid) && parent(**pid) == Some(init));
         match leaving {
             Some(pid) if ends_in_time(*pid)? => {}
             _ => return Ok(found),
@@ -76,11 +87,11 @@ mod tests {
         let mut child = std::process::Command::new("cat").stdin(std::process::Stdio::piped()).spawn().unwrap();
         let pid = child.id();
         let input = child.stdin.take();
-        let looking = std::thread::spawn(move || settled_processes_in(inode, own, &[own]));
-        assert!(processes_in(inode).unwrap().contains(&pid));
+        let looking = std::thread::spawn(move || settled_processes_in([inode], own, &[own]));
+        assert!(processes_in([inode]).unwrap()[0].contains(&pid));
         drop(input);
         child.wait().unwrap();
-        assert!(!looking.join().unwrap().unwrap().contains(&pid));
+        assert!(!looking.join().unwrap().unwrap()[0].contains(&pid));
     }
 
     /// In a network namespace of its own with one thread only, which it names, until its standard input ends.
@@ -105,8 +116,8 @@ threading.Thread(target=leave).start()
         let mut python = python.spawn().unwrap();
         let mut inode = String::new();
         BufReader::new(python.stdout.take().unwrap()).read_line(&mut inode).unwrap();
-        let found = processes_in(inode.trim().parse().unwrap()).unwrap();
-        assert_eq!(found, [python.id()]);
+        let found = processes_in([inode.trim().parse().unwrap()]).unwrap();
+        assert_eq!(found, [[python.id()]]);
         drop(python.stdin.take());
         assert!(python.wait().unwrap().success());
     }
@@ -114,6 +125,7 @@ threading.Thread(target=leave).start()
     #[test]
     fn the_calling_process_is_found_in_its_own_namespace() {
         let inode = std::fs::metadata("/proc/self/ns/net").unwrap().ino();
-        assert!(processes_in(inode).unwrap().contains(&std::process::id()));
+        let [here, nowhere] = processes_in([inode, 0]).unwrap();
+        assert!(here.contains(&std::process::id()) && nowhere.is_empty());
     }
 }

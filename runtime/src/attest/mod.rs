@@ -1,7 +1,7 @@
 //! Is the airlock what it must be? Measured from the kernel, probed, signed; only then is there a binding.
 //!
-//! The order matters. The notification sockets listen since before anything was built. The state is read with its
-//! generation; the probes run; the workload is put on hold just before its execve(2), and measured there; the statement
+//! The order matters. The notification sockets listen since before anything was built. The state was read with its
+//! generation as soon as all was; the probes run; the workload is put on hold just before its execve(2), and measured there; the statement
 //! is signed; and then, if a notification came, or a generation or setting changed in between, all of it is void.
 
 mod binding;
@@ -16,13 +16,14 @@ use std::collections::BTreeMap;
 use std::io;
 use std::time::Duration;
 
+use bottle_evidence::Digest;
 use bottle_evidence::canonical::NoCanonicalForm;
 use bottle_netns::Layout;
 use bottle_netns::airlock::Sysctl;
 use bottle_netns::class::Class;
 use bottle_netns::conform::{Deviation, conforms};
 use bottle_netns::counters::counters;
-use bottle_netns::survey::{Survey, SurveyError, generations, survey};
+use bottle_netns::survey::{SurveyError, generations};
 use bottle_netns::watch::{Change, Kind};
 
 use crate::airlock::Airlock;
@@ -37,6 +38,8 @@ pub(crate) use binding::Held;
 
 /// How long the probes and the preparation of the workload may take. Each probe is bounded by itself.
 const PATIENCE: Duration = Duration::from_secs(60);
+
+const FACTS: &str = "read facts of the host";
 
 /// Why there is no binding: the workload never starts.
 #[derive(Debug, thiserror::Error)]
@@ -148,16 +151,19 @@ pub(crate) struct Probed {
 impl Airlock {
     /// Measures, probes, signs. On an error the workload has not executed an instruction, and never will.
     pub async fn attest(mut self) -> Result<Binding, AttestError> {
-        let layout = Layout::default();
-        let state = survey(&self.space)?;
-        conforms(&state, &layout).map_err(AttestError::Deviates)?;
+        conforms(&self.state, &Layout::default()).map_err(AttestError::Deviates)?;
         self.init.channel.send(&ToInit::Probe, &[]).await.map_err(AttestError::Silent)?;
+        // While the probes run.
+        let known = facts::known(&self.state).map_err(|source| AttestError::Step { step: FACTS, source })?;
         let probed = self.probed().await?;
         let refused = self.forget_probes().await?;
         let held = self.held().await?;
-        let processes = requirements::measured(&self, &held, &state)?;
+        let processes = requirements::measured(&self, &held)?;
         self.refused_before = refused;
-        Binding::sign(self, held, &state, &probed, processes)
+        let program = self.own_digest()?;
+        let facts = facts::complete(known, &self, &held, &processes, program);
+        let facts = facts.map_err(|source| AttestError::Step { step: FACTS, source })?;
+        Binding::sign(self, held, program, facts, &probed)
     }
 
     async fn probed(&self) -> Result<Probed, AttestError> {
@@ -185,6 +191,13 @@ impl Airlock {
         Ok(counters(&self.space)?.total())
     }
 
+    /// What a thread has hashed since the start.
+    fn own_digest(&mut self) -> Result<Digest, AttestError> {
+        let step = |source| AttestError::Step { step: "hash bottle's own program", source };
+        let thread = self.program_digest.take().ok_or_else(|| step(io::ErrorKind::NotFound.into()))?;
+        thread.join().map_err(|_| step(io::Error::other("the hashing thread broke")))?.map_err(step)
+    }
+
     async fn held(&self) -> Result<Held, AttestError> {
         let (message, descriptors) = self.hear_init().await?;
         let FromInit::Held { executable } = message else { return Err(unexpected()) };
@@ -200,13 +213,13 @@ impl Airlock {
     }
 
     /// Whether nothing happened to the namespaces since they were surveyed.
-    pub(crate) fn unchanged_since(&self, state: &Survey) -> Result<(), AttestError> {
+    pub(crate) fn unchanged(&self) -> Result<(), AttestError> {
         let mut changes = self.space.watches.drain(&Layout::default());
         changes.extend(self.space.sysctls.iter().filter_map(altered));
         if !changes.is_empty() {
             return Err(AttestError::Changed(changes));
         }
-        if generations(&self.space)? != state.generations() {
+        if generations(&self.space)? != self.state.generations() {
             return Err(AttestError::Generation);
         }
         Ok(())

@@ -2,15 +2,16 @@
 
 use std::os::unix::fs::MetadataExt;
 use std::path::Path;
+use std::thread::ScopedJoinHandle;
 
 use bottle_evidence::Digest;
-use bottle_netns::survey::Survey;
+use rustix::fs::StatVfsMountFlags;
 
 use super::AttestError;
 use super::binding::Held;
-use super::membership::{processes_in, settled_processes_in};
+use super::membership::settled_processes_in;
 use super::mounts;
-use super::process::{ProcessFacts, file_digest, measure};
+use super::process::{MeasureError, ProcessFacts, file_digest, measure};
 use crate::airlock::Airlock;
 
 /// The processes of a bottle, measured and found in order.
@@ -31,22 +32,14 @@ struct Subject<'a> {
 }
 
 /// Measures all, and demands of each what its part in the design demands.
-pub(super) fn measured(airlock: &Airlock, held: &Held, state: &Survey) -> Result<Processes, AttestError> {
-    let look = |who, pid| measure(pid).map_err(|source| AttestError::Measure { who, source });
+pub(super) fn measured(airlock: &Airlock, held: &Held) -> Result<Processes, AttestError> {
     let own = look("supervisor", std::process::id())?;
-    let (init, gate, dialler) = (&airlock.init.process, &airlock.gate.process, &airlock.dialler.process);
-    let processes = Processes {
-        workload: look("workload", held.pid())?,
-        init: look("init", init.pid())?,
-        gate: look("gate", gate.pid())?,
-        dialler: look("dialler", dialler.pid())?,
-        executable: file_digest(held.pid(), Path::new(held.executable()))
-            .map_err(|source| AttestError::Measure { who: "workload", source })?,
-        in_agent: settled_processes_in(state.agent.identity.inode, init.pid(), &[init.pid(), held.pid()])
-            .map_err(unlisted)?,
-        in_gate: processes_in(state.gate.identity.inode).map_err(unlisted)?,
-    };
-    let agent = format!("net:[{}]", state.agent.identity.inode);
+    let processes = std::thread::scope(|scope| {
+        // Which takes about as long as all the rest.
+        let executable = scope.spawn(|| file_digest(held.pid(), Path::new(held.executable())));
+        found(airlock, held, executable)
+    })?;
+    let agent = format!("net:[{}]", airlock.state.agent.identity.inode);
     workload(&processes.workload, &own, &agent)?;
     init_process(&processes.init, &own)?;
     gate_process(&processes.gate, &own)?;
@@ -55,6 +48,33 @@ pub(super) fn measured(airlock: &Airlock, held: &Held, state: &Survey) -> Result
     only_ours(airlock, held, &processes)?;
     the_same_program(airlock)?;
     Ok(processes)
+}
+
+fn found(
+    airlock: &Airlock,
+    held: &Held,
+    executable: ScopedJoinHandle<'_, Result<Digest, MeasureError>>,
+) -> Result<Processes, AttestError> {
+    let (init, gate, dialler) = (&airlock.init.process, &airlock.gate.process, &airlock.dialler.process);
+    let namespaces = [airlock.state.agent.identity.inode, airlock.state.gate.identity.inode];
+    let [in_agent, in_gate] =
+        settled_processes_in(namespaces, init.pid(), &[init.pid(), held.pid()]).map_err(unlisted)?;
+    Ok(Processes {
+        workload: look("workload", held.pid())?,
+        init: look("init", init.pid())?,
+        gate: look("gate", gate.pid())?,
+        dialler: look("dialler", dialler.pid())?,
+        executable: executable
+            .join()
+            .map_err(|_| AttestError::Process { who: "workload", what: "could not be hashed".into() })?
+            .map_err(|source| AttestError::Measure { who: "workload", source })?,
+        in_agent,
+        in_gate,
+    })
+}
+
+fn look(who: &'static str, pid: u32) -> Result<ProcessFacts, AttestError> {
+    measure(pid).map_err(|source| AttestError::Measure { who, source })
 }
 
 fn unlisted(source: std::io::Error) -> AttestError {
@@ -127,20 +147,22 @@ fn only_planned_mounts(airlock: &Airlock, held: &Held) -> Result<(), AttestError
     }
 }
 
-/// Each role still executes bottle: init the sealed copy, the others the running program.
+/// Each role still executes bottle, and init from where nobody can write it.
 fn the_same_program(airlock: &Airlock) -> Result<(), AttestError> {
-    let roles = [
-        ("init", &airlock.init.process, &airlock.sealed),
-        ("gate", &airlock.gate.process, &airlock.program),
-        ("dialler", &airlock.dialler.process, &airlock.program),
-    ];
-    for (who, process, program) in roles {
-        let step = |source| AttestError::Step { step: "identify bottle's own program", source };
-        let identity = program.identity().map_err(step)?;
+    let identity = airlock
+        .program
+        .identity()
+        .map_err(|source| AttestError::Step { step: "identify bottle's own program", source })?;
+    let init = &airlock.init.process;
+    for (who, process) in [("init", init), ("gate", &airlock.gate.process), ("dialler", &airlock.dialler.process)] {
         let executable = std::fs::metadata(format!("/proc/{}/exe", process.pid()));
         if !executable.is_ok_and(|file| (file.dev(), file.ino()) == identity) {
             return Err(AttestError::Process { who, what: "executes something else than bottle".into() });
         }
+    }
+    let mount = rustix::fs::statvfs(format!("/proc/{}/exe", init.pid()));
+    if !mount.is_ok_and(|mount| mount.f_flag.contains(StatVfsMountFlags::RDONLY)) {
+        return Err(AttestError::Process { who: "init", what: "executes a file that could be written".into() });
     }
     Ok(())
 }

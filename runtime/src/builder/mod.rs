@@ -1,5 +1,7 @@
 //! The builder: single-threaded, makes the pair of namespaces with all that is in it, hands it over, and ends.
 
+pub mod program;
+
 use std::os::fd::AsFd;
 
 use bottle_netns::airlock::AirlockIndex;
@@ -11,6 +13,8 @@ use serde::{Deserialize, Serialize};
 use crate::channel::Channel;
 use crate::report::chain;
 
+use program::ProgramError;
+
 /// Supervisor to builder, once.
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -19,10 +23,12 @@ pub struct BuilderSetup {
     pub own_user: bool,
 }
 
-/// Builder to supervisor, once.
+/// Builder to supervisor: the program, then what was built; `Failed` may come instead of either.
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub enum FromBuilder {
+    /// What init is to execute is beside it: bottle's own program on a read-only mount.
+    Program,
     /// Built; the descriptors are beside it.
     Built(AirlockIndex),
     /// Not built.
@@ -41,7 +47,7 @@ pub fn main(supervisor: Channel) -> ! {
 
 fn run(supervisor: &Channel) -> std::io::Result<()> {
     let (setup, _): (BuilderSetup, _) = supervisor.recv()?;
-    match airlock(setup.own_user) {
+    match airlock(setup.own_user, supervisor) {
         Ok(airlock) => {
             let (index, descriptors) = airlock.flatten();
             let borrowed: Vec<_> = descriptors.iter().map(AsFd::as_fd).collect();
@@ -54,7 +60,33 @@ fn run(supervisor: &Channel) -> std::io::Result<()> {
     }
 }
 
-fn airlock(own_user: bool) -> Result<Airlock, BuildError> {
-    let owner = if own_user { Owner::Own(enter_user_namespace()?) } else { Owner::Inherited };
-    build(&Layout::default(), owner)
+/// Why the builder has nothing to hand over.
+#[derive(Debug, thiserror::Error)]
+enum BuilderError {
+    #[error(transparent)]
+    Build(#[from] BuildError),
+    #[error(transparent)]
+    Program(#[from] ProgramError),
+}
+
+impl BuilderError {
+    fn hint(&self) -> Option<&'static str> {
+        match self {
+            BuilderError::Build(error) => error.hint(),
+            BuilderError::Program(error) => error.hint(),
+        }
+    }
+}
+
+/// The program goes first: init is started while the rest is built.
+fn airlock(own_user: bool, supervisor: &Channel) -> Result<Airlock, BuilderError> {
+    let owner = if own_user {
+        let namespace = enter_user_namespace().map_err(BuildError::from)?;
+        Owner::Own(namespace)
+    } else {
+        Owner::Inherited
+    };
+    let program = program::read_only(&owner)?;
+    supervisor.send(&FromBuilder::Program, &[program.as_fd()]).map_err(ProgramError::HandOver)?;
+    Ok(build(&Layout::default(), owner)?)
 }

@@ -27,24 +27,35 @@ pub(super) fn confine(identities: &Identities) -> Result<(), Failure> {
     })
 }
 
+const PROBES: &str = "run the probes";
+
+/// Probes that a child is running.
+pub(super) struct Probing {
+    child: Option<Pid>,
+    answer: OwnedFd,
+}
+
 /// Runs the probes in a child: as pid 1 is, with every capability, or confined as the workload will be.
-///
-/// Returns what they saw and the child, which is about to end: the kernel may take ten milliseconds to close a packet
-/// socket, and nobody needs to wait for that yet.
-pub(super) fn probe(
-    plan: &ProbePlan,
-    confined: Option<&Identities>,
-) -> Result<(Vec<ProbeResult>, Option<Pid>), Failure> {
-    const STEP: &str = "run the probes";
-    let (answer, tell) = pipe_with(PipeFlags::CLOEXEC).map_err(at(STEP))?;
-    let Some(child) = sys::fork_child().map_err(at(STEP))? else {
+pub(super) fn probe(plan: &ProbePlan, confined: Option<&Identities>) -> Result<Probing, Failure> {
+    let (answer, tell) = pipe_with(PipeFlags::CLOEXEC).map_err(at(PROBES))?;
+    let Some(child) = sys::fork_child().map_err(at(PROBES))? else {
         sys::exit_now(i32::from(answer_probe(plan, confined, tell).is_err()));
     };
-    drop(tell);
-    let text = read_line(answer).map_err(at(STEP))?;
-    let results: Result<Vec<ProbeResult>, Failure> =
-        serde_json::from_slice(&text).map_err(io::Error::from).map_err(at(STEP))?;
-    Ok((results?, Pid::from_raw(child)))
+    Ok(Probing { child: Pid::from_raw(child), answer })
+}
+
+impl Probing {
+    /// The child. When it has answered it is about to end: the kernel may take ten milliseconds to close a packet
+    /// socket, and nobody needs to wait for that yet.
+    pub(super) fn child(&self) -> Option<Pid> {
+        self.child
+    }
+
+    /// What the probes saw, when they are through.
+    pub(super) fn results(self) -> Result<Vec<ProbeResult>, Failure> {
+        let text = read_line(self.answer).map_err(at(PROBES))?;
+        serde_json::from_slice(&text).map_err(io::Error::from).map_err(at(PROBES))?
+    }
 }
 
 /// Waits until such a child has ended.

@@ -42,13 +42,13 @@ pub(super) fn run(channel: &Channel, mut start: Start) -> Result<(), Failure> {
     channel.send(&FromInit::Exited(end), &[]).map_err(at("report the end"))
 }
 
-/// The children that ran them have answered, and end on their own.
+/// Both rounds at once, each in a child of its own. The children have answered then, and end on their own.
 fn report_probes(channel: &Channel, start: &Start) -> Result<[Option<Pid>; 2], Failure> {
-    let mut children = [None; 2];
-    for (child, confined) in children.iter_mut().zip([None, Some(&start.identities)]) {
-        let results;
-        (results, *child) = child::probe(&start.plan.probe, confined)?;
-        let probed = FromInit::Probed { confined: confined.is_some(), results };
+    let unconfined = child::probe(&start.plan.probe, None)?;
+    let confined = child::probe(&start.plan.probe, Some(&start.identities))?;
+    let children = [unconfined.child(), confined.child()];
+    for (confined, probing) in [(false, unconfined), (true, confined)] {
+        let probed = FromInit::Probed { confined, results: probing.results()? };
         channel.send(&probed, &[]).map_err(at("report the probes"))?;
     }
     Ok(children)

@@ -8,7 +8,8 @@ mod exits;
 mod files;
 mod isolation;
 mod lifetime;
+mod program;
 
 fn main() {
-    harness::main(&[exits::CLAIMS, isolation::CLAIMS, files::CLAIMS, lifetime::CLAIMS].concat());
+    harness::main(&[exits::CLAIMS, isolation::CLAIMS, files::CLAIMS, lifetime::CLAIMS, program::CLAIMS].concat());
 }

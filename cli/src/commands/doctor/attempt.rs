@@ -33,13 +33,13 @@ pub enum Attempt {
     Seccomp,
     /// A pidfd.
     Pidfd,
-    /// Executing a sealed copy of this program.
-    SealedCopy,
+    /// Executing this program from a read-only mount.
+    ReadOnlyProgram,
     /// Part of `Proc`, inside the pid namespace.
     ProcInside,
     /// Part of `Idmap`: the process whose user namespace the mount is mapped through.
     HoldNamespace,
-    /// Part of `SealedCopy`: what the copy does.
+    /// Part of `ReadOnlyProgram`: what the program does.
     Nothing,
 }
 
@@ -54,7 +54,7 @@ pub const ATTEMPTS: [Attempt; 10] = [
     Attempt::Landlock,
     Attempt::Seccomp,
     Attempt::Pidfd,
-    Attempt::SealedCopy,
+    Attempt::ReadOnlyProgram,
 ];
 
 /// What came of it.
@@ -133,7 +133,7 @@ pub fn command(attempt: Attempt) -> Command {
     command_at(Path::new("/proc/self/exe"), attempt)
 }
 
-/// A copy of this program, likewise.
+/// The same, by another path.
 pub fn command_at(program: &Path, attempt: Attempt) -> Command {
     let name = serde_json::to_string(&attempt).unwrap_or_default();
     let mut command = Command::new(program);

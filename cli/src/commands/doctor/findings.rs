@@ -50,12 +50,11 @@ pub enum Cgroups {
 }
 
 /// The settings that matter, below /proc/sys.
-pub const SETTINGS: [&str; 5] = [
+pub const SETTINGS: [&str; 4] = [
     "kernel/apparmor_restrict_unprivileged_userns",
     "kernel/unprivileged_userns_clone",
     "user/max_user_namespaces",
     "user/max_net_namespaces",
-    "vm/memfd_noexec",
 ];
 
 /// Reads and tries everything. `data` is where evidence goes, or why it has no place.

@@ -45,7 +45,7 @@ pub fn lines(found: &Findings) -> Vec<Line> {
         tried(found, "seccomp", Attempt::Seccomp, true),
         tried(found, "Landlock", Attempt::Landlock, false),
         tried(found, "pidfd", Attempt::Pidfd, true),
-        tried(found, "sealed copy", Attempt::SealedCopy, true),
+        tried(found, "read-only program", Attempt::ReadOnlyProgram, true),
         evidence(found),
         tried(found, "overlay", Attempt::Overlay, false),
         tried(found, "idmapped mounts", Attempt::Idmap, false),

@@ -22,11 +22,7 @@ pub fn of(found: &Findings, attempt: Attempt, step: Step, errno: Option<i32>) ->
         (Attempt::Landlock, _) => landlock(errno),
         (Attempt::Seccomp, _) => Some("a kernel with CONFIG_SECCOMP_FILTER".into()),
         (Attempt::Pidfd, _) => Some("a kernel of 5.3 or later".into()),
-        (Attempt::SealedCopy, _) => found
-            .settings
-            .get("vm/memfd_noexec")
-            .filter(|value| **value == 2)
-            .map(|_| "sudo sysctl -w vm.memfd_noexec=1".into()),
+        (Attempt::ReadOnlyProgram, _) => Some("a kernel of 5.12 or later".into()),
         _ => None,
     }
 }

@@ -9,10 +9,10 @@ use std::process::Stdio;
 use bottle_netns::Layout;
 use bottle_netns::build::{Owner, build};
 use bottle_netns::enter;
+use bottle_runtime::builder::program::{self, ProgramError};
 use landlock::{ABI, Access, AccessFs, LandlockStatus, Ruleset, RulesetAttr, RulesetStatus};
 use nix::mount::{MsFlags, mount};
 use nix::sched::{CloneFlags, unshare};
-use rustix::fs::{MemfdFlags, SealFlags};
 use rustix::mount::{OpenTreeFlags, open_tree};
 
 use super::airlock;
@@ -32,7 +32,7 @@ pub fn make(attempt: Attempt) -> Answer {
         Attempt::Landlock => return landlock(),
         Attempt::Seccomp => seccomp(),
         Attempt::Pidfd => pidfd(),
-        Attempt::SealedCopy => sealed_copy(),
+        Attempt::ReadOnlyProgram => read_only_program(),
         Attempt::Nothing => Ok(None),
     };
     outcome.map_or_else(|failed| failed, Answer::Worked)
@@ -204,21 +204,20 @@ fn pidfd() -> Outcome {
     Ok(None)
 }
 
-/// The helper processes run from a copy in memory that nobody can change.
-fn sealed_copy() -> Outcome {
-    let memory = copy_self().map_err(at(Step::Elsewhere))?;
-    let path = format!("/proc/self/fd/{}", std::os::fd::AsRawFd::as_raw_fd(&memory));
+/// Init executes the program from a mount that nobody can write.
+fn read_only_program() -> Outcome {
+    let program = program::read_only(&become_owner()?).map_err(program_refused)?;
+    let path = format!("/proc/self/fd/{}", std::os::fd::AsRawFd::as_raw_fd(&program));
     let status = attempt::command_at(Path::new(&path), Attempt::Nothing)
         .stdout(Stdio::null())
         .status()
         .map_err(at(Step::Elsewhere))?;
-    if status.success() { Ok(None) } else { Err(Answer::NotTried(format!("the copy ended with {status}"))) }
+    if status.success() { Ok(None) } else { Err(Answer::NotTried(format!("it ended with {status}"))) }
 }
 
-fn copy_self() -> io::Result<OwnedFd> {
-    let flags = MemfdFlags::CLOEXEC | MemfdFlags::ALLOW_SEALING;
-    let mut memory = File::from(rustix::fs::memfd_create("bottle-doctor", flags)?);
-    io::copy(&mut File::open("/proc/self/exe")?, &mut memory)?;
-    rustix::fs::fcntl_add_seals(&memory, SealFlags::SEAL | SealFlags::SHRINK | SealFlags::GROW | SealFlags::WRITE)?;
-    Ok(memory.into())
+fn program_refused(error: ProgramError) -> Answer {
+    match error {
+        ProgramError::Mount { source, .. } => at(Step::Elsewhere)(source),
+        other => Answer::NotTried(other.to_string()),
+    }
 }

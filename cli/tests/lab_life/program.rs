@@ -1,0 +1,53 @@
+//! Can bottle's own program be overwritten through the process of it that lives beside the workload?
+
+use std::fs::{self, File, OpenOptions};
+use std::os::fd::AsRawFd;
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::Path;
+
+use rustix::io::Errno;
+
+use crate::host;
+use crate::running::Running;
+use crate::world::{BOTTLE, World};
+
+/// What the workload tries on every process that it sees, itself among them, and on every thread: to write the file that
+/// it executes. It says where it could.
+const ATTEMPTS: &str = r#"
+for program in /proc/[0-9]*/exe /proc/self/exe /proc/[0-9]*/task/*/exe; do
+    case $(readlink "$program") in *bottle*) echo "$program shows"; esac
+    (exec 3>>"$program") 2>/dev/null && echo "$program opens"
+done
+echo ready
+read -r forever
+"#;
+
+/// A bottle from a copy of the program, which belongs to whoever runs it, and so to the workload of an ordinary user.
+fn start(world: &World, copy: &Path) -> Running {
+    fs::copy(BOTTLE, copy).unwrap();
+    let mut run = world.program(copy.to_str().unwrap());
+    run.args(["run", "host", "--", "sh", "-c", ATTEMPTS]);
+    Running::start(run).ready()
+}
+
+#[test]
+fn bottles_own_program_can_not_be_written_through_init() {
+    let world = World::new();
+    let copy = world.path("bottle");
+    let running = start(&world, &copy);
+    let before = fs::read(&copy).unwrap();
+    let init = format!("/proc/{}/exe", running.processes().init.pid);
+    // Root on the host may look: the mount is read-only for it too, also when nothing executes the file any more.
+    let held = host::is_root().then(|| File::options().read(true).custom_flags(libc::O_PATH).open(&init).unwrap());
+    if held.is_none() {
+        assert_eq!(OpenOptions::new().write(true).open(&init).unwrap_err().raw_os_error(), Some(libc::EACCES));
+    }
+    running.finish().ok();
+    if let Some(held) = held {
+        let again = format!("/proc/self/fd/{}", held.as_raw_fd());
+        let refused = OpenOptions::new().write(true).open(again).unwrap_err();
+        assert_eq!(refused.raw_os_error(), Some(Errno::ROFS.raw_os_error()));
+    }
+    assert!(OpenOptions::new().write(true).open(&copy).is_ok(), "it is its owner's to write elsewhere");
+    assert!(fs::read(&copy).unwrap() == before);
+}
