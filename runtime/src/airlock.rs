@@ -176,9 +176,12 @@ impl Plan {
         dialler.send(&setup, &[to_dialler.as_fd(), rules.as_fd()]).await?;
         drop(to_dialler);
 
-        let init = Waiting::new("init", read_only_program(&builder).await?.spawn(Role::Init)?)?;
-        let mut space = built(&builder).await?;
         let (challenge, key) = challenge().map_err(step("draw random numbers"))?;
+        let (own_program, user) = read_only_program(&builder).await?;
+        let init = Waiting::new("init", own_program.spawn(Role::Init)?)?;
+        let streams = set_up_init(&init, &self, user.as_ref(), &challenge).await?;
+        let mut space = built(&builder).await?;
+        init.send(&ToInit::Network, &[space.agent.as_fd()]).await?;
         let listeners = std::mem::replace(&mut space.listeners, nothing());
         let setup = GateSetup {
             become_id: self.ids.as_ref().map(|ids| ids.gate()),
@@ -187,7 +190,6 @@ impl Plan {
             challenge_key: hex::encode(&key),
         };
         set_up_gate(&gate, &setup, &listeners, [to_gate.as_fd(), rules.as_fd()]).await?;
-        let streams = set_up_init(&init, &self, &space, &challenge).await?;
         drop((listeners, to_gate));
         // While they take their places, which changes nothing in the namespaces.
         let state = survey(&space)?;
@@ -250,10 +252,12 @@ impl Waiting {
     }
 }
 
-async fn read_only_program(builder: &Waiting) -> Result<Program, RealizeError> {
+/// With the user namespace that owns the others, where an ordinary user needs one.
+async fn read_only_program(builder: &Waiting) -> Result<(Program, Option<OwnedFd>), RealizeError> {
     let (message, descriptors) = builder.recv::<FromBuilder>().await?;
-    match (message, descriptors.into_iter().next()) {
-        (FromBuilder::Program, Some(file)) => Ok(Program::from_owned_fd(file)),
+    let mut descriptors = descriptors.into_iter();
+    match (message, descriptors.next()) {
+        (FromBuilder::Program, Some(file)) => Ok((Program::from_owned_fd(file), descriptors.next())),
         (FromBuilder::Failed { why, hint }, _) => Err(RealizeError::Build { why, hint }),
         _ => Err(builder.unexpected()),
     }
@@ -329,17 +333,17 @@ async fn dialler_in_place(dialler: Waiting, recorder: Arc<Recorder>) -> Result<D
 async fn set_up_init(
     init: &Waiting,
     plan: &Plan,
-    space: &bottle_netns::Airlock,
+    user: Option<&OwnedFd>,
     challenge: &Challenge,
 ) -> Result<Option<Streams>, RealizeError> {
     let with_terminal = plan.stdio == Stdio::Terminal;
     let streams = if with_terminal { None } else { Some(Streams::open(plan.stdio == Stdio::Interactive)) };
     let streams = streams.transpose().map_err(step("prepare the standard streams"))?;
     let sealed = init_plan(plan, challenge).seal().map_err(step("hand the plan over"))?;
-    let mut descriptors = vec![sealed.as_fd(), space.agent.as_fd()];
-    descriptors.extend(space.user.as_ref().map(AsFd::as_fd));
+    let mut descriptors = vec![sealed.as_fd()];
+    descriptors.extend(user.map(AsFd::as_fd));
     descriptors.extend(streams.iter().flat_map(|streams| &streams.ends).map(AsFd::as_fd));
-    let start = ToInit::Start { user_namespace: space.user.is_some(), streams: streams.is_some() };
+    let start = ToInit::Start { user_namespace: user.is_some(), streams: streams.is_some() };
     init.send(&start, &descriptors).await?;
     Ok(streams)
 }

@@ -19,7 +19,7 @@ for program in /proc/[0-9]*/exe /proc/self/exe /proc/[0-9]*/task/*/exe; do
     (exec 3>>"$program") 2>/dev/null && echo "$program opens"
 done
 echo ready
-read -r forever
+read -r forever || exit 0
 "#;
 
 /// A bottle from a copy of the program, which belongs to whoever runs it, and so to the workload of an ordinary user.

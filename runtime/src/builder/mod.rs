@@ -27,7 +27,7 @@ pub struct BuilderSetup {
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub enum FromBuilder {
-    /// What init is to execute is beside it: bottle's own program on a read-only mount.
+    /// What init starts from is beside it: bottle's own program on a read-only mount, and an ordinary user's namespace.
     Program,
     /// Built; the descriptors are beside it.
     Built(AirlockIndex),
@@ -86,7 +86,11 @@ fn airlock(own_user: bool, supervisor: &Channel) -> Result<Airlock, BuilderError
     } else {
         Owner::Inherited
     };
-    let program = program::read_only(&owner)?;
-    supervisor.send(&FromBuilder::Program, &[program.as_fd()]).map_err(ProgramError::HandOver)?;
+    let program = program::read_only()?;
+    let mut descriptors = vec![program.as_fd()];
+    if let Owner::Own(user) = &owner {
+        descriptors.push(user.as_fd());
+    }
+    supervisor.send(&FromBuilder::Program, &descriptors).map_err(ProgramError::HandOver)?;
     Ok(build(&Layout::default(), owner)?)
 }

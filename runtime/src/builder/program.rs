@@ -7,9 +7,9 @@ use std::io;
 use std::os::fd::{AsFd, OwnedFd};
 use std::path::{Path, PathBuf};
 
-use bottle_netns::build::Owner;
 use nix::sched::{CloneFlags, unshare};
 use rustix::fs::{Mode, OFlags};
+use rustix::io::Errno;
 use rustix::mount::{MountAttrFlags, OpenTreeFlags};
 
 use crate::sys;
@@ -46,16 +46,15 @@ impl ProgramError {
     }
 }
 
-/// The read-only mount. Its file is the running program's. The calling process has one thread, and its mounts are
-/// its own afterwards where it owns a user namespace.
-pub fn read_only(owner: &Owner) -> Result<OwnedFd, ProgramError> {
+/// The read-only mount. Its file is the running program's. The calling process has one thread and CAP_SYS_ADMIN in its
+/// user namespace, be it a fresh one, where its mounts are its own afterwards.
+pub fn read_only() -> Result<OwnedFd, ProgramError> {
     let failed = |step| move |source| ProgramError::Mount { step, source };
-    let file = match owner {
-        Owner::Inherited => open(Path::new(EXECUTABLE)).map_err(failed("open bottle's own program"))?,
-        Owner::Own(_) => among_own_mounts()?,
+    let running = open(Path::new(EXECUTABLE)).map_err(failed("open bottle's own program"))?;
+    let mount = match copy(&running) {
+        Err(Errno::PERM) => copy(&among_own_mounts(&running)?),
+        copied => copied,
     };
-    let flags = OpenTreeFlags::OPEN_TREE_CLONE | OpenTreeFlags::OPEN_TREE_CLOEXEC | OpenTreeFlags::AT_EMPTY_PATH;
-    let mount = rustix::mount::open_tree(&file, "", flags);
     let mount = mount.map_err(io::Error::from).map_err(failed("mount bottle's own program"))?;
     let attributes =
         MountAttrFlags::MOUNT_ATTR_RDONLY | MountAttrFlags::MOUNT_ATTR_NOSUID | MountAttrFlags::MOUNT_ATTR_NODEV;
@@ -64,16 +63,21 @@ pub fn read_only(owner: &Owner) -> Result<OwnedFd, ProgramError> {
     Ok(mount)
 }
 
-/// An ordinary user has no right over the mounts that the program was started from, but over a copy of them. There the
-/// file is found by its path, and must be the same one.
-fn among_own_mounts() -> Result<OwnedFd, ProgramError> {
+/// Whoever made a user namespace has no right over the mounts that the program was started from, but over a copy of
+/// them. There the file is found by its path, and must be the same one.
+fn among_own_mounts(running: &OwnedFd) -> Result<OwnedFd, ProgramError> {
     let failed = |step| move |source| ProgramError::Mount { step, source };
-    let running = open(Path::new(EXECUTABLE)).map_err(failed("open bottle's own program"))?;
     let path = std::fs::read_link(EXECUTABLE).map_err(failed("find bottle's own program"))?;
     unshare(CloneFlags::CLONE_NEWNS).map_err(io::Error::from).map_err(failed("copy the mounts"))?;
     let file = open(&path).map_err(|_| ProgramError::Moved(path.clone()))?;
     let identified = |file| identity(file).map_err(failed("identify bottle's own program"));
-    if identified(&file)? == identified(&running)? { Ok(file) } else { Err(ProgramError::Moved(path)) }
+    if identified(&file)? == identified(running)? { Ok(file) } else { Err(ProgramError::Moved(path)) }
+}
+
+/// A mount of this one file, attached nowhere.
+fn copy(file: &OwnedFd) -> Result<OwnedFd, Errno> {
+    let flags = OpenTreeFlags::OPEN_TREE_CLONE | OpenTreeFlags::OPEN_TREE_CLOEXEC | OpenTreeFlags::AT_EMPTY_PATH;
+    rustix::mount::open_tree(file, "", flags)
 }
 
 fn open(path: &Path) -> io::Result<OwnedFd> {

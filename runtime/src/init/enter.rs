@@ -1,4 +1,4 @@
-//! Into which namespaces does the workload go? The agent's, and fresh ones for all else.
+//! Into which namespaces does the workload go? Fresh ones, and the agent's as soon as it is built.
 
 use std::os::fd::{AsFd, OwnedFd};
 
@@ -29,15 +29,13 @@ pub(super) enum Side {
     First(Box<Start>),
 }
 
-/// Takes the plan, enters the namespaces, and forks pid 1, which the supervisor waits for.
+/// Takes the plan, enters all namespaces but the network's, and forks pid 1, which the supervisor waits for.
 pub(super) fn enter(channel: &Channel) -> Result<Side, Failure> {
     let (plan, handed) = receive(channel)?;
     if let Some(user) = &handed.user {
         let into = Some(LinkNameSpaceType::User);
         move_into_link_name_space(user.as_fd(), into).map_err(at("enter the bottle's user namespace"))?;
     }
-    let into = Some(LinkNameSpaceType::Network);
-    move_into_link_name_space(handed.agent.as_fd(), into).map_err(at("enter the agent's network namespace"))?;
     let identities = Identities::make(&plan)?;
     leave_the_rest()?;
     match fork_sibling().map_err(at("fork the bottle's first process"))? {
@@ -46,8 +44,18 @@ pub(super) fn enter(channel: &Channel) -> Result<Side, Failure> {
     }
 }
 
+/// Takes the agent's network namespace from the supervisor and enters it.
+pub(super) fn network(channel: &Channel) -> Result<(), Failure> {
+    let (message, descriptors) = channel.recv::<ToInit>().map_err(at("wait for the agent's network namespace"))?;
+    let (ToInit::Network, Some(agent)) = (message, descriptors.first()) else {
+        let invalid = std::io::Error::from(std::io::ErrorKind::InvalidData);
+        return Err(at("wait for the agent's network namespace")(invalid));
+    };
+    let into = Some(LinkNameSpaceType::Network);
+    move_into_link_name_space(agent.as_fd(), into).map_err(at("enter the agent's network namespace"))
+}
+
 struct Handed {
-    agent: OwnedFd,
     user: Option<OwnedFd>,
     streams: Option<[OwnedFd; 3]>,
 }
@@ -63,7 +71,6 @@ fn receive(channel: &Channel) -> Result<(InitPlan, Handed), Failure> {
         descriptors.next().ok_or(missing).map_err(at("take over a descriptor"))
     };
     let plan = InitPlan::unseal(next()?).map_err(at("read the plan"))?;
-    let agent = next()?;
     let user = if user_namespace { Some(next()?) } else { None };
     let streams = if streams { Some([next()?, next()?, next()?]) } else { None };
     let own = matches!(plan.ids, Ids::Own);
@@ -71,7 +78,7 @@ fn receive(channel: &Channel) -> Result<(InitPlan, Handed), Failure> {
     if !fits {
         return Err(at("begin")(std::io::Error::from(std::io::ErrorKind::InvalidInput)));
     }
-    Ok((plan, Handed { agent, user, streams }))
+    Ok((plan, Handed { user, streams }))
 }
 
 /// Mount, ipc, uts, cgroup and pid namespaces of the bottle's own. They belong to the user namespace around the

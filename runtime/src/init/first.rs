@@ -13,7 +13,7 @@ use crate::confine::{self, Identity};
 use crate::sys;
 use crate::tether::tie_to_supervisor;
 
-use super::enter::Start;
+use super::enter::{self, Start};
 use super::failure::at;
 use super::message::{End, Failure, FromInit, ToInit};
 use super::workload::{self, Held};
@@ -22,7 +22,7 @@ use super::{child, root};
 /// Everything that pid 1 does. When it returns, the bottle ends.
 pub(super) fn run(channel: &Channel, mut start: Start) -> Result<(), Failure> {
     tie_to_supervisor(channel).map_err(at("tie the bottle to its supervisor"))?;
-    root::build(&start.plan.files, &start.identities)?;
+    root::build(&start.plan.files, &start.identities, || enter::network(channel))?;
     nix::unistd::sethostname(&start.plan.hostname).map_err(at("set the host name"))?;
     wait_for(channel, &ToInit::Probe)?;
     let probes = report_probes(channel, &start)?;
@@ -140,7 +140,7 @@ fn obey(channel: &Channel, workload: Pid) -> Result<(), Failure> {
             let _ = nix::sys::signal::kill(nix::unistd::Pid::from_raw(workload.as_raw_nonzero().get()), signal);
             Ok(())
         }
-        ToInit::Probe | ToInit::Release | ToInit::Start { .. } => {
+        ToInit::Network | ToInit::Probe | ToInit::Release | ToInit::Start { .. } => {
             Err(at("go on")(io::Error::from(io::ErrorKind::InvalidData)))
         }
     }

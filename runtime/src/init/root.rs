@@ -20,8 +20,14 @@ use super::{devices, kernel, stage};
 /// No set-user-id programs, no device nodes.
 const QUIET: MountAttrFlags = MountAttrFlags::MOUNT_ATTR_NOSUID.union(MountAttrFlags::MOUNT_ATTR_NODEV);
 
-/// Builds the root in the calling process's mount namespace, and makes it the root.
-pub(super) fn build(plan: &MountPlan, identities: &Identities) -> Result<(), Failure> {
+/// Builds the root in the calling process's mount namespace, and makes it the root. `enter_network` is called as late as
+/// can be: a /sys shows the network namespace that it is mounted from.
+pub(super) fn build(
+    plan: &MountPlan,
+    identities: &Identities,
+    enter_network: impl FnOnce() -> Result<(), Failure>,
+) -> Result<(), Failure> {
+    let mut enter_network = Some(enter_network);
     let opened = open_all(plan, identities)?;
     let lower = open_root(plan, identities)?;
     let devices = devices::open()?;
@@ -30,9 +36,14 @@ pub(super) fn build(plan: &MountPlan, identities: &Identities) -> Result<(), Fai
     for (mount, opened) in plan.mounts.iter().zip(opened) {
         match &mount.kind {
             Kind::Devices => devices::install(&builder.place, &mount.target, &devices)?,
+            Kind::Sysfs => {
+                enter_network.take().map_or(Ok(()), |enter| enter())?;
+                kernel::sysfs(&builder.place, &mount.target)?;
+            }
             kind => builder.put(&mount.target, kind, opened)?,
         }
     }
+    enter_network.map_or(Ok(()), |enter| enter())?;
     stage::take().map_err(at("enter the new root"))
 }
 
@@ -188,8 +199,7 @@ impl Builder<'_> {
             (Kind::MaskFile, _) => self.place.cover(target, Cover::File),
             (Kind::MaskDirectory, _) => self.place.cover(target, Cover::Directory),
             (Kind::Proc, _) => return kernel::proc(&self.place, target),
-            (Kind::Sysfs, _) => return kernel::sysfs(&self.place, target),
-            (Kind::System { .. } | Kind::ReadOnly { .. } | Kind::Share { .. } | Kind::Devices, _) => {
+            (Kind::System { .. } | Kind::ReadOnly { .. } | Kind::Share { .. } | Kind::Devices | Kind::Sysfs, _) => {
                 Err(io::ErrorKind::InvalidData.into())
             }
         }

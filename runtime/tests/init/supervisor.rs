@@ -154,7 +154,7 @@ impl World {
         let memory = plan.seal().unwrap();
         let (output, write) = pipe_with(PipeFlags::CLOEXEC).unwrap();
         let null = File::open("/dev/null").unwrap();
-        let mut descriptors = vec![memory.as_fd(), self.agent.as_fd()];
+        let mut descriptors = vec![memory.as_fd()];
         descriptors.extend(self.user.as_ref().map(AsFd::as_fd));
         let streams = plan.terminal.is_none();
         if streams {
@@ -162,6 +162,7 @@ impl World {
         }
         let start = ToInit::Start { user_namespace: self.user.is_some(), streams };
         ours.send(&start, &descriptors).unwrap();
+        ours.send(&ToInit::Network, &[self.agent.as_fd()]).unwrap();
         ours.send(&ToInit::Probe, &[]).unwrap();
         rustix::process::waitpid(Pid::from_raw(child), WaitOptions::empty()).unwrap();
         Started { channel: ours, output }

@@ -206,7 +206,8 @@ fn pidfd() -> Outcome {
 
 /// Init executes the program from a mount that nobody can write.
 fn read_only_program() -> Outcome {
-    let program = program::read_only(&become_owner()?).map_err(program_refused)?;
+    let _owner = become_owner()?;
+    let program = program::read_only().map_err(program_refused)?;
     let path = format!("/proc/self/fd/{}", std::os::fd::AsRawFd::as_raw_fd(&program));
     let status = attempt::command_at(Path::new(&path), Attempt::Nothing)
         .stdout(Stdio::null())
