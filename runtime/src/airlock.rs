@@ -181,7 +181,8 @@ impl Plan {
         let init = Waiting::new("init", own_program.spawn(Role::Init)?)?;
         let streams = set_up_init(&init, &self, user.as_ref(), &challenge).await?;
         let mut space = built(&builder).await?;
-        init.send(&ToInit::Network, &[space.agent.as_fd()]).await?;
+        // If it is gone already, it has said why, which is heard below.
+        let _ = init.send(&ToInit::Network, &[space.agent.as_fd()]).await;
         let listeners = std::mem::replace(&mut space.listeners, nothing());
         let setup = GateSetup {
             become_id: self.ids.as_ref().map(|ids| ids.gate()),

@@ -109,8 +109,13 @@ impl Channel {
         let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(MAX_DESCRIPTORS))];
         let mut ancillary = RecvAncillaryBuffer::new(&mut space);
         let flags = flags | RecvFlags::CMSG_CLOEXEC;
-        let received =
-            retry(|| rustix::net::recvmsg(&self.socket, &mut [IoSliceMut::new(bytes)], &mut ancillary, flags))?;
+        let received = retry(|| {
+            match rustix::net::recvmsg(&self.socket, &mut [IoSliceMut::new(bytes)], &mut ancillary, flags) {
+                // Told once, when the peer ended without reading all that it was sent. What it said before comes next.
+                Err(rustix::io::Errno::CONNRESET) => Err(rustix::io::Errno::INTR),
+                received => received,
+            }
+        })?;
         let mut descriptors = Vec::new();
         for message in ancillary.drain() {
             if let RecvAncillaryMessage::ScmRights(rights) = message {
@@ -180,6 +185,16 @@ mod tests {
         drop(one);
         let error = other.recv::<u32>().unwrap_err();
         assert_eq!(error.kind(), io::ErrorKind::UnexpectedEof);
+    }
+
+    #[test]
+    fn what_a_peer_said_before_its_end_is_heard_though_it_did_not_listen() {
+        let (one, other) = Channel::pair().unwrap();
+        other.send(&"why", &[]).unwrap();
+        one.send(&"go on", &[]).unwrap();
+        drop(other);
+        assert_eq!(one.recv::<String>().unwrap().0, "why");
+        assert_eq!(one.recv::<String>().unwrap_err().kind(), io::ErrorKind::UnexpectedEof);
     }
 
     #[test]

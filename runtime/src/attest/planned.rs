@@ -135,12 +135,12 @@ fn options(access: Access) -> &'static [&'static str] {
 
 /// What lies at a target within a shared tree.
 fn pinned(plan: &MountPlan, target: &Path, host: &[MountPoint]) -> What {
-    let shares = plan.mounts.iter().filter_map(|mount| match &mount.kind {
+    let mut shares = plan.mounts.iter().filter_map(|mount| match &mount.kind {
         Kind::Share { source, .. } => Some((source, target.strip_prefix(&mount.target).ok()?)),
         _ => None,
     });
     // The one that was shared last lies on top.
-    match shares.last() {
+    match shares.next_back() {
         Some((source, relative)) => What::tree(&source.join(relative), host),
         None => What::Tree { source: target.to_owned(), from: None },
     }
