@@ -1,7 +1,7 @@
 //! How are the dialler's records served? By a thread of its own, so that a slow disk delays decisions and nothing else.
 //!
 //! One signature and one write to the disk serve all records that are there. Where several decisions came at once, more
-//! are coming: then the next batch begins no sooner than [`PACE`] after this one. Who decides one by one never waits.
+//! are coming: then the next batch begins no sooner than `PACE` after this one. Who decides one by one never waits.
 
 use std::io;
 use std::sync::Arc;
