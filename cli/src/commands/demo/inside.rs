@@ -53,11 +53,11 @@ fn observe(attempt: Attempt) -> Observation {
         }
         Act::Send(to) => (format!("send {SECRET_FILE} to {to} over UDP"), client::send(to, secret.as_bytes())),
     };
-    let (worked, said) = match result {
-        Ok(said) => (true, said),
-        Err(said) => (false, said),
-    };
-    Observation { attempt, shown, worked, reset: said.to_lowercase().contains("reset by peer"), said }
+    let worked = result.is_ok();
+    let told = result.unwrap_or_else(|told| told);
+    let reset = told.to_lowercase().contains("reset by peer");
+    let said = told.lines().last().unwrap_or_default().to_owned();
+    Observation { attempt, shown, worked, reset, said }
 }
 
 /// The value of the only line of the file.
@@ -76,8 +76,9 @@ fn fetched(fetch: &Fetch) -> (String, Result<String, String>) {
 
 /// `None` where there is no curl.
 fn curl(fetch: &Fetch) -> Option<Result<String, String>> {
-    const QUIETLY: [&str; 7] = ["-sS", "--max-time", "5", "-o", "/dev/null", "-w", "HTTP %{http_code}"];
+    // In detail, since a reset that comes before curl has looked at its connection is not named in the last line.
+    const QUIETLY: [&str; 7] = ["-sSv", "--max-time", "5", "-o", "/dev/null", "-w", "HTTP %{http_code}"];
     let output = Command::new("curl").args(QUIETLY).args(fetch.curl()).output().ok()?;
-    let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).trim().lines().last().unwrap_or_default().to_owned();
+    let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).trim().to_owned();
     Some(if output.status.success() { Ok(text(&output.stdout)) } else { Err(text(&output.stderr)) })
 }
