@@ -42,6 +42,16 @@ impl Process {
         matches!(rustix::process::waitid(WaitId::PidFd(self.pidfd.as_fd()), options), Ok(Some(_)))
     }
 
+    /// Whether it is past its last instruction, though the kernel may still be closing what it held.
+    pub fn is_ending(&self) -> bool {
+        // PF_EXITING of include/linux/sched.h; proc_pid_stat(5) has the flags in its ninth field.
+        const EXITING: u32 = 0x4;
+        let flags = |stat: String| stat.rsplit_once(") ")?.1.split(' ').nth(6)?.parse::<u32>().ok();
+        // It can't be another process of this number: ours is reaped only when this is dropped.
+        std::fs::read_to_string(format!("/proc/{}/stat", self.pid))
+            .is_ok_and(|it| flags(it).is_none_or(|it| it & EXITING != 0))
+    }
+
     /// Waits until it has ended, and reaps it. `None` where someone reaped it before.
     pub fn wait(&self) -> Option<WaitIdStatus> {
         loop {
@@ -64,5 +74,23 @@ impl Drop for Process {
     fn drop(&mut self) {
         self.kill();
         self.wait();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_process_is_ending_once_it_was_killed_and_not_before() {
+        let mut child = std::process::Command::new("sleep").arg("60").spawn().unwrap();
+        let process = Process::of_child(child.id()).unwrap();
+        assert!(!process.is_ending());
+        process.kill();
+        // Ended, and not reaped.
+        let options = WaitIdOptions::EXITED | WaitIdOptions::NOWAIT;
+        rustix::process::waitid(WaitId::PidFd(process.as_fd()), options).unwrap();
+        assert!(process.is_ending());
+        child.wait().unwrap();
     }
 }

@@ -213,7 +213,7 @@ impl Workload {
     /// Cuts everything first, then says why.
     async fn revoke(&mut self, noticed: Drift) -> Drift {
         let Airlock { gate, dialler, init, recorder, .. } = &mut self.airlock;
-        let gate_was_gone = gate.link.is_closed();
+        let gate_was_gone = gate.process.is_ending();
         // The dialler too: what it is about to connect has been cut before it was opened.
         for process in [&gate.process, &dialler.process, &init.process] {
             process.kill();

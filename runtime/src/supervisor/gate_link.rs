@@ -3,7 +3,6 @@
 use std::io;
 use std::sync::Arc;
 
-use rustix::event::{PollFd, PollFlags, Timespec};
 use tokio::sync::mpsc;
 
 use super::recorder::Recorder;
@@ -44,13 +43,6 @@ impl GateLink {
     /// Sends one message. A gate that reads nothing for too long is an error.
     pub fn send(&self, message: &ToGate) -> io::Result<()> {
         self.channel.send(message, &[])
-    }
-
-    /// Whether the gate has closed its end, be it by dying, although what it said last may still be on its way here.
-    pub fn is_closed(&self) -> bool {
-        let mut fds = [PollFd::new(&*self.channel, PollFlags::empty())];
-        let now = Timespec { tv_sec: 0, tv_nsec: 0 };
-        rustix::event::poll(&mut fds, Some(&now)).is_ok() && fds[0].revents().contains(PollFlags::HUP)
     }
 
     /// Waits until the gate has begun anew.
