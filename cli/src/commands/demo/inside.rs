@@ -55,9 +55,15 @@ fn observe(attempt: Attempt) -> Observation {
     };
     let worked = result.is_ok();
     let told = result.unwrap_or_else(|told| told);
-    let reset = told.to_lowercase().contains("reset by peer");
+    let reset = tells_of_a_reset(&told);
     let said = told.lines().last().unwrap_or_default().to_owned();
     Observation { attempt, shown, worked, reset, said }
+}
+
+/// A pipe breaks only by a reset too: what is sent to a peer that closed in order is taken.
+fn tells_of_a_reset(told: &str) -> bool {
+    let told = told.to_lowercase();
+    ["reset by peer", "broken pipe"].iter().any(|words| told.contains(words))
 }
 
 /// The value of the only line of the file.
