@@ -12,7 +12,7 @@ use bottle_netns::airlock::Watches;
 use bottle_netns::survey::Listening;
 use tokio::time::Instant as Moment;
 
-use crate::airlock::Airlock;
+use crate::airlock::{Airlock, Gate};
 use crate::attest::Binding;
 use crate::closing::CloseError;
 use crate::event::Event;
@@ -20,6 +20,7 @@ use crate::gate::message::ToGate;
 use crate::init::message::{End, Failure, FromInit, ToInit};
 use crate::limit::{self, EXECUTING, Limit, Stage};
 use crate::outcome::{Outcome, Status};
+use crate::supervisor::gate_link::GateEnd;
 use crate::supervisor::signals::{Arrived, Signals};
 use crate::supervisor::stdio::Relays;
 use crate::supervisor::terminal::{self, Terminal};
@@ -180,7 +181,7 @@ impl Workload {
             let drift = tokio::select! {
                 biased;
                 drift = self.attendants.watcher.drift(&self.airlock.space.desks) => drift,
-                drift = self.airlock.gate.link.ended() => drift,
+                end = self.airlock.gate.link.ended() => end.drift(),
                 drift = &mut self.airlock.dialler.ended => drift.unwrap_or_else(|_| Drift::new("dialler", "it is gone")),
                 message = self.airlock.init.channel.recv::<FromInit>() => match message {
                     Ok((FromInit::Started, _)) if stage != Stage::Executed => {
@@ -213,14 +214,13 @@ impl Workload {
     /// Cuts everything first, then says why.
     async fn revoke(&mut self, noticed: Drift) -> Drift {
         let Airlock { gate, dialler, init, recorder, .. } = &mut self.airlock;
-        let gate_was_gone = gate.process.is_ending();
+        let gate_was_ending = gate.process.is_ending();
         // The dialler too: what it is about to connect has been cut before it was opened.
         for process in [&gate.process, &dialler.process, &init.process] {
             process.kill();
         }
         recorder.cut();
-        // The listening sockets end with the gate, and their end may be heard before its own.
-        let drift = if noticed.what == "listener" && gate_was_gone { gate.link.ended().await } else { noticed };
+        let drift = if noticed.what == "listener" { cause(gate, gate_was_ending, noticed).await } else { noticed };
         let entry = audit::Drift { what: Text::new(&drift.what), detail: Text::new(&drift.detail) };
         recorder.record(&Entry::Drift(entry));
         recorder.tell(Event::Drift(format!("{}: {}", drift.what, drift.detail)));
@@ -288,6 +288,16 @@ impl Workload {
         };
         // Past this time what has no outcome is recorded as cut.
         let _ = tokio::time::timeout(FINISHING, finished).await;
+    }
+}
+
+/// The listening sockets end with the gate, and their end may be heard before its own, which says more. The gate has been
+/// killed since, so its end comes at once.
+async fn cause(gate: &mut Gate, was_ending: bool, noticed: Drift) -> Drift {
+    match gate.link.ended().await {
+        GateEnd::Said(drift) => drift,
+        GateEnd::Silent(drift) if was_ending => drift,
+        GateEnd::Silent(_) => noticed,
     }
 }
 

@@ -14,7 +14,25 @@ use crate::heartbeat::PATIENCE;
 /// The supervisor's end of the gate's channel: what the gate reports is recorded, what is left over comes here.
 pub struct GateLink {
     channel: Arc<Channel>,
-    incoming: mpsc::UnboundedReceiver<Result<Begun, Drift>>,
+    incoming: mpsc::UnboundedReceiver<Result<Begun, GateEnd>>,
+}
+
+/// How the gate ended.
+#[derive(Debug, PartialEq, Eq)]
+pub enum GateEnd {
+    /// It said why.
+    Said(Drift),
+    /// It did not: its channel is closed, or silent.
+    Silent(Drift),
+}
+
+impl GateEnd {
+    /// What it means for the run.
+    pub fn drift(self) -> Drift {
+        match self {
+            GateEnd::Said(drift) | GateEnd::Silent(drift) => drift,
+        }
+    }
 }
 
 /// The gate has forgotten the probes.
@@ -47,44 +65,44 @@ impl GateLink {
 
     /// Waits until the gate has begun anew.
     pub async fn begun(&mut self) -> Result<(), Drift> {
-        self.next().await.map(|Begun| ())
+        self.next().await.map(|Begun| ()).map_err(GateEnd::drift)
     }
 
     /// Waits for the gate's end. Safe to drop halfway.
-    pub async fn ended(&mut self) -> Drift {
+    pub async fn ended(&mut self) -> GateEnd {
         loop {
-            if let Err(drift) = self.next().await {
-                return drift;
+            if let Err(end) = self.next().await {
+                return end;
             }
         }
     }
 
-    async fn next(&mut self) -> Result<Begun, Drift> {
-        self.incoming.recv().await.unwrap_or_else(|| Err(Drift::new("gate", "it is gone")))
+    async fn next(&mut self) -> Result<Begun, GateEnd> {
+        self.incoming.recv().await.unwrap_or_else(|| Err(GateEnd::Silent(Drift::new("gate", "it is gone"))))
     }
 }
 
 /// It begins anew once.
-fn once(begun: &mut bool, word: Begun) -> Result<Begun, Drift> {
+fn once(begun: &mut bool, word: Begun) -> Result<Begun, GateEnd> {
     if std::mem::replace(begun, true) { Err(out_of_turn()) } else { Ok(word) }
 }
 
-fn out_of_turn() -> Drift {
-    Drift::new("gate", "it said something out of turn")
+fn out_of_turn() -> GateEnd {
+    GateEnd::Said(Drift::new("gate", "it said something out of turn"))
 }
 
 /// Answers and records until there is something for the supervisor itself.
-fn next(channel: &Channel, recorder: &Recorder) -> Result<Begun, Drift> {
-    let gone = |error: io::Error| Drift::new("gate", error.to_string());
+fn next(channel: &Channel, recorder: &Recorder) -> Result<Begun, GateEnd> {
+    let gone = |error: io::Error| GateEnd::Silent(Drift::new("gate", error.to_string()));
     loop {
         if !channel.wait_readable(PATIENCE).map_err(gone)? {
-            return Err(Drift::new("gate", "it is stopped"));
+            return Err(GateEnd::Silent(Drift::new("gate", "it is stopped")));
         }
         match channel.recv::<FromGate>().map_err(gone)?.0 {
             FromGate::Beat => channel.send(&ToGate::Beat, &[]).map_err(gone)?,
             FromGate::Begun => return Ok(Begun),
-            FromGate::Failed(why) => return Err(Drift::new("gate", why.join(": "))),
-            FromGate::DiallerEnded(why) => return Err(Drift::new("dialler", why)),
+            FromGate::Failed(why) => return Err(GateEnd::Said(Drift::new("gate", why.join(": ")))),
+            FromGate::DiallerEnded(why) => return Err(GateEnd::Said(Drift::new("dialler", why))),
             FromGate::Forked { .. } | FromGate::Ready => return Err(out_of_turn()),
             message @ (FromGate::NameDenied { .. } | FromGate::PacketRefused { .. }) => recorder.refused(message),
         }
@@ -124,7 +142,7 @@ mod tests {
         let (mut link, gate, _directory) = link();
         gate.send(&FromGate::Begun, &[]).unwrap();
         gate.send(&FromGate::Failed(vec!["serve".into(), "no memory".into()]), &[]).unwrap();
-        assert_eq!(wait(link.ended()), Drift::new("gate", "serve: no memory"));
+        assert_eq!(wait(link.ended()), GateEnd::Said(Drift::new("gate", "serve: no memory")));
     }
 
     #[test]
@@ -132,7 +150,7 @@ mod tests {
         let (mut link, gate, _directory) = link();
         gate.send(&FromGate::DiallerEnded("it is gone".into()), &[]).unwrap();
         drop(gate);
-        assert_eq!(wait(link.ended()), Drift::new("dialler", "it is gone"));
+        assert_eq!(wait(link.ended()), GateEnd::Said(Drift::new("dialler", "it is gone")));
     }
 
     #[test]
@@ -141,7 +159,7 @@ mod tests {
             let (mut link, gate, _directory) = link();
             gate.send(&FromGate::Begun, &[]).unwrap();
             gate.send(&again, &[]).unwrap();
-            assert_eq!(wait(link.ended()).detail, "it said something out of turn");
+            assert_eq!(wait(link.ended()).drift().detail, "it said something out of turn");
         }
     }
 
@@ -149,6 +167,6 @@ mod tests {
     fn the_end_of_its_channel_is_the_end_of_the_gate() {
         let (mut link, gate, _directory) = link();
         drop(gate);
-        assert_eq!(wait(link.ended()).what, "gate");
+        assert!(matches!(wait(link.ended()), GateEnd::Silent(drift) if drift.what == "gate"));
     }
 }
