@@ -1,0 +1,8 @@
+//! Which attempts put data into lookups?
+
+mod foreign_resolver;
+
+use crate::attempt::Attempt;
+
+/// One line a file.
+pub(crate) const ALL: &[Attempt] = &[foreign_resolver::ATTEMPT];

@@ -1,0 +1,13 @@
+//! Which attempts send packets?
+
+mod icmp_echo;
+mod packet_socket;
+mod raw_ip;
+mod tcp_literal;
+mod udp_literal;
+
+use crate::attempt::Attempt;
+
+/// One line a file.
+pub(crate) const ALL: &[Attempt] =
+    &[icmp_echo::ATTEMPT, packet_socket::ATTEMPT, raw_ip::ATTEMPT, tcp_literal::ATTEMPT, udp_literal::ATTEMPT];

@@ -1,0 +1,131 @@
+//! Did bottle notice? Each attempt's expected surface against the entries of the audit log: silence is a finding. Pure.
+
+use std::collections::BTreeMap;
+
+use serde_json::Value;
+
+use crate::catalogue::Item;
+use crate::field::Field;
+use crate::surface::Surface;
+use crate::token::Token;
+use crate::tried::{Ended, Report};
+
+/// What one entry is about, and all of its text.
+struct Entry {
+    surface: Surface,
+    text: String,
+    taken: bool,
+}
+
+/// What is missing from the log, and what is there of attempts of which nothing should be.
+///
+/// An entry belongs to an attempt if it has its token or its address. Attempts whose entries can't carry either (a request
+/// that could not be read has no name) are compared in total: at least as many entries of a kind as attempts that expect it.
+pub fn findings(field: &Field, items: &[Item], reports: &[Report], log: &[Value]) -> Vec<String> {
+    let mut entries = entries(log);
+    let mut unclaimed: BTreeMap<Surface, Vec<&str>> = BTreeMap::new();
+    let mut found = Vec::new();
+    for (place, item) in items.iter().enumerate() {
+        let Some(expected) = Surface::parse(&item.surface) else { continue };
+        let made =
+            reports.iter().any(|report| report.id == item.id && !matches!(report.ended, Ended::NotApplicable(_)));
+        if !made {
+            continue;
+        }
+        let own = claim(&mut entries, &Token::of(field, &item.id, place as u16));
+        if expected == Surface::None && !own.is_empty() {
+            found.push(format!("{}: nothing should be in the log, and there is {own:?}", item.id));
+        }
+        if expected != Surface::None && !own.contains(&expected) {
+            unclaimed.entry(expected).or_default().push(&item.id);
+        }
+    }
+    let refused = refused(log);
+    for (surface, ids) in unclaimed {
+        let left = entries.iter().filter(|entry| !entry.taken && entry.surface == surface).count() as u64;
+        let left = if let Surface::Refused(class) = &surface { refused.get(class).copied().unwrap_or(0) } else { left };
+        if (ids.len() as u64) > left {
+            found.push(format!("{surface:?}: {left} entries for {} attempts: {}", ids.len(), ids.join(", ")));
+        }
+    }
+    found
+}
+
+/// The surfaces of the entries that are this attempt's; they are no other's.
+fn claim(entries: &mut [Entry], token: &Token) -> Vec<Surface> {
+    let quoted = |address: String| format!("\"{address}\"");
+    let marks =
+        [token.v4().map(|address| quoted(address.to_string())), token.v6().map(|address| quoted(address.to_string()))];
+    let signs: Vec<String> = marks.into_iter().flatten().chain([token.text().to_owned()]).collect();
+    let own = entries.iter_mut().filter(|entry| signs.iter().any(|sign| entry.text.contains(sign)));
+    own.map(|entry| {
+        entry.taken = true;
+        entry.surface.clone()
+    })
+    .collect()
+}
+
+fn entries(log: &[Value]) -> Vec<Entry> {
+    let outcome = |attempt: &Value| log.iter().find(|line| line["kind"] == "outcome" && line["attempt"] == *attempt);
+    let read = |line: &Value| {
+        let text = line.to_string().to_ascii_lowercase();
+        let surface = match line["kind"].as_str()? {
+            "dns.denied" => Surface::DnsDenied,
+            "refused" => Surface::Refused(line["class"].as_str()?.to_owned()),
+            "decision" => {
+                let late = outcome(&line["attempt"]).map(|outcome| &outcome["reason"]);
+                let code = [Some(&line["reason"]), late].into_iter().flatten().find_map(Value::as_str);
+                code.map_or(Surface::Allow, |code| Surface::Deny(code.split(':').next().unwrap_or_default().to_owned()))
+            }
+            _ => return None,
+        };
+        Some(Entry { surface, text, taken: false })
+    };
+    log.iter().filter_map(read).collect()
+}
+
+/// How many packets of each class were refused: exact, where entries are samples.
+fn refused(log: &[Value]) -> BTreeMap<String, u64> {
+    let counts = log.iter().filter(|line| line["kind"] == "run.end").filter_map(|end| end["refused"].as_object());
+    counts.flatten().filter_map(|(class, count)| Some((class.clone(), count.as_u64()?))).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::catalogue;
+    use serde_json::json;
+
+    /// The findings about one attempt that was made, given a log.
+    fn about(id: &str, log: impl Fn(&Token) -> Vec<Value>) -> Vec<String> {
+        let marks = crate::field::Marks { v4: [11, 200, 0, 0].into(), v6: "2600:db:77::".parse().unwrap() };
+        let field = Field { seed: "seed".into(), marks: Some(marks), ..Field::default() };
+        let items = catalogue::all();
+        let place = items.iter().position(|item| item.id == id).unwrap();
+        let report = Report { id: id.into(), tried: vec![], output: String::new(), ended: Ended::Done };
+        findings(&field, &items, &[report], &log(&Token::of(&field, id, place as u16)))
+    }
+
+    #[test]
+    fn silence_is_a_finding() {
+        assert_eq!(about("tcp-literal", |_| vec![]).len(), 1);
+        assert_eq!(about("udp-literal", |_| vec![]).len(), 1);
+        assert_eq!(about("packet-socket", |_| vec![]), [""; 0]);
+    }
+
+    #[test]
+    fn an_entry_with_the_attempt_s_address_or_an_exact_count_is_no_silence() {
+        let decision = |token: &Token| {
+            vec![json!({"kind": "decision", "attempt": 1, "address": token.v4().unwrap(), "reason": "literal-address"})]
+        };
+        assert_eq!(about("tcp-literal", decision), [""; 0]);
+        assert_eq!(about("udp-literal", |_| vec![json!({"kind": "run.end", "refused": {"udp4": 1}})]), [""; 0]);
+    }
+
+    #[test]
+    fn an_entry_of_an_attempt_that_nothing_should_see_is_a_finding() {
+        let refused =
+            |token: &Token| vec![json!({"kind": "refused", "class": "other4", "address": token.v4().unwrap()})];
+        assert_eq!(about("raw-ip", refused).len(), 1);
+    }
+}

@@ -1,0 +1,27 @@
+//! What gets out of a sandbox? Attempts are made inside it, and judged by what arrives outside.
+//!
+//! Inside: [`catalogue`] lists what there is to try ([`attempt`]s in code, cases of the [`corpus`]), [`run`] makes each in a
+//! process of its own and prints what the kernel said. Outside: [`stage`] sets up the host's canaries around a sandbox,
+//! [`judge`] looks for the attempts' [`token`]s in all that was seen, and [`audit`] asks whether bottle noticed.
+
+pub mod attempt;
+pub mod catalogue;
+pub mod corpus;
+pub mod field;
+pub mod surface;
+pub mod token;
+pub mod tried;
+
+mod attempts;
+mod hello;
+mod steps;
+mod sys;
+mod text;
+mod wire;
+
+pub mod run;
+pub mod stage;
+
+pub mod audit;
+pub mod judge;
+pub mod table;

@@ -1,0 +1,152 @@
+//! What can a case of the corpus do? A few steps, made one after the other on at most one connection.
+
+use std::io::{Read, Write};
+use std::net::{IpAddr, Shutdown, SocketAddr, TcpStream};
+use std::time::Duration;
+
+use serde::Deserialize;
+
+use crate::field::Field;
+use crate::hello::{self, Hello};
+use crate::text;
+use crate::token::Token;
+use crate::tried::{NotApplicable, Tried};
+use crate::wire;
+
+/// One step. Texts have braces (the run's own values) and escapes: see [`crate::text`]; a target is `HOST:PORT`.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub(crate) enum Step {
+    /// Asks the default resolver for a name's address.
+    Resolve(String),
+    /// Connects to a name (resolved first) or an address.
+    Connect(String),
+    /// Connects to the explicit proxy and sends `CONNECT TARGET`; goes on whatever it answers.
+    Proxy(String),
+    /// Sends a ClientHello.
+    Hello(Hello),
+    /// Sends bytes.
+    Send(String),
+    /// Sends a datagram: target, bytes.
+    Datagram(String, String),
+    /// Waits for an answer, at most so many milliseconds, and drops it.
+    Receive(u16),
+    /// Ends the sending side.
+    Shut,
+}
+
+/// Makes the steps. One that fails is noted, and ends the attempt.
+pub(crate) fn make(steps: &[Step], field: &Field, token: &Token, tried: &mut Tried) -> Result<(), NotApplicable> {
+    let mut talk = Talk { field, token, stream: None };
+    for step in steps {
+        let (what, result) = talk.step(step)?;
+        if tried.call(&what, result).is_none() {
+            break;
+        }
+    }
+    talk.settle();
+    Ok(())
+}
+
+struct Talk<'a> {
+    field: &'a Field,
+    token: &'a Token,
+    stream: Option<TcpStream>,
+}
+
+type Made = (String, std::io::Result<()>);
+
+impl Talk<'_> {
+    fn step(&mut self, step: &Step) -> Result<Made, NotApplicable> {
+        Ok(match step {
+            Step::Resolve(name) => {
+                let name = self.fill(name)?;
+                (format!("resolve {name:?}"), wire::resolve(&name).map(drop))
+            }
+            Step::Connect(target) => {
+                let target = self.fill(target)?;
+                (format!("connect {target:?}"), self.connect(&target))
+            }
+            Step::Proxy(target) => {
+                let (proxy, target) = (self.field.proxy()?, self.bytes(target)?);
+                let request = [b"CONNECT ", &target[..], b" HTTP/1.1\r\nHost: ", &target, b"\r\n\r\n"].concat();
+                (
+                    "proxy".into(),
+                    self.connect(&proxy.to_string())
+                        .and_then(|()| self.send(&request))
+                        .and_then(|()| self.receive(1500)),
+                )
+            }
+            Step::Hello(hello) => {
+                let pieces = hello::pieces(hello, |text| self.bytes(text))?;
+                ("hello".into(), pieces.iter().try_for_each(|piece| self.send(piece)))
+            }
+            Step::Send(text) => {
+                let bytes = self.bytes(text)?;
+                ("send".into(), self.send(&bytes))
+            }
+            Step::Datagram(target, text) => {
+                let (target, bytes) = (self.fill(target)?, self.bytes(text)?);
+                (format!("datagram {target:?}"), place(&target).and_then(|place| datagram(place, &bytes)))
+            }
+            Step::Receive(milliseconds) => ("receive".into(), self.receive(*milliseconds)),
+            Step::Shut => ("shut".into(), self.open().and_then(|stream| stream.shutdown(Shutdown::Write))),
+        })
+    }
+
+    fn fill(&self, text: &str) -> Result<String, NotApplicable> {
+        text::fill(text, self.field, self.token)
+    }
+
+    fn bytes(&self, text: &str) -> Result<Vec<u8>, NotApplicable> {
+        text::bytes(&self.fill(text)?).ok_or(NotApplicable(format!("an escape that means nothing in {text:?}")))
+    }
+
+    fn connect(&mut self, target: &str) -> std::io::Result<()> {
+        self.stream = Some(wire::connect(place(target)?)?);
+        Ok(())
+    }
+
+    fn open(&mut self) -> std::io::Result<&mut TcpStream> {
+        self.stream.as_mut().ok_or(std::io::ErrorKind::NotConnected.into())
+    }
+
+    fn send(&mut self, bytes: &[u8]) -> std::io::Result<()> {
+        self.open()?.write_all(bytes)
+    }
+
+    fn receive(&mut self, milliseconds: u16) -> std::io::Result<()> {
+        let stream = self.open()?;
+        stream.set_read_timeout(Some(Duration::from_millis(milliseconds.max(1).into())))?;
+        match stream.read(&mut [0; 4096])? {
+            0 => Err(std::io::ErrorKind::UnexpectedEof.into()),
+            _ => Ok(()),
+        }
+    }
+
+    /// Waits until the other side has answered or ended, so that nothing is lost on the way.
+    fn settle(&mut self) {
+        if self.open().and_then(|stream| stream.shutdown(Shutdown::Write)).is_ok() {
+            let _ = self.receive(700);
+        }
+    }
+}
+
+/// An address and port, or a name and port, resolved.
+fn place(target: &str) -> std::io::Result<SocketAddr> {
+    if let Ok(place) = target.parse() {
+        return Ok(place);
+    }
+    let invalid = || std::io::Error::from(std::io::ErrorKind::InvalidInput);
+    let (name, port) = target.rsplit_once(':').ok_or_else(invalid)?;
+    let first = wire::resolve(name)?.first().copied().ok_or_else(invalid)?;
+    Ok(SocketAddr::new(IpAddr::V4(first), port.parse().map_err(|_| invalid())?))
+}
+
+/// A datagram has left, or been refused, when the next one on the same socket says so.
+fn datagram(to: SocketAddr, bytes: &[u8]) -> std::io::Result<()> {
+    match wire::ask(to, bytes) {
+        Err(error) if error.kind() == std::io::ErrorKind::WouldBlock => Ok(()),
+        other => other.map(drop),
+    }
+}

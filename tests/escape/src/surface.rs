@@ -1,0 +1,60 @@
+//! What must bottle's audit log say about an attempt?
+//!
+//! | spelled | means |
+//! |---|---|
+//! | `none` | nothing: the kernel refused before there was anything to see |
+//! | `decision:allow` | an allowed connection, which must not carry the token |
+//! | `decision:deny/REASON` | a denied connection, or one cut later, with this reason's code |
+//! | `dns-denied` | a denied name |
+//! | `refused:CLASS` | a refused packet of this class, such as `udp4` |
+
+/// What must be in the log.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Surface {
+    /// Nothing.
+    None,
+    /// A connection that was allowed to the end.
+    Allow,
+    /// A connection that was denied, with this code.
+    Deny(String),
+    /// A name that was denied.
+    DnsDenied,
+    /// A packet of this class that was refused.
+    Refused(String),
+}
+
+impl Surface {
+    /// Reads one as it is spelled.
+    pub fn parse(text: &str) -> Option<Self> {
+        let code = |text: &str| {
+            !text.is_empty() && text.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-')
+        };
+        match text {
+            "none" => Some(Self::None),
+            "decision:allow" => Some(Self::Allow),
+            "dns-denied" => Some(Self::DnsDenied),
+            _ => {
+                let deny =
+                    text.strip_prefix("decision:deny/").filter(|text| code(text)).map(|text| Self::Deny(text.into()));
+                deny.or_else(|| {
+                    text.strip_prefix("refused:").filter(|text| code(text)).map(|text| Self::Refused(text.into()))
+                })
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_spelling_is_read_and_others_are_not() {
+        for text in ["none", "decision:allow", "decision:deny/no-rule", "dns-denied", "refused:udp4"] {
+            assert!(Surface::parse(text).is_some(), "{text}");
+        }
+        for text in ["", "decision:deny/", "refused:UDP", "dns", "decision:deny"] {
+            assert!(Surface::parse(text).is_none(), "{text}");
+        }
+    }
+}

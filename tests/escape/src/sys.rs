@@ -1,0 +1,163 @@
+//! Which system calls have no safe wrapper? Every `unsafe` block of this crate, each with its reason.
+
+use std::io;
+use std::net::{Ipv4Addr, SocketAddrV6};
+use std::os::fd::{AsRawFd, BorrowedFd, FromRawFd, OwnedFd};
+use std::os::unix::process::CommandExt;
+use std::process::Command;
+
+/// One argument of a system call.
+pub(crate) enum Arg<'a> {
+    Number(u64),
+    In(&'a [u8]),
+    Out(&'a mut [u8]),
+}
+
+/// Calls that would take memory or control flow from under the program itself.
+const NOT_SAFE: &[libc::c_long] = &[
+    libc::SYS_mmap,
+    libc::SYS_munmap,
+    libc::SYS_mremap,
+    libc::SYS_mprotect,
+    libc::SYS_madvise,
+    libc::SYS_brk,
+    libc::SYS_shmat,
+    libc::SYS_clone,
+    libc::SYS_rt_sigaction,
+    libc::SYS_rt_sigreturn,
+];
+
+/// Any system call by number. Give calls that read or write structures with pointers in them only pointers that live long enough.
+pub(crate) fn call(number: libc::c_long, arguments: &mut [Arg<'_>]) -> io::Result<u64> {
+    if NOT_SAFE.contains(&number) || arguments.len() > 6 {
+        return Err(io::ErrorKind::InvalidInput.into());
+    }
+    let mut words = [0_u64; 6];
+    for (word, argument) in words.iter_mut().zip(arguments) {
+        *word = match argument {
+            Arg::Number(number) => *number,
+            Arg::In(bytes) => bytes.as_ptr() as u64,
+            Arg::Out(bytes) => bytes.as_mut_ptr() as u64,
+        };
+    }
+    // SAFETY: there is no other way to make calls that no library wraps. Buffers are borrowed for as long as the call lasts,
+    // callers give their lengths, and calls that change this process's own memory or handlers are refused above.
+    let result = unsafe { libc::syscall(number, words[0], words[1], words[2], words[3], words[4], words[5]) };
+    if result == -1 { Err(io::Error::last_os_error()) } else { Ok(result as u64) }
+}
+
+/// A socket of any family, type and protocol.
+pub(crate) fn socket(family: i32, kind: i32, protocol: i32) -> io::Result<OwnedFd> {
+    let numbers = [family, kind, protocol].map(|number| Arg::Number(number as u64));
+    owned(call(libc::SYS_socket, &mut { numbers })?)
+}
+
+/// The descriptor that a call has just made.
+pub(crate) fn owned(descriptor: u64) -> io::Result<OwnedFd> {
+    let descriptor = i32::try_from(descriptor).map_err(|_| io::ErrorKind::InvalidData)?;
+    // SAFETY: callers pass the result of a call that made a descriptor, which nothing else owns.
+    Ok(unsafe { OwnedFd::from_raw_fd(descriptor) })
+}
+
+/// Sends bytes to a socket address in the kernel's own form; see [`v4`], [`v6`], [`unix`].
+pub(crate) fn send_to(socket: &OwnedFd, bytes: &[u8], address: &[u8]) -> io::Result<u64> {
+    let length = |bytes: &[u8]| Arg::Number(bytes.len() as u64);
+    let descriptor = Arg::Number(socket.as_raw_fd() as u64);
+    let flags = Arg::Number(libc::MSG_NOSIGNAL as u64);
+    call(libc::SYS_sendto, &mut [descriptor, Arg::In(bytes), length(bytes), flags, Arg::In(address), length(address)])
+}
+
+/// Connects to a socket address in the kernel's own form.
+pub(crate) fn connect(socket: &OwnedFd, address: &[u8]) -> io::Result<u64> {
+    let arguments = [Arg::Number(socket.as_raw_fd() as u64), Arg::In(address), Arg::Number(address.len() as u64)];
+    call(libc::SYS_connect, &mut { arguments })
+}
+
+/// A `sockaddr_in`.
+pub(crate) fn v4(address: Ipv4Addr, port: u16) -> Vec<u8> {
+    [&(libc::AF_INET as u16).to_ne_bytes()[..], &port.to_be_bytes(), &address.octets(), &[0; 8]].concat()
+}
+
+/// A `sockaddr_in6`.
+#[cfg_attr(not(test), expect(dead_code, reason = "attempts over IPv6 come with the classes that need it"))]
+pub(crate) fn v6(address: SocketAddrV6) -> Vec<u8> {
+    let family = (libc::AF_INET6 as u16).to_ne_bytes();
+    let (port, scope) = (address.port().to_be_bytes(), address.scope_id().to_ne_bytes());
+    [&family[..], &port, &[0; 4], &address.ip().octets(), &scope].concat()
+}
+
+/// A `sockaddr_un` by path, or by abstract name where the first byte is NUL.
+pub(crate) fn unix(name: &[u8]) -> Vec<u8> {
+    [&(libc::AF_UNIX as u16).to_ne_bytes()[..], name].concat()
+}
+
+/// Forks a process with one thread: nothing in the child, its id in the parent.
+pub(crate) fn fork() -> io::Result<Option<i32>> {
+    // SAFETY: the programs that call this have one thread, so no lock is held by another one in the child.
+    match unsafe { libc::fork() } {
+        -1 => Err(io::Error::last_os_error()),
+        0 => Ok(None),
+        child => Ok(Some(child)),
+    }
+}
+
+/// Ends this process at once, without running what a parent's copy would run again.
+pub(crate) fn exit(code: i32) -> ! {
+    // SAFETY: it does not return, and touches no memory.
+    unsafe { libc::_exit(code) }
+}
+
+/// The wait status of a child, if it has ended.
+pub(crate) fn ended(child: i32) -> io::Result<Option<i32>> {
+    let mut status = 0;
+    // SAFETY: writes an integer that lives on this stack.
+    match unsafe { libc::waitpid(child, &raw mut status, libc::WNOHANG) } {
+        -1 => Err(io::Error::last_os_error()),
+        0 => Ok(None),
+        _ => Ok(Some(status)),
+    }
+}
+
+/// Makes reading from a descriptor never wait.
+pub(crate) fn never_wait(descriptor: BorrowedFd<'_>) -> io::Result<()> {
+    let numbers = [descriptor.as_raw_fd() as u64, libc::F_SETFL as u64, libc::O_NONBLOCK as u64];
+    call(libc::SYS_fcntl, &mut numbers.map(Arg::Number)).map(drop)
+}
+
+/// A new terminal: the end that sees all, and the end that programs have.
+pub(crate) fn terminal() -> io::Result<(OwnedFd, OwnedFd)> {
+    let (mut master, mut slave) = (-1, -1);
+    let (name, options, size) = (std::ptr::null_mut(), std::ptr::null(), std::ptr::null());
+    // SAFETY: writes two integers that live on this stack; the rest is null, which means the defaults.
+    if unsafe { libc::openpty(&raw mut master, &raw mut slave, name, options, size) } == -1 {
+        return Err(io::Error::last_os_error());
+    }
+    Ok((owned(master as u64)?, owned(slave as u64)?))
+}
+
+/// Makes the command lead a session whose terminal is its standard input.
+pub(crate) fn lead_session(command: &mut Command) {
+    let lead = || {
+        call(libc::SYS_setsid, &mut [])?;
+        call(libc::SYS_ioctl, &mut [0, libc::TIOCSCTTY, 0].map(Arg::Number)).map(drop)
+    };
+    // SAFETY: between fork and exec it makes two system calls and allocates nothing.
+    unsafe { command.pre_exec(lead) };
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn addresses_have_the_kernel_s_sizes() {
+        assert_eq!(v4(Ipv4Addr::LOCALHOST, 1).len(), size_of::<libc::sockaddr_in>());
+        let v6_length = v6("[::1]:1".parse().expect("an address")).len();
+        assert_eq!(v6_length, size_of::<libc::sockaddr_in6>());
+    }
+
+    #[test]
+    fn a_call_that_moves_memory_is_refused() {
+        assert!(call(libc::SYS_munmap, &mut []).is_err());
+    }
+}

@@ -1,0 +1,54 @@
+//! Does anything get out of a bottle? And do the same attempts get out where nothing stands in their way?
+
+mod range;
+
+use bottle_escape::attempt::Control;
+use bottle_escape::judge::{Outcome, Verdict};
+use bottle_escape::{audit, table};
+use range::{Range, Sandbox, Shot};
+
+fn shoot(sandbox: Sandbox<'_>) -> Shot {
+    Range::new(sandbox).shoot(sandbox)
+}
+
+fn lines<'a>(verdicts: impl Iterator<Item = &'a Verdict>) -> Vec<String> {
+    verdicts.map(table::judged).collect()
+}
+
+#[test]
+fn nothing_gets_out_of_a_bottle_and_nothing_goes_unnoticed() {
+    let shot = shoot(Sandbox::Bottle);
+    println!("{}", lines(shot.verdicts.iter()).join("\n"));
+    let escaped = lines(shot.verdicts.iter().filter(|verdict| verdict.outcome == Outcome::Escaped));
+    assert!(escaped.is_empty(), "{escaped:#?}");
+    let left_out = lines(shot.verdicts.iter().filter(|verdict| verdict.outcome == Outcome::NotApplicable));
+    assert!(left_out.is_empty(), "each attempt can be made here: {left_out:#?}");
+    let findings = audit::findings(&shot.field, &shot.items, &shot.reports, &shot.log);
+    assert!(findings.is_empty(), "{findings:#?}");
+}
+
+#[test]
+fn each_attempt_gets_out_where_nothing_stands_in_its_way_or_says_why_not() {
+    let shot = shoot(Sandbox::Open);
+    println!("{}", lines(shot.verdicts.iter()).join("\n"));
+    let wrong = lines(shot.verdicts.iter().filter(|verdict| match verdict.control {
+        Control::Escapes => verdict.outcome != Outcome::Escaped,
+        Control::None(_) => verdict.outcome == Outcome::Escaped,
+    }));
+    assert!(wrong.is_empty(), "{wrong:#?}");
+}
+
+/// Sandboxes bring their own root, or none: nothing but the kernel may be needed.
+#[test]
+fn the_program_needs_no_other_file() {
+    let bytes = std::fs::read(range::static_program()).unwrap();
+    let number = |at: usize, width: usize| {
+        bytes[at..at + width].iter().rev().fold(0_u64, |number, byte| number << 8 | u64::from(*byte))
+    };
+    assert_eq!(&bytes[..5], b"\x7fELF\x02");
+    let (first, size, count) = (number(32, 8) as usize, number(54, 2) as usize, number(56, 2) as usize);
+    let kinds: Vec<u64> = (0..count).map(|at| number(first + at * size, 4)).collect();
+    let (load, dynamic, interpreter) = (1, 2, 3);
+    assert!(kinds.contains(&load), "{kinds:?}");
+    assert!(!kinds.contains(&dynamic) && !kinds.contains(&interpreter), "{kinds:?}");
+}
