@@ -2,6 +2,7 @@
 
 use std::ffi::OsString;
 use std::io::Write;
+use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
@@ -11,7 +12,8 @@ use bottle_escape::{catalogue, run, stage, table};
 
 const USAGE: &str = "usage: bottle-escape run --field FIELD.json [--class CLASS] [--only ID] [--json]    inside: make the attempts
        bottle-escape list [--json]                                                  what there is to try
-       bottle-escape stage --field FIELD.json --secrets SECRETS.json -- COMMAND...  outside: canaries around a sandbox
+       bottle-escape stage --field FIELD.json --secrets SECRETS.json [--proxy ADDRESS:PORT] -- COMMAND...
+                                                                                    outside: canaries around a sandbox
        bottle-escape victim                                                         a process that waits until its input ends";
 
 fn main() -> ExitCode {
@@ -29,6 +31,7 @@ struct Arguments {
     verb: String,
     field: Option<PathBuf>,
     secrets: Option<PathBuf>,
+    proxy: Option<SocketAddr>,
     choice: Choice,
     json: bool,
     command: Vec<OsString>,
@@ -40,6 +43,7 @@ fn parse(mut given: impl Iterator<Item = OsString>) -> Option<Arguments> {
         match word.to_str()? {
             "--field" => arguments.field = Some(given.next()?.into()),
             "--secrets" => arguments.secrets = Some(given.next()?.into()),
+            "--proxy" => arguments.proxy = Some(given.next()?.to_str()?.parse().ok()?),
             "--class" => arguments.choice.class = Some(given.next()?.into_string().ok()?),
             "--only" => arguments.choice.only = Some(given.next()?.into_string().ok()?),
             "--json" => arguments.json = true,
@@ -71,7 +75,8 @@ fn act(arguments: Arguments) -> Result<(), String> {
         }
         "stage" => {
             let (field, secrets) = (read::<Field>(arguments.field)?, read(arguments.secrets)?);
-            let staged = stage::stage(&field, &secrets, &arguments.command).map_err(|error| error.to_string())?;
+            let staged = stage::stage(&field, &secrets, arguments.proxy, &arguments.command)
+                .map_err(|error| error.to_string())?;
             writeln!(out, "{}", table::json(&staged)).map_err(|error| error.to_string())
         }
         "victim" => {

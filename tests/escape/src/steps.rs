@@ -1,7 +1,7 @@
 //! What can a case of the corpus do? A few steps, made one after the other on at most one connection.
 
 use std::io::{Read, Write};
-use std::net::{IpAddr, Shutdown, SocketAddr, TcpStream};
+use std::net::{Shutdown, SocketAddr, TcpStream};
 use std::time::Duration;
 
 use serde::Deserialize;
@@ -87,7 +87,7 @@ impl Talk<'_> {
             }
             Step::Datagram(target, text) => {
                 let (target, bytes) = (self.fill(target)?, self.bytes(text)?);
-                (format!("datagram {target:?}"), place(&target).and_then(|place| datagram(place, &bytes)))
+                (format!("datagram {target:?}"), wire::place(&target).and_then(|place| datagram(place, &bytes)))
             }
             Step::Receive(milliseconds) => ("receive".into(), self.receive(*milliseconds)),
             Step::Shut => ("shut".into(), self.open().and_then(|stream| stream.shutdown(Shutdown::Write))),
@@ -103,7 +103,7 @@ impl Talk<'_> {
     }
 
     fn connect(&mut self, target: &str) -> std::io::Result<()> {
-        self.stream = Some(wire::connect(place(target)?)?);
+        self.stream = Some(wire::connect(wire::place(target)?)?);
         Ok(())
     }
 
@@ -130,17 +130,6 @@ impl Talk<'_> {
             let _ = self.receive(700);
         }
     }
-}
-
-/// An address and port, or a name and port, resolved.
-fn place(target: &str) -> std::io::Result<SocketAddr> {
-    if let Ok(place) = target.parse() {
-        return Ok(place);
-    }
-    let invalid = || std::io::Error::from(std::io::ErrorKind::InvalidInput);
-    let (name, port) = target.rsplit_once(':').ok_or_else(invalid)?;
-    let first = wire::resolve(name)?.first().copied().ok_or_else(invalid)?;
-    Ok(SocketAddr::new(IpAddr::V4(first), port.parse().map_err(|_| invalid())?))
 }
 
 /// A datagram has left, or been refused, when the next one on the same socket says so.

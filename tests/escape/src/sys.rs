@@ -79,7 +79,6 @@ pub(crate) fn v4(address: Ipv4Addr, port: u16) -> Vec<u8> {
 }
 
 /// A `sockaddr_in6`.
-#[cfg_attr(not(test), expect(dead_code, reason = "attempts over IPv6 come with the classes that need it"))]
 pub(crate) fn v6(address: SocketAddrV6) -> Vec<u8> {
     let family = (libc::AF_INET6 as u16).to_ne_bytes();
     let (port, scope) = (address.port().to_be_bytes(), address.scope_id().to_ne_bytes());

@@ -74,6 +74,17 @@ pub(crate) fn resolve(name: &str) -> io::Result<Vec<Ipv4Addr>> {
     if found.is_empty() { Err(io::Error::new(io::ErrorKind::NotFound, "no address")) } else { Ok(found) }
 }
 
+/// An address and port, or a name and port, resolved.
+pub(crate) fn place(target: &str) -> io::Result<SocketAddr> {
+    if let Ok(place) = target.parse() {
+        return Ok(place);
+    }
+    let invalid = || io::Error::from(io::ErrorKind::InvalidInput);
+    let (name, port) = target.rsplit_once(':').ok_or_else(invalid)?;
+    let first = resolve(name)?.first().copied().ok_or_else(invalid)?;
+    Ok(SocketAddr::new(IpAddr::V4(first), port.parse().map_err(|_| invalid())?))
+}
+
 /// Connects, and waits for nothing longer than [`PATIENCE`] afterwards.
 pub(crate) fn connect(to: SocketAddr) -> io::Result<TcpStream> {
     let stream = TcpStream::connect_timeout(&to, PATIENCE)?;

@@ -1,11 +1,12 @@
 //! Where is a sandbox tried? On a lab's host, among canaries, with the internet's journal and captures as witnesses.
 
+#![allow(unreachable_pub, reason = "a test binary exports nothing; pub means visible in all of it")]
 #![allow(dead_code, reason = "shared by the tests and by the program that writes the results; each uses a part")]
 
 use std::fs;
 use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
+use std::process::Stdio;
 
 use bottle_escape::catalogue::{self, Item};
 use bottle_escape::field::{Field, Host, Marks, Names};
@@ -17,6 +18,9 @@ use bottle_lab::{Answer, Helper, Lab, Options};
 use serde_json::Value;
 
 const PATH: &str = "/usr/local/bin:/usr/bin:/bin";
+const BOTTLE_PROXY: &str = "28.0.0.1:3128";
+/// On the lab's host; it denies nothing, and so is the control for attempts through bottle's.
+const OPEN_PROXY: &str = "11.0.0.2:3128";
 const SERVICES: [&str; 8] = ["web", "ssh", "smtp", "postgres", "echo", "collector", "udp", "host"];
 
 /// What runs the attempts.
@@ -99,7 +103,11 @@ impl Range {
             _ => self.lab.command(&program),
         };
         command.arg("stage").arg("--field").arg(project.join("field.json"));
-        command.arg("--secrets").arg(self.path("secrets.json")).arg("--");
+        command.arg("--secrets").arg(self.path("secrets.json"));
+        if sandbox != Sandbox::Bottle {
+            command.args(["--proxy", OPEN_PROXY]);
+        }
+        command.arg("--");
         command
             .args(self.around(sandbox))
             .arg(&program)
@@ -114,7 +122,7 @@ impl Range {
         let reports: Vec<Report> = staged.out.lines().filter_map(|line| serde_json::from_str(line).ok()).collect();
         let items = catalogue::all();
         assert_eq!(reports.len(), items.len(), "reports in {:?}\n{said}", staged.out);
-        let verdicts = judge(&self.field, &items, &reports, &self.outside(&staged));
+        let verdicts = judge(&self.field, &items, &reports, &self.outside(sandbox, &staged));
         let log = fs::read_to_string(self.path("audit.jsonl")).unwrap_or_default();
         let log = log.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
         Shot { field: self.field, items, reports, verdicts, log, staged }
@@ -138,7 +146,7 @@ impl Range {
         }
     }
 
-    fn outside(&self, staged: &Staged) -> Outside {
+    fn outside(&self, sandbox: Sandbox<'_>, staged: &Staged) -> Outside {
         let mut got: Vec<(String, Vec<u8>)> =
             staged.seen.iter().map(|(place, text)| (format!("canary: {place}"), text.clone().into())).collect();
         for service in SERVICES {
@@ -160,7 +168,10 @@ impl Range {
         got.extend(
             self.lab.dns_queries().unwrap().into_iter().map(|query| ("DNS query".to_owned(), query.name.into())),
         );
-        let frames = self.lab.all_packets().unwrap().into_iter().map(|packet| (packet.link, packet.bytes)).collect();
+        // An open sandbox has the host's own loopback, where what is sent has not got out yet.
+        let inside = |link: &str| sandbox == Sandbox::Open && link == "host/lo";
+        let packets = self.lab.all_packets().unwrap().into_iter().filter(|packet| !inside(&packet.link));
+        let frames = packets.map(|packet| (packet.link, packet.bytes)).collect();
         let secrets = [("file", &self.secrets.file), ("environment", &self.secrets.environment)];
         let secrets = secrets.into_iter().map(|(place, secret)| (place.to_owned(), secret.clone())).collect();
         Outside { got, frames, secrets }
@@ -177,7 +188,7 @@ fn field(sandbox: Sandbox<'_>, seed: &str, directory: &Path, loopback: std::net:
         ports: Default::default(),
         names: Some(Names { allowed, allowed_http, unlisted, zone }),
         foreign_resolver: Some(FOREIGN_DNS.into()),
-        proxy: (sandbox == Sandbox::Bottle).then(|| "28.0.0.1:3128".parse().unwrap()),
+        proxy: Some(if sandbox == Sandbox::Bottle { BOTTLE_PROXY } else { OPEN_PROXY }.parse().unwrap()),
         host: Host {
             addresses: vec![HOST.into(), HOST_V6.into()],
             loopback: Some(loopback),

@@ -9,7 +9,8 @@ mod unix_socket;
 
 use crate::attempt::Attempt;
 
-/// One line a file.
+/// One line a file, so that two additions meet in no line.
+#[rustfmt::skip]
 pub(crate) const ALL: &[Attempt] = &[
     abstract_socket::ATTEMPT,
     message_queue::ATTEMPT,

@@ -5,5 +5,9 @@ mod nft_flush;
 
 use crate::attempt::Attempt;
 
-/// One line a file.
-pub(crate) const ALL: &[Attempt] = &[new_namespaces::ATTEMPT, nft_flush::ATTEMPT];
+/// One line a file, so that two additions meet in no line.
+#[rustfmt::skip]
+pub(crate) const ALL: &[Attempt] = &[
+    new_namespaces::ATTEMPT,
+    nft_flush::ATTEMPT,
+];

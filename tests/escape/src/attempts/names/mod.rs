@@ -4,5 +4,8 @@ mod foreign_resolver;
 
 use crate::attempt::Attempt;
 
-/// One line a file.
-pub(crate) const ALL: &[Attempt] = &[foreign_resolver::ATTEMPT];
+/// One line a file, so that two additions meet in no line.
+#[rustfmt::skip]
+pub(crate) const ALL: &[Attempt] = &[
+    foreign_resolver::ATTEMPT,
+];
