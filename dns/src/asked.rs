@@ -59,6 +59,11 @@ fn reverse(name: &Name) -> Option<IpAddr> {
     (net.prefix_len() == net.max_prefix_len()).then(|| net.addr())
 }
 
+/// The name as text, whatever is in it.
+pub(crate) fn spelled(name: &Name) -> String {
+    host_text(name).unwrap_or_else(|| escaped(name))
+}
+
 fn host_text(name: &Name) -> Option<String> {
     let mut text = String::with_capacity(name.len());
     for label in name.iter() {

@@ -2,7 +2,8 @@
 
 use bottle_policy::Reason;
 
-/// Where denied names are reported, one call for each denied query.
+/// Where denied names are reported, one call for each denied query; so are queries that no answer fits, whatever their name, and
+/// `(unreadable)` for bytes in which there is none.
 ///
 /// Called from the answering thread, so it must not block. A program may ask for the same name a thousand times:
 /// [`Repeats`](crate::Repeats) tells first from further ones.

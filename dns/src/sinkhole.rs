@@ -9,6 +9,7 @@ use bottle_policy::rules::Rules;
 use hickory_proto::op::ResponseCode;
 use hickory_proto::rr::{Record, RecordType};
 
+use crate::asked::spelled;
 use crate::book::{Book, PolicyBook};
 use crate::outcome::{Outcome, outcome};
 use crate::request::{Question, Request, parse};
@@ -19,6 +20,10 @@ use crate::{Denials, Limits, Transport};
 const OTHER: u16 = 0;
 const BLOCKED: u16 = 15;
 const NOT_SUPPORTED: u16 = 21;
+
+/// What stands for a name, and for a type, that could not be read.
+const UNREADABLE: &str = "(unreadable)";
+const UNKNOWN: &str = "unknown";
 
 /// Answers DNS queries from the policy and the leases. It asks nobody else.
 pub struct Sinkhole {
@@ -74,17 +79,31 @@ impl Sinkhole {
     /// [`answer`](Self::answer) into a buffer that is used again. Returns whether there is an answer.
     pub fn answer_into(&self, query: &[u8], transport: Transport, out: &mut Vec<u8>) -> bool {
         let Some((request, read)) = parse(query, self.limits.query) else {
+            self.unreadable();
             return false;
         };
         let content = match (&request.question, read) {
             (Some(question), Ok(())) => self.content(question),
-            (_, Err(code)) => Content::code(code),
-            (None, Ok(())) => Content::code(ResponseCode::FormErr),
+            (question, read) => {
+                question.as_ref().map_or_else(|| self.unreadable(), |question| self.unanswerable(question));
+                Content::code(read.err().unwrap_or(ResponseCode::FormErr))
+            }
         };
         self.write(&request, transport, content, out)
     }
 
-    fn content(&self, Question { query, .. }: &Question<'_>) -> Content<'_> {
+    /// Reports bytes in which not even a name was found.
+    pub(crate) fn unreadable(&self) {
+        self.denials.denied(UNREADABLE, UNKNOWN, Reason::Unparsable);
+    }
+
+    /// Reports a query that gets no answer whatever its name: it could carry anything all the same.
+    fn unanswerable(&self, Question { query, .. }: &Question<'_>) {
+        self.denials.denied(&spelled(query.name()), &type_name(query.query_type()), Reason::Unparsable);
+    }
+
+    fn content(&self, question: &Question<'_>) -> Content<'_> {
+        let query = &question.query;
         let (name, kind) = (query.name(), query.query_type());
         match outcome(self.book.as_ref(), self.gate, name, query.query_class(), kind) {
             Outcome::Address(address) => Content::record(response::address(name, address)),
@@ -103,11 +122,15 @@ impl Sinkhole {
                 Content { extended: Some(extended), ..Content::code(ResponseCode::ServFail) }
             }
             Outcome::Refused => {
+                self.unanswerable(question);
                 let extended =
                     Extended { code: NOT_SUPPORTED, text: "only questions of class IN, and no zone transfers" };
                 Content { extended: Some(extended), ..Content::code(ResponseCode::Refused) }
             }
-            Outcome::Malformed => Content::code(ResponseCode::FormErr),
+            Outcome::Malformed => {
+                self.unanswerable(question);
+                Content::code(ResponseCode::FormErr)
+            }
         }
     }
 

@@ -43,7 +43,12 @@ async fn converse(stream: TcpStream, sinkhole: Arc<Sinkhole>) -> io::Result<()> 
     let mut query = Vec::with_capacity(limits.query);
     let mut answer = Vec::with_capacity(512);
     let mut framed = Vec::with_capacity(512);
-    while timeout(limits.idle, read_query(&mut stream, limits.query, &mut query)).await?? {
+    while let Some(length) = timeout(limits.idle, read_length(&mut stream)).await?? {
+        query.resize(length.min(limits.query), 0);
+        if length > limits.query || !matches!(timeout(limits.idle, stream.read_exact(&mut query)).await, Ok(Ok(_))) {
+            sinkhole.unreadable();
+            break;
+        }
         if !sinkhole.answer_into(&query, Transport::Tcp, &mut answer) {
             break;
         }
@@ -55,18 +60,13 @@ async fn converse(stream: TcpStream, sinkhole: Arc<Sinkhole>) -> io::Result<()> 
     Ok(())
 }
 
-/// Reads one framed query. False: the stream has ended, or what follows is longer than any query.
-async fn read_query(stream: &mut BufReader<TcpStream>, limit: usize, query: &mut Vec<u8>) -> io::Result<bool> {
-    let length = match stream.read_u16().await {
-        Ok(length) => usize::from(length),
-        Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => return Ok(false),
-        Err(error) => return Err(error),
-    };
-    if length > limit {
-        return Ok(false);
+/// How long the next query is; nothing where the stream has ended.
+async fn read_length(stream: &mut BufReader<TcpStream>) -> io::Result<Option<usize>> {
+    match stream.read_u16().await {
+        Ok(length) => Ok(Some(length.into())),
+        Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => Ok(None),
+        Err(error) => Err(error),
     }
-    query.resize(length, 0);
-    stream.read_exact(query).await.map(|_| true)
 }
 
 fn is_shortage(error: &io::Error) -> bool {

@@ -1,5 +1,6 @@
 //! What do queries get that are wrong?
 
+use bottle_policy::Reason;
 use hickory_proto::op::ResponseCode::{self, BADSIG, FormErr, NotImp};
 use hickory_proto::op::{Edns, Message, MessageType, OpCode, Query};
 use hickory_proto::rr::RecordType::A;
@@ -15,7 +16,8 @@ fn assert_code(bytes: &[u8], code: ResponseCode) {
     assert_eq!(answer.response_code, code);
     assert_eq!(answer.id, u16::from_be_bytes([bytes[0], bytes[1]]));
     assert!(answer.answers.is_empty() && answer.authorities.is_empty());
-    assert_eq!(bench.reports(), []);
+    let reasons: Vec<Reason> = bench.reports().into_iter().map(|(_, _, reason)| reason).collect();
+    assert_eq!(reasons, [Reason::Unparsable]);
 }
 
 fn valid() -> Vec<u8> {
@@ -27,6 +29,16 @@ fn less_than_a_header_gets_silence() {
     for length in 0..12 {
         assert_eq!(Bench::new().bytes(&valid()[..length]), None);
     }
+}
+
+#[test]
+fn silence_is_reported_and_so_is_the_name_where_there_is_one() {
+    let (bench, mut bytes) = (Bench::new(), valid());
+    bench.bytes(&bytes[..11]);
+    bytes.push(0);
+    bench.bytes(&bytes);
+    let unreadable = ("(unreadable)".to_owned(), "unknown".to_owned(), Reason::Unparsable);
+    assert_eq!(bench.reports(), [unreadable, ("api.example.com".into(), "A".into(), Reason::Unparsable)]);
 }
 
 #[test]
