@@ -91,7 +91,8 @@ pub(crate) async fn dress_internet() -> Result<(), LinkError> {
     Ok(())
 }
 
-/// All of IPv4 but the pair's own prefix; of IPv6 all global and unique local addresses but the pair's, and NAT64's prefix.
+/// All of IPv4 but the pair's own prefix; of IPv6 all global and unique local addresses but the pair's, and special blocks in
+/// which addresses could be meant: both prefixes of NAT64, v4-compatible and v4-translated, discard-only, SRv6, site-local.
 fn everywhere_else() -> Vec<(IpAddr, u8)> {
     let (v4, v6) = (at::GATEWAY.to_bits(), at::GATEWAY_V6.to_bits());
     let flip_v4 = |bit: u8| {
@@ -102,7 +103,16 @@ fn everywhere_else() -> Vec<(IpAddr, u8)> {
         let keep = u128::MAX << (127 - u32::from(bit));
         (IpAddr::from(Ipv6Addr::from_bits((v6 ^ (1 << (127 - bit))) & keep)), bit + 1)
     };
-    let others = [(Ipv6Addr::new(0xfc00, 0, 0, 0, 0, 0, 0, 0), 7), (Ipv6Addr::new(0x64, 0xff9b, 0, 0, 0, 0, 0, 0), 96)];
+    let others = [
+        (Ipv6Addr::new(0xfc00, 0, 0, 0, 0, 0, 0, 0), 7),
+        (Ipv6Addr::new(0x64, 0xff9b, 0, 0, 0, 0, 0, 0), 96),
+        (Ipv6Addr::new(0x64, 0xff9b, 1, 0, 0, 0, 0, 0), 48),
+        (Ipv6Addr::new(0, 0, 0, 0, 0, 0, 0xa00, 0), 104),
+        (Ipv6Addr::new(0, 0, 0, 0, 0xffff, 0, 0, 0), 96),
+        (Ipv6Addr::new(0x100, 0, 0, 0, 0, 0, 0, 0), 64),
+        (Ipv6Addr::new(0x5f00, 0, 0, 0, 0, 0, 0, 0), 16),
+        (Ipv6Addr::new(0xfec0, 0, 0, 0, 0, 0, 0, 0), 10),
+    ];
     (0..at::LINK_PREFIX)
         .map(flip_v4)
         .chain((3..at::LINK_PREFIX_V6).map(flip_v6))
@@ -191,9 +201,18 @@ mod tests {
         for address in [IpAddr::from(at::DNS), at::ATTACKER.into(), at::ATTACKER_V6.into(), at::WEB_V6.into()] {
             assert_eq!(owned(address), 1, "{address}");
         }
-        for text in
-            ["10.0.0.1", "169.254.169.254", "192.168.1.1", "255.0.0.1", "fd00::1", "2001:db8::1", "64:ff9b::a00:1"]
-        {
+        for text in [
+            "10.0.0.1",
+            "169.254.169.254",
+            "192.168.1.1",
+            "255.0.0.1",
+            "fd00::1",
+            "2001:db8::1",
+            "64:ff9b::a00:1",
+            "64:ff9b:1::1",
+            "::10.1.2.3",
+            "fec0::1",
+        ] {
             assert_eq!(owned(text.parse().unwrap()), 1, "{text}");
         }
     }
