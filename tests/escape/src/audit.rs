@@ -14,6 +14,8 @@ use crate::tried::{Ended, Report};
 struct Entry {
     surface: Surface,
     text: String,
+    /// How often it happened: repeats share an entry.
+    count: u64,
     taken: bool,
 }
 
@@ -42,7 +44,8 @@ pub fn findings(field: &Field, items: &[Item], reports: &[Report], log: &[Value]
     }
     let refused = refused(log);
     for (surface, ids) in unclaimed {
-        let left = entries.iter().filter(|entry| !entry.taken && entry.surface == surface).count() as u64;
+        let left = entries.iter().filter(|entry| !entry.taken && entry.surface == surface);
+        let left: u64 = left.map(|entry| entry.count).sum();
         let left = if let Surface::Refused(class) = &surface { refused.get(class).copied().unwrap_or(0) } else { left };
         if (ids.len() as u64) > left {
             found.push(format!("{surface:?}: {left} entries for {} attempts: {}", ids.len(), ids.join(", ")));
@@ -79,7 +82,7 @@ fn entries(log: &[Value]) -> Vec<Entry> {
             }
             _ => return None,
         };
-        Some(Entry { surface, text, taken: false })
+        Some(Entry { surface, text, count: line["count"].as_u64().unwrap_or(1), taken: false })
     };
     log.iter().filter_map(read).collect()
 }

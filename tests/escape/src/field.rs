@@ -67,6 +67,8 @@ pub struct Names {
     pub unlisted: String,
     /// All names below it lead to the attacker, whose server sees each query.
     pub zone: String,
+    /// Names below it are allowed for anything on port 9, and lead where no rule allows: see the range for which there are.
+    pub rebind: Option<String>,
 }
 
 /// The machine that runs the sandbox, and the canaries on it.
@@ -77,6 +79,8 @@ pub struct Host {
     pub addresses: Vec<IpAddr>,
     /// A listener on its loopback.
     pub loopback: Option<SocketAddr>,
+    /// Listeners on its own addresses.
+    pub listeners: Vec<SocketAddr>,
     /// Unix sockets on which canaries listen.
     pub sockets: Vec<PathBuf>,
     /// The same, by abstract name.

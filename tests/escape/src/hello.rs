@@ -11,6 +11,10 @@ pub(crate) struct Hello {
     pub(crate) record: Option<usize>,
     /// At most so many bytes a write, each a segment of its own; one write if absent.
     pub(crate) write: Option<usize>,
+    /// The version that each record says it has; 0x0301 if absent.
+    pub(crate) version: Option<u16>,
+    /// Bytes with escapes after the ClientHello, in the same records.
+    pub(crate) trailing: Option<String>,
 }
 
 /// One extension.
@@ -43,9 +47,13 @@ pub(crate) fn pieces<E>(hello: &Hello, mut fill: impl FnMut(&str) -> Result<Vec<
     body.extend([0x42; 32]);
     body.extend([&[32_u8][..], &[0x17; 32], &[0, 6, 0x13, 1, 0x13, 2, 0xc0, 0x2f], &[1, 0]].concat());
     body.extend(sized(2, &extensions));
-    let handshake = [&[1][..], &sized(3, &body)].concat();
+    let mut handshake = [&[1][..], &sized(3, &body)].concat();
+    if let Some(trailing) = &hello.trailing {
+        handshake.extend(fill(trailing)?);
+    }
+    let [major, minor] = hello.version.unwrap_or(0x0301).to_be_bytes();
     let record = hello.record.unwrap_or(16_384).max(1);
-    let records = handshake.chunks(record).flat_map(|part| [&[22, 3, 1][..], &sized(2, part)].concat());
+    let records = handshake.chunks(record).flat_map(|part| [&[22, major, minor][..], &sized(2, part)].concat());
     let all: Vec<u8> = records.collect();
     Ok(all.chunks(hello.write.unwrap_or(usize::MAX).max(1)).map(<[u8]>::to_vec).collect())
 }
@@ -112,6 +120,8 @@ mod tests {
             extensions: vec![Extension::Usual, Extension::Sni(vec!["a.example".into()])],
             record: None,
             write: None,
+            version: None,
+            trailing: None,
         };
         let plain = |text: &str| Ok::<_, ()>(text.as_bytes().to_vec());
         let one = pieces(&hello, plain).unwrap();

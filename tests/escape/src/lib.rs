@@ -14,6 +14,7 @@ pub mod tried;
 
 mod attempts;
 mod hello;
+mod query;
 mod steps;
 mod sys;
 mod text;

@@ -8,6 +8,7 @@ use serde::Deserialize;
 
 use crate::field::Field;
 use crate::hello::{self, Hello};
+use crate::query::Query;
 use crate::text;
 use crate::token::Token;
 use crate::tried::{NotApplicable, Tried};
@@ -29,8 +30,12 @@ pub(crate) enum Step {
     Send(String),
     /// Sends a datagram: target, bytes.
     Datagram(String, String),
+    /// Asks a resolver, with whatever bytes.
+    Query(Query),
     /// Waits for an answer, at most so many milliseconds, and drops it.
     Receive(u16),
+    /// Does nothing for so many milliseconds.
+    Wait(u16),
     /// Ends the sending side.
     Shut,
 }
@@ -89,7 +94,16 @@ impl Talk<'_> {
                 let (target, bytes) = (self.fill(target)?, self.bytes(text)?);
                 (format!("datagram {target:?}"), wire::place(&target).and_then(|place| datagram(place, &bytes)))
             }
+            Step::Query(query) => {
+                let to = query.to.as_ref().map(|to| self.fill(to)).transpose()?;
+                let bytes = query.bytes(self.token.number(), |text| self.bytes(text), |text| self.fill(text))?;
+                ("query".into(), ask(to.as_deref(), query.tcp, &bytes))
+            }
             Step::Receive(milliseconds) => ("receive".into(), self.receive(*milliseconds)),
+            Step::Wait(milliseconds) => {
+                std::thread::sleep(Duration::from_millis((*milliseconds).into()));
+                ("wait".into(), Ok(()))
+            }
             Step::Shut => ("shut".into(), self.open().and_then(|stream| stream.shutdown(Shutdown::Write))),
         })
     }
@@ -130,6 +144,16 @@ impl Talk<'_> {
             let _ = self.receive(700);
         }
     }
+}
+
+/// Asks the resolver that is named, or the default one. No answer in time is no error: the question has left.
+fn ask(to: Option<&str>, tcp: bool, bytes: &[u8]) -> std::io::Result<()> {
+    let to = to.map_or(Ok(wire::resolver()), wire::place)?;
+    if !tcp {
+        return datagram(to, bytes);
+    }
+    let framed = [&(bytes.len() as u16).to_be_bytes()[..], bytes].concat();
+    wire::deliver(to, &framed)
 }
 
 /// A datagram has left, or been refused, when the next one on the same socket says so.

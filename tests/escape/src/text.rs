@@ -5,7 +5,8 @@ use crate::token::Token;
 use crate::tried::NotApplicable;
 
 /// Puts in what stands in braces: `{token}`, `{name}` (token below the zone), `{zone}`, `{allowed}`, `{allowed-http}`,
-/// `{unlisted}`, `{mark4}`, `{mark6}`, `{proxy}`, `{resolver}`, `{loopback}`, `{host}`.
+/// `{unlisted}`, `{rebind}`, `{mark4}`, `{mark6}`, `{mark4-octal}` and its kin, `{proxy}`, `{resolver}`, `{loopback}`,
+/// `{loopback-port}`, `{host}`, `{listener4}`, `{listener6}`, `{link}`; `{x:N}` is the letter N times.
 pub(crate) fn fill(text: &str, field: &Field, token: &Token) -> Result<String, NotApplicable> {
     let (mut out, mut rest) = (String::new(), text);
     while let Some((before, after)) = rest.split_once('{') {
@@ -19,6 +20,9 @@ pub(crate) fn fill(text: &str, field: &Field, token: &Token) -> Result<String, N
 }
 
 fn value(name: &str, field: &Field, token: &Token) -> Result<String, NotApplicable> {
+    if let Some(length) = repeated(name) {
+        return Ok("x".repeat(length));
+    }
     Ok(match name {
         "token" => token.text().into(),
         "name" => token.name(field)?,
@@ -26,19 +30,64 @@ fn value(name: &str, field: &Field, token: &Token) -> Result<String, NotApplicab
         "allowed" => field.names()?.allowed.clone(),
         "allowed-http" => field.names()?.allowed_http.clone(),
         "unlisted" => field.names()?.unlisted.clone(),
+        "rebind" => field.names()?.rebind.clone().ok_or(NotApplicable::field("names.rebind"))?,
         "mark4" => token.v4()?.to_string(),
+        "mark4-octal" => dotted(token.v4()?, |part| format!("{part:#05o}").replace('o', "")),
+        "mark4-hex" => dotted(token.v4()?, |part| format!("{part:#x}")),
+        "mark4-decimal" => token.v4()?.to_bits().to_string(),
+        "mark4-short" => {
+            let [first, rest @ ..] = token.v4()?.octets();
+            format!("{first}.{}", u32::from_be_bytes([0, rest[0], rest[1], rest[2]]))
+        }
+        "mark4-groups" => {
+            let [a, b, c, d] = token.v4()?.octets();
+            format!("{:x}:{:x}", u16::from_be_bytes([a, b]), u16::from_be_bytes([c, d]))
+        }
         "mark6" => token.v6()?.to_string(),
         "proxy" => field.proxy()?.to_string(),
         "resolver" => field.foreign_resolver()?.ip().to_string(),
         "loopback" => field.host.loopback.ok_or(NotApplicable::field("host.loopback"))?.to_string(),
+        "loopback-port" => field.host.loopback.ok_or(NotApplicable::field("host.loopback"))?.port().to_string(),
+        "listener4" | "listener6" => {
+            let wanted = field.host.listeners.iter().find(|listener| listener.is_ipv4() == name.ends_with('4'));
+            wanted.ok_or(NotApplicable::field("host.listeners"))?.to_string()
+        }
+        "link" => link().ok_or(NotApplicable("no link with an IPv6 address".into()))?.to_string(),
         "host" => field.host.some(&field.host.addresses, "host.addresses")?[0].to_string(),
         _ => return Err(NotApplicable(format!("nothing is called {{{name}}}"))),
     })
 }
 
+/// How often the letter of `{x:N}` stands there.
+pub(crate) fn repeated(name: &str) -> Option<usize> {
+    name.strip_prefix("x:")?.parse().ok().filter(|length| *length <= 1 << 17)
+}
+
+fn dotted(address: std::net::Ipv4Addr, spell: impl Fn(u8) -> String) -> String {
+    address.octets().map(spell).join(".")
+}
+
+/// The number of the first link with an IPv6 address that is not the loopback.
+fn link() -> Option<u32> {
+    let links = std::fs::read_to_string("/proc/net/if_inet6").ok()?;
+    let mut links = links.lines().map(|line| line.split_whitespace().collect::<Vec<_>>());
+    let first = links.find(|words| words.last().is_some_and(|name| *name != "lo"))?;
+    u32::from_str_radix(first.get(1)?, 16).ok()
+}
+
 /// The names that [`fill`] knows.
 #[cfg(test)]
-pub(crate) const NAMES: [&str; 12] = [
+pub(crate) const NAMES: [&str; 22] = [
+    "rebind",
+    "mark4-octal",
+    "mark4-hex",
+    "mark4-decimal",
+    "mark4-short",
+    "mark4-groups",
+    "loopback-port",
+    "listener4",
+    "listener6",
+    "link",
     "token",
     "name",
     "zone",

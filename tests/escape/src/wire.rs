@@ -14,28 +14,43 @@ pub(crate) fn resolver() -> SocketAddr {
     SocketAddr::new(named.unwrap_or(IpAddr::V4(Ipv4Addr::LOCALHOST)), 53)
 }
 
-/// A question for addresses, recursion desired. Labels are bytes, parted by dots, with the escapes of [`crate::text`].
+const A: u16 = 1;
+const AAAA: u16 = 28;
+
+/// A question for addresses, recursion desired.
 pub(crate) fn question(id: u16, name: &str) -> Vec<u8> {
-    let mut out = [&id.to_be_bytes()[..], &[1, 0, 0, 1, 0, 0, 0, 0, 0, 0]].concat();
+    question_of(id, name, A)
+}
+
+fn question_of(id: u16, name: &str, kind: u16) -> Vec<u8> {
+    let head = [&id.to_be_bytes()[..], &[1, 0, 0, 1, 0, 0, 0, 0, 0, 0]].concat();
+    [&head[..], &labels(name), &kind.to_be_bytes(), &[0, 1]].concat()
+}
+
+/// A name's labels and the root's. They are bytes, parted by dots, with the escapes of [`crate::text`].
+pub(crate) fn labels(name: &str) -> Vec<u8> {
+    let mut out = Vec::new();
     for label in name.split('.').filter(|label| !label.is_empty()) {
         let label = crate::text::bytes(label).unwrap_or_else(|| label.as_bytes().to_vec());
         out.push(label.len() as u8);
         out.extend(label);
     }
-    out.extend([0, 0, 1, 0, 1]);
+    out.push(0);
     out
 }
 
 /// The addresses in an answer to [`question`].
-pub(crate) fn addresses(answer: &[u8], question: &[u8]) -> Vec<Ipv4Addr> {
+pub(crate) fn addresses(answer: &[u8], question: &[u8]) -> Vec<IpAddr> {
     let mut rest = answer.get(question.len()..).unwrap_or_default();
     let mut found = Vec::new();
     while let Some(after) = after_name(rest) {
         let Some((head, data)) = after.split_at_checked(10) else { break };
         let length = usize::from(u16::from_be_bytes([head[8], head[9]]));
         let Some((data, next)) = data.split_at_checked(length) else { break };
-        if let ([0, 1], Ok(address)) = (&head[..2], <[u8; 4]>::try_from(data)) {
-            found.push(address.into());
+        match (&head[..2], <[u8; 4]>::try_from(data), <[u8; 16]>::try_from(data)) {
+            ([0, 1], Ok(v4), _) => found.push(v4.into()),
+            ([0, 28], _, Ok(v6)) => found.push(v6.into()),
+            _ => {}
         }
         rest = next;
     }
@@ -58,6 +73,7 @@ pub(crate) fn ask(server: SocketAddr, bytes: &[u8]) -> io::Result<Vec<u8>> {
     let any: IpAddr =
         if server.is_ipv4() { Ipv4Addr::UNSPECIFIED.into() } else { std::net::Ipv6Addr::UNSPECIFIED.into() };
     let socket = UdpSocket::bind((any, 0))?;
+    socket.set_broadcast(true)?;
     socket.set_read_timeout(Some(PATIENCE))?;
     socket.connect(server)?;
     socket.send(bytes)?;
@@ -67,11 +83,16 @@ pub(crate) fn ask(server: SocketAddr, bytes: &[u8]) -> io::Result<Vec<u8>> {
     Ok(answer)
 }
 
-/// The addresses of a name, from the default resolver.
-pub(crate) fn resolve(name: &str) -> io::Result<Vec<Ipv4Addr>> {
-    let question = question(0x6573, name);
-    let found = addresses(&ask(resolver(), &question)?, &question);
-    if found.is_empty() { Err(io::Error::new(io::ErrorKind::NotFound, "no address")) } else { Ok(found) }
+/// The addresses of a name, from the default resolver; IPv6 where there is no IPv4.
+pub(crate) fn resolve(name: &str) -> io::Result<Vec<IpAddr>> {
+    for kind in [A, AAAA] {
+        let question = question_of(0x6573, name, kind);
+        let found = addresses(&ask(resolver(), &question)?, &question);
+        if !found.is_empty() {
+            return Ok(found);
+        }
+    }
+    Err(io::Error::new(io::ErrorKind::NotFound, "no address"))
 }
 
 /// An address and port, or a name and port, resolved.
@@ -82,7 +103,7 @@ pub(crate) fn place(target: &str) -> io::Result<SocketAddr> {
     let invalid = || io::Error::from(io::ErrorKind::InvalidInput);
     let (name, port) = target.rsplit_once(':').ok_or_else(invalid)?;
     let first = resolve(name)?.first().copied().ok_or_else(invalid)?;
-    Ok(SocketAddr::new(IpAddr::V4(first), port.parse().map_err(|_| invalid())?))
+    Ok(SocketAddr::new(first, port.parse().map_err(|_| invalid())?))
 }
 
 /// Connects, and waits for nothing longer than [`PATIENCE`] afterwards.
@@ -111,7 +132,7 @@ mod tests {
         let question = question(7, "a.example");
         let mut answer = question.clone();
         answer.extend([0xc0, 12, 0, 1, 0, 1, 0, 0, 0, 60, 0, 4, 11, 1, 0, 1]);
-        assert_eq!(addresses(&answer, &question), ["11.1.0.1".parse::<Ipv4Addr>().unwrap()]);
+        assert_eq!(addresses(&answer, &question), ["11.1.0.1".parse::<IpAddr>().unwrap()]);
         for end in 0..answer.len() {
             let _ = addresses(&answer[..end], &question);
         }

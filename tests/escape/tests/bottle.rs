@@ -28,6 +28,18 @@ fn nothing_gets_out_of_a_bottle_and_nothing_goes_unnoticed() {
 }
 
 #[test]
+fn nothing_gets_out_of_a_bottle_with_an_empty_list_of_names() {
+    let shot = shoot(Sandbox::Closed);
+    let escaped = lines(shot.verdicts.iter().filter(|verdict| verdict.outcome == Outcome::Escaped));
+    assert!(escaped.is_empty(), "{escaped:#?}");
+    let allowed: Vec<_> =
+        shot.log.iter().filter(|line| line["kind"] == "decision" && line["decision"] == "allow").collect();
+    assert!(allowed.is_empty(), "{allowed:#?}");
+    let decided = shot.log.iter().filter(|line| line["kind"] == "decision").count();
+    assert!(decided > 50, "{decided} decisions");
+}
+
+#[test]
 fn each_attempt_gets_out_where_nothing_stands_in_its_way_or_says_why_not() {
     let shot = shoot(Sandbox::Open);
     println!("{}", lines(shot.verdicts.iter()).join("\n"));

@@ -8,7 +8,7 @@ fn field() -> Field {
     let marks = Marks { v4: [11, 200, 0, 0].into(), v6: "2600:db:77::".parse().unwrap() };
     let [allowed, allowed_http, unlisted, zone] =
         ["a.example", "b.example", "c.example", "z.example"].map(String::from);
-    let names = Names { allowed, allowed_http, unlisted, zone };
+    let names = Names { allowed, allowed_http, unlisted, zone, rebind: None };
     Field { seed: "seed".into(), marks: Some(marks), names: Some(names), ..Field::default() }
 }
 

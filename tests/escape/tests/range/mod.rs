@@ -4,6 +4,7 @@
 #![allow(dead_code, reason = "shared by the tests and by the program that writes the results; each uses a part")]
 
 use std::fs;
+use std::net::{IpAddr, SocketAddr};
 use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
@@ -21,6 +22,7 @@ const PATH: &str = "/usr/local/bin:/usr/bin:/bin";
 const BOTTLE_PROXY: &str = "28.0.0.1:3128";
 /// On the lab's host; it denies nothing, and so is the control for attempts through bottle's.
 const OPEN_PROXY: &str = "11.0.0.2:3128";
+const REBIND: &str = "rebind.example";
 const SERVICES: [&str; 8] = ["web", "ssh", "smtp", "postgres", "echo", "collector", "udp", "host"];
 
 /// What runs the attempts.
@@ -28,8 +30,10 @@ const SERVICES: [&str; 8] = ["web", "ssh", "smtp", "postgres", "echo", "collecto
 pub enum Sandbox<'a> {
     /// Nothing stands in the way: the lab's host itself, with all power over its network.
     Open,
-    /// bottle, with one name allowed for TLS and one for plain HTTP.
+    /// bottle, with one name allowed for TLS, one for plain HTTP, and some that lead where no rule allows.
     Bottle,
+    /// bottle, with an empty list of names.
+    Closed,
     /// A script under `peers`: given the shared directory and the command.
     Peer(&'a Path),
 }
@@ -75,14 +79,21 @@ impl Range {
         }
         fs::set_permissions(directory.path(), fs::Permissions::from_mode(0o755)).unwrap();
         let zone = Answer::Addresses(vec![ATTACKER.into(), ATTACKER_V6.into()], 60);
-        let mut options = Options::default().name("*.attacker.example", zone);
+        let mut options = Options::default().name("*.attacker.example", zone.clone());
+        for (name, answer) in rebinding() {
+            options = options.name(name, answer);
+        }
+        // Of use to a proxy only; a real one is somewhere else.
+        options = options.name("dns.google", zone).name("_egress.local", Answer::Addresses(vec![HOST.into()], 60));
         if sandbox == Sandbox::Open {
             options = options.helper(powerless(directory.path()));
         }
         let lab = Lab::start(options).unwrap();
         let loopback = lab.listen_on_host("127.0.0.1:0".parse().unwrap()).unwrap();
+        let outer = [SocketAddr::new(HOST.into(), 0), SocketAddr::new(HOST_V6.into(), 0)];
+        let listeners = outer.map(|address| lab.listen_on_host(address).unwrap()).to_vec();
         let seed = random();
-        let field = field(sandbox, &seed, directory.path(), loopback);
+        let field = field(sandbox, &seed, directory.path(), loopback, listeners);
         let secrets = Secrets { file: format!("file{}", random()), environment: format!("environment{}", random()) };
         Range { lab, directory, field, secrets }
     }
@@ -104,7 +115,7 @@ impl Range {
         };
         command.arg("stage").arg("--field").arg(project.join("field.json"));
         command.arg("--secrets").arg(self.path("secrets.json"));
-        if sandbox != Sandbox::Bottle {
+        if !sandbox.is_bottle() {
             command.args(["--proxy", OPEN_PROXY]);
         }
         command.arg("--");
@@ -134,16 +145,28 @@ impl Range {
         match sandbox {
             Sandbox::Open => Vec::new(),
             Sandbox::Peer(script) => vec![text(script), text(&self.path("project"))],
-            Sandbox::Bottle => {
-                let names = self.field.names.as_ref().unwrap();
-                let http = format!("http://{}", names.allowed_http);
+            Sandbox::Bottle | Sandbox::Closed => {
                 let audit = text(&self.path("audit.jsonl"));
-                let options =
-                    ["run", "--timeout", "300", "--allow", &names.allowed, "--allow", &http, "--audit", &audit];
-                let bottle = text(&beside("bottle"));
-                [&bottle[..]].iter().chain(&options).chain(&["host", "--"]).map(ToString::to_string).collect()
+                let mut words = vec![text(&beside("bottle"))];
+                words.extend(["run", "--timeout", "300", "--audit", &audit].map(str::to_owned));
+                words.extend(self.policy(sandbox));
+                words.extend(["host", "--"].map(str::to_owned));
+                words
             }
         }
+    }
+
+    /// The options that say what is allowed.
+    fn policy(&self, sandbox: Sandbox<'_>) -> Vec<String> {
+        if sandbox == Sandbox::Closed {
+            let policy = self.path("policy.yaml");
+            fs::write(&policy, "version: 1\ndomains: []\n").unwrap();
+            return vec!["--policy".to_owned(), policy.to_str().unwrap().to_owned()];
+        }
+        let names = self.field.names.as_ref().unwrap();
+        let http = format!("http://{}", names.allowed_http);
+        let rebind = format!("tcp://*.{REBIND}:9");
+        [&names.allowed, &http, &rebind].into_iter().flat_map(|rule| ["--allow".to_owned(), rule.clone()]).collect()
     }
 
     fn outside(&self, sandbox: Sandbox<'_>, staged: &Staged) -> Outside {
@@ -178,7 +201,41 @@ impl Range {
     }
 }
 
-fn field(sandbox: Sandbox<'_>, seed: &str, directory: &Path, loopback: std::net::SocketAddr) -> Field {
+impl Sandbox<'_> {
+    fn is_bottle(self) -> bool {
+        matches!(self, Sandbox::Bottle | Sandbox::Closed)
+    }
+}
+
+/// Names that a policy allows, and that lead where no rule allows.
+fn rebinding() -> Vec<(&'static str, Answer)> {
+    let to = |address: &str| vec![address.parse::<IpAddr>().unwrap()];
+    let (public, private) = ([IpAddr::from(ATTACKER)].to_vec(), to("10.1.2.3"));
+    vec![
+        ("ttl.rebind.example", Answer::Sequence(vec![public.clone(), private.clone()])),
+        ("private.rebind.example", Answer::Addresses(private.clone(), 0)),
+        ("mixed.rebind.example", Answer::Addresses([private.clone(), public].concat(), 0)),
+        ("alias.rebind.example", Answer::Alias("private.lab.example".into())),
+        ("mapped.rebind.example", Answer::Addresses(to("::ffff:10.1.2.3"), 0)),
+        ("nat64.rebind.example", Answer::Addresses(to("64:ff9b::a01:203"), 0)),
+        ("sixtofour.rebind.example", Answer::Addresses(to("2002:a01:203::1"), 0)),
+        ("unique.rebind.example", Answer::Addresses(to("fd12:3456::1"), 0)),
+        ("metadata.rebind.example", Answer::Addresses(to("169.254.169.254"), 0)),
+        ("linklocal.rebind.example", Answer::Addresses(to("169.254.7.7"), 0)),
+        ("nat.rebind.example", Answer::Addresses(to("100.64.0.7"), 0)),
+        ("azure.rebind.example", Answer::Addresses(to("168.63.129.16"), 0)),
+        ("resolver.rebind.example", Answer::Addresses(to("8.8.8.8"), 0)),
+        ("pool.rebind.example", Answer::Addresses(to("28.0.0.9"), 0)),
+    ]
+}
+
+fn field(
+    sandbox: Sandbox<'_>,
+    seed: &str,
+    directory: &Path,
+    loopback: SocketAddr,
+    listeners: Vec<SocketAddr>,
+) -> Field {
     let names = ["api.allowed.example", "plain.allowed.example", "web.lab.example", "attacker.example"];
     let [allowed, allowed_http, unlisted, zone] = names.map(str::to_owned);
     let key = u32::from_str_radix(&seed[..7], 16).unwrap();
@@ -186,12 +243,13 @@ fn field(sandbox: Sandbox<'_>, seed: &str, directory: &Path, loopback: std::net:
         seed: seed.to_owned(),
         marks: Some(Marks { v4: [11, 200, 0, 0].into(), v6: "2600:db:77::".parse().unwrap() }),
         ports: Default::default(),
-        names: Some(Names { allowed, allowed_http, unlisted, zone }),
+        names: Some(Names { allowed, allowed_http, unlisted, zone, rebind: Some(REBIND.into()) }),
         foreign_resolver: Some(FOREIGN_DNS.into()),
-        proxy: Some(if sandbox == Sandbox::Bottle { BOTTLE_PROXY } else { OPEN_PROXY }.parse().unwrap()),
+        proxy: Some(if sandbox.is_bottle() { BOTTLE_PROXY } else { OPEN_PROXY }.parse().unwrap()),
         host: Host {
             addresses: vec![HOST.into(), HOST_V6.into()],
             loopback: Some(loopback),
+            listeners,
             sockets: ["docker.sock", "podman/podman.sock", "containerd/containerd.sock", "systemd/private"]
                 .map(|name| Path::new("/run").join(name))
                 .to_vec(),
