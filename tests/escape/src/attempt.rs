@@ -69,6 +69,8 @@ pub enum Control {
     Escapes,
     /// It does not, and why not.
     None(&'static str),
+    /// It depends on what the kernel was built with, or lets an ordinary user do.
+    Perhaps(&'static str),
 }
 
 /// Whether others may run at the same time.

@@ -1,30 +1,33 @@
 //! Did bottle notice? Each attempt's expected surface against the entries of the audit log: silence is a finding. Pure.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 
 use serde_json::Value;
 
 use crate::catalogue::Item;
 use crate::field::Field;
 use crate::surface::Surface;
-use crate::token::Token;
+use crate::token::{self, Token};
 use crate::tried::{Ended, Report};
 
-/// What one entry is about, and all of its text.
+/// What one entry is about, and whether an attempt has it.
 struct Entry {
     surface: Surface,
-    text: String,
     /// How often it happened: repeats share an entry.
     count: u64,
     taken: bool,
 }
+
+/// Which entries have a token or a quoted text in them? A scan makes many thousand entries, so that each is read once.
+type Signs = HashMap<String, Vec<usize>>;
 
 /// What is missing from the log, and what is there of attempts of which nothing should be.
 ///
 /// An entry belongs to an attempt if it has its token or its address. Attempts whose entries can't carry either (a request
 /// that could not be read has no name) are compared in total: at least as many entries of a kind as attempts that expect it.
 pub fn findings(field: &Field, items: &[Item], reports: &[Report], log: &[Value]) -> Vec<String> {
-    let mut entries = entries(log);
+    let ((mut entries, signs), refused) = (entries(field, log), refused(log));
+    let counted = |class: &str| refused.get(class).copied().unwrap_or(0);
     let mut unclaimed: BTreeMap<Surface, Vec<&str>> = BTreeMap::new();
     let mut found = Vec::new();
     for (place, item) in items.iter().enumerate() {
@@ -34,19 +37,24 @@ pub fn findings(field: &Field, items: &[Item], reports: &[Report], log: &[Value]
         if !made {
             continue;
         }
-        let own = claim(&mut entries, &Token::of(field, &item.id, place as u16));
+        let own = claim(&mut entries, &signs, &Token::of(field, &item.id, place as u16));
         if expected == Surface::None && !own.is_empty() {
             found.push(format!("{}: nothing should be in the log, and there is {own:?}", item.id));
+        }
+        if let Surface::RefusedMany(class, many) = &expected {
+            if counted(class) < *many {
+                found.push(format!("{}: {} refused packets of class {class}, not {many}", item.id, counted(class)));
+            }
+            continue;
         }
         if expected != Surface::None && !own.contains(&expected) {
             unclaimed.entry(expected).or_default().push(&item.id);
         }
     }
-    let refused = refused(log);
     for (surface, ids) in unclaimed {
         let left = entries.iter().filter(|entry| !entry.taken && entry.surface == surface);
         let left: u64 = left.map(|entry| entry.count).sum();
-        let left = if let Surface::Refused(class) = &surface { refused.get(class).copied().unwrap_or(0) } else { left };
+        let left = if let Surface::Refused(class) = &surface { counted(class) } else { left };
         if (ids.len() as u64) > left {
             found.push(format!("{surface:?}: {left} entries for {} attempts: {}", ids.len(), ids.join(", ")));
         }
@@ -55,36 +63,45 @@ pub fn findings(field: &Field, items: &[Item], reports: &[Report], log: &[Value]
 }
 
 /// The surfaces of the entries that are this attempt's; they are no other's.
-fn claim(entries: &mut [Entry], token: &Token) -> Vec<Surface> {
-    let quoted = |address: String| format!("\"{address}\"");
-    let marks =
-        [token.v4().map(|address| quoted(address.to_string())), token.v6().map(|address| quoted(address.to_string()))];
-    let signs: Vec<String> = marks.into_iter().flatten().chain([token.text().to_owned()]).collect();
-    let own = entries.iter_mut().filter(|entry| signs.iter().any(|sign| entry.text.contains(sign)));
-    own.map(|entry| {
-        entry.taken = true;
-        entry.surface.clone()
-    })
-    .collect()
+fn claim(entries: &mut [Entry], signs: &Signs, token: &Token) -> Vec<Surface> {
+    let marks = [token.v4().map(|address| address.to_string()), token.v6().map(|address| address.to_string())];
+    let own =
+        marks.into_iter().flatten().chain([token.text().to_owned()]).filter_map(|sign| signs.get(&sign)).flatten();
+    let own: std::collections::BTreeSet<usize> = own.copied().collect();
+    own.into_iter()
+        .map(|at| {
+            entries[at].taken = true;
+            entries[at].surface.clone()
+        })
+        .collect()
 }
 
-fn entries(log: &[Value]) -> Vec<Entry> {
-    let outcome = |attempt: &Value| log.iter().find(|line| line["kind"] == "outcome" && line["attempt"] == *attempt);
+fn entries(field: &Field, log: &[Value]) -> (Vec<Entry>, Signs) {
+    let outcomes = log.iter().filter(|line| line["kind"] == "outcome");
+    let outcomes: HashMap<u64, &Value> = outcomes.filter_map(|line| Some((line["attempt"].as_u64()?, line))).collect();
     let read = |line: &Value| {
-        let text = line.to_string().to_ascii_lowercase();
-        let surface = match line["kind"].as_str()? {
+        Some(match line["kind"].as_str()? {
             "dns.denied" => Surface::DnsDenied,
             "refused" => Surface::Refused(line["class"].as_str()?.to_owned()),
             "decision" => {
-                let late = outcome(&line["attempt"]).map(|outcome| &outcome["reason"]);
+                let late = outcomes.get(&line["attempt"].as_u64()?).map(|outcome| &outcome["reason"]);
                 let code = [Some(&line["reason"]), late].into_iter().flatten().find_map(Value::as_str);
                 code.map_or(Surface::Allow, |code| Surface::Deny(code.split(':').next().unwrap_or_default().to_owned()))
             }
             _ => return None,
-        };
-        Some(Entry { surface, text, count: line["count"].as_u64().unwrap_or(1), taken: false })
+        })
     };
-    log.iter().filter_map(read).collect()
+    let (mut entries, mut signs, prefix) = (Vec::new(), Signs::new(), token::prefix(&field.seed));
+    for line in log {
+        let Some(surface) = read(line) else { continue };
+        let text = line.to_string().to_ascii_lowercase();
+        let tokens = text.match_indices(&prefix).filter_map(|(at, _)| text.get(at..at + token::LENGTH));
+        for sign in text.split('"').chain(tokens) {
+            signs.entry(sign.to_owned()).or_default().push(entries.len());
+        }
+        entries.push(Entry { surface, count: line["count"].as_u64().unwrap_or(1), taken: false });
+    }
+    (entries, signs)
 }
 
 /// How many packets of each class were refused: exact, where entries are samples.

@@ -123,7 +123,9 @@ type Marked<T> = HashMap<T, usize>;
 fn marks(tokens: &[Token]) -> (Marked<Ipv4Addr>, Marked<Ipv6Addr>) {
     let all = tokens.iter().enumerate();
     (
-        all.clone().filter_map(|(at, token)| Some((token.v4().ok()?, at))).collect(),
+        all.clone()
+            .flat_map(|(at, token)| [token.v4(), token.group()].into_iter().flatten().map(move |v4| (v4, at)))
+            .collect(),
         all.filter_map(|(at, token)| Some((token.v6().ok()?, at))).collect(),
     )
 }
@@ -134,10 +136,10 @@ fn carried(bytes: &[u8], prefix: &[u8], texts: &HashMap<&[u8], usize>) -> Vec<us
     windows.filter_map(|window| texts.get(window.to_ascii_lowercase().as_slice()).copied()).collect()
 }
 
-/// Source and destination of IPv4, sender and target of ARP.
+/// Source and destination of IPv4, the group of a membership report, sender and target of ARP.
 fn addresses_v4(frame: &[u8]) -> Vec<Ipv4Addr> {
     let offsets: &[usize] = match frame.get(12..14) {
-        Some([8, 0]) => &[26, 30],
+        Some([8, 0]) => &[26, 30, 50],
         Some([8, 6]) => &[28, 38],
         _ => &[],
     };

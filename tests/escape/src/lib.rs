@@ -13,11 +13,16 @@ pub mod token;
 pub mod tried;
 
 mod attempts;
+mod family;
 mod hello;
+mod link;
+mod netlink;
+mod packet;
 mod query;
 mod steps;
 mod sys;
 mod text;
+mod uring;
 mod wire;
 
 pub mod run;

@@ -7,6 +7,7 @@
 //! | `decision:deny/REASON` | a denied connection, or one cut later, with this reason's code |
 //! | `dns-denied` | a denied name |
 //! | `refused:CLASS` | a refused packet of this class, such as `udp4` |
+//! | `refused:CLASS/N` | at least n of them, by the exact counts |
 
 /// What must be in the log.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
@@ -21,6 +22,8 @@ pub enum Surface {
     DnsDenied,
     /// A packet of this class that was refused.
     Refused(String),
+    /// Many packets of this class.
+    RefusedMany(String, u64),
 }
 
 impl Surface {
@@ -29,6 +32,9 @@ impl Surface {
         let code = |text: &str| {
             !text.is_empty() && text.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-')
         };
+        if let Some((class, many)) = text.strip_prefix("refused:").and_then(|text| text.split_once('/')) {
+            return Some(Self::RefusedMany(class.into(), many.parse().ok().filter(|_| code(class))?));
+        }
         match text {
             "none" => Some(Self::None),
             "decision:allow" => Some(Self::Allow),
@@ -50,10 +56,11 @@ mod tests {
 
     #[test]
     fn each_spelling_is_read_and_others_are_not() {
-        for text in ["none", "decision:allow", "decision:deny/no-rule", "dns-denied", "refused:udp4"] {
+        for text in ["none", "decision:allow", "decision:deny/no-rule", "dns-denied", "refused:udp4", "refused:udp4/9"]
+        {
             assert!(Surface::parse(text).is_some(), "{text}");
         }
-        for text in ["", "decision:deny/", "refused:UDP", "dns", "decision:deny"] {
+        for text in ["", "decision:deny/", "refused:UDP", "dns", "decision:deny", "refused:udp4/"] {
             assert!(Surface::parse(text).is_none(), "{text}");
         }
     }

@@ -64,13 +64,46 @@ pub(crate) fn send_to(socket: &OwnedFd, bytes: &[u8], address: &[u8]) -> io::Res
     let length = |bytes: &[u8]| Arg::Number(bytes.len() as u64);
     let descriptor = Arg::Number(socket.as_raw_fd() as u64);
     let flags = Arg::Number(libc::MSG_NOSIGNAL as u64);
-    call(libc::SYS_sendto, &mut [descriptor, Arg::In(bytes), length(bytes), flags, Arg::In(address), length(address)])
+    // A pointer that is not null would be an address, however short.
+    let to = if address.is_empty() { Arg::Number(0) } else { Arg::In(address) };
+    call(libc::SYS_sendto, &mut [descriptor, Arg::In(bytes), length(bytes), flags, to, length(address)])
 }
 
 /// Connects to a socket address in the kernel's own form.
 pub(crate) fn connect(socket: &OwnedFd, address: &[u8]) -> io::Result<u64> {
     let arguments = [Arg::Number(socket.as_raw_fd() as u64), Arg::In(address), Arg::Number(address.len() as u64)];
     call(libc::SYS_connect, &mut { arguments })
+}
+
+/// Sets an option of a socket.
+pub(crate) fn set(socket: &OwnedFd, level: i32, option: i32, value: &[u8]) -> io::Result<u64> {
+    let [socket, level, option, length] =
+        [socket.as_raw_fd(), level, option, value.len() as i32].map(|number| Arg::Number(number as u64));
+    call(libc::SYS_setsockopt, &mut [socket, level, option, Arg::In(value), length])
+}
+
+/// Binds to a socket address in the kernel's own form.
+pub(crate) fn bind(socket: &OwnedFd, address: &[u8]) -> io::Result<u64> {
+    let arguments = [Arg::Number(socket.as_raw_fd() as u64), Arg::In(address), Arg::Number(address.len() as u64)];
+    call(libc::SYS_bind, &mut { arguments })
+}
+
+/// Sends bytes with one control message: its level, its type, its value.
+pub(crate) fn send_with(socket: &OwnedFd, bytes: &[u8], address: &[u8], control: (i32, i32, &[u8])) -> io::Result<u64> {
+    let (level, kind, value) = control;
+    let head = [
+        (16 + value.len() as u64).to_ne_bytes(),
+        [level, kind].map(i32::to_ne_bytes).concat().try_into().unwrap_or_default(),
+    ];
+    let mut message = [&head.concat()[..], value].concat();
+    message.resize(message.len().next_multiple_of(8), 0);
+    let vector = [bytes.as_ptr() as u64, bytes.len() as u64].map(u64::to_ne_bytes).concat();
+    let pointer = |bytes: &[u8]| if bytes.is_empty() { 0 } else { bytes.as_ptr() as u64 };
+    let words =
+        [pointer(address), address.len() as u64, pointer(&vector), 1, pointer(&message), message.len() as u64, 0];
+    let words = words.map(u64::to_ne_bytes).concat();
+    let descriptor = Arg::Number(socket.as_raw_fd() as u64);
+    call(libc::SYS_sendmsg, &mut [descriptor, Arg::In(&words), Arg::Number(libc::MSG_NOSIGNAL as u64)])
 }
 
 /// A `sockaddr_in`.
@@ -88,6 +121,39 @@ pub(crate) fn v6(address: SocketAddrV6) -> Vec<u8> {
 /// A `sockaddr_un` by path, or by abstract name where the first byte is NUL.
 pub(crate) fn unix(name: &[u8]) -> Vec<u8> {
     [&(libc::AF_UNIX as u16).to_ne_bytes()[..], name].concat()
+}
+
+/// A call by the numbers of 32-bit programs, with numbers only.
+///
+/// # Errors
+/// What the kernel says; where there are no such programs, that it is not supported.
+#[cfg(target_arch = "x86_64")]
+pub(crate) fn call32(number: u32, words: [u32; 3]) -> io::Result<u64> {
+    let result: u32;
+    // SAFETY: there is no other way to enter the kernel by that gate. It takes three numbers and no pointer, the register
+    // that the compiler keeps for itself is restored, and all others that the kernel may change are named.
+    unsafe {
+        std::arch::asm!(
+            "xchg rbx, {first}",
+            "int 0x80",
+            "xchg rbx, {first}",
+            first = inout(reg) u64::from(words[0]) => _,
+            inlateout("eax") number => result,
+            in("ecx") words[1],
+            in("edx") words[2],
+            out("r8") _, out("r9") _, out("r10") _, out("r11") _,
+        );
+    }
+    match result.cast_signed() {
+        code @ -4095..0 => Err(io::Error::from_raw_os_error(-code)),
+        value => Ok(value.cast_unsigned().into()),
+    }
+}
+
+/// No other architecture has that gate.
+#[cfg(not(target_arch = "x86_64"))]
+pub(crate) fn call32(_: u32, _: [u32; 3]) -> io::Result<u64> {
+    Err(io::ErrorKind::Unsupported.into())
 }
 
 /// Forks a process with one thread: nothing in the child, its id in the parent.

@@ -65,6 +65,15 @@ impl Token {
         self.marks.map(|(_, v6)| v6).ok_or(NotApplicable::field("marks"))
     }
 
+    /// A multicast group that is this attempt's own; a membership report with it that is seen outside is an escape.
+    ///
+    /// # Errors
+    /// Where the field has no marks.
+    pub fn group(&self) -> Result<Ipv4Addr, NotApplicable> {
+        let [.., high, low] = self.v4()?.octets();
+        Ok(Ipv4Addr::new(239, 200, high, low))
+    }
+
     /// A TCP collector at the attempt's own address.
     ///
     /// # Errors

@@ -1,20 +1,33 @@
 //! Which attempts are code? One file each; its folder is its class.
 
+mod families;
 mod hello;
 mod host;
 mod kernel;
+mod link;
 mod names;
+mod network;
+mod processes;
+mod scan;
 mod transport;
+mod tricks;
 
 use crate::attempt::Attempt;
 
 /// Each class: its folder and what is in it.
+#[rustfmt::skip]
 const CLASSES: &[(&str, &[Attempt])] = &[
+    ("families", families::ALL),
     ("hello", hello::ALL),
     ("host", host::ALL),
     ("kernel", kernel::ALL),
+    ("link", link::ALL),
     ("names", names::ALL),
+    ("network", network::ALL),
+    ("processes", processes::ALL),
+    ("scan", scan::ALL),
     ("transport", transport::ALL),
+    ("tricks", tricks::ALL),
 ];
 
 /// All attempts in code.

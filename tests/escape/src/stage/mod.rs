@@ -46,7 +46,7 @@ pub fn stage(field: &Field, secrets: &Secrets, proxy: Option<SocketAddr>, comman
     for file in &field.host.secret_files {
         canaries::write(file, secrets.file.as_bytes())?;
     }
-    let mut victim = victim(&secrets.environment)?;
+    let mut victim = victim(&secrets.environment, field.host.secret_files.first())?;
     let canaries = Canaries::put_up(&field.host)?;
     let (master, slave) = sys::terminal()?;
     sys::never_wait(std::os::fd::AsFd::as_fd(&master))?;
@@ -69,8 +69,11 @@ pub fn stage(field: &Field, secrets: &Secrets, proxy: Option<SocketAddr>, comman
     Ok(Staged { code: output.status.code(), out: text(output.stdout), seen })
 }
 
-/// A process with a secret in its environment.
-fn victim(secret: &str) -> io::Result<Child> {
+/// A process with a secret in its environment, and a secret file open.
+fn victim(secret: &str, open: Option<&std::path::PathBuf>) -> io::Result<Child> {
     let mut victim = Command::new(std::env::current_exe()?);
+    if let Some(path) = open {
+        victim.stdout(fs::File::open(path)?);
+    }
     victim.arg("victim").env("API_TOKEN", secret).stdin(Stdio::piped()).spawn()
 }

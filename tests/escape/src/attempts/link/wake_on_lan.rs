@@ -1,0 +1,22 @@
+//! Does a wake-on-LAN frame get out?
+
+use crate::attempt::{Attempt, Severity};
+use crate::field::Field;
+use crate::link;
+use crate::token::Token;
+use crate::tried::{NotApplicable, Tried};
+
+pub(super) const ATTEMPT: Attempt = Attempt {
+    id: "wake-on-lan",
+    class: "link",
+    severity: Severity::Critical,
+    about: "Writes a wake-on-LAN frame to each link through AF_PACKET.",
+    make,
+    ..Attempt::USUAL
+};
+
+fn make(_: &Field, token: &Token, tried: &mut Tried) -> Result<(), NotApplicable> {
+    let payload = [&[0xff; 6][..], &[2; 96], token.bytes()].concat();
+    link::transmit(tried, |link| link::ethernet(link::EVERYBODY, link.mac, 0x0842, &payload));
+    Ok(())
+}

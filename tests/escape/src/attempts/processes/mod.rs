@@ -1,0 +1,29 @@
+//! Which attempts go through other processes?
+
+mod foreign_descriptors;
+mod foreign_memory;
+mod foreign_memory_file;
+mod foreign_mounts;
+mod foreign_network;
+mod foreign_root;
+mod inherited_descriptors;
+mod passed_descriptor;
+mod stolen_descriptors;
+mod traced_helpers;
+
+use crate::attempt::Attempt;
+
+/// One line a file, so that two additions meet in no line.
+#[rustfmt::skip]
+pub(crate) const ALL: &[Attempt] = &[
+    foreign_descriptors::ATTEMPT,
+    foreign_memory::ATTEMPT,
+    foreign_memory_file::ATTEMPT,
+    foreign_mounts::ATTEMPT,
+    foreign_network::ATTEMPT,
+    foreign_root::ATTEMPT,
+    inherited_descriptors::ATTEMPT,
+    passed_descriptor::ATTEMPT,
+    stolen_descriptors::ATTEMPT,
+    traced_helpers::ATTEMPT,
+];

@@ -1,0 +1,24 @@
+//! Does an ICMP timestamp request with data get out?
+
+use crate::attempt::Attempt;
+use crate::field::Field;
+use crate::sys;
+use crate::token::Token;
+use crate::tried::{NotApplicable, Tried};
+
+pub(super) const ATTEMPT: Attempt = Attempt {
+    id: "icmp-timestamp",
+    class: "transport",
+    about: "Sends an ICMP timestamp request with data through a raw socket.",
+    make,
+    ..Attempt::USUAL
+};
+
+fn make(_: &Field, token: &Token, tried: &mut Tried) -> Result<(), NotApplicable> {
+    let to = sys::v4(token.v4()?, 0);
+    let Some(socket) = tried.call("socket", sys::socket(libc::AF_INET, libc::SOCK_RAW, libc::IPPROTO_ICMP)) else {
+        return Ok(());
+    };
+    tried.call("send", sys::send_to(&socket, &[&[13, 0, 0, 0, 0, 1, 0, 1][..], token.bytes()].concat(), &to));
+    Ok(())
+}

@@ -1,0 +1,25 @@
+//! Does an IPv6 packet with destination options and data in them get out?
+
+use std::net::SocketAddrV6;
+
+use crate::attempt::Attempt;
+use crate::field::Field;
+use crate::sys;
+use crate::token::Token;
+use crate::tried::{NotApplicable, Tried};
+
+pub(super) const ATTEMPT: Attempt = Attempt {
+    id: "raw6-destination-options",
+    class: "transport",
+    about: "Sends an IPv6 packet with destination options and data in them through a raw IPv6 socket.",
+    make,
+    ..Attempt::USUAL
+};
+
+fn make(_: &Field, token: &Token, tried: &mut Tried) -> Result<(), NotApplicable> {
+    let to = sys::v6(SocketAddrV6::new(token.v6()?, 0, 0, 0));
+    if let Some(socket) = tried.call("socket", sys::socket(libc::AF_INET6, libc::SOCK_RAW, 60)) {
+        tried.call("send", sys::send_to(&socket, &[&[59, 4, 1, 34][..], token.bytes(), &[0; 8]].concat(), &to));
+    }
+    Ok(())
+}

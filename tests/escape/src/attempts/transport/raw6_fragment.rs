@@ -1,0 +1,25 @@
+//! Does an IPv6 fragment get out?
+
+use std::net::SocketAddrV6;
+
+use crate::attempt::Attempt;
+use crate::field::Field;
+use crate::sys;
+use crate::token::Token;
+use crate::tried::{NotApplicable, Tried};
+
+pub(super) const ATTEMPT: Attempt = Attempt {
+    id: "raw6-fragment",
+    class: "transport",
+    about: "Sends an IPv6 fragment through a raw IPv6 socket.",
+    make,
+    ..Attempt::USUAL
+};
+
+fn make(_: &Field, token: &Token, tried: &mut Tried) -> Result<(), NotApplicable> {
+    let to = sys::v6(SocketAddrV6::new(token.v6()?, 0, 0, 0));
+    if let Some(socket) = tried.call("socket", sys::socket(libc::AF_INET6, libc::SOCK_RAW, 44)) {
+        tried.call("send", sys::send_to(&socket, &[&[59, 0, 0, 1, 0, 0, 0, 1][..], token.bytes()].concat(), &to));
+    }
+    Ok(())
+}
