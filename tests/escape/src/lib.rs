@@ -25,6 +25,7 @@ mod text;
 mod uring;
 mod wire;
 
+pub mod pulse;
 pub mod run;
 pub mod stage;
 

@@ -8,12 +8,13 @@ use std::process::ExitCode;
 
 use bottle_escape::field::Field;
 use bottle_escape::run::Choice;
-use bottle_escape::{catalogue, run, stage, table};
+use bottle_escape::{catalogue, pulse, run, stage, table};
 
 const USAGE: &str = "usage: bottle-escape run --field FIELD.json [--class CLASS] [--only ID] [--json]    inside: make the attempts
        bottle-escape list [--json]                                                  what there is to try
        bottle-escape stage --field FIELD.json --secrets SECRETS.json [--proxy ADDRESS:PORT] -- COMMAND...
                                                                                     outside: canaries around a sandbox
+       bottle-escape pulse --field FIELD.json                                       inside: send each millisecond, count in `beats`
        bottle-escape victim                                                         a process that waits until its input ends";
 
 fn main() -> ExitCode {
@@ -79,6 +80,7 @@ fn act(arguments: Arguments) -> Result<(), String> {
                 .map_err(|error| error.to_string())?;
             writeln!(out, "{}", table::json(&staged)).map_err(|error| error.to_string())
         }
+        "pulse" => pulse::beat(&read(arguments.field)?, "beats".as_ref()).map_err(|error| error.to_string()),
         "victim" => {
             std::io::copy(&mut std::io::stdin(), &mut std::io::sink()).map(drop).map_err(|error| error.to_string())
         }
