@@ -1,4 +1,4 @@
-//! Which cases are data? One file a section, each case a few [`Step`]s, embedded in the program.
+//! Which cases are data? One file a section, each case a few `Step`s, embedded in the program.
 
 use serde::Deserialize;
 
