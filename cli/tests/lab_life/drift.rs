@@ -2,35 +2,14 @@
 //!
 //! Of one change the kernel tells in several notifications; the first that is heard is named.
 
-use std::fs;
-
-use crate::running::Running;
+use crate::side::Side;
 use crate::world::{World, said};
-
-/// Which of a bottle's two network namespaces.
-#[derive(Clone, Copy, Debug)]
-enum Side {
-    Agent,
-    Gate,
-}
-
-/// The place of a namespace that the supervisor holds.
-fn place(running: &Running, side: Side) -> String {
-    let of_workload = fs::read_link(format!("/proc/{}/ns/net", running.processes().workload.pid)).unwrap();
-    let wanted = |link: &std::path::Path| match side {
-        Side::Agent => link == of_workload,
-        Side::Gate => link.to_string_lossy().starts_with("net:[") && link != of_workload,
-    };
-    let descriptors = fs::read_dir(format!("/proc/{}/fd", running.pid())).unwrap().flatten();
-    let found = descriptors.map(|entry| entry.path()).find(|path| fs::read_link(path).is_ok_and(|link| wanted(&link)));
-    found.unwrap().display().to_string()
-}
 
 /// Lets the owner of a running bottle's namespaces change one of them, and asserts what follows.
 fn assert_revoked(side: Side, command: &[&str], what: &[&str]) {
     let world = World::new();
     let running = world.connected();
-    let enter = format!("--net={}", place(&running, side));
+    let enter = format!("--net={}", side.place(&running));
     said(world.privileged("nsenter").arg(enter).args(command)).ok();
     let said = running.end();
     assert_eq!(said.code, 137, "{said:?}");

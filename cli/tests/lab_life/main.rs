@@ -5,6 +5,7 @@
 mod host;
 mod remains;
 mod running;
+mod side;
 mod world;
 
 mod attested;

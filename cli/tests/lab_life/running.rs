@@ -55,16 +55,20 @@ impl Running {
         self.child.id()
     }
 
-    /// The next line that the workload writes; what it says of an end is a failure with all that was said.
-    pub fn line(&mut self) -> String {
+    /// The next line that the workload writes; nothing if it ends before.
+    pub fn try_line(&mut self) -> Option<String> {
         let mut line = String::new();
         self.out.read_line(&mut line).unwrap();
-        if line.is_empty() {
+        (!line.is_empty()).then(|| line.trim_end().to_owned())
+    }
+
+    /// The next line that the workload writes; what it says of an end is a failure with all that was said.
+    pub fn line(&mut self) -> String {
+        self.try_line().unwrap_or_else(|| {
             let status = self.child.wait();
             let err = std::mem::replace(&mut self.err, std::thread::spawn(String::new)).join().unwrap();
             panic!("it ended with {status:?} instead of writing a line: {err}");
-        }
-        line.trim_end().to_owned()
+        })
     }
 
     /// Waits for the line that says that all is in place.
@@ -144,6 +148,12 @@ impl Held {
 
     pub fn signal(&self, signal: Signal) {
         rustix::process::pidfd_send_signal(&self.pidfd, signal).unwrap();
+    }
+
+    /// Like [`Held::signal`]; whether it lived.
+    #[allow(dead_code, reason = "for the tests of faults, which share this file")]
+    pub fn signal_if_alive(&self, signal: Signal) -> bool {
+        !self.ends_within(Duration::ZERO) && rustix::process::pidfd_send_signal(&self.pidfd, signal).is_ok()
     }
 
     /// Whether it ends, by the event that the kernel gives.

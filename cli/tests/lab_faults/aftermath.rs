@@ -1,0 +1,133 @@
+//! What is left when a bottle was struck? No process, namespace, mount, link, socket or cgroup; a log that says what was; and a next start in nobody's way.
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::path::Path;
+use std::time::{Duration, Instant};
+
+use serde_json::Value;
+
+use crate::remains::{Host, sockets_below};
+use crate::running::Held;
+use crate::world::{LIMIT, World, entries, said, text};
+use crate::{family, host};
+
+/// What there was before.
+pub struct Aftermath {
+    /// All namespaces of a bottle are held by its processes or by mounts, and by nothing else.
+    processes: BTreeSet<u32>,
+    host: Host,
+    cgroups: BTreeSet<String>,
+}
+
+impl Aftermath {
+    pub fn before(world: &World) -> Aftermath {
+        Aftermath { processes: family::living(), host: Host::of(world), cgroups: cgroups() }
+    }
+
+    /// Asserts that nothing is left, and that the log says what was.
+    pub fn assert_nothing_left(&self, world: &World, audit: &Path, what: &str) {
+        self.assert_gone(what);
+        assert_eq!(Host::of(world), self.host, "{what}: the host is another one");
+        assert_eq!(sockets_below(&world.path("")), [""; 0], "{what}");
+        assert_eq!(cgroups(), self.cgroups, "{what}");
+        assert_recorded(world, audit, what);
+        assert_unchanged(world, audit, what);
+    }
+
+    /// Asserts that a bottle takes up this log and finds nothing in its way.
+    pub fn assert_next_start(&self, world: &World, audit: &Path, what: &str) {
+        assert_next_start(world, audit, what);
+        self.assert_gone(what);
+    }
+
+    /// Waits until every process that was not there before has ended.
+    pub fn assert_gone(&self, what: &str) {
+        let deadline = Instant::now() + LIMIT;
+        loop {
+            let left: Vec<u32> = family::living().difference(&self.processes).copied().collect();
+            let Some(first) = left.first() else { return };
+            let names: Vec<String> = left.iter().map(|pid| host::first_argument(*pid)).collect();
+            assert!(Instant::now() < deadline, "{what}: {names:?} still run");
+            // It may be gone by now, or be an orphan that is to be buried.
+            Held::find(*first).map(|held| held.ends_within(Duration::from_millis(20)));
+        }
+    }
+}
+
+/// The control groups that a bottle could have made; other programs on this machine have theirs.
+fn cgroups() -> BTreeSet<String> {
+    let mut found = BTreeSet::new();
+    let mut open = vec![Path::new("/sys/fs/cgroup").to_owned()];
+    while let Some(directory) = open.pop() {
+        for entry in fs::read_dir(directory).into_iter().flatten().flatten() {
+            if entry.file_type().is_ok_and(|kind| kind.is_dir()) {
+                let name = entry.path().display().to_string();
+                found.extend(entry.file_name().to_string_lossy().contains("bottle").then_some(name));
+                open.push(entry.path());
+            }
+        }
+    }
+    found
+}
+
+/// The workload ran only behind a run that was opened, and what arrived outside was allowed before.
+fn assert_recorded(world: &World, audit: &Path, what: &str) {
+    let log = whole_lines(audit);
+    let of = |kind: &str| log.iter().filter(|entry| entry["kind"] == kind).count();
+    assert!(of("run.start") == 1 || !world.project("ran").exists(), "{what}: it ran without a binding");
+    let allowed = log.iter().filter(|entry| entry["kind"] == "decision" && entry["decision"] == "allow").count();
+    let since = world.lab.received("echo").unwrap().len();
+    // Each bottle has a log of its own, and the lab remembers all of them.
+    let before = earlier(audit);
+    assert!(since <= before + allowed, "{what}: {since} connections arrived, {before} + {allowed} are recorded");
+    assert!(world.lab.received("collector").unwrap().is_empty(), "{what}: a denied connection arrived");
+    assert!(world.lab.received("udp").unwrap().is_empty(), "{what}: a datagram arrived");
+}
+
+/// What the logs beside this one allowed.
+fn earlier(audit: &Path) -> usize {
+    let beside = fs::read_dir(audit.parent().unwrap()).unwrap().flatten().map(|entry| entry.path());
+    let logs = beside.filter(|path| path != audit && path.extension().is_some_and(|kind| kind == "jsonl"));
+    logs.map(|log| fs::read_to_string(log).unwrap().matches("\"decision\":\"allow\"").count()).sum()
+}
+
+/// The entries of a log whose last line may be torn.
+fn whole_lines(audit: &Path) -> Vec<Value> {
+    let text = fs::read_to_string(audit).unwrap_or_default();
+    let whole = text.rsplit_once('\n').map_or("", |(whole, _)| whole);
+    whole.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
+}
+
+/// What the verifier may find in the log of a run that was struck: that its end is missing, and nothing else.
+const ENDS: [&str; 4] = ["has no end", "no seal signs", "the log is empty", "the last line has no end"];
+
+fn assert_unchanged(world: &World, audit: &Path, what: &str) {
+    if audit.exists() {
+        let verified = problem(world, audit);
+        assert!(verified.as_ref().is_none_or(|it| ENDS.iter().any(|end| it.contains(end))), "{what}: {verified:?}");
+        let closed = whole_lines(audit).iter().any(|entry| entry["kind"] == "run.end");
+        assert!(!closed || verified.is_none(), "{what}: it was closed, and {verified:?}");
+    }
+}
+
+fn problem(world: &World, audit: &Path) -> Option<String> {
+    let verified = said(&mut world.bottle(&["audit", "verify", "--json", text(audit)]));
+    let report: Value = serde_json::from_str(&verified.out).unwrap_or_else(|_| panic!("{verified:?}"));
+    assert_eq!(verified.code, i32::from(report["ok"] == false), "{verified:?}");
+    report["problem"]["what"].as_str().map(str::to_owned)
+}
+
+/// The next bottle, with the same log: it starts, and its own part of the log is whole.
+fn assert_next_start(world: &World, audit: &Path, what: &str) {
+    let torn = audit.exists().then(|| problem(world, audit)).flatten().is_some();
+    let empty = fs::metadata(audit).is_ok_and(|metadata| metadata.len() == 0);
+    let next = said(&mut world.bottle(&["run", "--audit", text(audit), "host", "--", "true"]));
+    assert_eq!((next.code, next.err.as_str()), (0, ""), "{what}: the next start");
+    let log = entries(audit);
+    let last = |kind: &str| log.iter().rposition(|entry| entry["kind"] == kind);
+    assert!(last("run.end") > last("run.start"), "{what}: {log:#?}");
+    assert_eq!(last("torn").is_some(), torn && !empty, "{what}: {log:#?}");
+    let still = problem(world, audit);
+    assert!(still.is_none_or(|it| it.contains("has no end")), "{what}");
+}

@@ -1,0 +1,27 @@
+//! Whatever breaks under a bottle, what is left of it? A table of faults, each followed by the same look at the aftermath; see `tests/faults`.
+
+#![allow(unreachable_pub, reason = "a test binary exports nothing; pub means visible in all of it")]
+
+#[path = "../lab_life/host.rs"]
+#[allow(dead_code, reason = "shared with the tests of a bottle's life, which use the rest")]
+mod host;
+#[path = "../lab_life/remains.rs"]
+#[allow(dead_code, reason = "shared with the tests of a bottle's life, which use the rest")]
+mod remains;
+#[path = "../lab_life/running.rs"]
+#[allow(dead_code, reason = "shared with the tests of a bottle's life, which use the rest")]
+mod running;
+#[path = "../lab_life/side.rs"]
+mod side;
+#[path = "../lab_life/world.rs"]
+#[allow(dead_code, reason = "shared with the tests of a bottle's life, which use the rest")]
+mod world;
+
+mod aftermath;
+mod family;
+mod moments;
+mod scene;
+
+mod changed;
+mod killed;
+mod stopped;

@@ -1,0 +1,28 @@
+//! Where is one of a bottle's two network namespaces, for a test that changes it from outside?
+
+use std::fs;
+use std::path::Path;
+
+use crate::running::Running;
+
+/// Which of them.
+#[derive(Clone, Copy, Debug)]
+pub enum Side {
+    Agent,
+    Gate,
+}
+
+impl Side {
+    /// The place of a namespace that the supervisor holds.
+    pub fn place(self, running: &Running) -> String {
+        let of_workload = fs::read_link(format!("/proc/{}/ns/net", running.processes().workload.pid)).unwrap();
+        let wanted = |link: &Path| match self {
+            Side::Agent => link == of_workload,
+            Side::Gate => link.to_string_lossy().starts_with("net:[") && link != of_workload,
+        };
+        let descriptors = fs::read_dir(format!("/proc/{}/fd", running.pid())).unwrap().flatten();
+        let mut places = descriptors.map(|entry| entry.path());
+        let found = places.find(|path| fs::read_link(path).is_ok_and(|link| wanted(&link)));
+        found.unwrap().display().to_string()
+    }
+}
