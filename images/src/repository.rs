@@ -10,6 +10,7 @@ const MOST: usize = 64;
 
 /// The repositories that were met in a tree.
 pub(crate) struct Repositories {
+    tree: PathBuf,
     pins: Vec<(PathBuf, Kind)>,
     left: usize,
 }
@@ -17,7 +18,7 @@ pub(crate) struct Repositories {
 impl Repositories {
     /// That of the tree itself, if it is one.
     pub(crate) fn of(tree: &Path) -> Repositories {
-        let mut repositories = Repositories { pins: Vec::new(), left: MOST };
+        let mut repositories = Repositories { tree: tree.to_owned(), pins: Vec::new(), left: MOST };
         repositories.add(&tree.join(".git"), tree);
         repositories
     }
@@ -31,10 +32,20 @@ impl Repositories {
 
     /// What must be pinned, each after what holds it.
     pub(crate) fn pins(mut self) -> Vec<(PathBuf, Kind)> {
+        let holders = self.holders();
+        self.pins.extend(holders);
         self.pins.sort_by(|(one, _), (other, _)| one.cmp(other));
-        // The same directory of hooks may be named twice.
+        // The same directory of hooks may be named twice, and a holder may be pinned for itself: what was first counts.
         self.pins.dedup_by(|(one, _), (other, _)| one == other);
         self.pins
+    }
+
+    /// The directories above, up to the tree: one that could be renamed would take what is pinned along, and another could
+    /// be made under its name.
+    fn holders(&self) -> Vec<(PathBuf, Kind)> {
+        let above = self.pins.iter().flat_map(|(path, _)| path.ancestors().skip(1));
+        let within = above.filter(|path| path.starts_with(&self.tree) && *path != self.tree);
+        within.map(|path| (path.to_owned(), Kind::Pin { access: Access::ReadWrite })).collect()
     }
 
     fn add(&mut self, git: &Path, tree: &Path) {
@@ -219,8 +230,19 @@ mod tests {
     #[test]
     fn a_nested_repository_is_pinned_like_the_top_one() {
         let tree = tree(&[("sub/.git/config", "")]);
-        let expected = ["sub/.git", "sub/.git/commondir", "sub/.git/config", "sub/.git/hooks"];
+        let expected = ["sub", "sub/.git", "sub/.git/commondir", "sub/.git/config", "sub/.git/hooks"];
         assert_eq!(pinned(&tree, &["sub/.git"]), expected);
+    }
+
+    #[test]
+    fn each_directory_above_a_pin_is_pinned_up_to_the_tree() {
+        let config = "[core]\n\thooksPath = tools/git/hooks\n";
+        let tree = tree(&[(".git/config", config), ("tools/git/hooks/pre-commit", ""), ("a/b/.git/config", "")]);
+        let pins = pinned(&tree, &["a/b/.git"]);
+        for path in ["a", "a/b", "tools", "tools/git", "tools/git/hooks"] {
+            assert!(pins.iter().any(|pin| pin == path), "{path}: {pins:?}");
+        }
+        assert!(!pins.contains(&String::new()), "{pins:?}");
     }
 
     #[test]
@@ -261,7 +283,8 @@ mod tests {
     fn repositories_beyond_the_limit_are_left_to_the_list_at_the_end() {
         let names: Vec<String> = (0..2 * MOST).map(|number| format!("{number:03}/.git")).collect();
         let tree = tree(&names.iter().map(|name| (name.as_str(), "gitdir: elsewhere")).collect::<Vec<_>>());
-        assert_eq!(pinned(&tree, &names.iter().map(String::as_str).collect::<Vec<_>>()).len(), MOST);
+        let pins = pinned(&tree, &names.iter().map(String::as_str).collect::<Vec<_>>());
+        assert_eq!(pins.iter().filter(|pin| pin.ends_with(".git")).count(), MOST);
     }
 
     #[test]

@@ -24,6 +24,18 @@ fn what_git_executes_is_read_only() {
 }
 
 #[test]
+fn what_git_executes_in_a_nested_repository_is_not_moved_away_with_the_directories_above_it() {
+    let world = World::new();
+    fs::create_dir_all(world.project("above/below/.git/hooks")).unwrap();
+    fs::write(world.project("above/below/.git/HEAD"), "ref: refs/heads/main\n").unwrap();
+    fs::write(world.project("above/file"), "kept\n").unwrap();
+    let tries = "for try in 'mv above elsewhere' 'mv above/below elsewhere'; \
+                 do (eval \"$try\") 2>/dev/null && echo \"did $try\"; done; mv above/file file; cat file";
+    assert_eq!(world.shell(tries).ok(), "kept\n");
+    assert_eq!(fs::read_dir(world.project("above/below/.git/hooks")).unwrap().count(), 0);
+}
+
+#[test]
 fn git_says_that_its_settings_are_busy_and_takes_others() {
     let world = World::new();
     assert!(world.program("git").args(["init", "-q"]).status().unwrap().success());
