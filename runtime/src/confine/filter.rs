@@ -1,7 +1,8 @@
 //! How does a table of system calls become what the kernel runs?
 //!
 //! One program allows by number; whatever it does not know gets its default error. A second one, which counts more
-//! where both refuse, forbids by number or by arguments with EPERM. On x86-64 both kill a process that calls by
+//! where both refuse, forbids by number or by arguments with EPERM; a third one, where there is something to pretend,
+//! answers calls as if they had been made. On x86-64 both kill a process that calls by
 //! another architecture's numbers; those of x32 are unknown numbers.
 
 use std::collections::BTreeMap;
@@ -20,6 +21,8 @@ pub(super) struct Filter {
     pub(super) allowed: Vec<i64>,
     /// What is forbidden: always, or when every condition of one of the cases holds.
     pub(super) refused: Vec<(i64, Vec<Case>)>,
+    /// What seems to succeed and does nothing, in any of the cases: for programs that end where it fails.
+    pub(super) pretended: Vec<(i64, Vec<Case>)>,
     /// The error for all else.
     pub(super) unknown: i32,
 }
@@ -34,6 +37,8 @@ pub(super) enum When {
     Is(u8, u32),
     /// Its low 32 bits are not this.
     IsNot(u8, u32),
+    /// It is no null pointer.
+    Given(u8),
     /// All these bits are set.
     Has(u8, u64),
     /// The bits under the mask are these.
@@ -47,22 +52,25 @@ pub struct FilterError(#[from] seccompiler::BackendError);
 
 impl Filter {
     /// The programs in the order in which they are installed.
-    fn compile(&self) -> Result<[BpfProgram; 2], FilterError> {
+    fn compile(&self) -> Result<Vec<BpfProgram>, FilterError> {
         let target = TargetArch::try_from(std::env::consts::ARCH)?;
         let allowed: BTreeMap<i64, Vec<SeccompRule>> = self.allowed.iter().map(|call| (*call, Vec::new())).collect();
-        let mut refused = BTreeMap::new();
-        for (call, cases) in &self.refused {
-            let rules = cases.iter().map(|case| rule(case)).collect::<Result<Vec<_>, _>>()?;
-            refused.entry(*call).or_insert_with(Vec::new).extend(rules);
-        }
         let unknown = SeccompAction::Errno(self.unknown as u32);
         let forbidden = SeccompAction::Errno(libc::EPERM as u32);
         let allow = SeccompFilter::new(allowed, unknown, SeccompAction::Allow, target)?.try_into()?;
-        let refuse = SeccompFilter::new(refused, SeccompAction::Allow, forbidden, target)?.try_into()?;
+        let but = |cases: &[(i64, Vec<Case>)], action| {
+            SeccompFilter::new(rules(cases)?, SeccompAction::Allow, action, target)?.try_into()
+        };
+        let refuse = but(&self.refused, forbidden)?;
+        let pretend = but(&self.pretended, SeccompAction::Errno(0))?;
         // Where both refuse, the kernel takes the error of the one installed last. A table without seccomp(2) can't be
         // followed by another; it has only one error, so that the order makes no difference to it.
         let ends = !self.allowed.contains(&libc::SYS_seccomp);
-        Ok(if ends { [refuse, allow] } else { [allow, refuse] })
+        let mut programs = if ends { vec![refuse, allow] } else { vec![allow, refuse] };
+        if !self.pretended.is_empty() {
+            programs.push(pretend);
+        }
+        Ok(programs)
     }
 
     /// SHA-256 in hex over the instructions of both programs.
@@ -77,6 +85,16 @@ impl Filter {
     }
 }
 
+/// The cases of each call, which may stand in the table more than once.
+fn rules(table: &[(i64, Vec<Case>)]) -> Result<BTreeMap<i64, Vec<SeccompRule>>, seccompiler::BackendError> {
+    let mut all = BTreeMap::new();
+    for (call, cases) in table {
+        let rules = cases.iter().map(|case| rule(case)).collect::<Result<Vec<_>, _>>()?;
+        all.entry(*call).or_insert_with(Vec::new).extend(rules);
+    }
+    Ok(all)
+}
+
 fn rule(case: &[When]) -> Result<SeccompRule, seccompiler::BackendError> {
     SeccompRule::new(case.iter().map(|when| condition(*when)).collect::<Result<Vec<_>, _>>()?)
 }
@@ -86,6 +104,7 @@ fn condition(when: When) -> Result<SeccompCondition, seccompiler::BackendError> 
     match when {
         When::Is(index, value) => SeccompCondition::new(index, Dword, SeccompCmpOp::Eq, value.into()),
         When::IsNot(index, value) => SeccompCondition::new(index, Dword, SeccompCmpOp::Ne, value.into()),
+        When::Given(index) => SeccompCondition::new(index, Qword, SeccompCmpOp::Ne, 0),
         When::Has(index, bits) => SeccompCondition::new(index, Qword, SeccompCmpOp::MaskedEq(bits), bits),
         When::Bits(index, mask, bits) => SeccompCondition::new(index, Qword, SeccompCmpOp::MaskedEq(mask), bits),
     }

@@ -32,7 +32,7 @@ const ASYNC_OLD: &[i64] = &[SYS_epoll_wait];
 const ASYNC_OLD: &[i64] = &[];
 
 fn refusing(parts: &[&[i64]], refused: Vec<(i64, Vec<Case>)>) -> Filter {
-    Filter { allowed: parts.concat(), refused, unknown: EPERM }
+    Filter { allowed: parts.concat(), refused, pretended: Vec::new(), unknown: EPERM }
 }
 
 /// The workload's pid 1: waits for its children and its channel, and sends signals.
