@@ -35,6 +35,11 @@ impl AsyncChannel {
     /// As [`Channel::send`]. First come, first sent.
     pub async fn send<T: Serialize>(&self, message: &T, descriptors: &[BorrowedFd<'_>]) -> io::Result<()> {
         let _turn = self.turn.lock().await;
+        self.send_out_of_turn(message, descriptors).await
+    }
+
+    /// The same without waiting for what else waits for room.
+    pub async fn send_out_of_turn<T: Serialize>(&self, message: &T, descriptors: &[BorrowedFd<'_>]) -> io::Result<()> {
         loop {
             // Most sends go through at once; only a full queue waits for room.
             match self.inner.get_ref().send(message, descriptors) {

@@ -54,9 +54,10 @@ pub(super) async fn answers(dialler: RemoteDialler) -> io::Result<Infallible> {
             },
             ToGate::Refused(attempt, refusal) => (attempt, Err(refusal)),
             ToGate::Claim => {
-                // In a task: a dialler that is busy may read it late, and meanwhile its answers must be taken.
+                // In a task: a dialler that is busy may read it late, and meanwhile its answers must be taken. Out of turn:
+                // behind thousands of connections that wait to be asked for, the answer would seem to be missing.
                 let dialler = dialler.clone();
-                tokio::spawn(async move { dialler.0.channel.send(&FromGate::Claimed, &[]).await });
+                tokio::spawn(async move { dialler.0.channel.send_out_of_turn(&FromGate::Claimed, &[]).await });
                 continue;
             }
         };
@@ -84,8 +85,18 @@ impl Upstream for RemoteDialler {
 
 #[cfg(test)]
 mod tests {
+    use bottle_policy::{Name, Request, Seen, Target};
+    use bottle_proxy::Way;
+
     use super::*;
     use crate::channel::Channel;
+
+    fn attempt(id: u64) -> Attempt {
+        let target = Target::Lease(Name::parse("api.example.com").unwrap());
+        let request = Request { target, port: 443, seen: Seen::Nothing };
+        let (source, original) = ("28.0.0.2:4000".parse().unwrap(), "28.1.2.3:443".parse().unwrap());
+        Attempt { id, source, original, way: Way::Transparent, request, denied: None }
+    }
 
     #[test]
     fn a_question_whether_all_was_taken_is_answered() {
@@ -96,6 +107,31 @@ mod tests {
             let theirs = AsyncChannel::new(theirs).unwrap();
             theirs.send(&ToGate::Claim, &[]).await.unwrap();
             assert!(matches!(theirs.recv::<FromGate>().await.unwrap().0, FromGate::Claimed));
+        });
+    }
+
+    #[test]
+    fn the_answer_does_not_wait_behind_thousands_of_connections() {
+        let tokio = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        tokio.block_on(async {
+            let (ours, theirs) = Channel::pair().unwrap();
+            let dialler = RemoteDialler::new(AsyncChannel::new(ours).unwrap());
+            let theirs = AsyncChannel::new(theirs).unwrap();
+            for id in 0..8_000 {
+                let dialler = dialler.clone();
+                tokio::spawn(async move { dialler.open(attempt(id)).await });
+            }
+            tokio::spawn(answers(dialler));
+            theirs.send(&ToGate::Claim, &[]).await.unwrap();
+            // Until all are on their way: some in the channel, the others and the answer waiting for room.
+            for _ in 0..1_000 {
+                tokio::task::yield_now().await;
+            }
+            let mut before = 0;
+            while !matches!(theirs.recv::<FromGate>().await.unwrap().0, FromGate::Claimed) {
+                before += 1;
+            }
+            assert!(before < 4_000, "{before} messages came before");
         });
     }
 }
