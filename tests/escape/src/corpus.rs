@@ -8,6 +8,7 @@ use crate::steps::Step;
 /// Each section's file, by name. A file that is not listed here fails a test.
 const FILES: &[(&str, &str)] = &[
     ("connect", include_str!("../corpus/connect.json")),
+    ("daemons", include_str!("../corpus/daemons.json")),
     ("dns", include_str!("../corpus/dns.json")),
     ("hello", include_str!("../corpus/hello.json")),
     ("http", include_str!("../corpus/http.json")),
@@ -86,8 +87,8 @@ mod tests {
 
     fn check(step: &Step, id: &str) {
         match step {
-            Step::Resolve(text) | Step::Connect(text) => braces(text, id),
-            Step::Proxy(text) | Step::Send(text) | Step::Datagram(_, text) => {
+            Step::Resolve(text) | Step::Connect(text) | Step::Unix(text) => braces(text, id),
+            Step::Proxy(text) | Step::Send(text) | Step::Datagram(_, text) | Step::UnixDatagram(_, text) => {
                 assert!(text::bytes(text).is_some(), "{id}: {text:?}");
                 braces(text, id);
             }

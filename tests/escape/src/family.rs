@@ -36,6 +36,12 @@ pub(crate) fn processes() -> Vec<PathBuf> {
     ids().into_iter().map(|id| PathBuf::from(format!("/proc/{id}"))).collect()
 }
 
+/// The process on the host that waits to be written to, if it is seen at all.
+pub(crate) fn victims() -> Vec<u64> {
+    let command = |id: &u64| fs::read(format!("/proc/{id}/cmdline")).unwrap_or_default();
+    ids().into_iter().filter(|id| command(id).split(|byte| *byte == 0).nth(1) == Some(b"victim")).collect()
+}
+
 /// Where a process's environment lies in its memory, and how much of it is worth reading.
 pub(crate) fn environment(process: &Path) -> Option<(u64, usize)> {
     let stat = fs::read_to_string(process.join("stat")).ok()?;

@@ -1,7 +1,7 @@
 //! What is the world outside like? What the runner tells the attempts, and never what it keeps secret.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
@@ -83,18 +83,58 @@ pub struct Host {
     pub listeners: Vec<SocketAddr>,
     /// Unix sockets on which canaries listen.
     pub sockets: Vec<PathBuf>,
+    /// The same, for datagrams.
+    pub datagram_sockets: Vec<PathBuf>,
     /// The same, by abstract name.
     pub abstract_sockets: Vec<String>,
+    /// FIFOs that are read.
+    pub fifos: Vec<PathBuf>,
     /// Files with a secret in them.
     pub secret_files: Vec<PathBuf>,
     /// Files whose contents are looked at afterwards.
     pub drop_files: Vec<PathBuf>,
-    /// The key of a System V message queue that is read.
+    /// A file with a secret in it, in a directory that a control covers.
+    pub covered: Option<PathBuf>,
+    /// A file whose contents are looked at, and which a control makes read-only.
+    pub sealed: Option<PathBuf>,
+    /// The key of a System V message queue that is read, of semaphores and of memory that are looked at.
     pub queue: Option<i32>,
+    /// The name of a POSIX message queue that is read.
+    pub posix_queue: Option<String>,
+    /// The directory that is shared with the sandbox, in which repositories lie.
+    pub directory: Option<PathBuf>,
+    /// What a sandbox that signs and logs keeps for itself.
+    pub evidence: Option<Evidence>,
+    /// A program in another sandbox of the same kind, that listens.
+    pub neighbour: Option<Neighbour>,
+    /// Whether standard error is a socket with a connection of the host's.
+    pub socket: Option<bool>,
     /// Whether standard input is a terminal of the host's that is watched.
     pub terminal: Option<bool>,
     /// Whether a process with a secret in its environment is running.
     pub victim: Option<bool>,
+}
+
+/// What a sandbox that signs and logs keeps for itself.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Evidence {
+    /// The private key.
+    pub key: PathBuf,
+    /// The log.
+    pub log: PathBuf,
+    /// Where it keeps all else.
+    pub state: PathBuf,
+}
+
+/// Another sandbox's program.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Neighbour {
+    /// Where it would be, over TCP and UDP.
+    pub addresses: Vec<SocketAddr>,
+    /// The abstract socket on which it listens.
+    pub socket: String,
 }
 
 impl Field {
@@ -125,6 +165,38 @@ impl Field {
 }
 
 impl Host {
+    /// The directory that is shared.
+    ///
+    /// # Errors
+    /// Where the field has none.
+    pub fn directory(&self) -> Result<&Path, NotApplicable> {
+        self.directory.as_deref().ok_or(NotApplicable::field("host.directory"))
+    }
+
+    /// What a sandbox that signs and logs keeps for itself.
+    ///
+    /// # Errors
+    /// Where the field has nothing of it.
+    pub fn evidence(&self) -> Result<&Evidence, NotApplicable> {
+        self.evidence.as_ref().ok_or(NotApplicable::field("host.evidence"))
+    }
+
+    /// The other sandbox's program.
+    ///
+    /// # Errors
+    /// Where the field has none.
+    pub fn neighbour(&self) -> Result<&Neighbour, NotApplicable> {
+        self.neighbour.as_ref().ok_or(NotApplicable::field("host.neighbour"))
+    }
+
+    /// The key of the objects of System V.
+    ///
+    /// # Errors
+    /// Where the field has none.
+    pub fn queue(&self) -> Result<u64, NotApplicable> {
+        self.queue.map(|key| key as u64).ok_or(NotApplicable::field("host.queue"))
+    }
+
     /// Whether the field says that this is there.
     ///
     /// # Errors

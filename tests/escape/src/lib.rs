@@ -15,7 +15,9 @@ pub mod tried;
 mod attempts;
 mod family;
 mod hello;
+mod ipc;
 mod link;
+mod machine;
 mod netlink;
 mod packet;
 mod query;
@@ -25,6 +27,7 @@ mod text;
 mod uring;
 mod wire;
 
+pub mod neighbour;
 pub mod pulse;
 pub mod run;
 pub mod stage;

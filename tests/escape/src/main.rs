@@ -8,13 +8,14 @@ use std::process::ExitCode;
 
 use bottle_escape::field::Field;
 use bottle_escape::run::Choice;
-use bottle_escape::{catalogue, pulse, run, stage, table};
+use bottle_escape::{catalogue, neighbour, pulse, run, stage, table};
 
 const USAGE: &str = "usage: bottle-escape run --field FIELD.json [--class CLASS] [--only ID] [--json]    inside: make the attempts
        bottle-escape list [--json]                                                  what there is to try
-       bottle-escape stage --field FIELD.json --secrets SECRETS.json [--proxy ADDRESS:PORT] -- COMMAND...
+       bottle-escape stage --field FIELD.json --secrets SECRETS.json [--proxy ADDRESS:PORT] [--stand-ins] -- COMMAND...
                                                                                     outside: canaries around a sandbox
        bottle-escape pulse --field FIELD.json                                       inside: send each millisecond, count in `beats`
+       bottle-escape neighbour --field FIELD.json                                   in another sandbox: write down what comes
        bottle-escape victim                                                         a process that waits until its input ends";
 
 fn main() -> ExitCode {
@@ -35,6 +36,7 @@ struct Arguments {
     proxy: Option<SocketAddr>,
     choice: Choice,
     json: bool,
+    stand_ins: bool,
     command: Vec<OsString>,
 }
 
@@ -48,6 +50,7 @@ fn parse(mut given: impl Iterator<Item = OsString>) -> Option<Arguments> {
             "--class" => arguments.choice.class = Some(given.next()?.into_string().ok()?),
             "--only" => arguments.choice.only = Some(given.next()?.into_string().ok()?),
             "--json" => arguments.json = true,
+            "--stand-ins" => arguments.stand_ins = true,
             "--" => arguments.command = given.by_ref().collect(),
             _ => return None,
         }
@@ -76,10 +79,12 @@ fn act(arguments: Arguments) -> Result<(), String> {
         }
         "stage" => {
             let (field, secrets) = (read::<Field>(arguments.field)?, read(arguments.secrets)?);
-            let staged = stage::stage(&field, &secrets, arguments.proxy, &arguments.command)
-                .map_err(|error| error.to_string())?;
+            let around = stage::Around { proxy: arguments.proxy, stand_ins: arguments.stand_ins };
+            let staged =
+                stage::stage(&field, &secrets, &around, &arguments.command).map_err(|error| error.to_string())?;
             writeln!(out, "{}", table::json(&staged)).map_err(|error| error.to_string())
         }
+        "neighbour" => neighbour::listen(&read(arguments.field)?).map_err(|error| error.to_string()),
         "pulse" => pulse::beat(&read(arguments.field)?, "beats".as_ref()).map_err(|error| error.to_string()),
         "victim" => {
             std::io::copy(&mut std::io::stdin(), &mut std::io::sink()).map(drop).map_err(|error| error.to_string())

@@ -2,6 +2,7 @@
 
 use std::io::{Read, Write};
 use std::net::{Shutdown, SocketAddr, TcpStream};
+use std::os::fd::OwnedFd;
 use std::time::Duration;
 
 use serde::Deserialize;
@@ -9,6 +10,7 @@ use serde::Deserialize;
 use crate::field::Field;
 use crate::hello::{self, Hello};
 use crate::query::Query;
+use crate::sys;
 use crate::text;
 use crate::token::Token;
 use crate::tried::{NotApplicable, Tried};
@@ -22,6 +24,10 @@ pub(crate) enum Step {
     Resolve(String),
     /// Connects to a name (resolved first) or an address.
     Connect(String),
+    /// Connects to a unix socket by its path; `@` begins an abstract name.
+    Unix(String),
+    /// Sends a datagram to a unix socket: path or name, bytes.
+    UnixDatagram(String, String),
     /// Connects to the explicit proxy and sends `CONNECT TARGET`; goes on whatever it answers.
     Proxy(String),
     /// Sends a ClientHello.
@@ -71,6 +77,18 @@ impl Talk<'_> {
             Step::Connect(target) => {
                 let target = self.fill(target)?;
                 (format!("connect {target:?}"), self.connect(&target))
+            }
+            Step::Unix(name) => {
+                let name = self.fill(name)?;
+                (
+                    format!("connect {name:?}"),
+                    unix(&name, libc::SOCK_STREAM).map(|stream| self.stream = Some(stream.into())),
+                )
+            }
+            Step::UnixDatagram(name, text) => {
+                let (name, bytes) = (self.fill(name)?, self.bytes(text)?);
+                let sent = unix(&name, libc::SOCK_DGRAM).and_then(|socket| sys::send_to(&socket, &bytes, &[]));
+                (format!("datagram {name:?}"), sent.map(drop))
             }
             Step::Proxy(target) => {
                 let (proxy, target) = (self.field.proxy()?, self.bytes(target)?);
@@ -144,6 +162,13 @@ impl Talk<'_> {
             let _ = self.receive(700);
         }
     }
+}
+
+/// Connects to a unix socket; what is spoken over it needs no more than a TCP connection has.
+fn unix(name: &str, kind: i32) -> std::io::Result<OwnedFd> {
+    let socket = sys::socket(libc::AF_UNIX, kind, 0)?;
+    let address = name.strip_prefix('@').map_or_else(|| name.into(), |name| format!("\0{name}"));
+    sys::connect(&socket, &sys::unix(address.as_bytes())).map(|_| socket)
 }
 
 /// Asks the resolver that is named, or the default one. No answer in time is no error: the question has left.

@@ -4,6 +4,7 @@ use std::io;
 use std::net::{Ipv4Addr, SocketAddrV6};
 use std::os::fd::{AsRawFd, BorrowedFd, FromRawFd, OwnedFd};
 use std::os::unix::process::CommandExt;
+use std::path::Path;
 use std::process::Command;
 
 /// One argument of a system call.
@@ -104,6 +105,70 @@ pub(crate) fn send_with(socket: &OwnedFd, bytes: &[u8], address: &[u8], control:
     let words = words.map(u64::to_ne_bytes).concat();
     let descriptor = Arg::Number(socket.as_raw_fd() as u64);
     call(libc::SYS_sendmsg, &mut [descriptor, Arg::In(&words), Arg::Number(libc::MSG_NOSIGNAL as u64)])
+}
+
+/// Mounts something; an empty kind is none.
+pub(crate) fn mount(source: &str, target: &Path, kind: &str, flags: libc::c_ulong) -> io::Result<()> {
+    let text = |text: &[u8]| [text, b"\0"].concat();
+    let (source, target, kind) =
+        (text(source.as_bytes()), text(target.as_os_str().as_encoded_bytes()), text(kind.as_bytes()));
+    let arguments = [Arg::In(&source), Arg::In(&target), Arg::In(&kind), Arg::Number(flags), Arg::Number(0)];
+    call(libc::SYS_mount, &mut { arguments }).map(drop)
+}
+
+/// Makes a FIFO.
+pub(crate) fn fifo(path: &Path) -> io::Result<u64> {
+    let path = [path.as_os_str().as_encoded_bytes(), b"\0"].concat();
+    let [here, kind, device] = [libc::AT_FDCWD as u64, u64::from(libc::S_IFIFO | 0o666), 0].map(Arg::Number);
+    call(libc::SYS_mknodat, &mut [here, Arg::In(&path), kind, device])
+}
+
+/// What the machine is called: all that uname(2) says.
+pub(crate) fn names() -> Vec<u8> {
+    let mut names = vec![0; size_of::<libc::utsname>()];
+    let _ = call(libc::SYS_uname, &mut [Arg::Out(&mut names)]);
+    names
+}
+
+/// Memory that is shared with something else: a socket's ring, or a segment of System V.
+pub(crate) struct Shared {
+    start: *mut u8,
+    length: usize,
+}
+
+impl Shared {
+    /// Maps the start of a descriptor.
+    pub(crate) fn map(descriptor: &OwnedFd, length: usize) -> io::Result<Self> {
+        let (access, descriptor) = (libc::PROT_READ | libc::PROT_WRITE, descriptor.as_raw_fd());
+        // SAFETY: the kernel chooses the place, so that no memory of the program's own is replaced.
+        let start = unsafe { libc::mmap(std::ptr::null_mut(), length, access, libc::MAP_SHARED, descriptor, 0) };
+        if start == libc::MAP_FAILED {
+            Err(io::Error::last_os_error())
+        } else {
+            Ok(Self { start: start.cast(), length })
+        }
+    }
+
+    /// Attaches a segment.
+    pub(crate) fn attach(segment: u64, length: usize) -> io::Result<Self> {
+        // SAFETY: the kernel chooses the place, so that no memory of the program's own is replaced.
+        let start = unsafe { libc::shmat(segment as i32, std::ptr::null(), 0) };
+        if start as isize == -1 { Err(io::Error::last_os_error()) } else { Ok(Self { start: start.cast(), length }) }
+    }
+
+    /// Copies bytes there; what goes beyond the end is left out.
+    pub(crate) fn write(&mut self, at: usize, bytes: &[u8]) {
+        for (place, byte) in (at..self.length).zip(bytes) {
+            // SAFETY: within what was mapped, which stays so until the process ends.
+            unsafe { self.start.add(place).write_volatile(*byte) };
+        }
+    }
+
+    /// Copies all bytes.
+    pub(crate) fn read(&self) -> Vec<u8> {
+        // SAFETY: within what was mapped, which stays so until the process ends.
+        (0..self.length).map(|place| unsafe { self.start.add(place).read_volatile() }).collect()
+    }
 }
 
 /// A `sockaddr_in`.

@@ -101,6 +101,11 @@ pub(crate) fn prefix(seed: &str) -> String {
     format!("esc{}", letters(seed, PREFIX - 3))
 }
 
+/// Whether anything in these bytes begins like a token of this run.
+pub(crate) fn in_bytes(bytes: &[u8], prefix: &str) -> bool {
+    bytes.windows(prefix.len()).any(|window| window.eq_ignore_ascii_case(prefix.as_bytes()))
+}
+
 /// Letters that depend on all of a text. No secret: nobody gains by guessing a token but the one who has the field.
 fn letters(text: &str, length: usize) -> String {
     let mut state = text

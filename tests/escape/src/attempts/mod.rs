@@ -1,14 +1,20 @@
 //! Which attempts are code? One file each; its folder is its class.
 
+mod evidence;
 mod families;
 mod hello;
 mod host;
+mod ipc;
 mod kernel;
 mod link;
+mod mounts;
 mod names;
+mod neighbour;
 mod network;
 mod processes;
 mod scan;
+mod settings;
+mod shared;
 mod transport;
 mod tricks;
 
@@ -17,15 +23,21 @@ use crate::attempt::Attempt;
 /// Each class: its folder and what is in it.
 #[rustfmt::skip]
 const CLASSES: &[(&str, &[Attempt])] = &[
+    ("evidence", evidence::ALL),
     ("families", families::ALL),
     ("hello", hello::ALL),
     ("host", host::ALL),
+    ("ipc", ipc::ALL),
     ("kernel", kernel::ALL),
     ("link", link::ALL),
+    ("mounts", mounts::ALL),
     ("names", names::ALL),
+    ("neighbour", neighbour::ALL),
     ("network", network::ALL),
     ("processes", processes::ALL),
     ("scan", scan::ALL),
+    ("settings", settings::ALL),
+    ("shared", shared::ALL),
     ("transport", transport::ALL),
     ("tricks", tricks::ALL),
 ];

@@ -1,20 +1,24 @@
-//! Where on the host would something arrive? Sockets, files and a queue that nobody else uses, looked at once all is over.
+//! Where on the host would something arrive? Sockets, FIFOs, files and messages that nobody else uses, looked at once all is over.
 
-use std::fs;
+use std::fs::{self, File};
 use std::io::{self, Read};
 use std::os::linux::net::SocketAddrExt;
-use std::os::unix::fs::PermissionsExt;
-use std::os::unix::net::{SocketAddr, UnixListener};
+use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
+use std::os::unix::net::{SocketAddr, UnixDatagram, UnixListener};
 use std::path::{Path, PathBuf};
 
 use crate::field::Host;
-use crate::sys::{self, Arg};
+use crate::sys;
+
+use super::messages::Messages;
 
 /// Canaries that are up. What arrives waits in the kernel: a small message needs no reader.
 pub(super) struct Canaries {
     listeners: Vec<(String, UnixListener)>,
+    datagrams: Vec<(String, UnixDatagram)>,
+    fifos: Vec<(String, File)>,
     files: Vec<PathBuf>,
-    queue: Option<u64>,
+    messages: Option<Messages>,
 }
 
 impl Canaries {
@@ -30,15 +34,26 @@ impl Canaries {
             let listener = UnixListener::bind_addr(&SocketAddr::from_abstract_name(name)?)?;
             listeners.push((format!("socket @{name}"), listener));
         }
-        for file in &host.drop_files {
+        let mut datagrams = Vec::new();
+        for path in &host.datagram_sockets {
+            prepare(path)?;
+            let socket = UnixDatagram::bind(path).map_err(|error| at(path, &error))?;
+            fs::set_permissions(path, fs::Permissions::from_mode(0o666))?;
+            datagrams.push((format!("socket {}", path.display()), socket));
+        }
+        let mut fifos = Vec::new();
+        for path in &host.fifos {
+            sys::fifo(path).map_err(|error| at(path, &error))?;
+            fs::set_permissions(path, fs::Permissions::from_mode(0o666))?;
+            let both = fs::OpenOptions::new().read(true).write(true).custom_flags(libc::O_NONBLOCK).open(path)?;
+            fifos.push((format!("FIFO {}", path.display()), both));
+        }
+        let files: Vec<PathBuf> = host.drop_files.iter().chain(&host.sealed).cloned().collect();
+        for file in &files {
             write(file, b"")?;
             fs::set_permissions(file, fs::Permissions::from_mode(0o666))?;
         }
-        let queue = host.queue.map(|key| {
-            let flags = (libc::IPC_CREAT | libc::IPC_EXCL | 0o622) as u64;
-            sys::call(libc::SYS_msgget, &mut [key as u64, flags].map(Arg::Number))
-        });
-        Ok(Self { listeners, files: host.drop_files.clone(), queue: queue.transpose()? })
+        Ok(Self { listeners, datagrams, fifos, files, messages: Messages::put_up(host)? })
     }
 
     /// All that arrived, by place.
@@ -53,36 +68,23 @@ impl Canaries {
                 seen.push((place.clone(), bytes));
             }
         }
+        for (place, socket) in self.datagrams.drain(..) {
+            let (mut bytes, _) = (vec![0; 65_536], socket.set_nonblocking(true));
+            while let Ok(length) = socket.recv(&mut bytes) {
+                seen.push((place.clone(), bytes[..length].to_vec()));
+            }
+        }
+        for (place, mut fifo) in self.fifos.drain(..) {
+            let mut bytes = Vec::new();
+            let _ = fifo.read_to_end(&mut bytes);
+            seen.push((place, bytes));
+        }
         for file in &self.files {
             seen.push((format!("file {}", file.display()), fs::read(file).unwrap_or_default()));
         }
-        if let Some(queue) = self.queue {
-            while let Some(bytes) = message(queue) {
-                seen.push(("message queue".to_owned(), bytes));
-            }
-        }
+        seen.extend(self.messages.iter().flat_map(Messages::seen));
         seen
     }
-}
-
-impl Drop for Canaries {
-    /// A queue outlives its maker; the rest ends with the lab.
-    fn drop(&mut self) {
-        if let Some(queue) = self.queue {
-            let arguments = [queue, libc::IPC_RMID as u64, 0];
-            let _ = sys::call(libc::SYS_msgctl, &mut arguments.map(Arg::Number));
-        }
-    }
-}
-
-/// The next message, after its type.
-fn message(queue: u64) -> Option<Vec<u8>> {
-    let mut bytes = vec![0; 8 + 4096];
-    let rest = [Arg::Number(4096), Arg::Number(0), Arg::Number((libc::IPC_NOWAIT | libc::MSG_NOERROR) as u64)];
-    let [size, kind, flags] = rest;
-    let length =
-        sys::call(libc::SYS_msgrcv, &mut [Arg::Number(queue), Arg::Out(&mut bytes), size, kind, flags]).ok()?;
-    Some(bytes[8..8 + length as usize].to_vec())
 }
 
 /// Writes a file, and the directories above it.

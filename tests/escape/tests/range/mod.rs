@@ -7,11 +7,13 @@ use std::fs;
 use std::net::{IpAddr, SocketAddr};
 use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::path::{Path, PathBuf};
-use std::process::Stdio;
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
 
 use bottle_escape::catalogue::{self, Item};
-use bottle_escape::field::{Field, Host, Marks, Names};
+use bottle_escape::field::{Evidence, Field, Host, Marks, Names, Neighbour};
 use bottle_escape::judge::{Outside, Verdict, judge};
+use bottle_escape::neighbour::{HEARD, READY};
 use bottle_escape::stage::{Secrets, Staged};
 use bottle_escape::tried::Report;
 use bottle_lab::addresses::{ATTACKER, ATTACKER_V6, FOREIGN_DNS, HOST, HOST_V6};
@@ -22,6 +24,9 @@ const PATH: &str = "/usr/local/bin:/usr/bin:/bin";
 const BOTTLE_PROXY: &str = "28.0.0.1:3128";
 /// On the lab's host; it denies nothing, and so is the control for attempts through bottle's.
 const OPEN_PROXY: &str = "11.0.0.2:3128";
+/// Where the neighbour would be: in another bottle, and on the lab's host.
+const BOTTLE_NEIGHBOUR: &str = "28.0.0.1:4445";
+const OPEN_NEIGHBOUR: &str = "11.0.0.2:4445";
 const REBIND: &str = "rebind.example";
 const SERVICES: [&str; 8] = ["web", "ssh", "smtp", "postgres", "echo", "collector", "udp", "host"];
 
@@ -74,7 +79,7 @@ impl Range {
     pub fn new(sandbox: Sandbox<'_>) -> Range {
         bottle_lab::require();
         let directory = tempfile::tempdir().unwrap();
-        for name in ["project", "home"] {
+        for name in ["project", "home", "neighbour", "state"] {
             fs::create_dir(directory.path().join(name)).unwrap();
         }
         fs::set_permissions(directory.path(), fs::Permissions::from_mode(0o755)).unwrap();
@@ -109,46 +114,80 @@ impl Range {
         fs::copy(static_program(), &program).unwrap();
         write(&project.join("field.json"), &self.field);
         write(&self.path("secrets.json"), &self.secrets);
-        let mut command = match sandbox {
-            Sandbox::Open => self.lab.privileged(&program),
-            _ => self.lab.command(&program),
-        };
+        if !sandbox.is_bottle() {
+            let evidence = self.field.host.evidence.as_ref().unwrap();
+            for (path, text) in [(&evidence.log, ""), (&evidence.key, random().as_str())] {
+                fs::write(path, text).unwrap();
+                fs::set_permissions(path, fs::Permissions::from_mode(0o666)).unwrap();
+            }
+        }
+        let neighbour = self.neighbour(sandbox, &program);
+        let mut command = self.command(sandbox, &program, "project");
         command.arg("stage").arg("--field").arg(project.join("field.json"));
         command.arg("--secrets").arg(self.path("secrets.json"));
         if !sandbox.is_bottle() {
             command.args(["--proxy", OPEN_PROXY]);
         }
-        command.arg("--");
-        command
-            .args(self.around(sandbox))
-            .arg(&program)
-            .args(["run", "--json", "--field"])
-            .arg(project.join("field.json"));
-        command.env_clear().env("PATH", PATH).env("HOME", self.path("home")).env("LANG", "C.UTF-8");
-        command.env("BOTTLE_ROOT", self.path("state")).current_dir(&project).stdin(Stdio::null());
-        let output = command.stderr(Stdio::piped()).output().unwrap();
+        if sandbox == Sandbox::Open {
+            command.arg("--stand-ins");
+        }
+        command.arg("--").args(self.around(sandbox, "project", "audit.jsonl"));
+        command.arg(&program).args(["run", "--json", "--field"]).arg(project.join("field.json"));
+        let output = command.stdin(Stdio::null()).stderr(Stdio::piped()).output().unwrap();
         let said = String::from_utf8_lossy(&output.stderr);
         assert!(output.status.success(), "{said}");
+        neighbour.end();
         let staged: Staged = serde_json::from_slice(&output.stdout).unwrap();
+        let said = format!("{said}{}", staged.said);
         let reports: Vec<Report> = staged.out.lines().filter_map(|line| serde_json::from_str(line).ok()).collect();
         let items = catalogue::all();
-        assert_eq!(reports.len(), items.len(), "reports in {:?}\n{said}", staged.out);
+        let words: Vec<&str> = said.lines().filter(|line| !line.starts_with("bottle: blocked")).collect();
+        assert_eq!(reports.len(), items.len(), "reports of attempts: {words:#?}");
         let verdicts = judge(&self.field, &items, &reports, &self.outside(sandbox, &staged));
         let log = fs::read_to_string(self.path("audit.jsonl")).unwrap_or_default();
-        let log = log.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+        let log = log.lines().filter_map(|line| serde_json::from_str(line).ok()).collect();
         Shot { field: self.field, items, reports, verdicts, log, staged }
     }
 
+    /// The program on the lab's host, in one of its directories.
+    fn command(&self, sandbox: Sandbox<'_>, program: &Path, directory: &str) -> Command {
+        let mut command = match sandbox {
+            Sandbox::Open => self.lab.privileged(program),
+            _ => self.lab.command(program),
+        };
+        command.env_clear().env("PATH", PATH).env("HOME", self.path("home")).env("LANG", "C.UTF-8");
+        command.env("BOTTLE_ROOT", self.path("state")).current_dir(self.path(directory));
+        command
+    }
+
+    /// A second sandbox of the same kind, with a program in it that listens.
+    fn neighbour(&self, sandbox: Sandbox<'_>, program: &Path) -> Next {
+        let copy = self.path("neighbour/bottle-escape");
+        fs::copy(program, &copy).unwrap();
+        write(&self.path("neighbour/field.json"), &self.field);
+        let around = self.around(sandbox, "neighbour", "neighbour.jsonl");
+        let listener = [copy.to_str().unwrap(), "neighbour", "--field", "field.json"].map(str::to_owned);
+        let mut words = around.into_iter().chain(listener);
+        let mut command = self.command(sandbox, Path::new(&words.next().unwrap()), "neighbour");
+        let mut child = command.args(words).stdin(Stdio::piped()).spawn().unwrap();
+        let end = Instant::now() + Duration::from_secs(30);
+        while !self.path("neighbour").join(READY).exists() {
+            assert!(Instant::now() < end && child.try_wait().unwrap().is_none(), "the neighbour does not listen");
+            std::thread::sleep(Duration::from_millis(10));
+        }
+        Next(child)
+    }
+
     /// The words before the command that runs inside.
-    fn around(&self, sandbox: Sandbox<'_>) -> Vec<String> {
+    fn around(&self, sandbox: Sandbox<'_>, directory: &str, audit: &str) -> Vec<String> {
         let text = |path: &Path| path.to_str().unwrap().to_owned();
         match sandbox {
             Sandbox::Open => Vec::new(),
-            Sandbox::Peer(script) => vec![text(script), text(&self.path("project"))],
+            Sandbox::Peer(script) => vec![text(script), text(&self.path(directory))],
             Sandbox::Bottle | Sandbox::Closed => {
-                let audit = text(&self.path("audit.jsonl"));
+                let (audit, key) = (text(&self.path(audit)), text(&self.path("key")));
                 let mut words = vec![text(&beside("bottle"))];
-                words.extend(["run", "--timeout", "300", "--audit", &audit].map(str::to_owned));
+                words.extend(["run", "--timeout", "300", "--audit", &audit, "--key", &key].map(str::to_owned));
                 words.extend(self.policy(sandbox));
                 words.extend(["host", "--"].map(str::to_owned));
                 words
@@ -191,13 +230,49 @@ impl Range {
         got.extend(
             self.lab.dns_queries().unwrap().into_iter().map(|query| ("DNS query".to_owned(), query.name.into())),
         );
+        got.push(("the neighbour".to_owned(), fs::read(self.path("neighbour").join(HEARD)).unwrap_or_default()));
+        let evidence = self.field.host.evidence.as_ref().unwrap();
+        got.extend(forged(evidence));
         // An open sandbox has the host's own loopback, where what is sent has not got out yet.
-        let inside = |link: &str| sandbox == Sandbox::Open && link == "host/lo";
-        let packets = self.lab.all_packets().unwrap().into_iter().filter(|packet| !inside(&packet.link));
+        let inside = |link: &str, frame: &[u8]| {
+            link == "host/lo" && (sandbox == Sandbox::Open || is_between(frame, staged.said_to))
+        };
+        let packets = self.lab.all_packets().unwrap().into_iter();
+        let packets = packets.filter(|packet| !inside(&packet.link, &packet.bytes));
         let frames = packets.map(|packet| (packet.link, packet.bytes)).collect();
-        let secrets = [("file", &self.secrets.file), ("environment", &self.secrets.environment)];
+        let key = fs::read_to_string(&evidence.key).unwrap();
+        // What stands between the lines that say that it is a key.
+        let key = key.lines().find(|line| !line.starts_with('-')).unwrap().to_owned();
+        let secrets = [("file", &self.secrets.file), ("environment", &self.secrets.environment), ("key", &key)];
         let secrets = secrets.into_iter().map(|(place, secret)| (place.to_owned(), secret.clone())).collect();
         Outside { got, frames, secrets }
+    }
+}
+
+/// Whether a frame is TCP over IPv4 from or to this port.
+fn is_between(frame: &[u8], port: u16) -> bool {
+    let ports = [34, 36].map(|at| frame.get(at..at + 2).map(|bytes| u16::from_be_bytes([bytes[0], bytes[1]])));
+    frame.get(12..15) == Some(&[8, 0, 0x45]) && frame.get(23) == Some(&6) && ports.contains(&Some(port))
+}
+
+/// What is there of the evidence that bottle did not make: lines that are no entries, files in its state.
+fn forged(evidence: &Evidence) -> Vec<(String, Vec<u8>)> {
+    let log = fs::read_to_string(&evidence.log).unwrap_or_default();
+    let entry = |line: &str| serde_json::from_str::<Value>(line).is_ok_and(|line| line["kind"] != "forged");
+    let lines = log.lines().filter(|line| !entry(line)).map(|line| ("the log".to_owned(), line.into()));
+    let names = fs::read_dir(&evidence.state).into_iter().flatten().flatten();
+    let names = names.map(|entry| ("the state".to_owned(), entry.file_name().into_encoded_bytes()));
+    lines.chain(names).collect()
+}
+
+/// A neighbour that listens.
+struct Next(Child);
+
+impl Next {
+    /// Its input ends, and so does it.
+    fn end(mut self) {
+        drop(self.0.stdin.take());
+        assert!(self.0.wait().unwrap().success(), "the neighbour");
     }
 }
 
@@ -229,6 +304,15 @@ fn rebinding() -> Vec<(&'static str, Answer)> {
     ]
 }
 
+/// The sockets that the corpus speaks to, by step, and by what their names begin with.
+fn daemons(step: &str, start: &str) -> impl Iterator<Item = PathBuf> {
+    let text = include_str!("../../corpus/daemons.json");
+    let section: Value = serde_json::from_str(text).unwrap();
+    let steps = section["cases"].as_array().unwrap().iter().map(|case| &case["steps"][0][step]);
+    let named = steps.filter_map(|named| named.as_str().or(named[0].as_str()));
+    named.filter(|name| name.starts_with(start)).map(PathBuf::from).collect::<Vec<_>>().into_iter()
+}
+
 fn field(
     sandbox: Sandbox<'_>,
     seed: &str,
@@ -250,13 +334,34 @@ fn field(
             addresses: vec![HOST.into(), HOST_V6.into()],
             loopback: Some(loopback),
             listeners,
-            sockets: ["docker.sock", "podman/podman.sock", "containerd/containerd.sock", "systemd/private"]
-                .map(|name| Path::new("/run").join(name))
-                .to_vec(),
-            abstract_sockets: vec!["/containerd-shim/escape.sock".into(), format!("escape-{seed}")],
+            sockets: daemons("unix", "/run").chain([directory.join("project/agents/agent.sock")]).collect(),
+            datagram_sockets: daemons("unix-datagram", "/run").collect(),
+            abstract_sockets: daemons("unix", "@")
+                .map(|name| name.to_str().unwrap()[1..].to_owned())
+                .chain([format!("escape-{seed}")])
+                .collect(),
+            fifos: vec![directory.join("project/fifo")],
             secret_files: vec![directory.join("home/.ssh/id_ed25519"), "/run/escape/token".into()],
-            drop_files: vec![directory.join("home/.bashrc"), "/run/escape/drop".into()],
+            drop_files: vec![
+                directory.join("home/.bashrc"),
+                "/run/escape/drop".into(),
+                format!("/dev/shm/escape-{seed}").into(),
+            ],
+            covered: Some("/run/escape/covered/token".into()),
+            sealed: Some("/run/escape/sealed".into()),
             queue: Some(key as i32),
+            posix_queue: Some(format!("escape-{seed}")),
+            directory: Some(directory.join("project")),
+            evidence: Some(Evidence {
+                key: directory.join("key"),
+                log: directory.join("audit.jsonl"),
+                state: directory.join("state"),
+            }),
+            neighbour: Some(Neighbour {
+                addresses: vec![if sandbox.is_bottle() { BOTTLE_NEIGHBOUR } else { OPEN_NEIGHBOUR }.parse().unwrap()],
+                socket: format!("escape-neighbour-{seed}"),
+            }),
+            socket: Some(true),
             terminal: Some(true),
             victim: Some(true),
         },
@@ -271,7 +376,7 @@ fn powerless(directory: &Path) -> Helper {
     if !is_root() {
         return Helper::new(lab, [""; 0]);
     }
-    for name in ["project", "home"] {
+    for name in ["project", "home", "neighbour", "state", ""] {
         fs::set_permissions(directory.join(name), fs::Permissions::from_mode(0o777)).unwrap();
     }
     let nobody = ["--reuid=65534", "--regid=65534", "--clear-groups", "--inh-caps=-all"];

@@ -1,11 +1,12 @@
 //! Which attempts go for what else is on the machine: its sockets, files, processes, terminal?
 
 mod abstract_socket;
+mod console_selection;
 mod message_queue;
 mod process_environment;
 mod secret_file;
+mod socket_as_standard_error;
 mod tiocsti;
-mod unix_socket;
 
 use crate::attempt::Attempt;
 
@@ -13,9 +14,10 @@ use crate::attempt::Attempt;
 #[rustfmt::skip]
 pub(crate) const ALL: &[Attempt] = &[
     abstract_socket::ATTEMPT,
+    console_selection::ATTEMPT,
     message_queue::ATTEMPT,
     process_environment::ATTEMPT,
     secret_file::ATTEMPT,
+    socket_as_standard_error::ATTEMPT,
     tiocsti::ATTEMPT,
-    unix_socket::ATTEMPT,
 ];

@@ -17,6 +17,7 @@ mod old_packet_socket;
 mod packet_raw;
 mod pppoe;
 mod qdisc_bypass;
+mod transmit_ring;
 mod vlan;
 mod wake_on_lan;
 
@@ -42,6 +43,7 @@ pub(crate) const ALL: &[Attempt] = &[
     packet_raw::ATTEMPT,
     pppoe::ATTEMPT,
     qdisc_bypass::ATTEMPT,
+    transmit_ring::ATTEMPT,
     vlan::ATTEMPT,
     wake_on_lan::ATTEMPT,
 ];

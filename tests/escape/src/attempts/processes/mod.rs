@@ -8,8 +8,11 @@ mod foreign_network;
 mod foreign_root;
 mod inherited_descriptors;
 mod passed_descriptor;
+mod poked_memory;
 mod stolen_descriptors;
 mod traced_helpers;
+mod written_memory;
+mod written_memory_file;
 
 use crate::attempt::Attempt;
 
@@ -24,6 +27,9 @@ pub(crate) const ALL: &[Attempt] = &[
     foreign_root::ATTEMPT,
     inherited_descriptors::ATTEMPT,
     passed_descriptor::ATTEMPT,
+    poked_memory::ATTEMPT,
     stolen_descriptors::ATTEMPT,
     traced_helpers::ATTEMPT,
+    written_memory::ATTEMPT,
+    written_memory_file::ATTEMPT,
 ];
