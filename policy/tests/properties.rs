@@ -18,6 +18,19 @@ fn a_name() -> impl Strategy<Value = Name> {
     )
 }
 
+/// How people and programs write the same name: in capitals, with a dot at its end, in Unicode, with Unicode's dots.
+fn a_spelling() -> impl Strategy<Value = fn(&Name) -> String> {
+    let capitals: fn(&Name) -> String = |name| name.as_str().to_uppercase();
+    prop::sample::select(vec![
+        capitals,
+        |name| format!("{name}."),
+        |name| name.as_str().replace("xn--bcher-kva", "BÜCHER"),
+        |name| name.as_str().replace("xn--bcher-kva", "bu\u{308}cher"),
+        |name| name.as_str().replace('.', "\u{3002}"),
+        |name| name.as_str().replace('e', "\u{ff45}").replace("xn--bch\u{ff45}r-kva", "bücher"),
+    ])
+}
+
 fn a_pattern() -> impl Strategy<Value = String> {
     (prop::sample::select(vec!["", "*.", "."]), a_name()).prop_map(|(prefix, name)| format!("{prefix}{name}"))
 }
@@ -182,6 +195,48 @@ proptest! {
         prop_assert!(rank(&decide(&more, &request)) >= rank(&decide(&few, &request)));
         let good = |rules: &Rules| check_addresses(rules, &request, &[address]).is_ok();
         prop_assert!(good(&more) >= good(&few));
+    }
+
+    #[test]
+    fn a_rule_taken_away_allows_no_more_and_resolves_no_more(
+        domains in prop::collection::vec(a_domain(), 1..6), ranges in some_ranges(), which in any::<prop::sample::Index>(),
+        request in a_request(), address in an_address(), mode in prop::sample::select(vec!["enforce", "observe"]),
+    ) {
+        let all = policy(mode, &domains, &ranges);
+        let (mut fewer, mut narrower) = (domains.clone(), ranges.clone());
+        let which = which.index(domains.len() + ranges.len());
+        if which < domains.len() { drop(fewer.remove(which)) } else { drop(narrower.remove(which - domains.len())) }
+        let few = policy(mode, &fewer, &narrower);
+        prop_assert!(rank(&decide(&few, &request)) <= rank(&decide(&all, &request)));
+        prop_assert!(check_addresses(&few, &request, &[address]).is_err() || check_addresses(&all, &request, &[address]).is_ok());
+        if let Target::Lease(name) | Target::Named(name) = &request.target {
+            prop_assert!(resolvable(&few, name).is_err() || resolvable(&all, name).is_ok());
+        }
+    }
+
+    #[test]
+    fn observing_denies_nothing_that_enforcing_allows(
+        domains in some_domains(), ranges in some_ranges(), request in a_request(), address in an_address(),
+    ) {
+        let (enforced, observed) = (policy("enforce", &domains, &ranges), policy("observe", &domains, &ranges));
+        prop_assert!(rank(&decide(&observed, &request)) >= rank(&decide(&enforced, &request)));
+        prop_assert!(check_addresses(&enforced, &request, &[address]).is_err() || check_addresses(&observed, &request, &[address]).is_ok());
+    }
+
+    #[test]
+    fn every_spelling_of_a_name_gets_one_answer(
+        domains in some_domains(), written in a_name(), asked in a_name(), spelled in a_spelling(), request in a_request(),
+    ) {
+        let domain = |name: &str| format!("{{pattern: '*.{name}', ports: [443], protocol: tcp}}");
+        let plain = policy("enforce", &[domains.clone(), vec![domain(written.as_str())]].concat(), &[]);
+        let other = policy("enforce", &[domains, vec![domain(&spelled(&written))]].concat(), &[]);
+        prop_assert_eq!(plain.digest(), other.digest());
+        let again = Name::parse(&spelled(&asked)).expect("a spelling of a name");
+        prop_assert_eq!(&again, &asked);
+        let to = |name: Name| Request { target: Target::Lease(name), ..request.clone() };
+        prop_assert_eq!(decide(&plain, &to(asked.clone())), decide(&other, &to(again)));
+        let by_hand = why::ask(&format!("{}:443", spelled(&asked))).expect("a destination");
+        prop_assert_eq!(by_hand, Request { target: Target::Lease(asked), port: 443, seen: Seen::Nothing });
     }
 
     #[test]
