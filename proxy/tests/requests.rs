@@ -199,6 +199,16 @@ fn a_server_agrees_to_an_upgrade_only_by_101() {
     assert_eq!(answer(&[b"HTTP/1.1 101"]), Some(Answer::Waiting));
 }
 
+#[test]
+fn an_agreement_behind_a_head_without_end_is_none_however_it_comes() {
+    let late = [b"HTTP/1.1 101 Switching Protocols\r\nX: ".as_slice(), &[b'x'; 1 << 16], b"\r\n\r\n"].concat();
+    for piece in [late.len(), 1] {
+        let mut answers = Answers::default();
+        let first = late.chunks(piece).map(|piece| answers.push(piece)).find(|answer| *answer != Answer::Waiting);
+        assert_eq!(first, Some(Answer::Stayed), "in pieces of {piece}");
+    }
+}
+
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(1000))]
 
