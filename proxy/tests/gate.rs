@@ -293,7 +293,7 @@ async fn plain_http_by_the_proxy_carries_one_request() {
     let request = "POST http://web.example.com/p HTTP/1.1\r\nHost: web.example.com\r\nContent-Length: 2\r\n\r\nhiGET http://evil.example/ HTTP/1.1\r\n\r\n";
     client.write_all(request.as_bytes()).await.expect("sent");
     let mut server = bench.accept().await;
-    let expected = b"POST /p HTTP/1.1\r\nHost: web.example.com\r\nContent-Length: 2\r\nConnection: close\r\n\r\nhi";
+    let expected = b"POST /p HTTP/1.1\r\nHost: web.example.com\r\nConnection: close\r\nContent-Length: 2\r\n\r\nhi";
     assert_eq!(server.take(expected.len()).await, expected);
     server.stream.write_all(b"HTTP/1.1 200 OK\r\n\r\nfine").await.expect("sent");
     drop(server);

@@ -179,8 +179,24 @@ fn an_offer_to_become_http2_is_taken_out() {
 #[test]
 fn an_absolute_request_goes_on_in_origin_form_and_alone() {
     let head = b"GET http://a.example/p HTTP/1.1\r\nHost: a.example\r\nProxy-Authorization: x\r\nProxy-Connection: keep-alive\r\nAccept: */*\r\n\r\n";
-    let expected = "GET /p HTTP/1.1\r\nHost: a.example\r\nAccept: */*\r\nConnection: close\r\n\r\n";
-    assert_eq!(String::from_utf8(for_origin(head, "/p")).expect("text"), expected);
+    let expected = "GET /p HTTP/1.1\r\nHost: a.example\r\nConnection: close\r\nAccept: */*\r\n\r\n";
+    assert_eq!(to_origin(head), expected);
+}
+
+fn to_origin(bytes: &[u8]) -> String {
+    let head = Head::parse(bytes).expect("a head");
+    let Form::Absolute(path) = &head.form else { panic!("{head:?}") };
+    String::from_utf8(for_origin(bytes, &head, path)).expect("text")
+}
+
+#[test]
+fn an_absolute_request_goes_on_with_the_host_and_port_that_were_judged() {
+    for fields in ["Host: A.example\r\n", ""] {
+        let sent = to_origin(format!("GET http://a.example:8080/p HTTP/1.1\r\n{fields}\r\n").as_bytes());
+        assert_eq!(sent, "GET /p HTTP/1.1\r\nHost: a.example:8080\r\nConnection: close\r\n\r\n", "{fields:?}");
+    }
+    let old = to_origin(b"GET http://[2001:db8::1]/ HTTP/1.0\r\n\r\n");
+    assert_eq!(old, "GET / HTTP/1.0\r\nHost: [2001:db8::1]\r\nConnection: close\r\n\r\n");
 }
 
 #[test]

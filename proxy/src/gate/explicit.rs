@@ -51,8 +51,11 @@ pub(super) async fn explicit<U: Upstream, O: OriginalDst>(
         Ok((head, end)) => match head.form.clone() {
             Form::Authority => connect(inner, client, place, head, &bytes[end..], begun).await,
             Form::Absolute(path) => {
-                let single =
-                    Single { head: for_origin(&bytes[..end], &path), body: head.body, rest: bytes[end..].to_vec() };
+                let single = Single {
+                    head: for_origin(&bytes[..end], &head, &path),
+                    body: head.body,
+                    rest: bytes[end..].to_vec(),
+                };
                 plain(inner, client, place, head, single, begun).await;
             }
             Form::Origin(_) | Form::Asterisk => {

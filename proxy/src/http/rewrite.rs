@@ -1,15 +1,38 @@
 //! What does a head look like once the parts meant for a proxy, or for another protocol, are taken out?
 
+use bottle_policy::{Host, HttpHost};
+
+use super::Head;
+
 /// The same head without its offer to change the protocol, except the offer to become a WebSocket's.
 pub fn without_upgrade(head: &[u8]) -> Vec<u8> {
     rebuild(head, None, &["upgrade", "http2-settings"], &[])
 }
 
-/// A request in absolute form as its origin server gets it: in origin form, alone on its connection.
-pub fn for_origin(head: &[u8], path: &str) -> Vec<u8> {
-    let removed =
-        ["connection", "proxy-connection", "proxy-authorization", "keep-alive", "te", "upgrade", "http2-settings"];
-    rebuild(head, Some(path), &removed, &["Connection: close"])
+/// A request in absolute form as its origin server gets it: in origin form, alone on its connection, and for the host that was
+/// judged, whatever its own Host field left out (RFC 9112, 3.2.2).
+pub fn for_origin(bytes: &[u8], head: &Head, path: &str) -> Vec<u8> {
+    let removed = [
+        "host",
+        "connection",
+        "proxy-connection",
+        "proxy-authorization",
+        "keep-alive",
+        "te",
+        "upgrade",
+        "http2-settings",
+    ];
+    rebuild(bytes, Some(path), &removed, &[&host_line(head), "Connection: close"])
+}
+
+fn host_line(head: &Head) -> String {
+    let host = match &head.host {
+        HttpHost::Name(name) => name.to_string(),
+        HttpHost::Address(address) => Host::Address(*address).to_string(),
+        HttpHost::Absent => String::new(),
+    };
+    let port = head.port.map_or_else(String::new, |port| format!(":{port}"));
+    format!("Host: {host}{port}")
 }
 
 /// Lines are whole fields, since folded ones were refused.
@@ -18,6 +41,7 @@ fn rebuild(head: &[u8], path: Option<&str>, removed: &[&str], added: &[&str]) ->
     let mut lines = head.split(|byte| *byte == b'\n').map(|line| line.strip_suffix(b"\r").unwrap_or(line));
     let request_line = lines.next().unwrap_or_default();
     push_line(&mut out, &with_path(request_line, path));
+    added.iter().for_each(|line| push_line(&mut out, line.as_bytes()));
     for line in lines.filter(|line| !line.is_empty()) {
         let name = line.split(|byte| *byte == b':').next().unwrap_or_default();
         if removed.iter().any(|gone| name.eq_ignore_ascii_case(gone.as_bytes())) {
@@ -28,7 +52,6 @@ fn rebuild(head: &[u8], path: Option<&str>, removed: &[&str], added: &[&str]) ->
             false => push_line(&mut out, line),
         }
     }
-    added.iter().for_each(|line| push_line(&mut out, line.as_bytes()));
     push_line(&mut out, b"");
     out
 }
