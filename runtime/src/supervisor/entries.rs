@@ -1,6 +1,7 @@
 //! How does a record that another process sends read as an entry of the log? Pure: one value becomes another.
 
 use bottle_evidence::audit::{self, Choice, Process};
+use bottle_evidence::canonical::MAX_INTEGER;
 use bottle_evidence::{Digest, Text};
 use bottle_policy::request::HttpHost;
 use bottle_policy::{Reason, Seen, Target};
@@ -80,10 +81,15 @@ pub(super) fn ended(outcome: &Outcome) -> audit::Outcome {
         result,
         reason,
         upstream: outcome.upstream.map(|address| address.ip()),
-        bytes_up: Some(outcome.bytes_up),
-        bytes_down: Some(outcome.bytes_down),
-        millis: Some(outcome.millis),
+        bytes_up: Some(kept(outcome.bytes_up)),
+        bytes_down: Some(kept(outcome.bytes_down)),
+        millis: Some(kept(outcome.millis)),
     }
+}
+
+/// A gate that says more than the log can keep does not thereby go without an outcome.
+fn kept(number: u64) -> u64 {
+    number.min(MAX_INTEGER)
 }
 
 /// A protocol by the name that /etc/protocols gives it, or by its number.

@@ -368,6 +368,19 @@ mod tests {
     }
 
     #[test]
+    fn an_outcome_with_numbers_beyond_json_is_recorded_all_the_same() {
+        let bench = bench().running();
+        bench.recorder.decided(&record(1, Decision::Allow("rule".into()))).unwrap();
+        let refusal = bottle_proxy::Refusal::unreachable("gone");
+        let most = u64::MAX;
+        let outcome = Outcome { bytes_up: most, bytes_down: most, ..Outcome::refused(1, &refusal, most) };
+        bench.recorder.ended(&outcome);
+        bench.recorder.commit().unwrap();
+        assert!(bench.log().contains(&format!("\"bytes_up\":{MAX_INTEGER},\"kind\":\"outcome\"")), "{}", bench.log());
+        assert!(!bench.events.try_iter().any(|event| matches!(event, Event::LedgerFailed(_))));
+    }
+
+    #[test]
     fn what_is_cut_has_an_outcome() {
         let bench = bench().running();
         bench.recorder.decided(&record(1, Decision::Allow("rule".into()))).unwrap();
