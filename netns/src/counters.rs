@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use netlink_packet_core::{DefaultNla, Nla, NlasIterator};
 use netlink_packet_netfilter::nftables::NfTablesMessage;
-use netlink_packet_netfilter::{NetfilterMessageInner, NetfilterProtoFamily};
+use netlink_packet_netfilter::{NetfilterMessage, NetfilterMessageInner, NetfilterProtoFamily};
 use serde::{Deserialize, Serialize};
 
 use crate::airlock::Airlock;
@@ -49,13 +49,16 @@ fn read(airlock: &Airlock, side: Side) -> Result<BTreeMap<Class, u64>, SurveyErr
     let request = nft(NetfilterProtoFamily::Unspec, NfTablesMessage::GetObject(Vec::new()));
     let fail = |source: WireError| SurveyError::Dump { what: "counters", side, source };
     let dump = airlock.desks.of(side).netfilter.dump(&request).map_err(fail)?;
-    Ok(dump
-        .into_iter()
-        .filter_map(|message| match message.inner {
-            NetfilterMessageInner::NfTables(NfTablesMessage::NewObject(nlas)) => counter(&nlas),
-            _ => None,
-        })
-        .collect())
+    Ok(counted(dump))
+}
+
+/// The counters among objects of nftables.
+pub(crate) fn counted(dump: Vec<NetfilterMessage>) -> BTreeMap<Class, u64> {
+    let objects = dump.into_iter().filter_map(|message| match message.inner {
+        NetfilterMessageInner::NfTables(NfTablesMessage::NewObject(nlas)) => counter(&nlas),
+        _ => None,
+    });
+    objects.collect()
 }
 
 /// Name and packets of a counter: NFTA_OBJ_NAME, and NFTA_COUNTER_PACKETS in NFTA_OBJ_DATA.

@@ -35,6 +35,9 @@ pub mod watch;
 
 mod wire;
 
+#[cfg(feature = "fuzz")]
+pub mod fuzz;
+
 mod sys;
 
 pub use airlock::{Airlock, AirlockIndex, Desk, Desks, Listeners, Sysctl, Watches};

@@ -91,7 +91,7 @@ pub(crate) fn read(desk: &Desk) -> Result<Ruleset, WireError> {
     Ok(canonical(messages))
 }
 
-fn canonical(messages: Vec<NetfilterMessage>) -> Ruleset {
+pub(crate) fn canonical(messages: Vec<NetfilterMessage>) -> Ruleset {
     let mut ruleset = Ruleset::default();
     for message in messages {
         let family = family(message.header.family);

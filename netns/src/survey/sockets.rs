@@ -75,13 +75,13 @@ const REQUEST: usize = 56;
 
 /// Messages of sock_diag.
 #[derive(Debug, Clone)]
-enum Diag {
+pub(crate) enum Diag {
     Request { family: u8, protocol: u8, states: u32, port: u16 },
     Socket { at: SocketAddr, device: u32, cookie: u64 },
 }
 
 impl Diag {
-    fn listener(self, protocol: u8) -> Option<(Listener, u64)> {
+    pub(crate) fn listener(self, protocol: u8) -> Option<(Listener, u64)> {
         match self {
             Diag::Socket { at, device, cookie } => Some((Listener { protocol, at, device }, cookie)),
             Diag::Request { .. } => None,
