@@ -1,0 +1,32 @@
+//! Is a key in PEM read as it is written, and nothing else?
+
+use bottle_evidence::key::{PublicKey, SigningKey};
+
+use super::Reading;
+use crate::pieces;
+
+pub(super) fn read(bytes: &[u8]) -> Reading {
+    let Some(text) = pieces::text(bytes) else { return Reading::Refused };
+    let signing = SigningKey::from_pem(text).ok();
+    if let Some(key) = &signing {
+        let again = SigningKey::from_pem(&key.to_pem()).expect("what was written is read");
+        assert_eq!(again.public().id(), key.public().id());
+    }
+    let public = PublicKey::from_pem(text).ok();
+    if let Some(key) = &public {
+        let again = PublicKey::from_pem(&key.to_pem()).expect("what was written is read");
+        assert_eq!(again.id(), key.id());
+    }
+    assert!(signing.is_none() || public.is_none(), "one text, two kinds of key");
+    (signing.is_some() || public.is_some()).into()
+}
+
+/// The key that the corpus is signed with.
+pub(super) fn pair() -> SigningKey {
+    SigningKey::from_seed([7; 32])
+}
+
+/// It alone is trusted.
+pub(super) fn trusted(key: &SigningKey) -> Vec<PublicKey> {
+    vec![key.public().clone()]
+}
