@@ -1,7 +1,7 @@
 //! Is this the head of an HTTP request, and where does it end? Decided on the first line, before anything is parsed.
 //!
 //! Whatever a lenient server might still read as HTTP is HTTP here, so that it is then parsed strictly or refused;
-//! only bytes that no server takes for a request line are opaque.
+//! only bytes that no server takes for a request line are opaque, and lines whose method is longer than any that is in use.
 
 /// Where a scan stands.
 #[derive(Debug, PartialEq, Eq)]
