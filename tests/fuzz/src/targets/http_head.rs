@@ -6,11 +6,16 @@ use bottle_proxy::sniff::{Sniffed, classify};
 
 use super::Reading;
 
+/// A longer one is not looked at to its end.
+const LONGEST_METHOD: usize = 32;
+
 pub(super) fn read(bytes: &[u8]) -> Reading {
     let Ok(head) = Head::parse(bytes) else { return Reading::Refused };
     match classify(bytes, false) {
         Sniffed::Seen(seen) if seen == head.seen() => {}
         Sniffed::Seen(Seen::Unparsable(_)) => {}
+        // Not to wait for the end of a word that may be no method; where a rule says `http` it is denied.
+        Sniffed::Seen(Seen::Opaque) if head.method.len() > LONGEST_METHOD => {}
         other => panic!("a request head, sniffed as {other:?}"),
     }
     let stripped = Head::parse(&without_upgrade(bytes)).expect("a head without its upgrade is a head");
