@@ -1,6 +1,7 @@
 //! What can the benchmark be told? Which figures, how often, and how to print them.
 
 use std::ffi::OsString;
+use std::net::IpAddr;
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
@@ -74,6 +75,9 @@ pub(crate) enum Role {
         task: Task,
         host: String,
         certificate: Option<PathBuf>,
+        /// Where to find the host, if not where its name leads.
+        #[arg(long)]
+        at: Option<IpAddr>,
     },
 }
 

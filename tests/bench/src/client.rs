@@ -1,7 +1,7 @@
 //! What does the client do, in a bottle as on the routed path? One task, timed from its first byte, and one line that says so.
 
 use std::io::{Read, Write};
-use std::net::{Shutdown, SocketAddr, TcpStream, ToSocketAddrs};
+use std::net::{IpAddr, Shutdown, SocketAddr, TcpStream, ToSocketAddrs};
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -23,18 +23,26 @@ const CONNECTING: Duration = Duration::from_secs(1);
 const AT_A_TIME: usize = 16;
 
 /// Prints bytes, or connections, a second.
-pub(crate) fn run(task: Task, host: &str, certificate: Option<&Path>) -> Result<(), Failure> {
+pub(crate) fn run(task: Task, host: &str, at: Option<IpAddr>, certificate: Option<&Path>) -> Result<(), Failure> {
     let rate = match task {
-        Task::Down => down(host)?,
-        Task::Up => up(host)?,
-        Task::Connect => connect(host, &tls::client(certificate.ok_or("no certificate")?)?)?,
+        Task::Down => down(address(host, at, SOURCE)?)?,
+        Task::Up => up(address(host, at, SINK)?)?,
+        Task::Connect => connect(host, address(host, at, TLS)?, &tls::client(certificate.ok_or("no certificate")?)?)?,
     };
     println!("{rate}");
     Ok(())
 }
 
-fn down(host: &str) -> Result<f64, Failure> {
-    let mut stream = TcpStream::connect((host, SOURCE))?;
+/// A name is resolved once, as programs with a connection pool do.
+fn address(host: &str, at: Option<IpAddr>, port: u16) -> Result<SocketAddr, Failure> {
+    match at {
+        Some(address) => Ok((address, port).into()),
+        None => Ok((host, port).to_socket_addrs()?.next().ok_or("the name has no address")?),
+    }
+}
+
+fn down(server: SocketAddr) -> Result<f64, Failure> {
+    let mut stream = TcpStream::connect(server)?;
     let mut room = vec![0; CHUNK];
     // The first bytes are there when the way through is open.
     stream.read_exact(&mut room[..1])?;
@@ -48,8 +56,8 @@ fn down(host: &str) -> Result<f64, Failure> {
     Ok(done as f64 / begun.elapsed().as_secs_f64())
 }
 
-fn up(host: &str) -> Result<f64, Failure> {
-    let mut stream = TcpStream::connect((host, SINK))?;
+fn up(server: SocketAddr) -> Result<f64, Failure> {
+    let mut stream = TcpStream::connect(server)?;
     let bytes = vec![0; CHUNK];
     let (begun, mut done) = (Instant::now(), 0);
     while done < BYTES && begun.elapsed() < LONGEST {
@@ -61,9 +69,8 @@ fn up(host: &str) -> Result<f64, Failure> {
     Ok(done as f64 / begun.elapsed().as_secs_f64())
 }
 
-/// The name is resolved once, as programs with a connection pool do; each connection is a whole handshake and one byte.
-fn connect(host: &str, config: &Arc<ClientConfig>) -> Result<f64, Failure> {
-    let address = (host, TLS).to_socket_addrs()?.next().ok_or("the name has no address")?;
+/// Each connection is a whole handshake and one byte.
+fn connect(host: &str, address: SocketAddr, config: &Arc<ClientConfig>) -> Result<f64, Failure> {
     let name = ServerName::try_from(host.to_owned())?;
     // One before the clock starts: it fills the cache of the resolver.
     greeted(address, &name, config)?;

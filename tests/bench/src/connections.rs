@@ -9,7 +9,9 @@ use crate::world::World;
 /// Sixteen at a time, each with a whole TLS 1.3 handshake.
 pub(crate) fn figures(setting: &Setting) -> Result<Vec<Figure>, Failure> {
     let world = World::new(setting)?;
-    let (bottle, routed) = world.by_turns(Task::Connect)?;
+    let all = world.by_turns(Task::Connect)?;
     let target = Target::AtLeast(0.5, 0.7);
-    Ok(vec![Figure::new("new TLS connections a second", "1/s", target, bottle, Some(("routed", routed)))])
+    let peer = Some(("routed", all.routed));
+    let figure = Figure::new("new TLS connections a second", "1/s", target, all.bottle, peer);
+    Ok(vec![figure.beside("haproxy", all.haproxy)])
 }

@@ -29,6 +29,8 @@ pub(crate) struct Figure {
     pub(crate) rounds: usize,
     pub(crate) bottle: Side,
     pub(crate) peer: Option<Side>,
+    /// Whom else the peer was compared with, and how that one did: its median by the peer's.
+    pub(crate) other: Option<(Side, f64)>,
     /// Bottle's median by the peer's; without a peer, bottle's median itself, or what its name says.
     pub(crate) result: f64,
     pub(crate) target: Target,
@@ -89,7 +91,24 @@ impl Figure {
         let bottle = Side::of("bottle", bottle);
         let peer = peer.map(|(what, values)| Side::of(what, values));
         let result = peer.as_ref().map_or(bottle.median, |peer| bottle.median / peer.median);
-        Figure { name: name.into(), unit, rounds, bottle, peer, result, target, verdict: target.verdict(result) }
+        Figure {
+            name: name.into(),
+            unit,
+            rounds,
+            bottle,
+            peer,
+            other: None,
+            result,
+            target,
+            verdict: target.verdict(result),
+        }
+    }
+
+    /// Tells how somebody else did beside the same peer.
+    pub(crate) fn beside(self, what: &'static str, values: Vec<f64>) -> Figure {
+        let side = Side::of(what, values);
+        let ratio = self.peer.as_ref().map_or(side.median, |peer| side.median / peer.median);
+        Figure { other: Some((side, ratio)), ..self }
     }
 
     /// A figure of which not the median counts, but what one in a hundred is above.
@@ -103,9 +122,13 @@ impl Figure {
     pub(crate) fn print(&self) {
         let kind = if self.peer.is_some() { "ratio " } else { "" };
         println!("{}: {kind}{:.2} ({}): {}", self.name, self.result, self.target.words(), self.verdict);
-        for side in std::iter::once(&self.bottle).chain(&self.peer) {
+        let other = self.other.as_ref().map(|(side, _)| side);
+        for side in std::iter::once(&self.bottle).chain(&self.peer).chain(other) {
             let Side { what, min, median, max } = side;
             println!("    {what:<8} {min:>10.1} {median:>10.1} {max:>10.1}  {}, min median max", self.unit);
+        }
+        if let Some((side, ratio)) = &self.other {
+            println!("    ratio of {} {ratio:.2}", side.what);
         }
     }
 }

@@ -12,6 +12,7 @@ mod start;
 mod throughput;
 
 mod client;
+mod haproxy;
 mod path;
 mod processes;
 mod serve;
@@ -32,7 +33,7 @@ fn main() -> ExitCode {
     let done = match arguments.role {
         Some(Role::Lab { arguments }) => return bottle_lab::helper::run(arguments),
         Some(Role::Serve { certificate, key }) => serve::run(&certificate, &key),
-        Some(Role::Client { task, host, certificate }) => client::run(task, &host, certificate.as_deref()),
+        Some(Role::Client { task, host, certificate, at }) => client::run(task, &host, at, certificate.as_deref()),
         None => measure::run(&arguments.measure),
     };
     match done {

@@ -11,11 +11,15 @@ use bottle_lab::Lab;
 
 use crate::Failure;
 
-const HOST_END: Ipv4Addr = Ipv4Addr::new(11, 0, 9, 1);
+pub(crate) const HOST_END: Ipv4Addr = Ipv4Addr::new(11, 0, 9, 1);
 const CLIENT_END: Ipv4Addr = Ipv4Addr::new(11, 0, 9, 2);
 const PREFIX: &str = "11.0.9.0/30";
 /// As bottle's own links have it.
 const MTU: &str = "65535";
+
+/// The congestion control of all three namespaces. One that paces (BBR) would slow whoever sends over a whole network
+/// less than whoever sends over a piece of it; this one every kernel has, and every namespace may choose it.
+const UNPACED: &str = "reno";
 
 /// The routed client's namespace, held by a process that sleeps in it.
 pub(crate) struct Routed {
@@ -28,7 +32,7 @@ impl Routed {
         let mut holder = Command::new("unshare");
         holder.args(["--net", "--kill-child", "sleep", "infinity"]).stdin(Stdio::null()).stdout(Stdio::null());
         let routed = Routed { holder: holder.spawn()? };
-        let host_namespace = PathBuf::from(format!("/proc/{world}/ns/net"));
+        let host_namespace = host_of(world);
         let (client, pid) = (routed.namespace(), routed.holder.id().to_string());
         while fs::read_link(&client)? == fs::read_link("/proc/self/ns/net")? {
             std::thread::yield_now();
@@ -50,7 +54,10 @@ impl Routed {
         for (namespace, words) in lines {
             run(within(namespace, "ip").args(words))?;
         }
-        run(within(&host_namespace, "sh").args(["-c", "echo 1 > /proc/sys/net/ipv4/conf/all/forwarding"]))?;
+        set(&host_namespace, "ipv4/conf/all/forwarding", "1")?;
+        for namespace in [&host_namespace, internet, &client] {
+            set(namespace, "ipv4/tcp_congestion_control", UNPACED)?;
+        }
         Ok(routed)
     }
 
@@ -81,6 +88,11 @@ pub(crate) fn within(namespace: &Path, program: impl AsRef<OsStr>) -> Command {
     command
 }
 
+/// The namespace of the lab's host.
+pub(crate) fn host_of(world: u32) -> PathBuf {
+    PathBuf::from(format!("/proc/{world}/ns/net"))
+}
+
 /// The namespace of the lab's internet: that of the world's threads which are not on the host.
 pub(crate) fn internet_of(world: u32) -> Result<PathBuf, Failure> {
     let host = fs::read_link(format!("/proc/{world}/ns/net"))?;
@@ -91,6 +103,10 @@ pub(crate) fn internet_of(world: u32) -> Result<PathBuf, Failure> {
         }
     }
     Err("the lab has no internet".into())
+}
+
+fn set(namespace: &Path, setting: &str, value: &str) -> Result<(), Failure> {
+    run(within(namespace, "sh").args(["-c", &format!("echo {value} > /proc/sys/net/{setting}")]))
 }
 
 fn run(command: &mut Command) -> Result<(), Failure> {

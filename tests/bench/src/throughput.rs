@@ -11,10 +11,11 @@ pub(crate) fn figures(setting: &Setting) -> Result<Vec<Figure>, Failure> {
     let world = World::new(setting)?;
     let mut figures = Vec::new();
     for task in [Task::Down, Task::Up] {
-        let (bottle, routed) = world.by_turns(task)?;
+        let all = world.by_turns(task)?;
         let name = format!("throughput, {}", task.word());
-        let peer = Some(("routed", in_mib(routed)));
-        figures.push(Figure::new(name, "MiB/s", Target::AtLeast(0.5, 0.65), in_mib(bottle), peer));
+        let peer = Some(("routed", in_mib(all.routed)));
+        let figure = Figure::new(name, "MiB/s", Target::AtLeast(0.5, 0.65), in_mib(all.bottle), peer);
+        figures.push(figure.beside("haproxy", in_mib(all.haproxy)));
     }
     Ok(figures)
 }

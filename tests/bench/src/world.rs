@@ -8,15 +8,24 @@ use std::process::{Child, Command, Stdio};
 use bottle_lab::{Answer, Helper, Lab, Options, addresses};
 
 use crate::arguments::Task;
+use crate::haproxy::Haproxy;
 use crate::measure::Setting;
 use crate::{Failure, path, serve, tls};
 
 /// The server's name; the lab's internet owns its address as nearly every other.
 const NAME: &str = "server.bench.example";
-const ADDRESS: std::net::Ipv4Addr = std::net::Ipv4Addr::new(11, 2, 0, 1);
+pub(crate) const ADDRESS: std::net::Ipv4Addr = std::net::Ipv4Addr::new(11, 2, 0, 1);
 /// The client's program within a bottle.
 const CLIENT: &str = "/tmp/bottle-bench";
 const CERTIFICATE: &str = "/tmp/bench.pem";
+
+/// What a second brought, in each round.
+#[derive(Default)]
+pub(crate) struct ByTurns {
+    pub(crate) bottle: Vec<f64>,
+    pub(crate) routed: Vec<f64>,
+    pub(crate) haproxy: Vec<f64>,
+}
 
 /// The lab and all that stands in it.
 pub(crate) struct World<'a> {
@@ -24,6 +33,7 @@ pub(crate) struct World<'a> {
     lab: Lab,
     server: Child,
     routed: path::Routed,
+    _haproxy: Haproxy,
     program: PathBuf,
 }
 
@@ -40,7 +50,8 @@ impl<'a> World<'a> {
         server.arg("serve").args([&certificate, &key]).stdin(Stdio::null()).stdout(Stdio::piped());
         let server = listening(server.spawn()?)?;
         let routed = path::Routed::beside(lab.pid(), &internet, addresses::HOST)?;
-        Ok(World { setting, lab, server, routed, program })
+        let haproxy = Haproxy::before(NAME, setting, &path::host_of(lab.pid()))?;
+        Ok(World { setting, lab, server, routed, _haproxy: haproxy, program })
     }
 
     /// What the client measures in a bottle, through the transparent proxy.
@@ -63,17 +74,26 @@ impl<'a> World<'a> {
         rate(&mut run)
     }
 
-    /// Both by turns, after one round that warms them up.
-    pub(crate) fn by_turns(&self, task: Task) -> Result<(Vec<f64>, Vec<f64>), Failure> {
-        let (mut bottle, mut routed) = (Vec::new(), Vec::new());
+    /// The same from there through haproxy.
+    fn through_haproxy(&self, task: Task) -> Result<f64, Failure> {
+        let mut run = self.routed.command(&self.lab, &self.program);
+        run.args(["client", task.word(), NAME]).arg(self.setting.at("bench.pem"));
+        rate(run.args(["--at", &path::HOST_END.to_string()]))
+    }
+
+    /// All by turns, after one round that warms them up: what each measured, a round a place.
+    pub(crate) fn by_turns(&self, task: Task) -> Result<ByTurns, Failure> {
+        let mut all = ByTurns::default();
         for round in 0..=self.setting.rounds {
-            let (ours, theirs) = (self.in_a_bottle(task)?, self.routed(task)?);
+            let (bottle, routed) = (self.in_a_bottle(task)?, self.routed(task)?);
+            let haproxy = self.through_haproxy(task)?;
             if round > 0 {
-                bottle.push(ours);
-                routed.push(theirs);
+                all.bottle.push(bottle);
+                all.routed.push(routed);
+                all.haproxy.push(haproxy);
             }
         }
-        Ok((bottle, routed))
+        Ok(all)
     }
 
     /// The host image shares the working directory: an empty one.
