@@ -19,9 +19,16 @@ mod world;
 
 mod aftermath;
 mod family;
+mod kernel;
 mod moments;
 mod scene;
 
 mod changed;
+mod clock;
+mod disk;
+mod exhausted;
 mod killed;
 mod stopped;
+mod upstream;
+
+mod load;

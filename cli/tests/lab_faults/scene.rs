@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
+use bottle_lab::Options;
 use rustix::process::Signal;
 
 use crate::aftermath::Aftermath;
@@ -36,8 +37,17 @@ pub struct Scene {
 
 impl Scene {
     pub fn new() -> Scene {
+        Scene::with(Options::default())
+    }
+
+    /// For a crowd, of which nobody could keep every packet.
+    pub fn without_capture() -> Scene {
+        Scene::with(Options::default().without_capture())
+    }
+
+    pub fn with(options: Options) -> Scene {
         family::adopt_orphans();
-        let world = World::alone();
+        let world = World::alone_in(options);
         let aftermath = Aftermath::before(&world);
         Scene { world, aftermath, number: 0 }
     }
@@ -58,10 +68,15 @@ impl Scene {
         self.start(&["host", "--", "bash", "-c", BUSY])
     }
 
-    /// Starts a bottle with a fresh log.
-    pub fn start(&mut self, command: &[&str]) -> Running {
+    /// A fresh log for the next bottle.
+    pub fn begin(&mut self) {
         self.number += 1;
         let _ = std::fs::remove_file(self.world.project("ran"));
+    }
+
+    /// Starts a bottle with a fresh log.
+    pub fn start(&mut self, command: &[&str]) -> Running {
+        self.begin();
         let options = self.options();
         let words: Vec<&str> = options.iter().map(String::as_str).chain(command.iter().copied()).collect();
         Running::start(self.world.bottle(&words))

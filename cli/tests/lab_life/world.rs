@@ -44,17 +44,22 @@ pub struct Said {
 
 impl World {
     pub fn new() -> World {
-        World::take(Turn::Shared(TURN.read().unwrap_or_else(PoisonError::into_inner)))
+        World::take(Turn::Shared(TURN.read().unwrap_or_else(PoisonError::into_inner)), Options::default())
     }
 
     /// While this one lives, no other test of this program has a world.
     pub fn alone() -> World {
-        World::take(Turn::Alone(TURN.write().unwrap_or_else(PoisonError::into_inner)))
+        World::alone_in(Options::default())
     }
 
-    fn take(turn: Turn) -> World {
+    /// The same with another lab.
+    pub fn alone_in(options: Options) -> World {
+        World::take(Turn::Alone(TURN.write().unwrap_or_else(PoisonError::into_inner)), options)
+    }
+
+    fn take(turn: Turn, options: Options) -> World {
         bottle_lab::require();
-        let lab = Lab::start(Options::default()).unwrap();
+        let lab = Lab::start(options).unwrap();
         let directory = tempfile::tempdir().unwrap();
         for name in ["project", "home"] {
             fs::create_dir(directory.path().join(name)).unwrap();

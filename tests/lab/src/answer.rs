@@ -24,6 +24,12 @@ pub enum Answer {
     Failure,
     /// No answer at all.
     Silence,
+    /// These addresses, in an answer to a question about another name.
+    Foreign(Vec<IpAddr>),
+    /// These addresses, in an answer with another number.
+    Forged(Vec<IpAddr>),
+    /// So many address records as fit into 64 KiB: over UDP the answer is cut, over TCP it is whole.
+    Huge(Ipv4Addr),
 }
 
 /// The names of the lab's internet, lower case and without the last dot; `*.example` stands for everything below.

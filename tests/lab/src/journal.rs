@@ -41,7 +41,7 @@ pub struct HttpRequest {
 /// One connection, or one datagram, that reached the lab's internet.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Received {
-    /// Which service took it: `web`, `ssh`, `smtp`, `postgres`, `echo`, `collector`, `udp` or `host`.
+    /// Which service took it: `web`, `ssh`, `smtp`, `postgres`, `echo`, `collector`, `faulty`, `udp` or `host`.
     pub service: String,
     /// Who sent it.
     pub from: SocketAddr,

@@ -16,8 +16,18 @@ pub(super) struct Reply {
     pub(super) bytes: Option<Vec<u8>>,
 }
 
+/// How a query came.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Way {
+    Datagram,
+    Stream,
+}
+
+/// Address records of 16 bytes each that fit into 64 KiB beside a question.
+const HUGE: usize = 4_000;
+
 /// Answers one query; nothing if it is none.
-pub(super) fn reply(query: &[u8], zone: &mut Zone) -> Option<Reply> {
+pub(super) fn reply(query: &[u8], zone: &mut Zone, way: Way) -> Option<Reply> {
     let query = Message::from_vec(query).ok()?;
     let asked = query.queries.first().filter(|_| query.metadata.message_type == MessageType::Query)?;
     let name = asked.name().to_ascii().trim_end_matches('.').to_ascii_lowercase();
@@ -27,7 +37,12 @@ pub(super) fn reply(query: &[u8], zone: &mut Zone) -> Option<Reply> {
     answer.metadata.recursion_desired = query.metadata.recursion_desired;
     answer.metadata.recursion_available = true;
     answer.add_query(asked.clone());
-    let bytes = fill(&mut answer, asked, zone, &name).then(|| answer.to_vec().ok()).flatten();
+    let filled = fill(&mut answer, asked, zone, &name);
+    if way == Way::Datagram && answer.answers.len() == HUGE {
+        answer.answers.clear();
+        answer.metadata.truncation = true;
+    }
+    let bytes = filled.then(|| answer.to_vec().ok()).flatten();
     Some(Reply { question, bytes })
 }
 
@@ -46,6 +61,20 @@ fn fill(answer: &mut Message, asked: &Query, zone: &mut Zone, name: &str) -> boo
         Answer::Missing => answer.metadata.response_code = ResponseCode::NXDomain,
         Answer::Failure => answer.metadata.response_code = ResponseCode::ServFail,
         Answer::Silence => return false,
+        Answer::Foreign(addresses) => {
+            if let Some(question) = answer.queries.first_mut().filter(|_| is_address) {
+                let other = Name::from_ascii("other.lab.example.").unwrap_or_default();
+                question.set_name(other.clone());
+                records(answer, &other, asked.query_type(), &addresses, 60);
+            }
+        }
+        Answer::Forged(addresses) => {
+            answer.metadata.id = answer.metadata.id.wrapping_add(1);
+            records(answer, asked.name(), asked.query_type(), &addresses, 60);
+        }
+        Answer::Huge(address) => {
+            records(answer, asked.name(), asked.query_type(), &vec![address.into(); HUGE], 60);
+        }
     }
     true
 }
@@ -78,7 +107,7 @@ mod tests {
     fn ask(name: &str, kind: RecordType) -> Reply {
         let mut query = Message::query();
         query.add_query(Query::query(Name::from_ascii(name).unwrap(), kind));
-        reply(&query.to_vec().unwrap(), &mut Zone::default()).unwrap()
+        reply(&query.to_vec().unwrap(), &mut Zone::default(), Way::Datagram).unwrap()
     }
 
     fn answers(name: &str, kind: RecordType) -> (ResponseCode, usize) {
@@ -103,6 +132,6 @@ mod tests {
 
     #[test]
     fn what_is_no_query_is_not_answered() {
-        assert!(reply(b"nonsense", &mut Zone::default()).is_none());
+        assert!(reply(b"nonsense", &mut Zone::default(), Way::Datagram).is_none());
     }
 }

@@ -29,9 +29,23 @@ enum Service {
     Echo,
     Dns,
     Collector,
+    Faulty(Fault),
 }
 
-const PORTS: [(u16, Service); 20] = [
+/// How a server breaks.
+#[derive(Clone, Copy)]
+enum Fault {
+    /// Takes the connection and never reads.
+    Stalls,
+    /// Resets it at its first byte.
+    Resets,
+    /// Sends without end.
+    Floods,
+    /// Is done with sending at once, and reads on.
+    HalfCloses,
+}
+
+const PORTS: [(u16, Service); 24] = [
     (7, Service::Echo),
     (9, Service::Collector),
     (21, Service::Collector),
@@ -42,6 +56,10 @@ const PORTS: [(u16, Service); 20] = [
     (443, Service::WebOverTls),
     (587, Service::Smtp),
     (853, Service::Collector),
+    (1001, Service::Faulty(Fault::Stalls)),
+    (1002, Service::Faulty(Fault::Resets)),
+    (1003, Service::Faulty(Fault::Floods)),
+    (1004, Service::Faulty(Fault::HalfCloses)),
     (1234, Service::Collector),
     (3128, Service::Collector),
     (3306, Service::Collector),
@@ -64,6 +82,7 @@ impl Service {
             Self::Echo => "echo",
             Self::Dns => "dns",
             Self::Collector => "collector",
+            Self::Faulty(_) => "faulty",
         }
     }
 }
@@ -115,6 +134,7 @@ async fn serve(internet: Arc<Internet>, stream: TcpStream, from: SocketAddr, ser
         Service::Echo => greet(stream, entry, "").await,
         Service::Dns => dns_stream(&internet, stream, from, to).await.map_err(Into::into),
         Service::Collector => collect(stream, entry).await.map_err(Into::into),
+        Service::Faulty(fault) => faulty(stream, entry, fault).await.map_err(Into::into),
     };
 }
 
@@ -136,11 +156,29 @@ async fn collect(stream: TcpStream, entry: Arc<Entry>) -> io::Result<()> {
     tokio::io::copy(&mut Tap::new(stream, entry), &mut tokio::io::sink()).await.map(drop)
 }
 
+async fn faulty(mut stream: TcpStream, entry: Arc<Entry>, fault: Fault) -> io::Result<()> {
+    match fault {
+        Fault::Stalls => std::future::pending().await,
+        Fault::Resets => {
+            stream.read_u8().await?;
+            setsockopt(&stream, sockopt::Linger, &nix::libc::linger { l_onoff: 1, l_linger: 0 })?;
+            Ok(())
+        }
+        Fault::Floods => loop {
+            stream.write_all(&[0; 64 * 1024]).await?;
+        },
+        Fault::HalfCloses => {
+            stream.shutdown().await?;
+            collect(stream, entry).await
+        }
+    }
+}
+
 async fn dns_stream(internet: &Internet, mut stream: TcpStream, from: SocketAddr, to: SocketAddr) -> io::Result<()> {
     loop {
         let mut query = vec![0; usize::from(stream.read_u16().await?)];
         stream.read_exact(&mut query).await?;
-        let Some(reply) = dns::reply(&query, &mut internet.zone()) else {
+        let Some(reply) = dns::reply(&query, &mut internet.zone(), dns::Way::Stream) else {
             return Ok(());
         };
         let (name, kind) = reply.question;

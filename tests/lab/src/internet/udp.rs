@@ -66,7 +66,7 @@ fn answer(internet: &Internet, port: u16, bytes: &[u8], from: SocketAddr, to: So
     let journal = &internet.journal;
     let entry = |service| journal.open(Received::new(service, from, to)).count(bytes);
     if port == DNS {
-        let Some(reply) = dns::reply(bytes, &mut internet.zone()) else {
+        let Some(reply) = dns::reply(bytes, &mut internet.zone(), dns::Way::Datagram) else {
             entry("udp");
             return None;
         };

@@ -1,0 +1,186 @@
+//! What does a crowd leave? Many connections at once, many bottles at once, and one after the other: every attempt is recorded once, and nothing grows.
+
+use std::fs;
+use std::time::{Duration, Instant};
+
+use rustix::process::Signal;
+use serde_json::Value;
+
+use crate::family;
+use crate::moments::{from_environment, is_long};
+use crate::running::{Processes, Running};
+use crate::scene::Scene;
+use crate::world::{entries, text};
+
+/// This many in the usual form, and in the long one, unless the environment says how many.
+fn size(name: &str, usual: u64, long: u64) -> usize {
+    let size = from_environment(name).unwrap_or(if is_long() { long } else { usual });
+    println!("{name}: {size}");
+    usize::try_from(size).unwrap()
+}
+
+/// Opens as many as it is told, has each answered, says so, holds all, and closes them at the next line.
+const CROWD: &str = r"
+import selectors, socket, resource
+soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+print('ready', flush=True)
+while line := input():
+    crowd, wait, answered = [], selectors.DefaultSelector(), 0
+    address = socket.gethostbyname('web.lab.example')
+    for number in range(int(line)):
+        one = socket.socket(); one.setblocking(False); one.connect_ex((address, 7))
+        crowd.append(one); wait.register(one, selectors.EVENT_WRITE)
+    while wait.get_map():
+        for key, events in wait.select():
+            try:
+                if events & selectors.EVENT_WRITE:
+                    key.fileobj.send(b'token\n'); wait.modify(key.fileobj, selectors.EVENT_READ)
+                else:
+                    answered += key.fileobj.recv(9) == b'token\n'; wait.unregister(key.fileobj)
+            except OSError as error: print(error); wait.unregister(key.fileobj)
+    print(answered, flush=True); input()
+    for one in crowd: one.close()
+    print('closed', flush=True)
+";
+
+/// What the processes of a bottle hold: open descriptors, and memory of their own in KiB.
+#[derive(Clone, Copy, Debug)]
+struct Held {
+    descriptors: usize,
+    memory: u64,
+}
+
+impl Held {
+    fn by(processes: &Processes) -> Held {
+        let pids = [&processes.supervisor, &processes.gate, &processes.dialler].map(|held| held.pid);
+        let descriptors = pids.iter().map(|pid| fs::read_dir(format!("/proc/{pid}/fd")).unwrap().count()).sum();
+        Held { descriptors, memory: pids.iter().map(|pid| memory(*pid)).sum() }
+    }
+}
+
+fn memory(pid: u32) -> u64 {
+    let text = fs::read_to_string(format!("/proc/{pid}/smaps_rollup")).unwrap();
+    let line = text.lines().find_map(|line| line.strip_prefix("Pss:")).unwrap();
+    line.trim().strip_suffix(" kB").unwrap().trim().parse().unwrap()
+}
+
+/// Waits until no more descriptors are held than before: the gate hears of each end by itself.
+fn settled(processes: &Processes, before: Held, what: &str) -> Held {
+    let deadline = Instant::now() + Duration::from_secs(20);
+    loop {
+        let now = Held::by(processes);
+        if now.descriptors <= before.descriptors {
+            return now;
+        }
+        assert!(Instant::now() < deadline, "{what}: {before:?} became {now:?}");
+        std::thread::yield_now();
+    }
+}
+
+fn assert_counted(scene: &Scene, attempts: usize, arrived: usize, what: &str) {
+    let log = entries(&scene.audit());
+    let of = |kind: &str| log.iter().filter(|entry: &&Value| entry["kind"] == kind).count();
+    assert_eq!((of("decision"), of("outcome"), arrived), (attempts, attempts, attempts), "{what}");
+}
+
+fn crowd(running: &mut Running, many: usize) -> String {
+    running.write(&format!("{many}\n"));
+    running.line()
+}
+
+fn dissolve(running: &mut Running) {
+    running.write("\n");
+    assert_eq!(running.line(), "closed");
+}
+
+#[test]
+fn thousands_of_connections_at_once_are_served_recorded_once_each_and_leave_nothing() {
+    let many = size("BOTTLE_FAULTS_CONNECTIONS", 500, 5_000);
+    let mut scene = Scene::without_capture();
+    let mut running = scene.start(&["-i", "host", "--", "python3", "-c", CROWD]).ready();
+    let processes = running.processes();
+    // The first crowd makes what is kept for all: caches, pools, the allocator's own.
+    let first = crowd(&mut running, 10);
+    assert_eq!(first, "10", "{:#?}", entries(&scene.audit()));
+    dissolve(&mut running);
+    let before = Held::by(&processes);
+    let begun = Instant::now();
+    assert_eq!(crowd(&mut running, many), many.to_string());
+    let (took, full) = (begun.elapsed(), Held::by(&processes));
+    dissolve(&mut running);
+    let after = settled(&processes, before, "connections");
+    println!("{many} connections in {took:?}: {before:?}, then {full:?}, then {after:?}");
+    assert!(after.memory < before.memory + 24 * 1024, "{before:?} became {after:?}");
+    assert_eq!(running.finish().code, 1, "the end of its input is its end");
+    let arrived = scene.world.lab.received("echo").unwrap().len();
+    assert_counted(&scene, many + 10, arrived, "connections");
+    scene.assert_clean("a crowd of connections");
+}
+
+const ONE: &str = "exec 3<>/dev/tcp/web.lab.example/7; echo token >&3; read -r line <&3; echo ready; cat";
+
+#[test]
+fn many_bottles_at_once_are_each_their_own_and_leave_nothing() {
+    let many = size("BOTTLE_FAULTS_BOTTLES", 8, 200);
+    let mut scene = Scene::without_capture();
+    let begun = Instant::now();
+    let mut bottles = Vec::new();
+    for _ in 0..many {
+        let running = scene.start(&["-i", "host", "--", "bash", "-c", ONE]).ready();
+        bottles.push((running, scene.audit()));
+    }
+    println!("{many} bottles in {:?}, {} processes", begun.elapsed(), family::living().len());
+    assert_eq!(scene.world.lab.received("echo").unwrap().len(), many);
+    for (running, audit) in bottles {
+        let said = running.finish();
+        assert_eq!((said.code, said.err.as_str()), (0, ""));
+        assert!(fs::read_to_string(&audit).unwrap().matches("\"kind\":\"decision\"").count() == 1, "{}", text(&audit));
+    }
+    scene.assert_clean("many bottles");
+}
+
+/// A bottle that lives all the time and connects, beside bottles that come and go in every way.
+#[test]
+fn bottles_that_come_and_go_leave_nothing_and_one_that_stays_does_not_grow() {
+    let seconds = size("BOTTLE_FAULTS_CHURN", 20, 1_800) as u64;
+    let mut scene = Scene::without_capture();
+    let mut staying = scene.start(&["-i", "host", "--", "python3", "-c", CROWD]).ready();
+    let (log, processes) = (scene.audit(), staying.processes());
+    assert_eq!(crowd(&mut staying, 50), "50");
+    dissolve(&mut staying);
+    let (before, own) = (Held::by(&processes), fs::read_dir("/proc/self/fd").unwrap().count());
+    let beside = family::living();
+    let (mut bottles, mut attempts) = (0, 50);
+    let deadline = Instant::now() + Duration::from_secs(seconds);
+    while Instant::now() < deadline {
+        let running = scene.start(&["-i", "host", "--", "bash", "-c", ONE]).ready();
+        match bottles % 3 {
+            0 => assert_eq!(running.finish().code, 0),
+            1 => {
+                running.signal(Signal::TERM);
+                assert_eq!(running.end().code, 143);
+            }
+            _ => {
+                running.signal(Signal::KILL);
+                running.bury();
+            }
+        }
+        bottles += 1;
+        assert_eq!(crowd(&mut staying, 50), "50");
+        dissolve(&mut staying);
+        attempts += 50;
+        while family::living() != beside {
+            assert!(Instant::now() < deadline + Duration::from_secs(30), "processes are left");
+            std::thread::yield_now();
+        }
+    }
+    let after = settled(&processes, before, "churn");
+    println!("{seconds} s: {bottles} bottles, {attempts} connections through one; {before:?}, then {after:?}");
+    assert!(after.memory < before.memory + 8 * 1024, "{before:?} became {after:?}");
+    assert_eq!(fs::read_dir("/proc/self/fd").unwrap().count(), own, "descriptors of the test's");
+    staying.finish();
+    let decided = fs::read_to_string(&log).unwrap().matches("\"kind\":\"decision\"").count();
+    assert_eq!((decided, scene.world.lab.received("echo").unwrap().len()), (attempts, attempts + bottles));
+    scene.assert_clean("churn");
+}
