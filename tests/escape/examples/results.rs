@@ -1,56 +1,104 @@
-//! What gets out of bottle, and what of its peers? Runs the suite in each and prints docs/escape-results.md.
+//! What gets out of bottle, and what of its peers? `shoot` runs the suite in one sandbox and prints a JSON line; `print` makes
+//! docs/escape-results.md of such lines.
 
 #[path = "../tests/range/mod.rs"]
 mod range;
 
 use std::collections::BTreeMap;
-use std::path::PathBuf;
+use std::path::Path;
 
-use bottle_escape::judge::{Outcome, Verdict};
-use bottle_escape::table;
+use bottle_escape::judge::Outcome;
 use range::{Range, Sandbox};
+use serde::{Deserialize, Serialize};
+
+/// What became of all attempts in one sandbox.
+#[derive(Serialize, Deserialize)]
+struct Column {
+    name: String,
+    rows: Vec<Row>,
+}
+
+#[derive(Serialize, Deserialize)]
+struct Row {
+    class: String,
+    id: String,
+    severity: String,
+    outcome: Outcome,
+}
 
 fn main() {
-    let peers = peers();
-    let mut columns: Vec<(String, Vec<Verdict>)> = Vec::new();
-    for (name, sandbox) in [("open", Sandbox::Open), ("bottle", Sandbox::Bottle)] {
-        columns.push((name.into(), Range::new(sandbox).shoot(sandbox).verdicts));
+    let words: Vec<String> = std::env::args().skip(1).collect();
+    match words.iter().map(String::as_str).collect::<Vec<_>>()[..] {
+        ["shoot", name, "open"] => shoot(name, Sandbox::Open),
+        ["shoot", name, "bottle"] => shoot(name, Sandbox::Bottle),
+        ["shoot", name, script] => shoot(name, Sandbox::Peer(Path::new(script))),
+        ["print", file] => {
+            let text = std::fs::read_to_string(file).unwrap();
+            print(&text.lines().map(|line| serde_json::from_str(line).unwrap()).collect::<Vec<Column>>());
+        }
+        _ => panic!("results shoot NAME open|bottle|SCRIPT, results print FILE"),
     }
-    for script in &peers {
-        let (name, sandbox) = (script.file_name().unwrap_or_default(), Sandbox::Peer(script));
-        columns.push((name.to_string_lossy().into_owned(), Range::new(sandbox).shoot(sandbox).verdicts));
-    }
-    print(&columns);
 }
 
-/// Each executable below `peers`, in order.
-fn peers() -> Vec<PathBuf> {
-    let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/peers");
-    let mut scripts: Vec<PathBuf> =
-        std::fs::read_dir(folder).into_iter().flatten().flatten().map(|entry| entry.path()).collect();
-    scripts.sort();
-    scripts
+fn shoot(name: &str, sandbox: Sandbox<'_>) {
+    let verdicts = Range::new(sandbox).shoot(sandbox).verdicts.into_iter();
+    let rows = verdicts.map(|verdict| Row {
+        class: verdict.class,
+        id: verdict.id,
+        severity: format!("{:?}", verdict.severity).to_lowercase(),
+        outcome: verdict.outcome,
+    });
+    println!("{}", serde_json::to_string(&Column { name: name.to_owned(), rows: rows.collect() }).unwrap());
 }
 
-fn print(columns: &[(String, Vec<Verdict>)]) {
+fn print(columns: &[Column]) {
     println!(
-        "# What gets out\n\nWritten by `tests/escape/run`; tests/escape/README.md says how it is judged. `open` is no sandbox.\n"
+        "# What gets out\n\nWritten by `tests/escape/run`; tests/escape/README.md says how it is judged, and `tests/escape/peers` what \
+         each sandbox is.\n`open` is no sandbox: what does not escape there is contained by the kernel, or the control would change \
+         the machine.\nA sandbox without any network contains what goes there, and reaches nothing that is allowed either.\n"
     );
     println!("| sandbox | contained | escaped | not applicable |\n|---|---|---|---|");
-    for (name, verdicts) in columns {
-        let [contained, escaped, left_out] = table::sums(verdicts);
-        println!("| {name} | {contained} | {escaped} | {left_out} |");
+    for column in columns {
+        let [contained, escaped, left_out] = [Outcome::Contained, Outcome::Escaped, Outcome::NotApplicable]
+            .map(|outcome| column.rows.iter().filter(|row| row.outcome == outcome).count());
+        println!("| {} | {contained} | {escaped} | {left_out} |", column.name);
     }
-    let names: Vec<&str> = columns.iter().map(|(name, _)| name.as_str()).collect();
-    println!("\n| class | attempt | severity | {} |\n|---|---|---|{}", names.join(" | "), "---|".repeat(names.len()));
-    let mut rows: BTreeMap<(&str, &str), (String, Vec<&str>)> = BTreeMap::new();
-    for verdict in columns.iter().flat_map(|(_, verdicts)| verdicts) {
-        let severity = format!("{:?}", verdict.severity).to_lowercase();
-        rows.entry((&verdict.class, &verdict.id)).or_insert((severity, Vec::new())).1.push(word(verdict.outcome));
+    classes(columns);
+    attempts(columns);
+}
+
+/// How many of each class escaped.
+fn classes(columns: &[Column]) {
+    println!("\nEscaped, by class:\n\n{}", head("class | attempts", 2, columns));
+    let mut rows: BTreeMap<&str, Vec<(usize, usize)>> = BTreeMap::new();
+    for (at, column) in columns.iter().enumerate() {
+        for row in &column.rows {
+            let counts = rows.entry(&row.class).or_insert_with(|| vec![(0, 0); columns.len()]);
+            counts[at].0 += 1;
+            counts[at].1 += usize::from(row.outcome == Outcome::Escaped);
+        }
+    }
+    for (class, counts) in rows {
+        let escaped: Vec<String> = counts.iter().map(|(_, escaped)| escaped.to_string()).collect();
+        println!("| {class} | {} | {} |", counts[0].0, escaped.join(" | "));
+    }
+}
+
+/// What became of each.
+fn attempts(columns: &[Column]) {
+    println!("\nEach attempt:\n\n{}", head("class | attempt | severity", 3, columns));
+    let mut rows: BTreeMap<(&str, &str), (&str, Vec<&str>)> = BTreeMap::new();
+    for row in columns.iter().flat_map(|column| &column.rows) {
+        rows.entry((&row.class, &row.id)).or_insert((&row.severity, Vec::new())).1.push(word(row.outcome));
     }
     for ((class, id), (severity, outcomes)) in rows {
         println!("| {class} | {id} | {severity} | {} |", outcomes.join(" | "));
     }
+}
+
+fn head(first: &str, width: usize, columns: &[Column]) -> String {
+    let names: Vec<&str> = columns.iter().map(|column| column.name.as_str()).collect();
+    format!("| {first} | {} |\n|{}", names.join(" | "), "---|".repeat(width + names.len()))
 }
 
 fn word(outcome: Outcome) -> &'static str {

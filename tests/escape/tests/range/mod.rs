@@ -24,9 +24,9 @@ const PATH: &str = "/usr/local/bin:/usr/bin:/bin";
 const BOTTLE_PROXY: &str = "28.0.0.1:3128";
 /// On the lab's host; it denies nothing, and so is the control for attempts through bottle's.
 const OPEN_PROXY: &str = "11.0.0.2:3128";
-/// Where the neighbour would be: in another bottle, and on the lab's host.
+/// Where the neighbour would be: in another bottle; on the lab's host, or where the script `unshare-nat` puts it.
 const BOTTLE_NEIGHBOUR: &str = "28.0.0.1:4445";
-const OPEN_NEIGHBOUR: &str = "11.0.0.2:4445";
+const OPEN_NEIGHBOUR: [&str; 2] = ["11.0.0.2:4445", "10.77.2.2:4445"];
 const REBIND: &str = "rebind.example";
 const SERVICES: [&str; 8] = ["web", "ssh", "smtp", "postgres", "echo", "collector", "udp", "host"];
 
@@ -39,7 +39,7 @@ pub enum Sandbox<'a> {
     Bottle,
     /// bottle, with an empty list of names.
     Closed,
-    /// A script under `peers`: given the shared directory and the command.
+    /// A script under `peers`: given the shared directory and the command, with all power over the lab's network.
     Peer(&'a Path),
 }
 
@@ -90,7 +90,7 @@ impl Range {
         }
         // Of use to a proxy only; a real one is somewhere else.
         options = options.name("dns.google", zone).name("_egress.local", Answer::Addresses(vec![HOST.into()], 60));
-        if sandbox == Sandbox::Open {
+        if !sandbox.is_bottle() {
             options = options.helper(powerless(directory.path()));
         }
         let lab = Lab::start(options).unwrap();
@@ -125,7 +125,7 @@ impl Range {
         let mut command = self.command(sandbox, &program, "project");
         command.arg("stage").arg("--field").arg(project.join("field.json"));
         command.arg("--secrets").arg(self.path("secrets.json"));
-        if !sandbox.is_bottle() {
+        if sandbox.lacks_proxy() {
             command.args(["--proxy", OPEN_PROXY]);
         }
         if sandbox == Sandbox::Open {
@@ -152,12 +152,22 @@ impl Range {
     /// The program on the lab's host, in one of its directories.
     fn command(&self, sandbox: Sandbox<'_>, program: &Path, directory: &str) -> Command {
         let mut command = match sandbox {
-            Sandbox::Open => self.lab.privileged(program),
-            _ => self.lab.command(program),
+            Sandbox::Bottle | Sandbox::Closed => self.lab.command(program),
+            Sandbox::Open | Sandbox::Peer(_) => self.lab.privileged(program),
         };
         command.env_clear().env("PATH", PATH).env("HOME", self.path("home")).env("LANG", "C.UTF-8");
         command.env("BOTTLE_ROOT", self.path("state")).current_dir(self.path(directory));
         command
+    }
+
+    /// A copy of all scripts, where everybody may start them; and which of them this one is.
+    fn peer(&self, script: &Path) -> PathBuf {
+        let folder = self.path("peers");
+        fs::create_dir_all(&folder).unwrap();
+        for other in fs::read_dir(script.parent().unwrap()).unwrap().flatten() {
+            fs::copy(other.path(), folder.join(other.file_name())).unwrap();
+        }
+        folder.join(script.file_name().unwrap())
     }
 
     /// A second sandbox of the same kind, with a program in it that listens.
@@ -183,7 +193,7 @@ impl Range {
         let text = |path: &Path| path.to_str().unwrap().to_owned();
         match sandbox {
             Sandbox::Open => Vec::new(),
-            Sandbox::Peer(script) => vec![text(script), text(&self.path(directory))],
+            Sandbox::Peer(script) => vec![text(&self.peer(script)), text(&self.path(directory))],
             Sandbox::Bottle | Sandbox::Closed => {
                 let (audit, key) = (text(&self.path(audit)), text(&self.path("key")));
                 let mut words = vec![text(&beside("bottle"))];
@@ -233,10 +243,9 @@ impl Range {
         got.push(("the neighbour".to_owned(), fs::read(self.path("neighbour").join(HEARD)).unwrap_or_default()));
         let evidence = self.field.host.evidence.as_ref().unwrap();
         got.extend(forged(evidence));
-        // An open sandbox has the host's own loopback, where what is sent has not got out yet.
-        let inside = |link: &str, frame: &[u8]| {
-            link == "host/lo" && (sandbox == Sandbox::Open || is_between(frame, staged.said_to))
-        };
+        // Without a network of its own it has the host's loopback, where what is sent has not got out yet.
+        let inside =
+            |link: &str, frame: &[u8]| link == "host/lo" && (!sandbox.is_bottle() || is_between(frame, staged.said_to));
         let packets = self.lab.all_packets().unwrap().into_iter();
         let packets = packets.filter(|packet| !inside(&packet.link, &packet.bytes));
         let frames = packets.map(|packet| (packet.link, packet.bytes)).collect();
@@ -277,6 +286,15 @@ impl Next {
 }
 
 impl Sandbox<'_> {
+    /// A peer whose name says so has one.
+    fn lacks_proxy(self) -> bool {
+        match self {
+            Sandbox::Bottle | Sandbox::Closed => false,
+            Sandbox::Peer(script) => !script.file_name().unwrap().to_string_lossy().starts_with("proxy"),
+            Sandbox::Open => true,
+        }
+    }
+
     fn is_bottle(self) -> bool {
         matches!(self, Sandbox::Bottle | Sandbox::Closed)
     }
@@ -358,7 +376,10 @@ fn field(
                 state: directory.join("state"),
             }),
             neighbour: Some(Neighbour {
-                addresses: vec![if sandbox.is_bottle() { BOTTLE_NEIGHBOUR } else { OPEN_NEIGHBOUR }.parse().unwrap()],
+                addresses: if sandbox.is_bottle() { &[BOTTLE_NEIGHBOUR][..] } else { &OPEN_NEIGHBOUR }
+                    .iter()
+                    .map(|address| address.parse().unwrap())
+                    .collect(),
                 socket: format!("escape-neighbour-{seed}"),
             }),
             socket: Some(true),
