@@ -95,7 +95,7 @@ fn dissolve(running: &mut Running) {
 }
 
 #[test]
-fn thousands_of_connections_at_once_are_served_recorded_once_each_and_leave_nothing() {
+fn a_crowd_of_connections_is_served_recorded_once_each_and_leaves_nothing() {
     let many = size("BOTTLE_FAULTS_CONNECTIONS", 500, 5_000);
     let mut scene = Scene::without_capture();
     let mut running = scene.start(&["-i", "host", "--", "python3", "-c", CROWD]).ready();
