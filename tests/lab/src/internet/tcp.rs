@@ -1,12 +1,12 @@
 //! Who takes connections? A listener a port and family, on every address, each with the service that the port promises.
 
 use std::io;
-use std::net::{Ipv6Addr, SocketAddr, SocketAddrV6};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::os::fd::AsRawFd;
 use std::sync::Arc;
 
 use nix::sys::socket::{
-    AddressFamily, Backlog, SockFlag, SockType, SockaddrIn6, bind, listen, setsockopt, socket, sockopt,
+    AddressFamily, Backlog, SockFlag, SockType, SockaddrStorage, bind, listen, setsockopt, socket, sockopt,
 };
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
@@ -90,20 +90,25 @@ impl Service {
 /// Starts a listener for each port and family; ports that are not listed are closed, and reset what connects.
 pub(super) fn start(internet: &Arc<Internet>) -> io::Result<()> {
     for (port, service) in PORTS {
-        let v4 = std::net::TcpListener::bind(("0.0.0.0", port))?;
-        for listener in [v4, bind_v6(port)?] {
-            listener.set_nonblocking(true)?;
-            tokio::spawn(accept(Arc::clone(internet), TcpListener::from_std(listener)?, service));
+        for address in [IpAddr::V4(Ipv4Addr::UNSPECIFIED), IpAddr::V6(Ipv6Addr::UNSPECIFIED)] {
+            let listener = TcpListener::from_std(listening(SocketAddr::new(address, port))?)?;
+            tokio::spawn(accept(Arc::clone(internet), listener, service));
         }
     }
     Ok(())
 }
 
-fn bind_v6(port: u16) -> io::Result<std::net::TcpListener> {
-    let socket = socket(AddressFamily::Inet6, SockType::Stream, SockFlag::SOCK_CLOEXEC, None)?;
-    setsockopt(&socket, sockopt::Ipv6V6Only, &true)?;
+/// With the longest queue that the kernel grants: a thousand connections may come at once, and one that finds the queue
+/// full tries again after a second.
+fn listening(at: SocketAddr) -> io::Result<std::net::TcpListener> {
+    let family = if at.is_ipv4() { AddressFamily::Inet } else { AddressFamily::Inet6 };
+    let flags = SockFlag::SOCK_CLOEXEC | SockFlag::SOCK_NONBLOCK;
+    let socket = socket(family, SockType::Stream, flags, None)?;
+    if at.is_ipv6() {
+        setsockopt(&socket, sockopt::Ipv6V6Only, &true)?;
+    }
     setsockopt(&socket, sockopt::ReuseAddr, &true)?;
-    bind(socket.as_raw_fd(), &SockaddrIn6::from(SocketAddrV6::new(Ipv6Addr::UNSPECIFIED, port, 0, 0)))?;
+    bind(socket.as_raw_fd(), &SockaddrStorage::from(at))?;
     listen(&socket, Backlog::MAXCONN)?;
     Ok(socket.into())
 }
