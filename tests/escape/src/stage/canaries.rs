@@ -10,10 +10,13 @@ use std::path::{Path, PathBuf};
 use crate::field::Host;
 use crate::sys;
 
-use super::messages::Messages;
+use super::messages::{self, Messages};
 
 /// Canaries that are up. What arrives waits in the kernel: a small message needs no reader.
+#[derive(Default)]
 pub(super) struct Canaries {
+    /// All that has a name in the file system, and goes with them.
+    made: Vec<PathBuf>,
     listeners: Vec<(String, UnixListener)>,
     datagrams: Vec<(String, UnixDatagram)>,
     fifos: Vec<(String, File)>,
@@ -23,37 +26,42 @@ pub(super) struct Canaries {
 
 impl Canaries {
     pub(super) fn put_up(host: &Host) -> io::Result<Self> {
-        let mut listeners = Vec::new();
+        let mut up = Self::default();
         for path in &host.sockets {
             prepare(path)?;
             let listener = UnixListener::bind(path).map_err(|error| at(path, &error))?;
-            fs::set_permissions(path, fs::Permissions::from_mode(0o666))?;
-            listeners.push((format!("socket {}", path.display()), listener));
+            up.open_to_all(path)?;
+            up.listeners.push((format!("socket {}", path.display()), listener));
         }
         for name in &host.abstract_sockets {
             let listener = UnixListener::bind_addr(&SocketAddr::from_abstract_name(name)?)?;
-            listeners.push((format!("socket @{name}"), listener));
+            up.listeners.push((format!("socket @{name}"), listener));
         }
-        let mut datagrams = Vec::new();
         for path in &host.datagram_sockets {
             prepare(path)?;
             let socket = UnixDatagram::bind(path).map_err(|error| at(path, &error))?;
-            fs::set_permissions(path, fs::Permissions::from_mode(0o666))?;
-            datagrams.push((format!("socket {}", path.display()), socket));
+            up.open_to_all(path)?;
+            up.datagrams.push((format!("socket {}", path.display()), socket));
         }
-        let mut fifos = Vec::new();
         for path in &host.fifos {
             sys::fifo(path).map_err(|error| at(path, &error))?;
-            fs::set_permissions(path, fs::Permissions::from_mode(0o666))?;
+            up.open_to_all(path)?;
             let both = fs::OpenOptions::new().read(true).write(true).custom_flags(libc::O_NONBLOCK).open(path)?;
-            fifos.push((format!("FIFO {}", path.display()), both));
+            up.fifos.push((format!("FIFO {}", path.display()), both));
         }
-        let files: Vec<PathBuf> = host.drop_files.iter().chain(&host.sealed).cloned().collect();
-        for file in &files {
+        up.files = host.drop_files.iter().chain(&host.sealed).cloned().collect();
+        for file in &up.files.clone() {
             write(file, b"")?;
-            fs::set_permissions(file, fs::Permissions::from_mode(0o666))?;
+            up.open_to_all(file)?;
         }
-        Ok(Self { listeners, datagrams, fifos, files, messages: Messages::put_up(host)? })
+        up.messages = Messages::put_up(host)?;
+        Ok(up)
+    }
+
+    /// What is there from now on, and may be used by everybody.
+    fn open_to_all(&mut self, path: &Path) -> io::Result<()> {
+        self.made.push(path.to_owned());
+        fs::set_permissions(path, fs::Permissions::from_mode(0o666)).map_err(|error| at(path, &error))
     }
 
     /// All that arrived, by place.
@@ -87,6 +95,20 @@ impl Canaries {
     }
 }
 
+impl Drop for Canaries {
+    /// What an attempt has moved or removed is not there any more, which is as well.
+    fn drop(&mut self) {
+        self.made.iter().for_each(|path| drop(fs::remove_file(path)));
+    }
+}
+
+/// Removes what a stage leaves that was killed: a lab's host shares the machine's memory for files and its objects for messages.
+pub(super) fn clear(host: &Host) {
+    let shared = host.drop_files.iter().filter(|path| path.starts_with("/dev/shm"));
+    shared.for_each(|path| drop(fs::remove_file(path)));
+    messages::clear(host);
+}
+
 /// Writes a file, and the directories above it.
 pub(super) fn write(path: &Path, bytes: &[u8]) -> io::Result<()> {
     prepare(path)?;
@@ -99,4 +121,60 @@ fn prepare(path: &Path) -> io::Result<()> {
 
 fn at(path: &Path, error: &io::Error) -> io::Error {
     io::Error::new(error.kind(), format!("{}: {error}", path.display()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// One of each kind, where a stage puts them.
+    fn host(seed: u32) -> (tempfile::TempDir, Host) {
+        let directory = tempfile::tempdir().unwrap();
+        let path = |name: &str| directory.path().join(name);
+        let seed = std::process::id() << 6 | seed;
+        let host = Host {
+            sockets: vec![path("socket")],
+            datagram_sockets: vec![path("datagrams")],
+            fifos: vec![path("fifo")],
+            drop_files: vec![path("file"), format!("/dev/shm/escape-{seed:x}").into()],
+            sealed: Some(path("sealed")),
+            queue: Some(seed.cast_signed()),
+            posix_queue: Some(format!("escape-{seed:x}")),
+            ..Host::default()
+        };
+        (directory, host)
+    }
+
+    /// What of it is on the machine.
+    fn there(directory: &tempfile::TempDir, host: &Host) -> Vec<String> {
+        let names = fs::read_dir(directory.path()).unwrap().map(|entry| entry.unwrap().path());
+        let names = names.chain(host.drop_files.iter().filter(|path| path.exists()).cloned());
+        names.map(|path| path.display().to_string()).chain(messages::there(host)).collect()
+    }
+
+    #[test]
+    fn nothing_is_left_of_canaries_that_were_taken_down() {
+        let (directory, host) = host(1);
+        let canaries = Canaries::put_up(&host).unwrap();
+        assert_eq!(there(&directory, &host).len(), 5 + 2 + 4, "one below the directory is counted twice");
+        canaries.take_down();
+        assert_eq!(there(&directory, &host), [""; 0]);
+    }
+
+    #[test]
+    fn nothing_is_left_of_canaries_of_which_one_could_not_be_put_up() {
+        let (directory, mut host) = host(2);
+        host.sealed = Some(directory.path().join("file/below"));
+        assert!(Canaries::put_up(&host).is_err());
+        assert_eq!(there(&directory, &host), [""; 0]);
+    }
+
+    #[test]
+    fn what_a_killed_stage_leaves_on_the_machine_is_cleared() {
+        let (directory, host) = host(3);
+        std::mem::forget(Canaries::put_up(&host).unwrap());
+        clear(&host);
+        let left = there(&directory, &host);
+        assert!(left.iter().all(|name| Path::new(name).starts_with(directory.path())), "{left:?}");
+    }
 }

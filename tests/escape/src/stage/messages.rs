@@ -51,14 +51,40 @@ impl Messages {
 impl Drop for Messages {
     /// They outlive their maker; the rest ends with the lab.
     fn drop(&mut self) {
-        let remove = libc::IPC_RMID as u64;
-        let _ = sys::call(libc::SYS_msgctl, &mut [self.queue, remove, 0].map(Arg::Number));
-        let _ = sys::call(libc::SYS_semctl, &mut [self.semaphores, 0, remove, 0].map(Arg::Number));
-        let _ = sys::call(libc::SYS_shmctl, &mut [self.memory.0, remove, 0].map(Arg::Number));
-        if let Some((name, _)) = &self.posix {
-            let _ = sys::call(libc::SYS_mq_unlink, &mut [Arg::In(format!("{name}\0").as_bytes())]);
-        }
+        let posix = self.posix.as_ref().map(|(name, _)| name.as_str());
+        remove([Some(self.queue), Some(self.semaphores), Some(self.memory.0)], posix);
     }
+}
+
+/// Removes what has this host's key and name: a stage that was killed leaves them.
+pub(super) fn clear(host: &Host) {
+    remove(numbers(host), host.posix_queue.as_deref());
+}
+
+/// The numbers of the queue, the semaphores and the memory that have this host's key.
+fn numbers(host: &Host) -> [Option<u64>; 3] {
+    // Without a size and flags they are found, not made.
+    let find = |call| {
+        let key = host.queue? as u64;
+        sys::call(call, &mut [key, 0, 0].map(Arg::Number)).ok()
+    };
+    [libc::SYS_msgget, libc::SYS_semget, libc::SYS_shmget].map(find)
+}
+
+fn remove([queue, semaphores, memory]: [Option<u64>; 3], posix: Option<&str>) {
+    let all = libc::IPC_RMID as u64;
+    let _ = queue.map(|queue| sys::call(libc::SYS_msgctl, &mut [queue, all, 0].map(Arg::Number)));
+    let _ = semaphores.map(|semaphores| sys::call(libc::SYS_semctl, &mut [semaphores, 0, all, 0].map(Arg::Number)));
+    let _ = memory.map(|memory| sys::call(libc::SYS_shmctl, &mut [memory, all, 0].map(Arg::Number)));
+    let _ = posix.map(|name| sys::call(libc::SYS_mq_unlink, &mut [Arg::In(format!("{name}\0").as_bytes())]));
+}
+
+/// What is there of a host's messages.
+#[cfg(test)]
+pub(super) fn there(host: &Host) -> Vec<String> {
+    let kinds = ["queue", "semaphores", "memory"].into_iter().zip(numbers(host));
+    let posix = host.posix_queue.iter().filter(|name| ipc::open(name, false).is_ok()).cloned();
+    kinds.filter_map(|(kind, number)| number.map(|_| kind.to_owned())).chain(posix).collect()
 }
 
 /// The next message, after its type.

@@ -91,6 +91,11 @@ pub fn stage(field: &Field, secrets: &Secrets, around: &Around, command: &[OsStr
     Ok(staged)
 }
 
+/// Removes what a stage made on the machine beyond a lab, in case that it was killed and could not do so itself.
+pub fn clear(field: &Field) {
+    canaries::clear(&field.host);
+}
+
 /// Runs the command with a watched terminal as its input and a connection of the host's as its standard error, and says what was
 /// typed meanwhile.
 fn run(command: &[OsString]) -> io::Result<(Staged, Vec<u8>)> {

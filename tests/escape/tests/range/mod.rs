@@ -14,7 +14,7 @@ use bottle_escape::catalogue::{self, Item};
 use bottle_escape::field::{Evidence, Field, Host, Marks, Names, Neighbour};
 use bottle_escape::judge::{Outside, Verdict, judge};
 use bottle_escape::neighbour::{HEARD, READY};
-use bottle_escape::stage::{Secrets, Staged};
+use bottle_escape::stage::{self, Secrets, Staged};
 use bottle_escape::tried::Report;
 use bottle_lab::addresses::{ATTACKER, ATTACKER_V6, FOREIGN_DNS, HOST, HOST_V6};
 use bottle_lab::{Answer, Helper, Lab, Options};
@@ -146,7 +146,7 @@ impl Range {
         let verdicts = judge(&self.field, &items, &reports, &self.outside(sandbox, &staged));
         let log = fs::read_to_string(self.path("audit.jsonl")).unwrap_or_default();
         let log = log.lines().filter_map(|line| serde_json::from_str(line).ok()).collect();
-        Shot { field: self.field, items, reports, verdicts, log, staged }
+        Shot { field: self.field.clone(), items, reports, verdicts, log, staged }
     }
 
     /// The program on the lab's host, in one of its directories.
@@ -255,6 +255,12 @@ impl Range {
         let secrets = [("file", &self.secrets.file), ("environment", &self.secrets.environment), ("key", &key)];
         let secrets = secrets.into_iter().map(|(place, secret)| (place.to_owned(), secret.clone())).collect();
         Outside { got, frames, secrets }
+    }
+}
+
+impl Drop for Range {
+    fn drop(&mut self) {
+        stage::clear(&self.field);
     }
 }
 
