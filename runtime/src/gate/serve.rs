@@ -120,7 +120,7 @@ async fn beats(supervisor: Arc<AsyncChannel>) -> io::Result<Infallible> {
 
 /// Hears the supervisor. Silence means that it is stopped or gone: then nobody watches, and everything is cut.
 async fn listen(supervisor: Arc<AsyncChannel>, gate: Proxy, refusals: Arc<Refusals>) -> io::Result<Infallible> {
-    let mut pulse = Pulse::new();
+    let mut pulse = Pulse::default();
     loop {
         tokio::select! {
             biased;
@@ -139,7 +139,7 @@ async fn listen(supervisor: Arc<AsyncChannel>, gate: Proxy, refusals: Arc<Refusa
                     });
                 }
             },
-            () = tokio::time::sleep_until(pulse.deadline()) => return Err(io::ErrorKind::TimedOut.into()),
+            () = pulse.silent() => return Err(io::ErrorKind::TimedOut.into()),
         }
     }
 }

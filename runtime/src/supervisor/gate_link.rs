@@ -9,7 +9,7 @@ use super::recorder::Recorder;
 use super::watch::Drift;
 use crate::channel::Channel;
 use crate::gate::message::{FromGate, ToGate};
-use crate::heartbeat::PATIENCE;
+use crate::heartbeat::{self, PATIENCE};
 
 /// The supervisor's end of the gate's channel: what the gate reports is recorded, what is left over comes here.
 pub struct GateLink {
@@ -95,7 +95,7 @@ fn out_of_turn() -> GateEnd {
 fn next(channel: &Channel, recorder: &Recorder) -> Result<Begun, GateEnd> {
     let gone = |error: io::Error| GateEnd::Silent(Drift::new("gate", error.to_string()));
     loop {
-        if !channel.wait_readable(PATIENCE).map_err(gone)? {
+        if !heartbeat::heard(channel).map_err(gone)? {
             return Err(GateEnd::Silent(Drift::new("gate", "it is stopped")));
         }
         match channel.recv::<FromGate>().map_err(gone)?.0 {

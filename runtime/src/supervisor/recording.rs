@@ -14,7 +14,7 @@ use super::recorder::{NotRecorded, Recorder};
 use super::watch::Drift;
 use crate::channel::Channel;
 use crate::dialler::message::{FromDialler, ToDialler};
-use crate::heartbeat::PATIENCE;
+use crate::heartbeat;
 
 /// The most records that share one seal.
 const BATCH: usize = 256;
@@ -73,7 +73,7 @@ fn batch(dialler: &Channel) -> io::Result<(Vec<FromDialler>, Option<io::Error>)>
         match dialler.try_recv() {
             Ok(Some((record, _))) => records.push(record),
             Ok(None) if !records.is_empty() => break,
-            Ok(None) if dialler.wait_readable(PATIENCE)? => {}
+            Ok(None) if heartbeat::heard(dialler)? => {}
             Ok(None) => return Err(io::Error::new(io::ErrorKind::TimedOut, "the dialler is stopped")),
             Err(error) if records.is_empty() => return Err(error),
             Err(error) => return Ok((records, Some(error))),
