@@ -9,6 +9,7 @@ use rustix::process::Signal;
 
 use crate::aftermath::Aftermath;
 use crate::family;
+use crate::moments::is_long;
 use crate::running::{Held, Running};
 use crate::world::{ALLOW_ECHO, LIMIT, World, text};
 
@@ -64,7 +65,9 @@ impl Scene {
     /// The options of a bottle with a log of its own, that may reach the echo service.
     pub fn options(&self) -> Vec<String> {
         let audit = self.audit();
-        ["run", "--timeout", "300", "--audit", text(&audit)].into_iter().chain(ALLOW_ECHO).map(str::to_owned).collect()
+        // None lives longer than its row does: half an hour, or until two hundred have started.
+        let limit = if is_long() { "3600" } else { "300" };
+        ["run", "--timeout", limit, "--audit", text(&audit)].into_iter().chain(ALLOW_ECHO).map(str::to_owned).collect()
     }
 
     /// Starts a bottle with a fresh log, whose workload is busy.
