@@ -106,6 +106,11 @@ fn crowd(running: &mut Running, many: usize) -> (usize, usize) {
     (answered.parse().expect(&line), refused.parse().expect(&line))
 }
 
+fn timed<T>(act: impl FnOnce() -> T) -> (T, Duration) {
+    let begun = Instant::now();
+    (act(), begun.elapsed())
+}
+
 fn dissolve(running: &mut Running) {
     running.write("\n");
     assert_eq!(running.line(), "closed");
@@ -119,16 +124,17 @@ fn a_crowd_of_connections_is_served_recorded_once_each_and_leaves_nothing() {
     let processes = running.processes();
     let idle = Held::by(&processes);
     // The first crowd makes what is kept for all: caches, pools, the allocator's own.
-    let first = crowd(&mut running, many);
+    let (first, first_took) = timed(|| crowd(&mut running, many));
     dissolve(&mut running);
     let before = settled(&processes, idle, "the first crowd");
-    let begun = Instant::now();
-    let (answered, refused) = crowd(&mut running, many);
-    let (took, full) = (begun.elapsed(), Held::by(&processes));
+    let ((answered, refused), took) = timed(|| crowd(&mut running, many));
+    let full = Held::by(&processes);
     dissolve(&mut running);
     let after = settled(&processes, before, "connections");
-    println!("{many} connections in {took:?}: {answered} answered, {refused} refused; {before:?}, {full:?}, {after:?}");
-    assert!(took < Duration::from_secs(60), "{took:?}");
+    println!(
+        "{many} connections in {first_took:?} and {took:?}: {answered} answered, {refused} refused; {before:?}, {full:?}, {after:?}"
+    );
+    assert!(first_took.max(took) < Duration::from_secs(60), "{first_took:?}, {took:?}");
     // Crowds come in different order, and what the allocator keeps depends on it.
     assert!(after.memory < before.memory + 16 * 1024, "{before:?} became {after:?}");
     assert_eq!(running.finish().code, 1, "the end of its input is its end");
