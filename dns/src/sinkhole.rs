@@ -1,6 +1,7 @@
 //! Which bytes answer which bytes?
 
 use std::net::Ipv4Addr;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use bottle_policy::Reason;
@@ -33,6 +34,7 @@ pub struct Sinkhole {
     denials: Arc<dyn Denials>,
     authority: Record,
     spare: Mutex<Vec<Batch>>,
+    answered: AtomicU64,
 }
 
 impl Sinkhole {
@@ -42,7 +44,15 @@ impl Sinkhole {
     }
 
     pub(crate) fn on(book: Box<dyn Book>, limits: Limits, denials: Arc<dyn Denials>) -> Self {
-        Self { book, gate: None, limits, denials, authority: response::authority(), spare: Mutex::default() }
+        Self {
+            book,
+            gate: None,
+            limits,
+            denials,
+            authority: response::authority(),
+            spare: Mutex::default(),
+            answered: AtomicU64::new(0),
+        }
     }
 
     /// Also answers `_egress.local` with `gate`. Without it that name is denied like any other.
@@ -55,6 +65,15 @@ impl Sinkhole {
     /// What bounds this sinkhole.
     pub fn limits(&self) -> &Limits {
         &self.limits
+    }
+
+    /// How many TCP connections it has accepted.
+    pub fn answered(&self) -> u64 {
+        self.answered.load(Ordering::Relaxed)
+    }
+
+    pub(crate) fn accepted(&self) {
+        self.answered.fetch_add(1, Ordering::Relaxed);
     }
 
     /// Room for datagrams, to be given back with [`done_with`](Self::done_with): sockets that are silent hold none.

@@ -26,7 +26,10 @@ pub async fn serve_tcp(listener: TcpListener, sinkhole: Arc<Sinkhole>) -> Result
         tokio::select! {
             Some(_) = connections.join_next() => {}
             accepted = listener.accept(), if connections.len() < sinkhole.limits().connections.max(1) => match accepted {
-                Ok((stream, _)) => drop(connections.spawn(converse(stream, Arc::clone(&sinkhole)))),
+                Ok((stream, _)) => {
+                    sinkhole.accepted();
+                    connections.spawn(converse(stream, Arc::clone(&sinkhole)));
+                }
                 Err(error) if is_shortage(&error) => sleep(SHORTAGE).await,
                 Err(error) if is_unusable(&error) => return Err(ServeError::Accept(error)),
                 Err(_) => {}

@@ -35,7 +35,7 @@ pub enum Class {
     Frame,
     /// Packets that reached the agent and are no answer to anything.
     Inbound,
-    /// Packets that passed the gate's first chain and belong nowhere.
+    /// Packets that belong nowhere: they passed the gate's first chain, or go on with a connection that nothing listens to.
     Stray,
 }
 

@@ -1,4 +1,4 @@
-//! How many packets were refused, exactly, and of which class?
+//! How many packets were refused, exactly, and of which class? And how many were to open a connection?
 
 use std::collections::BTreeMap;
 
@@ -14,6 +14,9 @@ use crate::layout::Side;
 use crate::survey::SurveyError;
 use crate::wire::WireError;
 
+/// The gate's counter of packets that open a TCP connection, whatever becomes of them. One that is sent again counts again.
+pub(crate) const OPENED: &str = "opened";
+
 /// Refused packets by class. A packet refused in one namespace never reaches the other.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Counters {
@@ -21,6 +24,8 @@ pub struct Counters {
     pub agent: BTreeMap<Class, u64>,
     /// Refused in the gate: what the agent's rules did not stop.
     pub gate: BTreeMap<Class, u64>,
+    /// Packets that came to the gate to open a TCP connection, those of refused classes among them.
+    pub opened: u64,
 }
 
 impl Counters {
@@ -42,10 +47,16 @@ impl Counters {
 
 /// Reads the counters. The caller needs CAP_NET_ADMIN over the namespaces, and may be outside of them.
 pub fn counters(airlock: &Airlock) -> Result<Counters, SurveyError> {
-    Ok(Counters { agent: read(airlock, Side::Agent)?, gate: read(airlock, Side::Gate)? })
+    let gate = read(airlock, Side::Gate)?;
+    let opened = gate.get(OPENED).copied().unwrap_or(0);
+    Ok(Counters { agent: by_class(&read(airlock, Side::Agent)?), gate: by_class(&gate), opened })
 }
 
-fn read(airlock: &Airlock, side: Side) -> Result<BTreeMap<Class, u64>, SurveyError> {
+fn by_class(counts: &BTreeMap<String, u64>) -> BTreeMap<Class, u64> {
+    counts.iter().filter_map(|(name, packets)| Some((Class::named(name)?, *packets))).collect()
+}
+
+fn read(airlock: &Airlock, side: Side) -> Result<BTreeMap<String, u64>, SurveyError> {
     let request = nft(NetfilterProtoFamily::Unspec, NfTablesMessage::GetObject(Vec::new()));
     let fail = |source: WireError| SurveyError::Dump { what: "counters", side, source };
     let dump = airlock.desks.of(side).netfilter.dump(&request).map_err(fail)?;
@@ -53,7 +64,7 @@ fn read(airlock: &Airlock, side: Side) -> Result<BTreeMap<Class, u64>, SurveyErr
 }
 
 /// The counters among objects of nftables.
-pub(crate) fn counted(dump: Vec<NetfilterMessage>) -> BTreeMap<Class, u64> {
+pub(crate) fn counted(dump: Vec<NetfilterMessage>) -> BTreeMap<String, u64> {
     let objects = dump.into_iter().filter_map(|message| match message.inner {
         NetfilterMessageInner::NfTables(NfTablesMessage::NewObject(nlas)) => counter(&nlas),
         _ => None,
@@ -62,13 +73,13 @@ pub(crate) fn counted(dump: Vec<NetfilterMessage>) -> BTreeMap<Class, u64> {
 }
 
 /// Name and packets of a counter: NFTA_OBJ_NAME, and NFTA_COUNTER_PACKETS in NFTA_OBJ_DATA.
-fn counter(nlas: &[DefaultNla]) -> Option<(Class, u64)> {
+fn counter(nlas: &[DefaultNla]) -> Option<(String, u64)> {
     let value = |kind| nlas.iter().find(|nla| nla.kind() == kind).map(bytes_of);
     let name = value(2)?;
-    let class = Class::named(std::str::from_utf8(&name).ok()?.trim_end_matches('\0'))?;
+    let name = std::str::from_utf8(&name).ok()?.trim_end_matches('\0').to_owned();
     let data = value(4)?;
     let packets = NlasIterator::new(&data[..]).filter_map(Result::ok).find(|nla| nla.kind() == 2)?;
-    Some((class, u64::from_be_bytes(*packets.value().first_chunk()?)))
+    Some((name, u64::from_be_bytes(*packets.value().first_chunk()?)))
 }
 
 fn bytes_of(nla: &DefaultNla) -> Vec<u8> {

@@ -6,7 +6,6 @@ use netlink_packet_core::{NetlinkDeserializable, NetlinkPayload};
 use netlink_packet_netfilter::{NetfilterMessage, NetfilterMessageInner};
 use netlink_packet_route::RouteNetlinkMessage;
 
-use crate::class::Class;
 use crate::survey::{Address, Link, Listener, Neighbour, Route, Rule, Ruleset, route, rules, sockets};
 use crate::{counters, wire};
 
@@ -38,7 +37,7 @@ pub fn listeners(dump: &[u8]) -> Option<Vec<(Listener, u64)>> {
 }
 
 /// The counters of a dump of nftables' objects; nothing if it can't be read.
-pub fn counters(dump: &[u8]) -> Option<BTreeMap<Class, u64>> {
+pub fn counters(dump: &[u8]) -> Option<BTreeMap<String, u64>> {
     Some(counters::counted(messages(dump)?))
 }
 

@@ -1,6 +1,5 @@
 //! How does a plan become an airlock? The builder builds, the helpers take their places; nothing is proven yet.
 
-use std::collections::BTreeMap;
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::sync::Arc;
@@ -11,7 +10,7 @@ use bottle_evidence::Digest;
 use bottle_images::changed::Snapshot;
 use bottle_netns::Listeners;
 use bottle_netns::airlock::FlattenError;
-use bottle_netns::class::Class;
+use bottle_netns::counters::Counters;
 use bottle_netns::survey::{Survey, SurveyError, survey};
 use bottle_proxy::gate::ChallengeKey;
 use serde::de::DeserializeOwned;
@@ -49,8 +48,8 @@ pub struct Airlock {
     pub(crate) dialler: Dialler,
     pub(crate) init: Init,
     pub(crate) challenge: Challenge,
-    /// What the packet filter had refused, by class, when the probes were through.
-    pub(crate) refused_before: BTreeMap<Class, u64>,
+    /// What the packet filter had counted when the probes were through.
+    pub(crate) counted_before: Counters,
     /// What the host would execute of the shared trees, before the workload could change it.
     pub(crate) before: oneshot::Receiver<Snapshot>,
     /// What the namespaces held when all was built in them, before anything was tried there.
@@ -200,7 +199,7 @@ impl Plan {
         let (gate, init, dialler) = tokio::try_join!(gate, init, dialler)?;
         // It ended long ago.
         drop(builder);
-        let refused_before = BTreeMap::new();
+        let counted_before = Counters::default();
         Ok(Airlock {
             plan: self,
             recorder,
@@ -209,7 +208,7 @@ impl Plan {
             dialler,
             init,
             challenge,
-            refused_before,
+            counted_before,
             before,
             state,
             program,

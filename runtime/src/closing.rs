@@ -5,7 +5,8 @@ use std::time::Duration;
 
 use bottle_evidence::Text;
 use bottle_evidence::audit::{Ending, RunEnd};
-use bottle_netns::counters::counters;
+use bottle_netns::class::Class;
+use bottle_netns::counters::{Counters, counters};
 use bottle_netns::survey::SurveyError;
 
 use crate::airlock::Airlock;
@@ -50,9 +51,38 @@ impl Airlock {
 
     /// What the packet filter counted since the probes were through, by class.
     fn refused(&self) -> Result<BTreeMap<Text, u64>, SurveyError> {
-        let counted = counters(&self.space)?.total();
-        let before = |class| self.refused_before.get(class).copied().unwrap_or(0);
-        let rows = counted.iter().map(|(class, count)| (Text::new(class.name()), count.saturating_sub(before(class))));
-        Ok(rows.collect())
+        let now = counters(&self.space)?;
+        let rows = rows(&self.counted_before, &now, self.recorder.accounted());
+        Ok(rows.into_iter().map(|(name, count)| (Text::new(name), count)).collect())
+    }
+}
+
+/// Opening packets that never became a connection that was decided upon, and that no rule refused: the gate's queue was full,
+/// one was sent again, or the run ended first.
+const UNDECIDED: &str = "undecided";
+
+/// What was counted between two moments, by class; and what of the opening packets neither a class nor a connection stands for.
+fn rows(before: &Counters, now: &Counters, connections: u64) -> BTreeMap<&'static str, u64> {
+    let since = |class: &Class| now.of(*class).saturating_sub(before.of(*class));
+    let mut rows: BTreeMap<_, _> = now.total().keys().map(|class| (class.name(), since(class))).collect();
+    let opened = now.opened.saturating_sub(before.opened);
+    let refused = since(&Class::Flood) + since(&Class::Unheard);
+    rows.insert(UNDECIDED, opened.saturating_sub(refused).saturating_sub(connections));
+    rows
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_opening_packet_is_decided_or_of_a_class_or_undecided() {
+        let counted = |flood, unheard, opened| Counters {
+            gate: [(Class::Flood, flood), (Class::Unheard, unheard), (Class::Udp4, 9)].into(),
+            opened,
+            ..Counters::default()
+        };
+        let rows = rows(&counted(1, 2, 10), &counted(101, 22, 1010), 300);
+        assert_eq!(rows, [("flood", 100), ("udp4", 0), ("undecided", 1000 - 100 - 20 - 300), ("unheard", 20)].into());
     }
 }

@@ -86,6 +86,29 @@ assert time.monotonic() - begun < 2"
     assert_eq!(quic.address, Some(ATTACKER.into()));
 }
 
+/// More at once than the gate's queue has room for. The last one waits until it is denied, and so are those before it.
+#[test]
+fn each_connection_of_a_scan_is_decided_refused_or_counted_as_never_decided() {
+    let world = World::new();
+    let script = format!(
+        "from collections import deque
+crowd = deque()
+for port in range(20000, 50000):
+    if len(crowd) == 800: crowd.popleft().close()
+    one = socket.socket(); one.setblocking(False); one.connect_ex(('{ATTACKER}', port)); crowd.append(one)
+end(tcp, '{ATTACKER}', 9)
+print('done')"
+    );
+    let (said, run) = world.bottle(&[]).python(&script);
+    assert_eq!(said, ["done"]);
+    let row = |name: &str| run.log.end().refused.get(&name.into()).copied().unwrap();
+    let counted = (run.log.decisions().count() as u64, row("flood"), row("unheard"), row("undecided"));
+    let (decided, flood, unheard, undecided) = counted;
+    // A connection that is slow to be refused is tried again by its kernel, once or twice in such a time.
+    let all = decided + flood + unheard + undecided;
+    assert!((30_000..31_600).contains(&all) && decided > 0, "decided, flood, unheard, undecided: {counted:?}");
+}
+
 #[test]
 fn a_client_that_tries_http3_first_falls_back_at_once() {
     let world = World::new();

@@ -12,6 +12,7 @@ use nftables::types::NfHook::{Forward, Ingress, Input, Output, Prerouting};
 use super::refuse;
 use super::words::*;
 use crate::class::Class;
+use crate::counters::OPENED;
 use crate::layout::Layout;
 
 /// The usual priority of TPROXY rules, called mangle.
@@ -32,6 +33,7 @@ pub(super) fn objects(layout: &Layout) -> Vec<NfObject<'static>> {
     objects.extend(ingress(layout));
     objects.push(table(INet));
     objects.extend([Class::Spoofed, Class::Flood, Class::Unheard, Class::Stray].map(|class| counter(INet, class)));
+    objects.push(counter_named(INet, OPENED));
     objects.extend(refuse::counters());
     objects.extend([
         base(INet, "prerouting", Prerouting, MANGLE, None),
@@ -72,7 +74,8 @@ fn prerouting(layout: &Layout) -> [NfObject<'static>; 5] {
     ]
 }
 
-fn tcp(layout: &Layout) -> [NfObject<'static>; 7] {
+/// Each opening packet is counted first: the kernel drops those beyond a listener's queue without a word.
+fn tcp(layout: &Layout) -> [NfObject<'static>; 9] {
     let g0_tcp = || [came_in(&layout.gate.device), transport("tcp")].concat();
     let explicit = |family: fn() -> Vec<_>, address| {
         let port = to_port("tcp", layout.explicit_port);
@@ -82,6 +85,7 @@ fn tcp(layout: &Layout) -> [NfObject<'static>; 7] {
         rule(INet, "tcp", [g0_tcp(), family(), to_listener(address, layout.transparent_port), accept()])
     };
     [
+        rule(INet, "tcp", [transport("tcp"), opens_connection(), count_by_name(OPENED)]),
         rule(
             INet,
             "tcp",
@@ -92,7 +96,8 @@ fn tcp(layout: &Layout) -> [NfObject<'static>; 7] {
         explicit(ipv6, layout.gate.v6.into()),
         transparent(ipv4, IpAddr::V4(Ipv4Addr::LOCALHOST)),
         transparent(ipv6, IpAddr::V6(Ipv6Addr::LOCALHOST)),
-        rule(INet, "tcp", [transport("tcp"), count(Class::Unheard), reset()]),
+        rule(INet, "tcp", [transport("tcp"), opens_connection(), count(Class::Unheard), reset()]),
+        rule(INet, "tcp", [transport("tcp"), count(Class::Stray), reset()]),
     ]
 }
 

@@ -23,10 +23,14 @@ pub(super) fn table(family: NfFamily) -> Object {
 }
 
 pub(super) fn counter(family: NfFamily, class: Class) -> Object {
+    counter_named(family, class.name())
+}
+
+pub(super) fn counter_named(family: NfFamily, name: &'static str) -> Object {
     add(NfListObject::Counter(Counter {
         family,
         table: TABLE.into(),
-        name: class.name().into(),
+        name: name.into(),
         handle: None,
         packets: Some(0),
         bytes: Some(0),
@@ -165,7 +169,11 @@ fn tcp_flags(mask: &[&'static str], op: Operator) -> Vec<Say> {
 }
 
 pub(super) fn count(class: Class) -> Vec<Say> {
-    vec![Statement::Counter(stmt::Counter::Named(class.name().into()))]
+    count_by_name(class.name())
+}
+
+pub(super) fn count_by_name(name: &'static str) -> Vec<Say> {
+    vec![Statement::Counter(stmt::Counter::Named(name.into()))]
 }
 
 pub(super) fn above(rate: u32, burst: u32) -> Vec<Say> {

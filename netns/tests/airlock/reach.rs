@@ -5,6 +5,7 @@ use std::net::{IpAddr, SocketAddr, TcpStream, UdpSocket};
 use std::time::Duration;
 
 use bottle_netns::Side;
+use bottle_netns::counters::counters;
 use nix::sys::socket::{getsockopt, sockopt};
 
 use crate::harness::Test;
@@ -142,6 +143,7 @@ fn no_listener() {
         assert_eq!(error.kind(), std::io::ErrorKind::ConnectionRefused, "{error}");
     }
     assert_eq!(lab::counted(&airlock, Side::Gate), [("unheard".to_owned(), 2)]);
+    assert_eq!(counters(&airlock).unwrap().opened, 2);
 }
 
 fn connect(target: SocketAddr) -> TcpStream {

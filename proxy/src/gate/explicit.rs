@@ -1,6 +1,7 @@
 //! What becomes of one connection to the explicit proxy?
 
 use std::net::SocketAddr;
+use std::sync::atomic::Ordering;
 
 use bottle_policy::{Host, HttpHost, Reason, Request, Seen, Target, Verdict, decide};
 use tokio::net::TcpStream;
@@ -47,7 +48,10 @@ pub(super) async fn explicit<U: Upstream, O: OriginalDst>(
     let Asked { bytes, head, denied } = asked;
     let place = client.local_addr().unwrap_or(NOWHERE);
     match head {
-        Ok((head, _)) if is_own(&head) => own(inner, &head).send(client).await,
+        Ok((head, _)) if is_own(&head) => {
+            inner.answered.fetch_add(1, Ordering::Relaxed);
+            own(inner, &head).send(client).await;
+        }
         Ok((head, end)) => match head.form.clone() {
             Form::Authority => connect(inner, client, place, head, &bytes[end..], begun).await,
             Form::Absolute(path) => {

@@ -56,6 +56,7 @@ struct Inner<U, O> {
     pending: Pending,
     phases: Phases,
     last_id: AtomicU64,
+    answered: AtomicU64,
 }
 
 impl<U: Upstream, O: OriginalDst> Gate<U, O> {
@@ -63,13 +64,19 @@ impl<U: Upstream, O: OriginalDst> Gate<U, O> {
     pub fn new(parts: GateParts<U, O>) -> Result<Self, PipesError> {
         let pipes = Pipes::new(parts.limits.pipes)?;
         let pending = Pending::new(parts.limits.pending, parts.limits.pending_bytes);
-        let inner = Inner { parts, pipes, pending, phases: Phases::default(), last_id: AtomicU64::new(0) };
+        let (last_id, answered) = (AtomicU64::new(0), AtomicU64::new(0));
+        let inner = Inner { parts, pipes, pending, phases: Phases::default(), last_id, answered };
         Ok(Gate { inner: Arc::new(inner) })
     }
 
     /// Serves until it is drained or cut, and then until the last connection is over.
     pub async fn run(&self, listeners: Listeners) -> Result<(), RunError> {
         accept::run(&self.inner, listeners).await
+    }
+
+    /// How many connections it has answered itself, under its own name: of these nobody decides.
+    pub fn answered(&self) -> u64 {
+        self.inner.answered.load(Ordering::Relaxed)
     }
 
     /// Accepts no more, denies what is not yet decided, and lets the rest end by itself.

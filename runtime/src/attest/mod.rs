@@ -12,7 +12,6 @@ mod planned;
 pub mod process;
 mod requirements;
 
-use std::collections::BTreeMap;
 use std::io;
 use std::time::Duration;
 
@@ -20,9 +19,8 @@ use bottle_evidence::Digest;
 use bottle_evidence::canonical::NoCanonicalForm;
 use bottle_netns::Layout;
 use bottle_netns::airlock::Sysctl;
-use bottle_netns::class::Class;
 use bottle_netns::conform::{Deviation, conforms};
-use bottle_netns::counters::counters;
+use bottle_netns::counters::{Counters, counters};
 use bottle_netns::survey::{SurveyError, generations};
 use bottle_netns::watch::{Change, Kind};
 
@@ -156,10 +154,10 @@ impl Airlock {
         // While the probes run.
         let known = facts::known(&self.state).map_err(|source| AttestError::Step { step: FACTS, source })?;
         let probed = self.probed().await?;
-        let refused = self.forget_probes().await?;
+        let counted = self.forget_probes().await?;
         let held = self.held().await?;
         let processes = requirements::measured(&self, &held)?;
-        self.refused_before = refused;
+        self.counted_before = counted;
         let program = self.own_digest()?;
         let facts = facts::complete(known, &self, &held, &processes, program);
         let facts = facts.map_err(|source| AttestError::Step { step: FACTS, source })?;
@@ -183,12 +181,12 @@ impl Airlock {
 
     /// What the probes provoked belongs to the attestation, not to the log: the gate starts anew, and what was counted
     /// so far is taken off at the end.
-    async fn forget_probes(&mut self) -> Result<BTreeMap<Class, u64>, AttestError> {
+    async fn forget_probes(&mut self) -> Result<Counters, AttestError> {
         let gate = |source| AttestError::Step { step: "have the gate forget the probes", source };
         self.gate.link.send(&ToGate::Begin).map_err(gate)?;
         let begun = tokio::time::timeout(PATIENCE, self.gate.link.begun()).await;
         begun.map_err(|late| gate(late.into()))?.map_err(AttestError::Drift)?;
-        Ok(counters(&self.space)?.total())
+        Ok(counters(&self.space)?)
     }
 
     /// What a thread has hashed since the start.

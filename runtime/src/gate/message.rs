@@ -40,6 +40,11 @@ pub enum FromGate {
     Begun,
     /// Still alive.
     Beat,
+    /// How many TCP connections it has answered since it began of which nobody decides; the last word of this kind counts.
+    Answered {
+        /// Those to its resolver, and those that asked for the gate itself.
+        connections: u64,
+    },
     /// The sinkhole denied a name.
     NameDenied {
         /// As asked, at most 255 bytes of it.

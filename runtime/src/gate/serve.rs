@@ -5,6 +5,7 @@ use std::io;
 use std::net::{TcpListener, UdpSocket};
 use std::os::fd::OwnedFd;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use bottle_dns::Sinkhole;
@@ -86,8 +87,9 @@ pub(super) async fn serve(supervisor: Channel, parts: Parts) -> io::Result<()> {
         loops.spawn(refusals::packets(socket, Arc::clone(&refusals)));
     }
     loops.spawn(refusals::report(Arc::clone(&supervisor), Arc::clone(&refusals)));
-    loops.spawn(beats(Arc::clone(&supervisor)));
-    loops.spawn(listen(Arc::clone(&supervisor), gate, Arc::clone(&refusals)));
+    let answered = Arc::new(Answered { proxy: gate.clone(), sinkhole, before: AtomicU64::new(0) });
+    loops.spawn(beats(Arc::clone(&supervisor), Arc::clone(&answered)));
+    loops.spawn(listen(Arc::clone(&supervisor), gate, Arc::clone(&refusals), Arc::clone(&answered)));
     let error = match loops.join_next().await {
         Some(Ok(Err(error))) => error,
         _ => io::Error::other("a loop broke"),
@@ -98,6 +100,7 @@ pub(super) async fn serve(supervisor: Channel, parts: Parts) -> io::Result<()> {
         supervisor.send(&message, &[]).await?;
     }
     // A supervisor that is gone needs no answer.
+    let _ = supervisor.send(&answered.said(), &[]).await;
     let _ = supervisor.send(&last_word(&error), &[]).await;
     Err(error)
 }
@@ -110,16 +113,45 @@ fn last_word(error: &io::Error) -> FromGate {
     }
 }
 
-async fn beats(supervisor: Arc<AsyncChannel>) -> io::Result<Infallible> {
+/// Connections of which nobody decides: to the resolver, and to the gate itself.
+struct Answered {
+    proxy: Proxy,
+    sinkhole: Arc<Sinkhole>,
+    /// Those of the probes, which belong to no run.
+    before: AtomicU64,
+}
+
+impl Answered {
+    fn all(&self) -> u64 {
+        self.proxy.answered() + self.sinkhole.answered()
+    }
+
+    fn begin(&self) {
+        self.before.store(self.all(), Ordering::Relaxed);
+    }
+
+    fn said(&self) -> FromGate {
+        FromGate::Answered { connections: self.all() - self.before.load(Ordering::Relaxed) }
+    }
+}
+
+/// Alive, and how many connections it has answered by now: a gate that is killed can't say it any more.
+async fn beats(supervisor: Arc<AsyncChannel>, answered: Arc<Answered>) -> io::Result<Infallible> {
     let mut clock = tokio::time::interval(INTERVAL);
     loop {
         clock.tick().await;
+        supervisor.send(&answered.said(), &[]).await?;
         supervisor.send(&FromGate::Beat, &[]).await?;
     }
 }
 
 /// Hears the supervisor. Silence means that it is stopped or gone: then nobody watches, and everything is cut.
-async fn listen(supervisor: Arc<AsyncChannel>, gate: Proxy, refusals: Arc<Refusals>) -> io::Result<Infallible> {
+async fn listen(
+    supervisor: Arc<AsyncChannel>,
+    gate: Proxy,
+    refusals: Arc<Refusals>,
+    answered: Arc<Answered>,
+) -> io::Result<Infallible> {
     let mut pulse = Pulse::default();
     loop {
         tokio::select! {
@@ -128,6 +160,7 @@ async fn listen(supervisor: Arc<AsyncChannel>, gate: Proxy, refusals: Arc<Refusa
                 ToGate::Beat => pulse.beat(),
                 ToGate::Begin => {
                     refusals.begin();
+                    answered.begin();
                     supervisor.send(&FromGate::Begun, &[]).await?;
                 }
                 ToGate::Finish => {

@@ -104,6 +104,7 @@ fn next(channel: &Channel, recorder: &Recorder) -> Result<Begun, GateEnd> {
             FromGate::Failed(why) => return Err(GateEnd::Said(Drift::new("gate", why.join(": ")))),
             FromGate::DiallerEnded(why) => return Err(GateEnd::Said(Drift::new("dialler", why))),
             FromGate::Forked { .. } | FromGate::Ready => return Err(out_of_turn()),
+            FromGate::Answered { connections } => recorder.answered(connections),
             message @ (FromGate::NameDenied { .. } | FromGate::PacketRefused { .. }) => recorder.refused(message),
         }
     }

@@ -48,6 +48,10 @@ struct State {
     /// Denied queries beyond the allowance: counted, and written as one entry later.
     left_out: u64,
     probed: u64,
+    /// Decisions in the log of this run.
+    decided: u64,
+    /// Connections of which nobody decides, as the gate said last.
+    answered: u64,
     open: HashMap<u64, Request>,
     failure_told: bool,
 }
@@ -56,7 +60,7 @@ impl State {
     fn new() -> State {
         let allowance = Allowance::new(Instant::now());
         let (phase, open) = (Phase::default(), HashMap::new());
-        State { phase, allowance, left_out: 0, probed: 0, open, failure_told: false }
+        State { phase, allowance, left_out: 0, probed: 0, decided: 0, answered: 0, open, failure_told: false }
     }
 
     /// The entry for what was left out, if anything was. It counts anew from here on.
@@ -94,6 +98,21 @@ impl Recorder {
         self.state().probed
     }
 
+    /// The gate has answered so many connections since it began of which nobody decides.
+    pub fn answered(&self, connections: u64) {
+        let mut state = self.state();
+        // What it says before it has forgotten the probes is about them.
+        if state.phase == Phase::Running {
+            state.answered = connections;
+        }
+    }
+
+    /// How many connections of the run were decided upon or answered.
+    pub fn accounted(&self) -> u64 {
+        let state = self.state();
+        state.decided.saturating_add(state.answered)
+    }
+
     /// How many attempts have no outcome yet.
     pub fn unanswered(&self) -> usize {
         self.state().open.len()
@@ -129,6 +148,7 @@ impl Recorder {
         }
         let entry = Entry::Decision(entries::decision(record, Digest(self.rules.digest())));
         let appended = self.ledger.append(&entry);
+        state.decided += u64::from(appended.is_ok());
         state.open.extend(appended.is_ok().then(|| (record.attempt.id, record.attempt.request.clone())));
         drop(state);
         appended.map(|()| Phase::Running).map_err(|error| self.failed(&error))

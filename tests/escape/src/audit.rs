@@ -37,13 +37,21 @@ pub fn findings(field: &Field, items: &[Item], reports: &[Report], log: &[Value]
         if !made {
             continue;
         }
-        let own = claim(&mut entries, &signs, &Token::of(field, &item.id, place as u16));
+        let (own, often) = claim(&mut entries, &signs, &Token::of(field, &item.id, place as u16));
         if expected == Surface::None && !own.is_empty() {
             found.push(format!("{}: nothing should be in the log, and there is {own:?}", item.id));
         }
         if let Surface::RefusedMany(class, many) = &expected {
             if counted(class) < *many {
                 found.push(format!("{}: {} refused packets of class {class}, not {many}", item.id, counted(class)));
+            }
+            continue;
+        }
+        if let Surface::Connections(many) = expected {
+            let [flood, unheard, undecided] = ["flood", "unheard", "undecided"].map(counted);
+            if often + flood + unheard + undecided < many {
+                let kinds = format!("{often} decided, {flood} flood, {unheard} unheard, {undecided} undecided");
+                found.push(format!("{}: {many} connections, of which are {kinds}", item.id));
             }
             continue;
         }
@@ -62,18 +70,19 @@ pub fn findings(field: &Field, items: &[Item], reports: &[Report], log: &[Value]
     found
 }
 
-/// The surfaces of the entries that are this attempt's; they are no other's.
-fn claim(entries: &mut [Entry], signs: &Signs, token: &Token) -> Vec<Surface> {
+/// The surfaces of the entries that are this attempt's, which are no other's, and how many connections these stand for.
+fn claim(entries: &mut [Entry], signs: &Signs, token: &Token) -> (Vec<Surface>, u64) {
     let marks = [token.v4().map(|address| address.to_string()), token.v6().map(|address| address.to_string())];
     let own =
         marks.into_iter().flatten().chain([token.text().to_owned()]).filter_map(|sign| signs.get(&sign)).flatten();
     let own: std::collections::BTreeSet<usize> = own.copied().collect();
-    own.into_iter()
-        .map(|at| {
-            entries[at].taken = true;
-            entries[at].surface.clone()
-        })
-        .collect()
+    let surfaces = own.into_iter().map(|at| {
+        entries[at].taken = true;
+        entries[at].surface.clone()
+    });
+    let surfaces: Vec<Surface> = surfaces.collect();
+    let connections = surfaces.iter().filter(|it| matches!(it, Surface::Deny(_) | Surface::Allow)).count() as u64;
+    (surfaces, connections)
 }
 
 fn entries(field: &Field, log: &[Value]) -> (Vec<Entry>, Signs) {
@@ -124,6 +133,22 @@ mod tests {
         let place = items.iter().position(|item| item.id == id).unwrap();
         let report = Report { id: id.into(), tried: vec![], output: String::new(), ended: Ended::Done };
         findings(&field, &items, &[report], &log(&Token::of(&field, id, place as u16)))
+    }
+
+    #[test]
+    fn a_scan_is_accounted_for_to_the_last_connection() {
+        let log = |undecided: u64| {
+            move |token: &Token| {
+                let address = token.v4().unwrap().to_string();
+                let denied = |attempt: u64| json!({"kind": "decision", "attempt": attempt, "address": address, "reason": "literal-address"});
+                let rows = json!({"flood": 15_000, "unheard": 35, "undecided": undecided});
+                let end = json!({"kind": "run.end", "refused": rows});
+                (1..=500).map(denied).chain([end]).collect()
+            }
+        };
+        assert_eq!(about("tcp-scan", log(50_000)), [""; 0]);
+        let found = about("tcp-scan", log(49_999));
+        assert!(found.len() == 1 && found[0].contains("500 decided"), "{found:?}");
     }
 
     #[test]

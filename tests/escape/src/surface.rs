@@ -8,6 +8,7 @@
 //! | `dns-denied` | a denied name |
 //! | `refused:CLASS` | a refused packet of this class, such as `udp4` |
 //! | `refused:CLASS/N` | at least n of them, by the exact counts |
+//! | `connections/N` | at least n connections: each denied by an entry of the attempt's own, refused by class, or undecided |
 
 /// What must be in the log.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
@@ -24,6 +25,8 @@ pub enum Surface {
     Refused(String),
     /// Many packets of this class.
     RefusedMany(String, u64),
+    /// Many connections of the attempt's own, each accounted for.
+    Connections(u64),
 }
 
 impl Surface {
@@ -32,6 +35,9 @@ impl Surface {
         let code = |text: &str| {
             !text.is_empty() && text.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-')
         };
+        if let Some(many) = text.strip_prefix("connections/") {
+            return many.parse().ok().map(Self::Connections);
+        }
         if let Some((class, many)) = text.strip_prefix("refused:").and_then(|text| text.split_once('/')) {
             return Some(Self::RefusedMany(class.into(), many.parse().ok().filter(|_| code(class))?));
         }
@@ -56,11 +62,18 @@ mod tests {
 
     #[test]
     fn each_spelling_is_read_and_others_are_not() {
-        for text in ["none", "decision:allow", "decision:deny/no-rule", "dns-denied", "refused:udp4", "refused:udp4/9"]
-        {
+        for text in [
+            "none",
+            "decision:allow",
+            "decision:deny/no-rule",
+            "dns-denied",
+            "refused:udp4",
+            "refused:udp4/9",
+            "connections/9",
+        ] {
             assert!(Surface::parse(text).is_some(), "{text}");
         }
-        for text in ["", "decision:deny/", "refused:UDP", "dns", "decision:deny", "refused:udp4/"] {
+        for text in ["", "decision:deny/", "refused:UDP", "dns", "decision:deny", "refused:udp4/", "connections/"] {
             assert!(Surface::parse(text).is_none(), "{text}");
         }
     }

@@ -17,7 +17,7 @@ pub(super) const ATTEMPT: Attempt = Attempt {
     id: "tcp-scan",
     class: "scan",
     severity: Severity::Critical,
-    surface: "decision:deny/literal-address",
+    surface: "connections/65535",
     company: Company::Alone,
     seconds: 60,
     about: "Connects to every TCP port of an address, and sends where it is answered.",
