@@ -366,6 +366,7 @@ fn init_plan(plan: &Plan, challenge: &Challenge) -> InitPlan {
         argv: plan.argv.clone(),
         ids: plan.ids.as_ref().map_or(Ids::Own, |ids| Ids::Private { base: ids.workload() }),
         hostname: plan.run.chars().take(12).collect(),
+        descriptors: plan.descriptors,
         terminal: (plan.stdio == Stdio::Terminal).then_some(window),
         probe: ProbePlan { challenge: challenge.question.clone() },
     }

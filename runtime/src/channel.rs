@@ -125,6 +125,10 @@ impl Channel {
         if received.bytes == 0 {
             return Err(io::ErrorKind::UnexpectedEof.into());
         }
+        if received.flags.contains(ReturnFlags::CTRUNC) {
+            // There was room for them here, so that this process may have no more; it still holds those that came.
+            rustix::io::fcntl_dupfd_cloexec(&self.socket, 0)?;
+        }
         if received.flags.intersects(ReturnFlags::TRUNC | ReturnFlags::CTRUNC) {
             return Err(io::Error::new(io::ErrorKind::InvalidData, "truncated message"));
         }

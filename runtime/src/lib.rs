@@ -8,6 +8,7 @@
 //! [`dispatch`] first in `main`: every process of a bottle is that program, executed again in a role.
 
 pub mod caller;
+pub mod descriptors;
 pub mod event;
 pub mod options;
 mod run;

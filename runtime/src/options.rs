@@ -35,6 +35,9 @@ pub struct RunOptions {
     pub key: Option<PathBuf>,
     /// After how long the workload is killed.
     pub timeout: Option<Duration>,
+    /// How many descriptors a process inside may have until it asks for more (its soft limit); by default as many as the
+    /// caller, who may have [raised](crate::descriptors::raise) its own.
+    pub descriptors: Option<u64>,
 }
 
 /// What the workload's standard streams are.
@@ -76,6 +79,7 @@ impl RunOptions {
             attestation: None,
             key: None,
             timeout: None,
+            descriptors: None,
         }
     }
 }

@@ -30,6 +30,7 @@ pub struct Plan {
     pub(crate) attestation: PathBuf,
     pub(crate) stdio: Stdio,
     pub(crate) timeout: Option<Duration>,
+    pub(crate) descriptors: Option<u64>,
 }
 
 /// Why there is no plan.
@@ -133,6 +134,7 @@ impl Plan {
             attestation,
             stdio: options.stdio,
             timeout: options.timeout,
+            descriptors: options.descriptors,
         })
     }
 

@@ -3,6 +3,7 @@
 use crate::airlock::RealizeError;
 use crate::attest::AttestError;
 use crate::caller::Caller;
+use crate::descriptors;
 use crate::event::{Event, Teller};
 use crate::init::message::Failure;
 use crate::options::RunOptions;
@@ -39,6 +40,7 @@ impl RunError {
     /// What to do about it.
     pub fn hint(&self) -> Option<String> {
         match self {
+            error if descriptors::lacks(error) => Some(descriptors::HINT.to_owned()),
             RunError::Plan(error) => error.hint(),
             RunError::Realize(error) => error.hint(),
             RunError::Attest(error) => error.hint(),

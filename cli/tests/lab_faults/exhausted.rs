@@ -35,6 +35,30 @@ fn a_start_with_too_few_descriptors_is_refused_and_leaves_nothing() {
     scene.assert_clean("few descriptors");
 }
 
+/// The caller's soft limit is no obstacle where the hard one suffices, and it is the command's again.
+#[test]
+fn a_soft_limit_of_descriptors_is_raised_for_the_start_and_left_to_the_command() {
+    let mut scene = Scene::new();
+    let command = ["host", "--", "sh", "-c", "echo > ran; ulimit -Sn; ulimit -Hn"];
+    let said = said(&mut limited(&mut scene, "--nofile=60:900", &command));
+    assert_eq!((said.code, said.out.as_str()), (0, "60\n900\n"), "{said:?}");
+    scene.assert_clean("a low soft limit");
+}
+
+#[test]
+fn a_start_without_enough_descriptors_says_so_and_what_helps() {
+    let mut scene = Scene::new();
+    let mut refused = 0;
+    for most in (20..=140).step_by(10) {
+        let said = said(&mut limited(&mut scene, &format!("--nofile={most}:{most}"), &TRUE));
+        assert!(!said.err.contains("truncated"), "{most}: {said:?}");
+        assert_eq!(said.code == 125, said.err.contains("hint: allow more open files: `ulimit -n"), "{most}: {said:?}");
+        refused += u64::from(said.code == 125);
+    }
+    assert!(refused > 4, "{refused}");
+    scene.assert_clean("too few descriptors");
+}
+
 /// What can't be allocated ends a process on the spot, which is a crash like any other.
 #[test]
 fn a_start_with_too_little_memory_fails_and_leaves_nothing() {

@@ -24,6 +24,7 @@ fn hint(error: &io::Error) -> Option<String> {
         libc::EPERM | libc::ENOSPC | libc::EUSERS => {
             Some("`bottle doctor` tells what this host lacks and how to mend it".to_owned())
         }
+        libc::EMFILE => Some(crate::descriptors::HINT.to_owned()),
         libc::ENOSYS => Some("the kernel is too old: bottle needs 5.12 or later".to_owned()),
         _ => None,
     }

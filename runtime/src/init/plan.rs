@@ -21,6 +21,8 @@ pub struct InitPlan {
     pub ids: Ids,
     /// The bottle's host name.
     pub hostname: String,
+    /// Its soft limit of descriptors, where it is not the supervisor's.
+    pub descriptors: Option<u64>,
     /// The size of its pty, if it has one.
     pub terminal: Option<Window>,
     /// What the probes need.

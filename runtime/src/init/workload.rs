@@ -12,7 +12,7 @@ use rustix::process::{DumpableBehavior, Pid, PidfdFlags};
 use rustix::pty::OpenptFlags;
 use serde::{Deserialize, Serialize};
 
-use crate::sys;
+use crate::{descriptors, sys};
 
 use super::child;
 use super::enter::Start;
@@ -127,6 +127,7 @@ fn prepare(
     wait: &OwnedFd,
 ) -> Result<std::convert::Infallible, Failure> {
     connect(streams).map_err(at("connect the workload's streams"))?;
+    plan.descriptors.map_or(Ok(()), descriptors::limit).map_err(at("limit descriptors"))?;
     sys::reset_signals();
     rustix::process::umask(Mode::from_raw_mode(0o022));
     child::confine(identities)?;

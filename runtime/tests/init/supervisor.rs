@@ -123,6 +123,7 @@ impl World {
             argv: argv.iter().map(ToString::to_string).collect(),
             ids: if self.is_root() { Ids::Private { base: BASE } } else { Ids::Own },
             hostname: "bottle".into(),
+            descriptors: None,
             terminal: None,
             probe: ProbePlan { challenge: "00".repeat(32) },
         }

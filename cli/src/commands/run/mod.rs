@@ -6,7 +6,7 @@ mod options;
 use std::process::ExitCode;
 
 use bottle_runtime::caller::Caller;
-use bottle_runtime::{Outcome, RunError};
+use bottle_runtime::{Outcome, RunError, descriptors};
 
 use crate::args::RunArgs;
 use crate::report::{Failure, Reporter};
@@ -18,7 +18,9 @@ const FAILED: u8 = 125;
 /// Runs the verb; the exit code is the command's.
 pub fn run(args: &RunArgs, caller: &Caller, reporter: Reporter) -> Result<ExitCode, Failure> {
     sys::share_one_arena();
-    let options = options::read(args, caller).map_err(|failure| failure.with_code(FAILED))?;
+    let mut options = options::read(args, caller).map_err(|failure| failure.with_code(FAILED))?;
+    // For bottle's own part; the command has what the caller had.
+    options.descriptors = descriptors::raise();
     // The terminal is raw while the command has it: a line feed alone does not go back to the margin.
     let reporter = if args.tty { reporter.for_raw_terminal() } else { reporter };
     let outcome = bottle_runtime::run(options, caller, move |event| news::tell(&event, reporter)).map_err(failure)?;
