@@ -83,7 +83,8 @@ fn few_options() -> Vec<(i64, Vec<Case>)> {
     vec![(SYS_setsockopt, cases)]
 }
 
-/// Of ioctl only FIONBIO and FIONREAD; of prctl only the names of memory and threads, and reading.
+/// Of ioctl only FIONBIO and FIONREAD; of prctl only the names of memory and threads, and reading; of fcntl only flags,
+/// duplicates and a pipe's size. Others make a descriptor send signals, SIGKILL among them, to whoever has the same uid.
 fn few_commands() -> Vec<(i64, Vec<Case>)> {
     let ioctls = vec![IsNot(1, FIONBIO as u32), IsNot(1, FIONREAD as u32)];
     let known = [
@@ -97,5 +98,7 @@ fn few_commands() -> Vec<(i64, Vec<Case>)> {
         PR_GET_PDEATHSIG,
     ];
     let prctls = known.iter().map(|command| IsNot(0, *command as u32)).collect();
-    vec![(SYS_ioctl, vec![ioctls]), (SYS_prctl, vec![prctls])]
+    let known = [F_DUPFD, F_DUPFD_CLOEXEC, F_GETFD, F_SETFD, F_GETFL, F_SETFL, F_SETPIPE_SZ];
+    let fcntls = known.iter().map(|command| IsNot(1, *command as u32)).collect();
+    vec![(SYS_ioctl, vec![ioctls]), (SYS_prctl, vec![prctls]), (SYS_fcntl, vec![fcntls])]
 }

@@ -24,6 +24,15 @@ fn refuse(calls: &[(&str, i64)]) {
     }
 }
 
+/// Commands by which a descriptor sends signals to a process of the caller's choice.
+fn refuse_signals() {
+    const F_SETSIG: u64 = 10;
+    const F_SETOWN_EX: u64 = 15;
+    for command in [libc::F_SETOWN as u64, F_SETSIG, F_SETOWN_EX, libc::F_SETLEASE as u64, libc::F_NOTIFY as u64] {
+        assert_eq!(call(libc::SYS_fcntl, [0, command, 1, 0, 0, 0]), Err(Errno::PERM), "fcntl {command}");
+    }
+}
+
 const STARTING: &[(&str, i64)] = &[
     ("execve", libc::SYS_execve),
     ("execveat", libc::SYS_execveat),
@@ -51,6 +60,7 @@ fn runtime() -> tokio::runtime::Runtime {
 fn gate_refuses() {
     confine::gate(None).unwrap();
     refuse(STARTING);
+    refuse_signals();
     refuse(&[
         ("socket", libc::SYS_socket),
         ("socketpair", libc::SYS_socketpair),
@@ -122,6 +132,7 @@ fn gate_serves() {
 fn dialler_refuses() {
     confine::dialler(None, &[]).unwrap();
     refuse(STARTING);
+    refuse_signals();
     for (family, kind, protocol) in [(1, 1, 0), (16, 3, 0), (17, 3, 0), (40, 1, 0), (2, 3, 1), (2, 1, 132)] {
         assert_eq!(call(libc::SYS_socket, [family, kind, protocol, 0, 0, 0]), Err(Errno::PERM), "family {family}");
     }
