@@ -1,0 +1,88 @@
+//! What do gate and dialler hold: whose descriptors, and is the key in their memory?
+
+use std::collections::BTreeSet;
+use std::fs::{self, File};
+use std::os::unix::fs::FileExt;
+use std::path::Path;
+
+use crate::host;
+use crate::puppet::Puppet;
+use crate::running::{Held, Processes};
+use crate::scene;
+use crate::world::World;
+
+#[test]
+fn neither_helper_holds_a_descriptor_of_the_others_or_of_a_file() {
+    let world = World::new();
+    let running = scene::bottle(&world);
+    let Processes { gate, dialler, supervisor, workload, .. } = running.processes();
+    let held = |process: &Held| host::links(&format!("/proc/{}/fd", process.pid));
+    let sockets = |process: &Held| -> BTreeSet<String> {
+        held(process).into_iter().filter(|link| link.starts_with("socket:")).collect()
+    };
+    for helper in [&gate, &dialler] {
+        for link in held(helper) {
+            let kinds = ["socket:[", "pipe:[", "anon_inode:", "/dev/null"];
+            assert!(kinds.iter().any(|kind| link.starts_with(kind)), "{link}");
+        }
+        let own = sockets(helper);
+        for other in [&gate, &dialler, &supervisor, &workload].into_iter().filter(|other| other.pid != helper.pid) {
+            let theirs = sockets(other);
+            let shared: Vec<&String> = own.intersection(&theirs).collect();
+            assert!(shared.is_empty(), "{shared:?}");
+        }
+    }
+    scene::assert_unharmed(&world, running);
+}
+
+#[test]
+fn the_key_is_in_the_memory_of_no_helper() {
+    let world = World::new();
+    let running = scene::bottle(&world);
+    let processes = running.processes();
+    let seed = seed(&world.path("state/data/keys/bottle.key"));
+    for helper in [&processes.gate, &processes.dialler] {
+        assert!(!remembers(helper, &seed));
+        // The control: one that has it is found.
+        Puppet::hold(helper).put(&seed);
+        assert!(remembers(helper, &seed));
+    }
+    scene::assert_unharmed(&world, running);
+}
+
+/// The secret number at the end of an Ed25519 key's PKCS#8 (RFC 8410).
+fn seed(file: &Path) -> Vec<u8> {
+    use base64ct::{Base64, Encoding};
+    let text = fs::read_to_string(file).unwrap();
+    let inner: String = text.lines().filter(|line| !line.starts_with('-')).collect();
+    let der = Base64::decode_vec(&inner).unwrap();
+    let at = der.windows(4).position(|window| window == [4, 34, 4, 32]).expect("an octet string within another");
+    der[at + 4..at + 36].to_vec()
+}
+
+/// Whether the bytes lie anywhere in what the process can read of its own.
+fn remembers(process: &Held, bytes: &[u8]) -> bool {
+    let memory = File::open(format!("/proc/{}/mem", process.pid)).unwrap();
+    let maps = fs::read_to_string(format!("/proc/{}/maps", process.pid)).unwrap();
+    let own = maps.lines().filter(|line| line.contains(" r") && !line.contains("[vvar"));
+    own.filter_map(|line| {
+        let (from, to) = line.split(' ').next()?.split_once('-')?;
+        let [from, to] = [from, to].map(|number| u64::from_str_radix(number, 16).unwrap());
+        let mut content = vec![0; usize::try_from(to - from).ok()?];
+        // A few mappings of the kernel's can't be read from outside.
+        memory.read_exact_at(&mut content, from).ok().map(|()| content)
+    })
+    .any(|content| contains(&content, bytes))
+}
+
+fn contains(content: &[u8], bytes: &[u8]) -> bool {
+    let mut rest = content;
+    while let Some(at) = rest.iter().position(|byte| *byte == bytes[0]) {
+        rest = &rest[at..];
+        if rest.starts_with(bytes) {
+            return true;
+        }
+        rest = &rest[1..];
+    }
+    false
+}
