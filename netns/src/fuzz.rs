@@ -3,9 +3,9 @@
 use std::collections::BTreeMap;
 
 use netlink_packet_core::{NetlinkDeserializable, NetlinkPayload};
-use netlink_packet_netfilter::{NetfilterMessage, NetfilterMessageInner};
 use netlink_packet_route::RouteNetlinkMessage;
 
+use crate::survey::message::Message;
 use crate::survey::{Address, Link, Listener, Neighbour, Route, Rule, Ruleset, route, rules, sockets};
 use crate::{counters, wire};
 
@@ -25,9 +25,8 @@ pub fn links_and_routes(dump: &[u8]) -> Option<LinksAndRoutes> {
 
 /// How many messages of nftables a dump has, and what they say; nothing if it can't be read.
 pub fn packet_rules(dump: &[u8]) -> Option<(usize, Ruleset)> {
-    let mut all: Vec<NetfilterMessage> = messages(dump)?;
-    all.retain(|message| matches!(message.inner, NetfilterMessageInner::NfTables(_)));
-    Some((all.len(), rules::canonical(all)))
+    let all: Vec<Message> = messages(dump)?;
+    Some((all.len(), rules::canonical(all).ok()?))
 }
 
 /// Sockets and cookies of a dump of sock_diag; nothing if it can't be read.

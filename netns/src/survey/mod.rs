@@ -5,6 +5,7 @@
 //! is the [`Identity`].
 
 pub mod listening;
+pub(crate) mod message;
 pub mod route;
 pub mod rules;
 pub mod sockets;

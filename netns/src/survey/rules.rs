@@ -4,19 +4,15 @@
 //! compared. Attributes are ordered by number. A number that is zero is left out: the kernel returns some
 //! defaults that nobody has to send, and for those it means the same as nothing.
 
-use netlink_packet_core::{DefaultNla, Emitable, Nla, NlaBuffer, NlasIterator};
-use netlink_packet_netfilter::nftables::{
-    ChainAttribute, ChainMessage, ExpressionAttribute, Expressions, GenAttribute, GenMessage, Hook, ListAttribute,
-    NfTablesMessage, RuleAttribute, RuleMessage, SetMessage, TableAttribute, TableMessage,
-};
-use netlink_packet_netfilter::{NetfilterMessage, NetfilterMessageInner, NetfilterProtoFamily};
+use netlink_packet_core::NetlinkSerializable;
+use netlink_packet_netfilter::{NetfilterMessage, NetfilterProtoFamily};
 use nftables::schema::Nftables;
 use serde::{Deserialize, Serialize};
 
+use super::message::{Attributes, Message};
 use super::route::hex;
 use crate::airlock::Desk;
-use crate::encode::attribute::emitted;
-use crate::encode::{self, EncodeError, nft};
+use crate::encode::{self, EncodeError};
 use crate::wire::WireError;
 
 /// All packet rules of a namespace.
@@ -54,56 +50,88 @@ pub struct PacketRule {
     pub expressions: Vec<String>,
 }
 
+/// Why the model has no such form.
+#[derive(Debug, thiserror::Error)]
+pub enum ExpectedError {
+    /// It can't be encoded.
+    #[error(transparent)]
+    Encode(#[from] EncodeError),
+    /// What was encoded can't be read back.
+    #[error(transparent)]
+    Read(#[from] WireError),
+}
+
 /// The form that the model will have in the kernel.
-pub fn expected(model: &Nftables<'_>) -> Result<Ruleset, EncodeError> {
-    Ok(canonical(encode::messages(model)?))
+pub fn expected(model: &Nftables<'_>) -> Result<Ruleset, ExpectedError> {
+    let messages: Result<Vec<_>, WireError> = encode::messages(model)?.iter().map(sent).collect();
+    Ok(canonical(messages?)?)
+}
+
+fn sent(message: &NetfilterMessage) -> Result<Message, WireError> {
+    let mut bytes = vec![0; message.buffer_len()];
+    message.serialize(&mut bytes);
+    Message::parse(NetlinkSerializable::message_type(message), &bytes)
 }
 
 /// The generation of the rules.
 pub(crate) fn generation(desk: &Desk) -> Result<u32, WireError> {
-    let request = NfTablesMessage::GetGen(GenMessage { attributes: Vec::new() });
-    let answer = desk.netfilter.ask(nft(NetfilterProtoFamily::Unspec, request))?;
-    let id = answer.and_then(|answer| match answer.inner {
-        NetfilterMessageInner::NfTables(NfTablesMessage::NewGen(it)) => it.attributes.into_iter().find_map(
-            |attribute| {
-                if let GenAttribute::Id(id) = attribute { Some(id) } else { None }
-            },
-        ),
-        _ => None,
-    });
-    id.ok_or_else(|| WireError::Malformed("no generation in the kernel's answer".into()))
+    let answer = desk.netfilter.ask(Message::request(libc::NFT_MSG_GETGEN))?;
+    let missing = || WireError::Malformed("no generation in the kernel's answer".into());
+    let answer = answer.filter(|answer| answer.is(libc::NFT_MSG_NEWGEN)).ok_or_else(missing)?;
+    Attributes::of(&answer.attributes)?.number(GEN_ID).ok_or_else(missing)
 }
 
 /// All rules now.
 pub(crate) fn read(desk: &Desk) -> Result<Ruleset, WireError> {
     let requests = [
-        NfTablesMessage::GetTable(TableMessage { attributes: Vec::new() }),
-        NfTablesMessage::GetChain(ChainMessage { attributes: Vec::new() }),
-        NfTablesMessage::GetRule(RuleMessage { attributes: Vec::new() }),
-        NfTablesMessage::GetObject(Vec::new()),
-        NfTablesMessage::GetSet(SetMessage { attributes: Vec::new() }),
-        NfTablesMessage::GetFlowTable(Vec::new()),
+        libc::NFT_MSG_GETTABLE,
+        libc::NFT_MSG_GETCHAIN,
+        libc::NFT_MSG_GETRULE,
+        libc::NFT_MSG_GETOBJ,
+        libc::NFT_MSG_GETSET,
+        GETFLOWTABLE,
     ];
     let mut messages = Vec::new();
     for request in requests {
-        messages.extend(desk.netfilter.dump(&nft(NetfilterProtoFamily::Unspec, request))?);
+        messages.extend(desk.netfilter.dump(&Message::request(request))?);
     }
-    Ok(canonical(messages))
+    canonical(messages)
 }
 
-pub(crate) fn canonical(messages: Vec<NetfilterMessage>) -> Ruleset {
+// What libc lacks of include/uapi/linux/netfilter/nf_tables.h.
+const GETFLOWTABLE: libc::c_int = 23;
+const GEN_ID: u16 = 1;
+const TABLE_NAME: u16 = 1;
+const TABLE_FLAGS: u16 = 2;
+const CHAIN_TABLE: u16 = 1;
+const CHAIN_NAME: u16 = 3;
+const CHAIN_HOOK: u16 = 4;
+const CHAIN_POLICY: u16 = 5;
+const CHAIN_TYPE: u16 = 7;
+const HOOK_NUMBER: u16 = 1;
+const HOOK_PRIORITY: u16 = 2;
+const HOOK_DEVICE: u16 = 3;
+const HOOK_DEVICES: u16 = 4;
+const RULE_TABLE: u16 = 1;
+const RULE_CHAIN: u16 = 2;
+const RULE_EXPRESSIONS: u16 = 4;
+const EXPRESSION_NAME: u16 = 1;
+const EXPRESSION_DATA: u16 = 2;
+const OBJECT_TABLE: u16 = 1;
+const OBJECT_NAME: u16 = 2;
+const OBJECT_TYPE: u16 = 3;
+
+pub(crate) fn canonical(messages: Vec<Message>) -> Result<Ruleset, WireError> {
     let mut ruleset = Ruleset::default();
     for message in messages {
-        let family = family(message.header.family);
-        let NetfilterMessageInner::NfTables(message) = message.inner else {
-            continue;
-        };
-        match message {
-            NfTablesMessage::NewTable(it) => ruleset.tables.push(table(&family, &it)),
-            NfTablesMessage::NewChain(it) => ruleset.chains.push(chain(&family, &it)),
-            NfTablesMessage::NewRule(it) => ruleset.rules.push(rule(&family, &it)),
-            NfTablesMessage::NewObject(nlas) => ruleset.objects.push(object(&family, &nlas)),
-            other => ruleset.sets.push(format!("{family} {other:?}")),
+        let family = family(message.family);
+        let attributes = Attributes::of(&message.attributes)?;
+        match message.kind() {
+            Some(libc::NFT_MSG_NEWTABLE) => ruleset.tables.push(table(&family, &attributes)),
+            Some(libc::NFT_MSG_NEWCHAIN) => ruleset.chains.push(chain(&family, &attributes)?),
+            Some(libc::NFT_MSG_NEWRULE) => ruleset.rules.push(rule(&family, &attributes)?),
+            Some(libc::NFT_MSG_NEWOBJ) => ruleset.objects.push(object(&family, &attributes)),
+            _ => ruleset.sets.push(format!("{family} {} {}", message.message_type, hex(&message.attributes))),
         }
     }
     ruleset.tables.sort();
@@ -112,132 +140,101 @@ pub(crate) fn canonical(messages: Vec<NetfilterMessage>) -> Ruleset {
     ruleset.rules.sort_by(|a, b| a.chain.cmp(&b.chain));
     ruleset.objects.sort();
     ruleset.sets.sort();
-    ruleset
+    Ok(ruleset)
 }
 
-fn family(family: NetfilterProtoFamily) -> String {
-    match family {
+fn family(family: u8) -> String {
+    match NetfilterProtoFamily::from(family) {
         NetfilterProtoFamily::Inet => "inet".into(),
         NetfilterProtoFamily::NetDev => "netdev".into(),
         other => format!("{other:?}"),
     }
 }
 
-fn table(family: &str, it: &TableMessage) -> String {
-    let mut text = family.to_owned();
-    for attribute in &it.attributes {
-        match attribute {
-            TableAttribute::Name(name) => text.push_str(&format!(" {name}")),
-            TableAttribute::Flags(flags) if flags.bits() != 0 => text.push_str(&format!(" flags {}", flags.bits())),
-            _ => {}
-        }
-    }
-    text
+fn table(family: &str, it: &Attributes) -> String {
+    let flags = it.number(TABLE_FLAGS).filter(|flags| *flags != 0).map(|flags| format!(" flags {flags}"));
+    format!("{family} {}{}", it.text(TABLE_NAME), flags.unwrap_or_default())
 }
 
-fn chain(family: &str, it: &ChainMessage) -> Chain {
-    let (mut table, mut name, mut kind) = ("", "", "");
-    let (mut hook, mut policy) = (None, None);
-    for attribute in &it.attributes {
-        match attribute {
-            ChainAttribute::Table(text) => table = text,
-            ChainAttribute::Name(text) => name = text,
-            ChainAttribute::Type(text) => kind = text,
-            ChainAttribute::Policy(value) => policy = Some(*value),
-            ChainAttribute::Hook(parts) => hook = Some(parts),
-            _ => {}
-        }
-    }
-    Chain {
-        name: format!("{family} {table} {name}"),
-        hook: hook.map(|parts| format!("{kind} {}", hooks(parts))),
-        policy,
-    }
+fn chain(family: &str, it: &Attributes) -> Result<Chain, WireError> {
+    let hook = it.value(CHAIN_HOOK).map(hook).transpose()?;
+    Ok(Chain {
+        name: format!("{family} {} {}", it.text(CHAIN_TABLE), it.text(CHAIN_NAME)),
+        hook: hook.map(|hook| format!("{} {hook}", it.text(CHAIN_TYPE))),
+        policy: it.number(CHAIN_POLICY),
+    })
 }
 
 /// Hook number, priority and devices. The kernel lists a single device twice; a list says it once.
-fn hooks(parts: &[Hook]) -> String {
-    let (mut number, mut priority, mut devices) = (0, 0, Vec::new());
-    for part in parts {
-        match part {
-            Hook::Number(value) => number = u32::from(*value),
-            Hook::Priority(value) => priority = value.cast_signed(),
-            Hook::NetDeviceName(name) => devices.push(name.clone()),
-            Hook::NetDevices(list) => devices.extend(list.iter().map(device)),
-            _ => {}
-        }
-    }
+fn hook(bytes: &[u8]) -> Result<String, WireError> {
+    let it = Attributes::of(bytes)?;
+    let listed = it.value(HOOK_DEVICES).map(Attributes::of).transpose()?;
+    let listed = listed.iter().flat_map(Attributes::all).map(|(_, value)| Attributes::as_text(value));
+    let mut devices: Vec<String> = it.value(HOOK_DEVICE).map(Attributes::as_text).into_iter().chain(listed).collect();
     devices.sort();
     devices.dedup();
-    format!("hook {number} priority {priority} {}", devices.join(","))
+    let (number, priority) = (it.number(HOOK_NUMBER).unwrap_or(0), it.number(HOOK_PRIORITY).unwrap_or(0));
+    Ok(format!("hook {number} priority {} {}", priority.cast_signed(), devices.join(",")))
 }
 
-fn device(nla: &DefaultNla) -> String {
-    let bytes = emitted(std::slice::from_ref(nla));
-    let value = NlaBuffer::new_checked(&bytes[..]).map(|nla| nla.value().to_vec()).unwrap_or_default();
-    String::from_utf8_lossy(&value).trim_end_matches('\0').to_owned()
+fn rule(family: &str, it: &Attributes) -> Result<PacketRule, WireError> {
+    let list = Attributes::of(it.value(RULE_EXPRESSIONS).unwrap_or_default())?;
+    let expressions: Result<_, _> = list.all().map(|(_, value)| expression(value)).collect();
+    Ok(PacketRule {
+        chain: format!("{family} {} {}", it.text(RULE_TABLE), it.text(RULE_CHAIN)),
+        expressions: expressions?,
+    })
 }
 
-fn rule(family: &str, it: &RuleMessage) -> PacketRule {
-    let (mut table, mut name, mut expressions) = ("", "", Vec::new());
-    for attribute in &it.attributes {
-        match attribute {
-            RuleAttribute::Table(text) => table = text,
-            RuleAttribute::Chain(text) => name = text,
-            RuleAttribute::Expressions(list) => expressions = list.iter().map(element).collect(),
-            _ => {}
+fn expression(bytes: &[u8]) -> Result<String, WireError> {
+    let it = Attributes::of(bytes)?;
+    let name = it.text(EXPRESSION_NAME);
+    let data = it.value(EXPRESSION_DATA).map(|data| written(data, &Within::Expression(&name))).transpose()?;
+    Ok(name.clone() + &data.unwrap_or_default())
+}
+
+/// Where attributes lie: it tells which of them hold others. The flag that would say so is not always set by the kernel.
+enum Within<'a> {
+    Expression(&'a str),
+    Data,
+    Verdict,
+}
+
+impl<'a> Within<'a> {
+    /// What an attribute of this number holds, if it holds attributes.
+    fn below(&self, number: u16) -> Option<Within<'a>> {
+        match (self, number) {
+            // NFTA_CMP_DATA; NFTA_BITWISE_MASK, _XOR, _DATA; NFTA_IMMEDIATE_DATA.
+            (Within::Expression("cmp"), 3)
+            | (Within::Expression("bitwise"), 4 | 5 | 7)
+            | (Within::Expression("immediate"), 2) => Some(Within::Data),
+            // NFTA_DATA_VERDICT.
+            (Within::Data, 2) => Some(Within::Verdict),
+            _ => None,
         }
     }
-    PacketRule { chain: format!("{family} {table} {name}"), expressions }
-}
 
-fn element(element: &ListAttribute<ExpressionAttribute>) -> String {
-    let ListAttribute::Element(attributes) = element else {
-        return format!("{element:?}");
-    };
-    let mut text = String::new();
-    for attribute in attributes {
-        match attribute {
-            ExpressionAttribute::Name(name) => text.push_str(name),
-            ExpressionAttribute::Data(data) => text.push_str(&data_text(data)),
-            other => text.push_str(&format!("{other:?}")),
-        }
+    /// In data to load or to compare with, a zero is a value; elsewhere it is a default.
+    fn keeps(&self, value: &[u8]) -> bool {
+        !matches!(self, Within::Expression(_)) || value != [0; 4]
     }
-    text
 }
 
-fn data_text(data: &Expressions) -> String {
-    let mut bytes = vec![0; data.buffer_len()];
-    data.emit(&mut bytes);
-    attributes_text(&bytes)
-}
-
-/// The attributes of an expression as `(number=value ...)`, without 32-bit zeros.
-fn attributes_text(bytes: &[u8]) -> String {
-    written(bytes, |value| value != [0; 4])
-}
-
-fn written(bytes: &[u8], keep: fn(&[u8]) -> bool) -> String {
-    let mut parts: Vec<(u16, String)> = NlasIterator::new(bytes)
-        .filter_map(Result::ok)
-        .filter(|nla| keep(nla.value()))
-        .map(|nla| {
-            // What is nested is data to load or to compare with: there a zero is a value.
-            let value = if nla.nested_flag() { written(nla.value(), |_| true) } else { hex(nla.value()) };
-            (nla.kind(), value)
-        })
-        .collect();
+/// As `(number=value ...)`.
+fn written(bytes: &[u8], place: &Within<'_>) -> Result<String, WireError> {
+    let attributes = Attributes::of(bytes)?;
+    let mut parts = Vec::new();
+    for (number, value) in attributes.all().filter(|(_, value)| place.keeps(value)) {
+        let value = place.below(number).map_or_else(|| Ok(hex(value)), |below| written(value, &below))?;
+        parts.push((number, value));
+    }
     parts.sort();
-    let parts: Vec<String> = parts.into_iter().map(|(kind, value)| format!("{kind}={value}")).collect();
-    format!("({})", parts.join(" "))
+    let parts: Vec<String> = parts.into_iter().map(|(number, value)| format!("{number}={value}")).collect();
+    Ok(format!("({})", parts.join(" ")))
 }
 
-/// Table, name and type of an object: NFTA_OBJ_TABLE, _NAME, _TYPE. The rest is its value, handle and use.
-fn object(family: &str, nlas: &[DefaultNla]) -> String {
-    let mut parts: Vec<(u16, String)> =
-        nlas.iter().filter(|nla| matches!(nla.kind(), 1..=3)).map(|nla| (nla.kind(), device(nla))).collect();
-    parts.sort();
-    let parts: Vec<String> =
-        parts.into_iter().map(|(_, value)| value.trim_start_matches('\0').escape_debug().to_string()).collect();
-    format!("{family} {}", parts.join(" "))
+/// Table, name and type of an object. The rest is its value, handle and use.
+fn object(family: &str, it: &Attributes) -> String {
+    let kind = it.number(OBJECT_TYPE).unwrap_or(0);
+    format!("{family} {} {} type {kind}", it.text(OBJECT_TABLE), it.text(OBJECT_NAME))
 }
