@@ -162,7 +162,8 @@ impl Plan {
         let dialler = Waiting::new("dialler", program.spawn(Role::Dialler)?)?;
         let gate = Waiting::new("gate", program.spawn(Role::Gate)?)?;
         let hashed = Arc::clone(&program);
-        let program_digest = std::thread::spawn(move || hashed.digest());
+        let memory = self.program_memory.clone();
+        let program_digest = std::thread::spawn(move || hashed.digest(&memory));
 
         let writable = self.files.writable.clone();
         let (looked, before) = oneshot::channel();

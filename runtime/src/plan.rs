@@ -31,6 +31,8 @@ pub struct Plan {
     pub(crate) stdio: Stdio,
     pub(crate) timeout: Option<Duration>,
     pub(crate) descriptors: Option<u64>,
+    /// Where the digest of bottle's own program is kept from one run to the next.
+    pub(crate) program_memory: PathBuf,
 }
 
 /// Why there is no plan.
@@ -135,6 +137,7 @@ impl Plan {
             stdio: options.stdio,
             timeout: options.timeout,
             descriptors: options.descriptors,
+            program_memory: state.run.join("program.json"),
         })
     }
 

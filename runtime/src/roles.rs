@@ -4,6 +4,7 @@ use std::fs::File;
 use std::io;
 use std::os::fd::{AsFd, AsRawFd, OwnedFd};
 use std::os::unix::process::CommandExt;
+use std::path::Path;
 use std::process::{Command, Stdio};
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -41,7 +42,9 @@ static DISPATCHED: AtomicBool = AtomicBool::new(false);
 /// A program that runs bottles calls this first in `main`, before it starts a thread.
 pub fn dispatch() {
     DISPATCHED.store(true, Ordering::Relaxed);
-    let Some(role) = own_role() else { return };
+    let Some((role, name)) = own_role() else { return };
+    // Else ps and top show the number of the descriptor that was executed. It is only a name: no failure matters.
+    let _ = std::ffi::CString::new(name).map(|name| rustix::thread::set_name(&name));
     let Ok(input) = rustix::io::fcntl_dupfd_cloexec(rustix::stdio::stdin(), 3) else {
         std::process::exit(125);
     };
@@ -58,9 +61,9 @@ pub fn dispatch() {
     }
 }
 
-fn own_role() -> Option<Role> {
+fn own_role() -> Option<(Role, &'static str)> {
     let name = std::env::args_os().next()?;
-    ROLES.iter().find(|(_, known)| name == *known).map(|(role, _)| *role)
+    ROLES.into_iter().find(|(_, known)| name == *known)
 }
 
 fn replace_stdin() -> io::Result<()> {
@@ -115,9 +118,9 @@ impl Program {
         Program { file }
     }
 
-    /// SHA-256 of the file.
-    pub fn digest(&self) -> io::Result<Digest> {
-        digest::of_file(File::open(self.path())?)
+    /// SHA-256 of the file. `memory` is the file that keeps it for the next run.
+    pub(crate) fn digest(&self, memory: &Path) -> io::Result<Digest> {
+        digest::of_running(&File::open(self.path())?, memory)
     }
 
     /// Device and inode: what /proc/PID/exe of a role must lead to.

@@ -114,11 +114,11 @@ fn people(facts: &mut Facts, airlock: &Airlock, held: &Held, processes: &Process
 
 /// What the helpers were found to execute: init, which lives beside the workload, where nobody can write it.
 fn programs(facts: &mut Facts, program: Digest) {
-    let how = "device and inode of /proc/PID/exe; SHA-256 of bottle's running program";
+    let how = "device and inode of /proc/PID/exe; SHA-256 of bottle's running program, taken once for each change of its file";
     for who in ["gate", "dialler"] {
         measured(facts, format!("{who}.executable"), how, json!({"sha256": program}));
     }
-    let how = "device, inode and mount of /proc/PID/exe; SHA-256 of bottle's running program";
+    let how = "device, inode and mount of /proc/PID/exe; SHA-256 of bottle's running program, taken once for each change of its file";
     measured(facts, "init.executable", how, json!({"sha256": program, "read-only": true}));
 }
 

@@ -81,7 +81,7 @@ pub fn file_digest(pid: u32, path: &Path) -> Result<Digest, MeasureError> {
     let root = File::open(format!("/proc/{pid}/root")).map_err(failed)?;
     let flags = OFlags::RDONLY | OFlags::CLOEXEC;
     let file = rustix::fs::openat2(&root, path, flags, Mode::empty(), ResolveFlags::IN_ROOT);
-    digest::of_file(File::from(file.map_err(|errno| failed(errno.into()))?)).map_err(failed)
+    digest::of_file(&File::from(file.map_err(|errno| failed(errno.into()))?)).map_err(failed)
 }
 
 fn own((name, value): (&String, &String)) -> (String, String) {
