@@ -39,6 +39,8 @@ use crate::{hex, memory};
 /// How long each helper may take for each step of the start.
 const PATIENCE: Duration = Duration::from_secs(20);
 
+const CHANNEL: &str = "make a channel";
+
 /// Stage two: built, not yet proven.
 pub struct Airlock {
     pub(crate) plan: Plan,
@@ -156,11 +158,11 @@ impl Plan {
         let program = Arc::new(Program::running()?);
         // First of all: the others are started, and the log is opened, while it builds.
         let builder = Waiting::new("builder", program.spawn(Role::Builder)?)?;
-        builder.send(&BuilderSetup { own_user: self.ids.is_none() }, &[]).await?;
-        let ledger = Ledger::open(&self.audit, Arc::clone(&self.key))?;
-        let recorder = Arc::new(Recorder::new(ledger, Arc::clone(&self.rules), events));
-        let dialler = Waiting::new("dialler", program.spawn(Role::Dialler)?)?;
-        let gate = Waiting::new("gate", program.spawn(Role::Gate)?)?;
+        let (to_dialler, to_gate) = (Channel::pair().map_err(step(CHANNEL))?, Channel::pair().map_err(step(CHANNEL))?);
+        let setup = BuilderSetup { own_user: self.ids.is_none() };
+        builder.send(&setup, &[to_dialler.1.as_fd(), to_gate.1.as_fd()]).await?;
+        drop((to_dialler.1, to_gate.1));
+        let ledger = Ledger::open(&self.audit, Arc::clone(&self.key));
         let hashed = Arc::clone(&program);
         let memory = self.program_memory.clone();
         let program_digest = std::thread::spawn(move || hashed.digest(&memory));
@@ -170,7 +172,10 @@ impl Plan {
         // Nobody waits any more when the start has failed.
         std::thread::spawn(move || drop(looked.send(Snapshot::take(&writable))));
 
-        let (to_gate, to_dialler) = Channel::pair().map_err(step("make a channel"))?;
+        // Whatever failed meanwhile: processes that were forked are known first, and so ended and waited for.
+        let [dialler, gate] = helpers(&builder, to_dialler.0, to_gate.0).await?;
+        let recorder = Arc::new(Recorder::new(ledger?, Arc::clone(&self.rules), events));
+        let (to_gate, to_dialler) = Channel::pair().map_err(step(CHANNEL))?;
         let rules = memory::write(&self.rules.to_canonical()).map_err(step("hand the rules over"))?;
         let setup = DiallerSetup { become_id: self.ids.as_ref().map(|ids| ids.dialler()) };
         dialler.send(&setup, &[to_dialler.as_fd(), rules.as_fd()]).await?;
@@ -253,6 +258,19 @@ impl Waiting {
     }
 }
 
+/// The dialler and the gate, which the builder has forked.
+async fn helpers(builder: &Waiting, to_dialler: Channel, to_gate: Channel) -> Result<[Waiting; 2], RealizeError> {
+    let (message, pidfds) = builder.recv::<FromBuilder>().await?;
+    let (FromBuilder::Helpers { dialler, gate }, Ok([dialler_fd, gate_fd])) =
+        (message, <[OwnedFd; 2]>::try_from(pidfds))
+    else {
+        return Err(builder.unexpected());
+    };
+    let dialler = RoleProcess { channel: to_dialler, process: Process::new(dialler, dialler_fd) };
+    let gate = RoleProcess { channel: to_gate, process: Process::new(gate, gate_fd) };
+    Ok([Waiting::new("dialler", dialler)?, Waiting::new("gate", gate)?])
+}
+
 /// With the user namespace that owns the others, where an ordinary user needs one.
 async fn read_only_program(builder: &Waiting) -> Result<(Program, Option<OwnedFd>), RealizeError> {
     let (message, descriptors) = builder.recv::<FromBuilder>().await?;
@@ -269,7 +287,7 @@ async fn built(builder: &Waiting) -> Result<bottle_netns::Airlock, RealizeError>
     match message {
         FromBuilder::Built(index) => Ok(bottle_netns::Airlock::rebuild(index, descriptors)?),
         FromBuilder::Failed { why, hint } => Err(RealizeError::Build { why, hint }),
-        FromBuilder::Program => Err(builder.unexpected()),
+        FromBuilder::Program | FromBuilder::Helpers { .. } => Err(builder.unexpected()),
     }
 }
 

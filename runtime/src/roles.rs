@@ -15,25 +15,25 @@ use crate::digest;
 use crate::process::Process;
 use crate::sys;
 
-/// The processes beside the supervisor.
+/// What the program is executed as beside the supervisor.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Role {
-    /// Builds the namespaces, measures them, ends.
+    /// Forks the helpers, builds the namespaces, ends.
     Builder,
-    /// Parses what the workload sends, relays; can open nothing.
-    Gate,
-    /// Decides, has it recorded, resolves, connects.
-    Dialler,
     /// Builds the workload's root, then is its pid 1.
     Init,
 }
 
-const ROLES: [(Role, &str); 4] = [
-    (Role::Builder, "bottle-builder"),
-    (Role::Gate, "bottle-gate"),
-    (Role::Dialler, "bottle-dialler"),
-    (Role::Init, "bottle-init"),
-];
+const ROLES: [(Role, &str); 2] = [(Role::Builder, "bottle-builder"), (Role::Init, "bottle-init")];
+
+/// What the builder becomes a second and a third time, before it does anything else.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Helper {
+    /// Parses what the workload sends, relays; can open nothing.
+    Gate,
+    /// Decides, has it recorded, resolves, connects.
+    Dialler,
+}
 
 static DISPATCHED: AtomicBool = AtomicBool::new(false);
 
@@ -43,8 +43,7 @@ static DISPATCHED: AtomicBool = AtomicBool::new(false);
 pub fn dispatch() {
     DISPATCHED.store(true, Ordering::Relaxed);
     let Some((role, name)) = own_role() else { return };
-    // Else ps and top show the number of the descriptor that was executed. It is only a name: no failure matters.
-    let _ = std::ffi::CString::new(name).map(|name| rustix::thread::set_name(&name));
+    set_name(name);
     let Ok(input) = rustix::io::fcntl_dupfd_cloexec(rustix::stdio::stdin(), 3) else {
         std::process::exit(125);
     };
@@ -55,10 +54,32 @@ pub fn dispatch() {
     let channel = Channel::from_owned_fd(input);
     match role {
         Role::Builder => crate::builder::main(channel),
-        Role::Gate => crate::gate::main(channel),
-        Role::Dialler => crate::dialler::main(channel),
         Role::Init => crate::init::main(channel),
     }
+}
+
+/// Becomes the helper, in a process that was forked for it and owns nothing else of what is open.
+pub(crate) fn become_helper(helper: Helper, channel: OwnedFd) -> ! {
+    let name = match helper {
+        Helper::Gate => "bottle-gate",
+        Helper::Dialler => "bottle-dialler",
+    };
+    set_name(name);
+    let alone = rustix::process::setpgid(None, None).map_err(io::Error::from).and_then(|()| keep_only(&channel));
+    // By its first argument a helper is told from the builder in lists of processes.
+    if alone.and_then(|()| sys::set_first_argument(name)).is_err() {
+        std::process::exit(125);
+    }
+    let channel = Channel::from_owned_fd(channel);
+    match helper {
+        Helper::Gate => crate::gate::main(channel),
+        Helper::Dialler => crate::dialler::main(channel),
+    }
+}
+
+/// Else ps and top show the number of the descriptor that was executed. It is only a name: no failure matters.
+fn set_name(name: &str) {
+    let _ = std::ffi::CString::new(name).map(|name| rustix::thread::set_name(&name));
 }
 
 fn own_role() -> Option<(Role, &'static str)> {
@@ -163,6 +184,6 @@ fn role_stderr() -> Stdio {
 pub struct RoleProcess {
     /// The way to it.
     pub channel: Channel,
-    /// The process that was executed; gate and init leave a sibling behind and end.
+    /// The process that was executed; init leaves a sibling behind and ends.
     pub process: Process,
 }

@@ -40,7 +40,7 @@ pub(crate) fn register(descriptor: OwnedFd) -> io::Result<tokio::io::unix::Async
     Ok(unsafe { tokio::io::unix::AsyncFd::register(descriptor) }?)
 }
 
-/// Which side of [`fork_sibling`] returned.
+/// Which side of [`fork_sibling`] or [`fork_successor`] returned.
 #[derive(Debug)]
 pub enum Forked {
     /// The process that called; the new one's id in the caller's pid namespace.
@@ -50,7 +50,6 @@ pub enum Forked {
 }
 
 /// Forks a process whose parent is the caller's parent (CLONE_PARENT), so that the supervisor can wait for it.
-/// It goes on when the original has ended, so that whatever the original reports comes first.
 ///
 /// # Errors
 /// `Unsupported` in a process with threads: the new process goes on in Rust code on a copy of its memory, where
@@ -59,23 +58,45 @@ pub fn fork_sibling() -> io::Result<Forked> {
     if std::fs::read_dir("/proc/self/task")?.count() != 1 {
         return Err(io::ErrorKind::Unsupported.into());
     }
-    let (wait, hold) = rustix::pipe::pipe_with(rustix::pipe::PipeFlags::CLOEXEC)?;
     let flags = libc::c_long::from(libc::CLONE_PARENT | libc::SIGCHLD);
     // SAFETY: without CLONE_VM and with a null stack, clone(2) behaves as fork(2), and this process has one thread.
     let result = unsafe { libc::syscall(libc::SYS_clone, flags, 0, 0, 0, 0) };
     match result {
-        0 => {
-            drop(hold);
-            std::io::Read::read_to_end(&mut std::fs::File::from(wait), &mut Vec::new())?;
-            Ok(Forked::Sibling)
-        }
-        pid if pid > 0 => {
-            // It is closed by the end of this process, and by nothing before.
-            std::mem::forget(hold);
-            Ok(Forked::Original(pid as i32))
-        }
+        0 => Ok(Forked::Sibling),
+        pid if pid > 0 => Ok(Forked::Original(pid as i32)),
         _ => Err(io::Error::last_os_error()),
     }
+}
+
+/// The same; the new process goes on when the original has ended, so that whatever the original reports comes first.
+pub fn fork_successor() -> io::Result<Forked> {
+    let (wait, hold) = rustix::pipe::pipe_with(rustix::pipe::PipeFlags::CLOEXEC)?;
+    let forked = fork_sibling()?;
+    match forked {
+        Forked::Sibling => {
+            drop(hold);
+            std::io::Read::read_to_end(&mut std::fs::File::from(wait), &mut Vec::new())?;
+        }
+        // It is closed by the end of this process, and by nothing before.
+        Forked::Original(_) => std::mem::forget(hold),
+    }
+    Ok(forked)
+}
+
+/// Replaces the first argument, by which ps shows a process and others find it. A longer name than it had is cut.
+pub fn set_first_argument(name: &str) -> io::Result<()> {
+    let stat = std::fs::read_to_string("/proc/self/stat")?;
+    let fields: Vec<&str> = stat.rsplit_once(") ").map(|(_, rest)| rest.split(' ').collect()).unwrap_or_default();
+    // proc_pid_stat(5): fields 48 and 49, arg_start and arg_end; the first here is field 3.
+    let address = |field: usize| fields.get(field - 3).and_then(|it| it.parse::<usize>().ok());
+    let (Some(start), Some(end)) = (address(48), address(49)) else { return Err(io::ErrorKind::InvalidData.into()) };
+    let room = std::env::args_os().next().map_or(0, |first| first.len()).min(end.saturating_sub(start));
+    let mut bytes = name.as_bytes().to_vec();
+    bytes.resize(room, 0);
+    // SAFETY: the kernel put the arguments there for this process to keep; `room` bytes are the first one's, without its
+    // zero byte. The process has one thread, so nobody reads them meanwhile.
+    unsafe { std::ptr::copy_nonoverlapping(bytes.as_ptr(), std::ptr::with_exposed_provenance_mut(start), room) };
+    Ok(())
 }
 
 /// Drops a capability, by its number, from the calling thread's bounding set. A number that the kernel does not know is no error.

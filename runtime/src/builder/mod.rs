@@ -1,21 +1,28 @@
 //! The builder: single-threaded, makes the pair of namespaces with all that is in it, hands it over, and ends.
+//!
+//! Before anything else it forks the gate and the dialler, when it has nothing yet that they should not have.
 
 pub mod program;
 
-use std::os::fd::AsFd;
+use std::io;
+use std::os::fd::{AsFd, OwnedFd};
 
 use bottle_netns::airlock::AirlockIndex;
 use bottle_netns::build::{BuildError, Owner, build};
 use bottle_netns::enter::enter_user_namespace;
 use bottle_netns::{Airlock, Layout};
+use rustix::process::{Pid, PidfdFlags};
 use serde::{Deserialize, Serialize};
 
 use crate::channel::Channel;
+use crate::init::message::pid_of;
 use crate::report::chain;
+use crate::roles::{Helper, become_helper};
+use crate::sys::{Forked, fork_sibling};
 
 use program::ProgramError;
 
-/// Supervisor to builder, once.
+/// Supervisor to builder, once; beside it the dialler's and the gate's ends of their channels.
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct BuilderSetup {
@@ -23,10 +30,17 @@ pub struct BuilderSetup {
     pub own_user: bool,
 }
 
-/// Builder to supervisor: the program, then what was built; `Failed` may come instead of either.
+/// Builder to supervisor: the helpers, the program, what was built; `Failed` may come instead of any but the first.
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub enum FromBuilder {
+    /// The helpers are forked; the pidfds of the dialler and the gate are beside it.
+    Helpers {
+        /// The dialler's id in the supervisor's pid namespace.
+        dialler: u32,
+        /// The gate's; it forks once more, into a pid namespace, and ends.
+        gate: u32,
+    },
     /// What init starts from is beside it: bottle's own program on a read-only mount, and an ordinary user's namespace.
     Program,
     /// Built; the descriptors are beside it.
@@ -45,8 +59,13 @@ pub fn main(supervisor: Channel) -> ! {
     std::process::exit(i32::from(run(&supervisor).is_err()))
 }
 
-fn run(supervisor: &Channel) -> std::io::Result<()> {
-    let (setup, _): (BuilderSetup, _) = supervisor.recv()?;
+fn run(supervisor: &Channel) -> io::Result<()> {
+    let (setup, channels): (BuilderSetup, _) = supervisor.recv()?;
+    let [dialler, gate] = <[OwnedFd; 2]>::try_from(channels).map_err(|_| io::ErrorKind::InvalidData)?;
+    // The dialler needs the longest to take its place.
+    let (dialler, gate) = (fork(Helper::Dialler, dialler)?, fork(Helper::Gate, gate)?);
+    let helpers = FromBuilder::Helpers { dialler: pid_of(&dialler)?, gate: pid_of(&gate)? };
+    supervisor.send(&helpers, &[dialler.as_fd(), gate.as_fd()])?;
     match airlock(setup.own_user, supervisor) {
         Ok(airlock) => {
             let (index, descriptors) = airlock.flatten();
@@ -56,6 +75,17 @@ fn run(supervisor: &Channel) -> std::io::Result<()> {
         Err(error) => {
             let hint = error.hint().map(str::to_owned);
             supervisor.send(&FromBuilder::Failed { why: chain(&error), hint }, &[])
+        }
+    }
+}
+
+/// Returns the helper's pidfd. The supervisor is its parent, and may wait for it.
+fn fork(helper: Helper, channel: OwnedFd) -> io::Result<OwnedFd> {
+    match fork_sibling()? {
+        Forked::Sibling => become_helper(helper, channel),
+        Forked::Original(pid) => {
+            let pid = Pid::from_raw(pid).ok_or(io::ErrorKind::InvalidData)?;
+            Ok(rustix::process::pidfd_open(pid, PidfdFlags::empty())?)
         }
     }
 }

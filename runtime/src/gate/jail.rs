@@ -11,7 +11,7 @@ use nix::sched::{CloneFlags, unshare};
 use nix::unistd::{chdir, pivot_root};
 use rustix::fd::OwnedFd;
 
-use crate::sys::{Forked, fork_sibling};
+use crate::sys::{Forked, fork_successor};
 
 /// The step at which the jail could not be closed.
 #[derive(Debug, thiserror::Error)]
@@ -59,7 +59,7 @@ pub(super) fn split(own_user: bool) -> Result<Split, JailError> {
         | CloneFlags::CLONE_NEWUTS
         | CloneFlags::CLONE_NEWCGROUP;
     unshare(everything).map_err(at("unshare the namespaces"))?;
-    match fork_sibling().map_err(at("fork into the pid namespace"))? {
+    match fork_successor().map_err(at("fork into the pid namespace"))? {
         Forked::Sibling => Ok(Split::Gate),
         Forked::Original(pid) => {
             let id = rustix::process::Pid::from_raw(pid).ok_or(io::Error::from(io::ErrorKind::InvalidData));

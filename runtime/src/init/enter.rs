@@ -7,7 +7,7 @@ use rustix::process::{Pid, PidfdFlags};
 use rustix::thread::{LinkNameSpaceType, move_into_link_name_space};
 
 use crate::channel::Channel;
-use crate::sys::{Forked, fork_sibling};
+use crate::sys::{Forked, fork_successor};
 
 use super::failure::at;
 use super::identity::Identities;
@@ -38,7 +38,7 @@ pub(super) fn enter(channel: &Channel) -> Result<Side, Failure> {
     }
     let identities = Identities::make(&plan)?;
     leave_the_rest()?;
-    match fork_sibling().map_err(at("fork the bottle's first process"))? {
+    match fork_successor().map_err(at("fork the bottle's first process"))? {
         Forked::Sibling => Ok(Side::First(Box::new(Start { plan, identities, streams: handed.streams }))),
         Forked::Original(pid) => report(channel, pid).map(|()| Side::Original),
     }

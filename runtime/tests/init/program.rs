@@ -43,7 +43,11 @@ fn handed_over(own_user: bool) -> OwnedFd {
         bottle_runtime::builder::main(theirs);
     };
     drop(theirs);
-    ours.send(&BuilderSetup { own_user }, &[]).unwrap();
+    // The helpers end with their channels, which nobody holds here.
+    let (dialler, gate) = (Channel::pair().unwrap().1, Channel::pair().unwrap().1);
+    ours.send(&BuilderSetup { own_user }, &[dialler.as_fd(), gate.as_fd()]).unwrap();
+    let (message, helpers) = ours.recv::<FromBuilder>().unwrap();
+    assert!(matches!(message, FromBuilder::Helpers { .. }) && helpers.len() == 2, "{message:?}");
     let (message, descriptors) = ours.recv::<FromBuilder>().unwrap();
     assert!(matches!(message, FromBuilder::Program), "{message:?}");
     drop(ours.recv::<FromBuilder>().unwrap());
