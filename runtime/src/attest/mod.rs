@@ -153,10 +153,11 @@ impl Airlock {
         self.init.channel.send(&ToInit::Probe, &[]).await.map_err(AttestError::Silent)?;
         // While the probes run.
         let known = facts::known(&self.state).map_err(|source| AttestError::Step { step: FACTS, source })?;
+        let own = requirements::own()?;
         let probed = self.probed().await?;
         let counted = self.forget_probes().await?;
         let held = self.held().await?;
-        let processes = requirements::measured(&self, &held)?;
+        let processes = requirements::measured(&self, &held, &own)?;
         self.counted_before = counted;
         let program = self.own_digest()?;
         let facts = facts::complete(known, &self, &held, &processes, program);

@@ -10,15 +10,12 @@ use bottle_images::mountinfo::{self, MountPoint};
 use rustix::fs::{AtFlags, Mode, OFlags, ResolveFlags, StatxAttributes, StatxFlags};
 
 use super::planned::{Planned, Presence, What, planned};
-use super::process::MeasureError;
+use super::process::{MeasureError, read};
 
 /// What is wrong with the mounts of the process with this id, if anything is.
 pub(super) fn deviation(pid: u32, plan: &MountPlan) -> Result<Option<String>, MeasureError> {
-    let own = PathBuf::from("/proc/self/mountinfo");
-    let theirs = PathBuf::from(format!("/proc/{pid}/mountinfo"));
-    let text =
-        |path: &PathBuf| std::fs::read_to_string(path).map_err(|source| MeasureError { path: path.clone(), source });
-    let (host, found) = (mountinfo::parse(&text(&own)?), mountinfo::parse(&text(&theirs)?));
+    let host = mountinfo::parse(&read(Path::new("/proc/self/mountinfo"))?);
+    let found = mountinfo::parse(&read(Path::new(&format!("/proc/{pid}/mountinfo")))?);
     let root = PathBuf::from(format!("/proc/{pid}/root"));
     let directory = std::fs::File::open(&root).map_err(|source| MeasureError { path: root, source })?;
     let behind_links = |target: &Path| mount_at(&directory, target);

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::fs::File;
-use std::io;
+use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 
 use bottle_evidence::Digest;
@@ -88,8 +88,11 @@ fn own((name, value): (&String, &String)) -> (String, String) {
     (name.clone(), value.clone())
 }
 
-fn read(path: &Path) -> Result<String, MeasureError> {
-    std::fs::read_to_string(path).map_err(|source| MeasureError { path: path.to_owned(), source })
+/// A whole file of /proc: with room for all of it, the kernel writes it out once and not in many small pieces.
+pub(super) fn read(path: &Path) -> Result<String, MeasureError> {
+    let mut text = String::with_capacity(16 * 1024);
+    let read = File::open(path).and_then(|mut file| file.read_to_string(&mut text));
+    read.map(|_| text).map_err(|source| MeasureError { path: path.to_owned(), source })
 }
 
 /// `Name:\tvalue` lines (proc(5), /proc/pid/status).

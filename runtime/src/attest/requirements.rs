@@ -1,5 +1,6 @@
 //! What must hold for each process before the workload may run? Measured, not assumed.
 
+use std::io;
 use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 use std::thread::ScopedJoinHandle;
@@ -31,19 +32,24 @@ struct Subject<'a> {
     facts: &'a ProcessFacts,
 }
 
+/// The supervisor itself, with which the others are compared.
+pub(super) fn own() -> Result<ProcessFacts, AttestError> {
+    look("supervisor", std::process::id())
+}
+
 /// Measures all, and demands of each what its part in the design demands.
-pub(super) fn measured(airlock: &Airlock, held: &Held) -> Result<Processes, AttestError> {
-    let own = look("supervisor", std::process::id())?;
+pub(super) fn measured(airlock: &Airlock, held: &Held, own: &ProcessFacts) -> Result<Processes, AttestError> {
     let processes = std::thread::scope(|scope| {
-        // Which takes about as long as all the rest.
+        // Each takes about as long as all the rest.
         let executable = scope.spawn(|| file_digest(held.pid(), Path::new(held.executable())));
-        found(airlock, held, executable)
+        let members = scope.spawn(members(airlock, held));
+        found(airlock, held, executable, members)
     })?;
     let agent = format!("net:[{}]", airlock.state.agent.identity.inode);
-    workload(&processes.workload, &own, &agent)?;
-    init_process(&processes.init, &own)?;
-    gate_process(&processes.gate, &own)?;
-    dialler_process(&processes.dialler, &own)?;
+    workload(&processes.workload, own, &agent)?;
+    init_process(&processes.init, own)?;
+    gate_process(&processes.gate, own)?;
+    dialler_process(&processes.dialler, own)?;
     only_planned_mounts(airlock, held)?;
     only_ours(airlock, held, &processes)?;
     the_same_program(airlock)?;
@@ -54,30 +60,31 @@ fn found(
     airlock: &Airlock,
     held: &Held,
     executable: ScopedJoinHandle<'_, Result<Digest, MeasureError>>,
+    members: ScopedJoinHandle<'_, io::Result<[Vec<u32>; 2]>>,
 ) -> Result<Processes, AttestError> {
-    let (init, gate, dialler) = (&airlock.init.process, &airlock.gate.process, &airlock.dialler.process);
+    let broken = |_| AttestError::Process { who: "workload", what: "could not be measured".into() };
+    let workload = look("workload", held.pid())?;
+    let init = look("init", airlock.init.process.pid())?;
+    let gate = look("gate", airlock.gate.process.pid())?;
+    let dialler = look("dialler", airlock.dialler.process.pid())?;
+    let executable = executable.join().map_err(broken)?;
+    let executable = executable.map_err(|source| AttestError::Measure { who: "workload", source })?;
+    let [in_agent, in_gate] = members.join().map_err(broken)?.map_err(unlisted)?;
+    Ok(Processes { workload, init, gate, dialler, executable, in_agent, in_gate })
+}
+
+/// Finds who lives in the agent's and in the gate's namespace.
+fn members(airlock: &Airlock, held: &Held) -> impl FnOnce() -> io::Result<[Vec<u32>; 2]> + use<> {
     let namespaces = [airlock.state.agent.identity.inode, airlock.state.gate.identity.inode];
-    let [in_agent, in_gate] =
-        settled_processes_in(namespaces, init.pid(), &[init.pid(), held.pid()]).map_err(unlisted)?;
-    Ok(Processes {
-        workload: look("workload", held.pid())?,
-        init: look("init", init.pid())?,
-        gate: look("gate", gate.pid())?,
-        dialler: look("dialler", dialler.pid())?,
-        executable: executable
-            .join()
-            .map_err(|_| AttestError::Process { who: "workload", what: "could not be hashed".into() })?
-            .map_err(|source| AttestError::Measure { who: "workload", source })?,
-        in_agent,
-        in_gate,
-    })
+    let (init, held) = (airlock.init.process.pid(), held.pid());
+    move || settled_processes_in(namespaces, init, &[init, held])
 }
 
 fn look(who: &'static str, pid: u32) -> Result<ProcessFacts, AttestError> {
     measure(pid).map_err(|source| AttestError::Measure { who, source })
 }
 
-fn unlisted(source: std::io::Error) -> AttestError {
+fn unlisted(source: io::Error) -> AttestError {
     AttestError::Step { step: "look for processes in the namespaces", source }
 }
 

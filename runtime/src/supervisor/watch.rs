@@ -2,7 +2,7 @@
 
 use std::future::poll_fn;
 use std::io;
-use std::os::fd::AsFd;
+use std::os::fd::{AsFd, OwnedFd};
 use std::task::Poll;
 use std::time::Duration;
 
@@ -11,6 +11,7 @@ use bottle_netns::airlock::{Desks, Sysctl, Watches};
 use bottle_netns::survey::Listening;
 use bottle_netns::watch::Change;
 use tokio::io::unix::AsyncFd;
+use tokio::time::{Instant, Interval, interval_at};
 
 use crate::report::chain;
 
@@ -36,10 +37,11 @@ impl Drift {
 /// The notification sockets, settings and listening sockets of one bottle, on the current tokio runtime.
 pub struct Watcher {
     watches: Watches,
-    ready: Vec<AsyncFd<std::os::fd::OwnedFd>>,
+    ready: Vec<AsyncFd<OwnedFd>>,
     sysctls: Vec<Sysctl>,
     listening: Listening,
     layout: Layout,
+    clock: Interval,
 }
 
 impl Watcher {
@@ -47,14 +49,26 @@ impl Watcher {
     pub fn new(watches: Watches, sysctls: Vec<Sysctl>, listening: Listening) -> io::Result<Watcher> {
         let ready = watches.0.iter().map(|watch| crate::sys::register(watch.fd.as_fd().try_clone_to_owned()?));
         let ready = ready.collect::<io::Result<_>>()?;
-        Ok(Watcher { watches, ready, sysctls, listening, layout: Layout::default() })
+        // [`Watcher::noticed`] polls first. The clock goes on whatever else happens, so that nothing puts the next poll off.
+        let clock = interval_at(Instant::now() + POLLED_EVERY, POLLED_EVERY);
+        Ok(Watcher { watches, ready, sysctls, listening, layout: Layout::default(), clock })
     }
 
     /// Waits for the first drift. What came since [`Watcher::noticed`] counts too.
-    pub async fn drift(&self, desks: &Desks) -> Drift {
-        tokio::select! {
-            drift = self.announced() => drift,
-            drift = self.polled(desks) => drift,
+    pub async fn drift(&mut self, desks: &Desks) -> Drift {
+        loop {
+            if let Some(drift) = self.heard() {
+                return drift;
+            }
+            let (ready, clock) = (&self.ready, &mut self.clock);
+            tokio::select! {
+                heard = any_ready(ready) => if let Err(error) = heard {
+                    return Drift::new("watch", error.to_string());
+                },
+                _ = clock.tick() => if let Some(drift) = self.found(desks) {
+                    return drift;
+                },
+            }
         }
     }
 
@@ -75,40 +89,19 @@ impl Watcher {
             Err(error) => Some(Drift::new("watch", chain(&error).join(": "))),
         })
     }
+}
 
-    async fn announced(&self) -> Drift {
-        loop {
-            if let Some(drift) = self.heard() {
-                return drift;
-            }
-            if let Err(error) = self.any_ready().await {
-                return Drift::new("watch", error.to_string());
-            }
+/// Waits until a socket has something, and forgets that it had: what is there is drained next.
+async fn any_ready(sockets: &[AsyncFd<OwnedFd>]) -> io::Result<()> {
+    poll_fn(|context| {
+        let mut ready = sockets.iter().map(|socket| socket.poll_read_ready(context));
+        // Each is asked until one is ready: those that are not wake this task later.
+        match ready.find(Poll::is_ready) {
+            Some(Poll::Ready(guard)) => Poll::Ready(guard.map(|mut guard| guard.clear_ready())),
+            _ => Poll::Pending,
         }
-    }
-
-    /// Waits until a socket has something, and forgets that it had: what is there is drained next.
-    async fn any_ready(&self) -> io::Result<()> {
-        poll_fn(|context| {
-            let mut ready = self.ready.iter().map(|socket| socket.poll_read_ready(context));
-            // Each is asked until one is ready: those that are not wake this task later.
-            match ready.find(Poll::is_ready) {
-                Some(Poll::Ready(guard)) => Poll::Ready(guard.map(|mut guard| guard.clear_ready())),
-                _ => Poll::Pending,
-            }
-        })
-        .await
-    }
-
-    async fn polled(&self, desks: &Desks) -> Drift {
-        let mut clock = tokio::time::interval(POLLED_EVERY);
-        loop {
-            clock.tick().await;
-            if let Some(drift) = self.found(desks) {
-                return drift;
-            }
-        }
-    }
+    })
+    .await
 }
 
 fn drifted(change: &Change) -> Drift {
