@@ -41,6 +41,21 @@ const PATIENCE: Duration = Duration::from_secs(20);
 
 const CHANNEL: &str = "make a channel";
 
+/// A builder that waits to be told what to build: it takes as long to execute as the plan takes to make.
+pub(crate) struct Started {
+    program: Arc<Program>,
+    builder: RoleProcess,
+}
+
+impl Started {
+    /// Dropped, it ends, and has done nothing.
+    pub(crate) fn new() -> Result<Started, RealizeError> {
+        let program = Arc::new(Program::running()?);
+        let builder = program.spawn(Role::Builder)?;
+        Ok(Started { program, builder })
+    }
+}
+
 /// Stage two: built, not yet proven.
 pub struct Airlock {
     pub(crate) plan: Plan,
@@ -154,10 +169,9 @@ fn step(step: &'static str) -> impl Fn(io::Error) -> RealizeError {
 
 impl Plan {
     /// Builds the airlock and puts every helper in its place. On an error nothing is left.
-    pub async fn realize(self, events: Events) -> Result<Airlock, RealizeError> {
-        let program = Arc::new(Program::running()?);
-        // First of all: the others are started, and the log is opened, while it builds.
-        let builder = Waiting::new("builder", program.spawn(Role::Builder)?)?;
+    pub(crate) async fn realize(self, started: Started, events: Events) -> Result<Airlock, RealizeError> {
+        let Started { program, builder } = started;
+        let builder = Waiting::new("builder", builder)?;
         let (to_dialler, to_gate) = (Channel::pair().map_err(step(CHANNEL))?, Channel::pair().map_err(step(CHANNEL))?);
         let setup = BuilderSetup { own_user: self.ids.is_none() };
         builder.send(&setup, &[to_dialler.1.as_fd(), to_gate.1.as_fd()]).await?;

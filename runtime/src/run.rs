@@ -1,6 +1,6 @@
 //! How is a command run in a bottle, from beginning to end? All five stages, and every error with its exit code.
 
-use crate::airlock::RealizeError;
+use crate::airlock::{RealizeError, Started};
 use crate::attest::AttestError;
 use crate::caller::Caller;
 use crate::descriptors;
@@ -78,13 +78,14 @@ fn told(
     caller: &Caller,
     mut events: impl FnMut(Event) + Send + 'static,
 ) -> Result<Outcome, RunError> {
+    let started = Started::new()?;
     let plan = Plan::new(options, caller)?;
     for warning in plan.warnings() {
         events(Event::Warning(warning.clone()));
     }
     let tokio = tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(RunError::EventLoop)?;
     tokio.block_on(async {
-        let airlock = plan.realize(Box::new(events)).await?;
+        let airlock = plan.realize(started, Box::new(events)).await?;
         let binding = airlock.attest().await?;
         let workload = binding.start().await?;
         Ok(workload.wait().await?)

@@ -149,9 +149,9 @@ pub(crate) struct Probed {
 impl Airlock {
     /// Measures, probes, signs. On an error the workload has not executed an instruction, and never will.
     pub async fn attest(mut self) -> Result<Binding, AttestError> {
-        conforms(&self.state, &Layout::default()).map_err(AttestError::Deviates)?;
         self.init.channel.send(&ToInit::Probe, &[]).await.map_err(AttestError::Silent)?;
         // While the probes run.
+        conforms(&self.state, &Layout::default()).map_err(AttestError::Deviates)?;
         let known = facts::known(&self.state).map_err(|source| AttestError::Step { step: FACTS, source })?;
         let own = requirements::own()?;
         let probed = self.probed().await?;

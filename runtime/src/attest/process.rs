@@ -57,6 +57,13 @@ pub struct MeasureError {
 /// child that was not reaped, or the caller asks its pidfd afterwards.
 pub fn measure(pid: u32) -> Result<ProcessFacts, MeasureError> {
     let base = PathBuf::from(format!("/proc/{pid}"));
+    let mounts = read(&base.join("mountinfo"))?.lines().filter_map(mount).collect();
+    Ok(ProcessFacts { descriptors: descriptors(&base.join("fd"))?, mounts, ..identify(pid)? })
+}
+
+/// Who it is, what it may do and where it lives; not what it holds, nor what it sees.
+pub fn identify(pid: u32) -> Result<ProcessFacts, MeasureError> {
+    let base = PathBuf::from(format!("/proc/{pid}"));
     let status = parse_status(&read(&base.join("status"))?);
     let field = |name: &str| status.get(name).cloned().unwrap_or_default();
     let number = |name: &str| field(name).parse().unwrap_or(u32::MAX);
@@ -70,8 +77,8 @@ pub fn measure(pid: u32) -> Result<ProcessFacts, MeasureError> {
         seccomp_filters: number("Seccomp_filters"),
         namespaces: links(&base.join("ns"))?,
         uid_map: read(&base.join("uid_map"))?.lines().map(single_spaced).collect(),
-        descriptors: descriptors(&base.join("fd"))?,
-        mounts: read(&base.join("mountinfo"))?.lines().filter_map(mount).collect(),
+        descriptors: BTreeMap::new(),
+        mounts: Vec::new(),
     })
 }
 

@@ -12,7 +12,7 @@ use super::AttestError;
 use super::binding::Held;
 use super::membership::settled_processes_in;
 use super::mounts;
-use super::process::{MeasureError, ProcessFacts, file_digest, measure};
+use super::process::{MeasureError, ProcessFacts, file_digest, identify, measure};
 use crate::airlock::Airlock;
 
 /// The processes of a bottle, measured and found in order.
@@ -34,7 +34,7 @@ struct Subject<'a> {
 
 /// The supervisor itself, with which the others are compared.
 pub(super) fn own() -> Result<ProcessFacts, AttestError> {
-    look("supervisor", std::process::id())
+    identify(std::process::id()).map_err(|source| AttestError::Measure { who: "supervisor", source })
 }
 
 /// Measures all, and demands of each what its part in the design demands.
