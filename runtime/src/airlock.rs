@@ -200,7 +200,7 @@ impl Plan {
         let init = Waiting::new("init", own_program.spawn(Role::Init)?)?;
         let streams = set_up_init(&init, &self, user.as_ref(), &challenge).await?;
         let mut space = built(&builder).await?;
-        // If it is gone already, it has said why, which is heard below.
+        // Whoever is gone already has said why, which is heard below; the same for the gate.
         let _ = init.send(&ToInit::Network, &[space.agent.as_fd()]).await;
         let listeners = std::mem::replace(&mut space.listeners, nothing());
         let setup = GateSetup {
@@ -209,7 +209,7 @@ impl Plan {
             lease_key: hex::encode(&self.lease_key),
             challenge_key: hex::encode(&key),
         };
-        set_up_gate(&gate, &setup, &listeners, [to_gate.as_fd(), rules.as_fd()]).await?;
+        let _ = set_up_gate(&gate, &setup, &listeners, [to_gate.as_fd(), rules.as_fd()]).await;
         drop((listeners, to_gate));
         // While they take their places, which changes nothing in the namespaces.
         let state = survey(&space)?;

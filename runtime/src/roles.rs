@@ -30,7 +30,10 @@ const ROLES: [(Role, &str); 2] = [(Role::Builder, "bottle-builder"), (Role::Init
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Helper {
     /// Parses what the workload sends, relays; can open nothing.
-    Gate,
+    Gate {
+        /// Whether it needs a user namespace of its own: an ordinary user's does.
+        own_user: bool,
+    },
     /// Decides, has it recorded, resolves, connects.
     Dialler,
 }
@@ -61,7 +64,7 @@ pub fn dispatch() {
 /// Becomes the helper, in a process that was forked for it and owns nothing else of what is open.
 pub(crate) fn become_helper(helper: Helper, channel: OwnedFd) -> ! {
     let name = match helper {
-        Helper::Gate => "bottle-gate",
+        Helper::Gate { .. } => "bottle-gate",
         Helper::Dialler => "bottle-dialler",
     };
     set_name(name);
@@ -72,7 +75,7 @@ pub(crate) fn become_helper(helper: Helper, channel: OwnedFd) -> ! {
     }
     let channel = Channel::from_owned_fd(channel);
     match helper {
-        Helper::Gate => crate::gate::main(channel),
+        Helper::Gate { own_user } => crate::gate::main(channel, own_user),
         Helper::Dialler => crate::dialler::main(channel),
     }
 }

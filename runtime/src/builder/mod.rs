@@ -63,7 +63,8 @@ fn run(supervisor: &Channel) -> io::Result<()> {
     let (setup, channels): (BuilderSetup, _) = supervisor.recv()?;
     let [dialler, gate] = <[OwnedFd; 2]>::try_from(channels).map_err(|_| io::ErrorKind::InvalidData)?;
     // The dialler needs the longest to take its place.
-    let (dialler, gate) = (fork(Helper::Dialler, dialler)?, fork(Helper::Gate, gate)?);
+    let dialler = fork(Helper::Dialler, dialler)?;
+    let gate = fork(Helper::Gate { own_user: setup.own_user }, gate)?;
     let helpers = FromBuilder::Helpers { dialler: pid_of(&dialler)?, gate: pid_of(&gate)? };
     supervisor.send(&helpers, &[dialler.as_fd(), gate.as_fd()])?;
     match airlock(setup.own_user, supervisor) {

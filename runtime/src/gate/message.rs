@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct GateSetup {
-    /// The id to become, as root; an ordinary user's gate makes a user namespace of its own instead.
+    /// The id to become, as root; an ordinary user's gate lives in a user namespace of its own instead.
     pub become_id: Option<u32>,
     /// How many DNS sockets of each transport there are among the listeners, which come in the order of
     /// [`bottle_netns::Listeners`]: two transparent ones, two explicit ones, DNS over UDP, over TCP, two NFLOG sockets.

@@ -36,8 +36,8 @@ enum GateError {
 
 /// The role's main: serves until the supervisor or the dialler is gone, or the supervisor is silent for too long.
 /// All sockets end with the process, so every connection is cut then.
-pub fn main(supervisor: Channel) -> ! {
-    std::process::exit(match begin(&supervisor) {
+pub fn main(supervisor: Channel, own_user: bool) -> ! {
+    std::process::exit(match begin(&supervisor, own_user) {
         Ok(None) => 0,
         Ok(Some((tokio, parts))) => i32::from(tokio.block_on(serve::serve(supervisor, parts)).is_err()),
         Err(error) => {
@@ -49,10 +49,10 @@ pub fn main(supervisor: Channel) -> ! {
 }
 
 /// Everything up to serving; nothing to serve in the process that only forked the gate.
-fn begin(supervisor: &Channel) -> Result<Option<(tokio::runtime::Runtime, serve::Parts)>, GateError> {
+fn begin(supervisor: &Channel, own_user: bool) -> Result<Option<(tokio::runtime::Runtime, serve::Parts)>, GateError> {
     let io = |step| move |error| GateError::Io(step, error);
-    let (setup, descriptors): (GateSetup, _) = supervisor.recv().map_err(io("receive the setup"))?;
-    match jail::split(setup.become_id.is_none())? {
+    // While the namespaces are built that it will serve.
+    match jail::split(own_user)? {
         jail::Split::Original { pid, pidfd } => {
             supervisor.send(&FromGate::Forked { pid }, &[pidfd.as_fd()]).map_err(io("report the fork"))?;
             return Ok(None);
@@ -60,6 +60,7 @@ fn begin(supervisor: &Channel) -> Result<Option<(tokio::runtime::Runtime, serve:
         jail::Split::Gate => {}
     }
     jail::empty_root()?;
+    let (setup, descriptors): (GateSetup, _) = supervisor.recv().map_err(io("receive the setup"))?;
     let parts = parts(&setup, descriptors)?;
     let tokio = tokio::runtime::Builder::new_current_thread().enable_all().build();
     let tokio = tokio.map_err(io("start the runtime"))?;
