@@ -152,11 +152,13 @@ impl Workload {
             self.airlock.init.process.kill();
         }
         self.airlock.init.process.wait();
-        self.finish_connections().await;
+        let finishing = self.airlock.gate.link.send(&ToGate::Finish).is_ok();
         match std::mem::replace(&mut self.attendants.output, Output::Relays(Relays::default())) {
             Output::Relays(relays) => relays.finish(),
             Output::Terminal(terminal) => terminal.finish(),
         }
+        self.tell_changes();
+        self.finish_connections(finishing).await;
         let (status, reason) = match &ended {
             Ended::Itself(End::Code(code)) => (Status::Exited(*code as u8), None),
             Ended::Itself(End::Signal(number)) => (Status::Signalled(*number), None),
@@ -166,7 +168,6 @@ impl Workload {
             }
             Ended::NeverRan(failure) => (Status::Exited(failure.code), Some(failure.to_string())),
         };
-        self.tell_changes();
         let outcome = self.close(status, reason, duration)?;
         match ended {
             Ended::NeverRan(failure) => Err(failure.into()),
@@ -273,14 +274,15 @@ impl Workload {
         })
     }
 
-    /// The gate ends when its last connection has; the dialler then ends too, when all outcomes are recorded.
-    async fn finish_connections(&mut self) {
+    /// The gate, which was asked to, ends when its last connection has; the dialler then ends too, when all outcomes are
+    /// recorded.
+    async fn finish_connections(&mut self, asked: bool) {
         let Airlock { gate, dialler, .. } = &mut self.airlock;
         if dialler.ended.is_terminated() {
             return;
         }
         let finished = async {
-            if gate.link.send(&ToGate::Finish).is_ok() {
+            if asked {
                 gate.link.ended().await;
             }
             // Either way it records nothing any more.

@@ -2,6 +2,7 @@
 //!
 //! Each thread has a namespace of its own, so a process is there when any of its threads is.
 
+use std::collections::HashSet;
 use std::io;
 use std::os::unix::fs::MetadataExt;
 use std::path::Path;
@@ -15,9 +16,13 @@ use rustix::process::{Pid, PidfdFlags};
 /// without being root; one that ends meanwhile is in no namespace any more.
 fn processes_in<const N: usize>(inodes: [u64; N]) -> io::Result<[Vec<u32>; N]> {
     let mut found = [const { Vec::new() }; N];
+    let kernel = kernel_threads();
     for entry in std::fs::read_dir("/proc")? {
         let entry = entry?;
         let Some(pid) = entry.file_name().to_str().and_then(|name| name.parse::<u32>().ok()) else { continue };
+        if kernel.contains(&pid) {
+            continue;
+        }
         for inode in namespaces_of(&entry.path()) {
             if let Some(at) = inodes.iter().position(|wanted| *wanted == inode).filter(|at| !found[*at].contains(&pid))
             {
@@ -27,6 +32,15 @@ fn processes_in<const N: usize>(inodes: [u64; N]) -> io::Result<[Vec<u32>; N]> {
     }
     found.iter_mut().for_each(|pids| pids.sort_unstable());
     Ok(found)
+}
+
+/// The kernel's own threads, as kthreadd forks them: they live where the machine began and can't leave. None are known
+/// where the kernel does not say that process 2 is kthreadd (Linux 6.8), as in a pid namespace, where it is anybody.
+fn kernel_threads() -> HashSet<u32> {
+    const KTHREADD: u32 = 2;
+    let status = std::fs::read_to_string(format!("/proc/{KTHREADD}/status")).unwrap_or_default();
+    let known = status.lines().any(|line| line == "Kthread:\t1");
+    if known { children(KTHREADD).into_iter().collect() } else { HashSet::new() }
 }
 
 /// The inode numbers of the network namespaces of a process's threads.
@@ -130,6 +144,15 @@ threading.Thread(target=leave).start()
         assert_eq!(found, [[python.id()]]);
         drop(python.stdin.take());
         assert!(python.wait().unwrap().success());
+    }
+
+    #[test]
+    fn what_is_not_looked_at_is_the_kernels_own() {
+        for thread in kernel_threads() {
+            let status = std::fs::read_to_string(format!("/proc/{thread}/status")).unwrap_or_default();
+            assert!(status.is_empty() || status.contains("\nKthread:\t1\n"), "{status}");
+        }
+        assert!(!kernel_threads().contains(&std::process::id()));
     }
 
     #[test]
