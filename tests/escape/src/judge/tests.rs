@@ -53,9 +53,9 @@ fn a_secret_in_the_output_is_an_escape_and_what_is_not_applicable_says_why() {
     let report = |id: &str, output: &str, ended| Report { id: id.into(), tried: vec![], output: output.into(), ended };
     let reports = [
         report("secret-file", "KEY=hush\n", Ended::Done),
-        report("unix-socket", "", Ended::NotApplicable("no such".into())),
+        report("docker-socket", "", Ended::NotApplicable("no such".into())),
     ];
     let outside = Outside { secrets: vec![("file".into(), "hush".into())], ..Outside::default() };
     assert_eq!(judged(&outside, &reports, "secret-file"), (Outcome::Escaped, "read file".into()));
-    assert_eq!(judged(&Outside::default(), &reports, "unix-socket"), (Outcome::NotApplicable, "no such".into()));
+    assert_eq!(judged(&Outside::default(), &reports, "docker-socket"), (Outcome::NotApplicable, "no such".into()));
 }
