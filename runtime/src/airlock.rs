@@ -4,7 +4,6 @@ use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::sync::Arc;
 use std::thread::JoinHandle;
-use std::time::Duration;
 
 use bottle_evidence::Digest;
 use bottle_images::changed::Snapshot;
@@ -13,7 +12,6 @@ use bottle_netns::airlock::FlattenError;
 use bottle_netns::counters::Counters;
 use bottle_netns::survey::{Survey, SurveyError, survey};
 use bottle_proxy::gate::ChallengeKey;
-use serde::de::DeserializeOwned;
 use tokio::sync::oneshot;
 
 use crate::async_channel::AsyncChannel;
@@ -34,10 +32,8 @@ use crate::supervisor::recorder::{Events, Recorder};
 use crate::supervisor::stdio::Streams;
 use crate::supervisor::watch::Drift;
 use crate::supervisor::{recording, terminal};
+use crate::waiting::{PATIENCE, Waiting};
 use crate::{hex, memory};
-
-/// How long each helper may take for each step of the start.
-const PATIENCE: Duration = Duration::from_secs(20);
 
 const CHANNEL: &str = "make a channel";
 
@@ -234,41 +230,6 @@ impl Plan {
             program,
             program_digest: Some(program_digest),
         })
-    }
-}
-
-/// A helper that was started and has not reported yet.
-struct Waiting {
-    who: &'static str,
-    process: Process,
-    channel: AsyncChannel,
-}
-
-impl Waiting {
-    fn new(who: &'static str, role: RoleProcess) -> Result<Waiting, RealizeError> {
-        let channel = AsyncChannel::new(role.channel).map_err(|source| RealizeError::Helper { who, source })?;
-        Ok(Waiting { who, process: role.process, channel })
-    }
-
-    async fn send<T: serde::Serialize>(&self, message: &T, descriptors: &[BorrowedFd<'_>]) -> Result<(), RealizeError> {
-        self.channel.send(message, descriptors).await.map_err(|source| self.failed(source))
-    }
-
-    async fn recv<T: DeserializeOwned>(&self) -> Result<(T, Vec<OwnedFd>), RealizeError> {
-        let received = tokio::time::timeout(PATIENCE, self.channel.recv()).await;
-        received.unwrap_or_else(|_| Err(io::ErrorKind::TimedOut.into())).map_err(|source| self.failed(source))
-    }
-
-    fn failed(&self, source: io::Error) -> RealizeError {
-        RealizeError::Helper { who: self.who, source }
-    }
-
-    fn says(&self, why: Vec<String>) -> RealizeError {
-        self.failed(io::Error::other(why.join(": ")))
-    }
-
-    fn unexpected(&self) -> RealizeError {
-        self.failed(io::ErrorKind::InvalidData.into())
     }
 }
 

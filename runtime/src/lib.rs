@@ -47,6 +47,7 @@ mod limit;
 mod memory;
 mod report;
 mod tether;
+mod waiting;
 
 pub use caller::Caller;
 pub use event::Event;
