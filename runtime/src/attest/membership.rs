@@ -59,8 +59,11 @@ fn namespaces_of(process: &Path) -> Vec<u64> {
     }
 }
 
-/// The same, when the children of `init` that are on their way out have gone: the probing processes are, and the kernel
-/// takes its time over closing their packet sockets. `ours` are those that stay. The first namespace is the agent's.
+/// The same, when the children of `init` that are on their way out have left: the probing processes are. `ours` are those
+/// that stay. The first namespace is the agent's.
+///
+/// A process that exits executes nothing any more, and leaves its namespaces before its files are closed, which takes the
+/// kernel some ten milliseconds for a packet socket. So its end is not waited for once its exit has begun.
 pub(super) fn settled_processes_in<const N: usize>(
     inodes: [u64; N],
     init: u32,
@@ -68,13 +71,14 @@ pub(super) fn settled_processes_in<const N: usize>(
 ) -> io::Result<[Vec<u32>; N]> {
     // Before the first look rather than after it: to look takes long.
     for child in children(init).into_iter().filter(|child| !ours.contains(child)) {
-        ends_in_time(child)?;
+        leaves_in_time(child)?;
     }
     loop {
         let found = processes_in(inodes)?;
-        let leaving = found[0].iter().find(|pid| !ours.contains(pid) && parent(**pid) == Some(init));
+        let child_of_init = |pid: &u32| Stat::read(*pid).is_some_and(|stat| stat.parent == init);
+        let leaving = found[0].iter().find(|pid| !ours.contains(pid) && child_of_init(pid));
         match leaving {
-            Some(pid) if ends_in_time(*pid)? => {}
+            Some(pid) if leaves_in_time(*pid)? => {}
             _ => return Ok(found),
         }
     }
@@ -86,9 +90,27 @@ fn children(pid: u32) -> Vec<u32> {
     listed.split_ascii_whitespace().filter_map(|child| child.parse().ok()).collect()
 }
 
-fn parent(pid: u32) -> Option<u32> {
-    let status = std::fs::read_to_string(format!("/proc/{pid}/status")).ok()?;
-    status.lines().find_map(|line| line.strip_prefix("PPid:"))?.trim().parse().ok()
+/// What /proc/PID/stat says of a process (proc_pid_stat(5)).
+struct Stat {
+    parent: u32,
+    /// Its last thread exits, or has: no instruction of its own will be executed.
+    exiting: bool,
+}
+
+impl Stat {
+    fn read(pid: u32) -> Option<Stat> {
+        const PF_EXITING: u32 = 4;
+        let line = std::fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
+        // The command's name may hold anything, parentheses too; the state follows it.
+        let fields: Vec<&str> = line.rsplit_once(')')?.1.split_ascii_whitespace().collect();
+        let number = |at: usize| fields.get(at)?.parse::<u32>().ok();
+        let (parent, flags, threads) = (number(1)?, number(6)?, number(17)?);
+        Some(Stat { parent, exiting: flags & PF_EXITING != 0 && threads <= 1 })
+    }
+}
+
+fn leaves_in_time(pid: u32) -> io::Result<bool> {
+    Ok(Stat::read(pid).is_none_or(|stat| stat.exiting) || ends_in_time(pid)?)
 }
 
 fn ends_in_time(pid: u32) -> io::Result<bool> {
@@ -116,6 +138,20 @@ mod tests {
         drop(input);
         child.wait().unwrap();
         assert!(!looking.join().unwrap().unwrap()[0].contains(&pid));
+    }
+
+    #[test]
+    fn a_process_that_has_exited_is_not_waited_for_though_nobody_has_reaped_it() {
+        let own = std::process::id();
+        assert!(!Stat::read(own).unwrap().exiting);
+        let mut child = std::process::Command::new("cat").stdin(std::process::Stdio::piped()).spawn().unwrap();
+        let stat = Stat::read(child.id()).unwrap();
+        assert!(stat.parent == own && !stat.exiting);
+        drop(child.stdin.take());
+        assert!(ends_in_time(child.id()).unwrap());
+        assert!(Stat::read(child.id()).unwrap().exiting);
+        child.wait().unwrap();
+        assert!(Stat::read(child.id()).is_none());
     }
 
     /// In a network namespace of its own with one thread only, which it names, until its standard input ends.
