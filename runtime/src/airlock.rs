@@ -66,7 +66,7 @@ pub struct Airlock {
     /// What the host would execute of the shared trees, before the workload could change it.
     pub(crate) before: oneshot::Receiver<Snapshot>,
     /// What the namespaces held when all was built in them, before anything was tried there.
-    pub(crate) state: Survey,
+    pub(crate) state: Arc<Survey>,
     pub(crate) program: Arc<Program>,
     pub(crate) program_digest: Option<JoinHandle<io::Result<Digest>>>,
 }
@@ -208,11 +208,11 @@ impl Plan {
         let _ = set_up_gate(&gate, &setup, &listeners, [to_gate.as_fd(), rules.as_fd()]).await;
         drop((listeners, to_gate));
         // While they take their places, which changes nothing in the namespaces.
-        let state = survey(&space)?;
+        let surveyed = surveyed(space);
         let gate = gate_in_place(gate, Arc::clone(&recorder));
         let init = init_in_place(init, streams);
         let dialler = dialler_in_place(dialler, Arc::clone(&recorder));
-        let (gate, init, dialler) = tokio::try_join!(gate, init, dialler)?;
+        let ((space, state), gate, init, dialler) = tokio::try_join!(surveyed, gate, init, dialler)?;
         // It ended long ago.
         drop(builder);
         let counted_before = Counters::default();
@@ -231,6 +231,14 @@ impl Plan {
             program_digest: Some(program_digest),
         })
     }
+}
+
+/// With what the namespaces hold. It is read in a thread of its own: a helper that was just sent a message is often put on
+/// the sender's processor, to which it comes when the sender waits.
+async fn surveyed(space: bottle_netns::Airlock) -> Result<(bottle_netns::Airlock, Arc<Survey>), RealizeError> {
+    let reading = tokio::task::spawn_blocking(move || (survey(&space), space));
+    let (state, space) = reading.await.map_err(|broken| step("survey the namespaces")(broken.into()))?;
+    Ok((space, Arc::new(state?)))
 }
 
 /// The dialler and the gate, which the builder has forked.

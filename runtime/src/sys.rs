@@ -3,12 +3,12 @@
 use std::io;
 use std::os::fd::{AsRawFd, BorrowedFd, FromRawFd, OwnedFd};
 
-/// A packet socket that is bound to one link and only sends whole Ethernet frames: for no protocol, so that the kernel
-/// never hooks it up to receive. Unhooking it would take several milliseconds.
+/// A packet socket that is bound to one link: it sends whole Ethernet frames, and receives those of one protocol
+/// (`ETH_P_*`). To close it takes the kernel several milliseconds.
 ///
 /// # Errors
 /// `EPERM` without CAP_NET_RAW or under the workload's seccomp filter.
-pub fn packet_socket(link: &str) -> io::Result<OwnedFd> {
+pub fn packet_socket(link: &str, protocol: u16) -> io::Result<OwnedFd> {
     // SAFETY: socket(2) takes integers only; the result is checked before it is owned.
     let raw = unsafe { libc::socket(libc::AF_PACKET, libc::SOCK_RAW | libc::SOCK_CLOEXEC, 0) };
     if raw < 0 {
@@ -19,6 +19,7 @@ pub fn packet_socket(link: &str) -> io::Result<OwnedFd> {
     // SAFETY: all-zero is a valid sockaddr_ll, a plain C struct of integers.
     let mut address: libc::sockaddr_ll = unsafe { std::mem::zeroed() };
     address.sll_family = libc::AF_PACKET as u16;
+    address.sll_protocol = protocol.to_be();
     address.sll_ifindex = nix::net::if_::if_nametoindex(link)? as i32;
     let length = size_of::<libc::sockaddr_ll>() as libc::socklen_t;
     // SAFETY: the pointer and length describe `address`, which lives across the call.

@@ -13,6 +13,7 @@ pub mod process;
 mod requirements;
 
 use std::io;
+use std::sync::Arc;
 use std::time::Duration;
 
 use bottle_evidence::Digest;
@@ -21,7 +22,7 @@ use bottle_netns::Layout;
 use bottle_netns::airlock::Sysctl;
 use bottle_netns::conform::{Deviation, conforms};
 use bottle_netns::counters::{Counters, counters};
-use bottle_netns::survey::{SurveyError, generations};
+use bottle_netns::survey::{Survey, SurveyError, generations};
 use bottle_netns::watch::{Change, Kind};
 
 use crate::airlock::Airlock;
@@ -150,11 +151,12 @@ impl Airlock {
     /// Measures, probes, signs. On an error the workload has not executed an instruction, and never will.
     pub async fn attest(mut self) -> Result<Binding, AttestError> {
         self.init.channel.send(&ToInit::Probe, &[]).await.map_err(AttestError::Silent)?;
-        // While the probes run.
-        conforms(&self.state, &Layout::default()).map_err(AttestError::Deviates)?;
-        let known = facts::known(&self.state).map_err(|source| AttestError::Step { step: FACTS, source })?;
-        let own = requirements::own()?;
+        let state = Arc::clone(&self.state);
+        // While the probes run, and in a thread of its own, as the survey before.
+        let examining = tokio::task::spawn_blocking(move || examined(&state));
         let probed = self.probed().await?;
+        let examined = examining.await.map_err(|broken| AttestError::Step { step: FACTS, source: broken.into() })?;
+        let (known, own) = examined?;
         let counted = self.forget_probes().await?;
         let held = self.held().await?;
         let processes = requirements::measured(&self, &held, &own)?;
@@ -223,6 +225,13 @@ impl Airlock {
         }
         Ok(())
     }
+}
+
+/// Demands that the namespaces hold what they must. Returns the facts so far, and what the supervisor itself is.
+fn examined(state: &Survey) -> Result<(facts::Facts, process::ProcessFacts), AttestError> {
+    conforms(state, &Layout::default()).map_err(AttestError::Deviates)?;
+    let known = facts::known(state).map_err(|source| AttestError::Step { step: FACTS, source })?;
+    Ok((known, requirements::own()?))
 }
 
 /// The kernel announces few settings.

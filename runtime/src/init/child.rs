@@ -5,11 +5,10 @@ use std::io::{self, BufRead, BufReader, Write};
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
 use rustix::pipe::{PipeFlags, pipe_with};
-use rustix::process::{Pid, WaitOptions, waitpid};
 use rustix::thread::{LinkNameSpaceType, move_into_link_name_space};
 
 use crate::confine::{self, Identity};
-use crate::probe::{self, ProbePlan, ProbeResult};
+use crate::probe::{self, ProbePlan, ProbeResult, Share};
 use crate::sys;
 
 use super::failure::at;
@@ -29,46 +28,32 @@ pub(super) fn confine(identities: &Identities) -> Result<(), Failure> {
 
 const PROBES: &str = "run the probes";
 
-/// Probes that a child is running.
-pub(super) struct Probing {
-    child: Option<Pid>,
-    answer: OwnedFd,
-}
+/// Probes that a child is running: what it answers through. It ends on its own, which nobody waits for: it is reaped with
+/// whatever else ends in the bottle.
+pub(super) struct Probing(OwnedFd);
 
-/// Runs the probes in a child: as pid 1 is, with every capability, or confined as the workload will be.
-pub(super) fn probe(plan: &ProbePlan, confined: Option<&Identities>) -> Result<Probing, Failure> {
+/// Runs probes in a child: as pid 1 is, with every capability, or confined as the workload will be.
+pub(super) fn probe(plan: &ProbePlan, share: Share, confined: Option<&Identities>) -> Result<Probing, Failure> {
     let (answer, tell) = pipe_with(PipeFlags::CLOEXEC).map_err(at(PROBES))?;
-    let Some(child) = sys::fork_child().map_err(at(PROBES))? else {
-        sys::exit_now(i32::from(answer_probe(plan, confined, tell).is_err()));
-    };
-    Ok(Probing { child: Pid::from_raw(child), answer })
+    if sys::fork_child().map_err(at(PROBES))?.is_none() {
+        sys::exit_now(i32::from(answer_probe(plan, share, confined, tell).is_err()));
+    }
+    Ok(Probing(answer))
 }
 
 impl Probing {
-    /// The child. When it has answered it is about to end: the kernel may take ten milliseconds to close a packet
-    /// socket, and nobody needs to wait for that yet.
-    pub(super) fn child(&self) -> Option<Pid> {
-        self.child
-    }
-
     /// What the probes saw, when they are through.
     pub(super) fn results(self) -> Result<Vec<ProbeResult>, Failure> {
-        let text = read_line(self.answer).map_err(at(PROBES))?;
+        let text = read_line(self.0).map_err(at(PROBES))?;
         serde_json::from_slice(&text).map_err(io::Error::from).map_err(at(PROBES))?
     }
 }
 
-/// Waits until such a child has ended.
-pub(super) fn await_end(child: Option<Pid>) -> Result<(), Failure> {
-    waitpid(child, WaitOptions::empty()).map_err(at("wait for the probes"))?;
-    Ok(())
-}
-
-fn answer_probe(plan: &ProbePlan, confined: Option<&Identities>, tell: OwnedFd) -> io::Result<()> {
+fn answer_probe(plan: &ProbePlan, share: Share, confined: Option<&Identities>, tell: OwnedFd) -> io::Result<()> {
     let ready = confined.map_or(Ok(()), confine);
     let result = ready.map(|()| {
         keep_only(&[tell.as_fd()]);
-        probe::run(plan)
+        probe::run(plan, share)
     });
     let mut line = serde_json::to_vec(&result)?;
     line.push(b'\n');

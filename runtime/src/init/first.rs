@@ -10,29 +10,31 @@ use rustix::process::{DumpableBehavior, Pid, WaitOptions, WaitStatus};
 
 use crate::channel::Channel;
 use crate::confine::{self, Identity};
+use crate::probe::{self, Share};
 use crate::sys;
 use crate::tether::tie_to_supervisor;
 
+use super::child::{self, Probing};
 use super::enter::{self, Start};
 use super::failure::at;
 use super::message::{End, Failure, FromInit, ToInit};
+use super::root;
 use super::workload::{self, Held};
-use super::{child, root};
 
 /// Everything that pid 1 does. When it returns, the bottle ends.
 pub(super) fn run(channel: &Channel, mut start: Start) -> Result<(), Failure> {
     tie_to_supervisor(channel).map_err(at("tie the bottle to its supervisor"))?;
     root::build(&start.plan.files, &start.identities, || enter::network(channel))?;
     nix::unistd::sethostname(&start.plan.hostname).map_err(at("set the host name"))?;
+    let packet = child::probe(&start.plan.probe, Share::Packet, None)?;
     wait_for(channel, &ToInit::Probe)?;
-    let probes = report_probes(channel, &start)?;
+    report_probes(channel, &start, packet)?;
     let children = listen_for_children()?;
     let held = workload::hold(&mut start)?;
     confine_self(channel, &start)?;
     drop(start);
     report_held(channel, &held)?;
     wait_for(channel, &ToInit::Release)?;
-    probes.into_iter().try_for_each(child::await_end)?;
     // The supervisor has measured this process; from the workload's first instruction on nobody may look into it.
     rustix::process::set_dumpable_behavior(DumpableBehavior::NotDumpable).map_err(at("hide the bottle's init"))?;
     let workload = held.release()?;
@@ -42,16 +44,15 @@ pub(super) fn run(channel: &Channel, mut start: Start) -> Result<(), Failure> {
     channel.send(&FromInit::Exited(end), &[]).map_err(at("report the end"))
 }
 
-/// Both rounds at once, each in a child of its own. The children have answered then, and end on their own.
-fn report_probes(channel: &Channel, start: &Start) -> Result<[Option<Pid>; 2], Failure> {
-    let unconfined = child::probe(&start.plan.probe, None)?;
-    let confined = child::probe(&start.plan.probe, Some(&start.identities))?;
-    let children = [unconfined.child(), confined.child()];
-    for (confined, probing) in [(false, unconfined), (true, confined)] {
-        let probed = FromInit::Probed { confined, results: probing.results()? };
-        channel.send(&probed, &[]).map_err(at("report the probes"))?;
+/// Both rounds at once, each in a child of its own, but for the probe that another child has begun with.
+fn report_probes(channel: &Channel, start: &Start, packet: Probing) -> Result<(), Failure> {
+    let unconfined = child::probe(&start.plan.probe, Share::Others, None)?;
+    let confined = child::probe(&start.plan.probe, Share::All, Some(&start.identities))?;
+    let unconfined = probe::united([packet.results()?, unconfined.results()?]);
+    for (confined, results) in [(false, unconfined), (true, confined.results()?)] {
+        channel.send(&FromInit::Probed { confined, results }, &[]).map_err(at("report the probes"))?;
     }
-    Ok(children)
+    Ok(())
 }
 
 fn report_held(channel: &Channel, held: &Held) -> Result<(), Failure> {

@@ -60,7 +60,7 @@ const ALWAYS: &[Probe] = &[
     probe("udp-v6", "refused", |_| datagram::send(UNLEASED_V6)),
     probe("icmp", "refused", |_| raw::echo()),
     probe("raw-ip", "refused", |_| raw::ip()),
-    probe("packet", "refused", |_| raw::packet()),
+    probe(PACKET, "refused", |_| raw::packet()),
     probe("dns-udp", "nxdomain", |_| dns::over_udp(crate::probe::gate::ADDRESS)),
     probe("dns-udp-foreign", "nxdomain", |_| dns::over_udp(UNLEASED_V4)),
     probe("dns-udp-loopback", "nxdomain", |_| dns::over_udp(IpAddr::V4(Ipv4Addr::new(127, 0, 0, 53)))),
@@ -69,9 +69,36 @@ const ALWAYS: &[Probe] = &[
     Probe { name: "gate-challenge", expected: None, attempt: gate::challenge },
 ];
 
-/// Runs every probe, in order, in the calling process's network namespace.
-pub fn run(plan: &ProbePlan) -> Vec<ProbeResult> {
-    ALWAYS.iter().map(|probe| ProbeResult { name: probe.name.to_owned(), observed: (probe.attempt)(plan) }).collect()
+/// Which of the probes a process makes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Share {
+    /// All.
+    All,
+    /// The one through a packet socket. It needs nothing but the packet rules, and the kernel takes some ten milliseconds
+    /// to close the socket: it is made first, by a process of its own, whose end nobody has to wait for.
+    Packet,
+    /// The others.
+    Others,
+}
+
+/// The probe that has a share of its own.
+const PACKET: &str = "packet";
+
+/// Runs a share of the probes, in order, in the calling process's network namespace.
+pub fn run(plan: &ProbePlan, share: Share) -> Vec<ProbeResult> {
+    let chosen = ALWAYS.iter().filter(|probe| match share {
+        Share::All => true,
+        Share::Packet => probe.name == PACKET,
+        Share::Others => probe.name != PACKET,
+    });
+    chosen.map(|probe| ProbeResult { name: probe.name.to_owned(), observed: (probe.attempt)(plan) }).collect()
+}
+
+/// What was seen by processes that had a share each, in the order of the probes.
+pub fn united(shares: impl IntoIterator<Item = Vec<ProbeResult>>) -> Vec<ProbeResult> {
+    let mut all: Vec<ProbeResult> = shares.into_iter().flatten().collect();
+    all.sort_by_key(|result| ALWAYS.iter().position(|probe| probe.name == result.name));
+    all
 }
 
 /// What each probe must observe, in order; `answer` is what the gate must say to the challenge.
@@ -97,6 +124,15 @@ fn word(error: &std::io::Error) -> String {
 #[cfg(test)]
 mod tests {
     use bottle_evidence::predicate::REQUIRED_PROBES;
+
+    #[test]
+    fn shares_of_the_probes_are_united_in_their_order() {
+        use super::{PACKET, expected, united};
+        let all = expected("answer");
+        let (packet, others) = all.iter().cloned().partition(|result| result.name == PACKET);
+        assert_eq!(united([packet, others]), all);
+        assert!(all.iter().any(|result| result.name == PACKET));
+    }
 
     #[test]
     fn every_probe_that_a_verifier_requires_is_made_and_expects_the_same() {

@@ -4,12 +4,14 @@
 //! they can, and then the packet itself must be refused: that is the floor that holds without confinement.
 
 use std::io;
+use std::mem::ManuallyDrop;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr, SocketAddrV4};
 use std::os::fd::OwnedFd;
 
+use bottle_netns::{Layout, Side};
 use rustix::net::{AddressFamily, Protocol, SendFlags, SocketFlags, SocketType, ipproto};
 
-use super::{UNLEASED_V4, datagram, word};
+use super::{PATIENCE, UNLEASED_V4, word};
 
 /// An ICMP echo request, through whichever socket can be had.
 pub(super) fn echo() -> String {
@@ -42,7 +44,7 @@ fn outcome(result: io::Result<usize>) -> String {
 }
 
 /// A UDP datagram in a hand-made frame, which skips the namespace's own output hook: the gate must refuse it, and
-/// its ICMP error comes back to an ordinary socket with the same ports.
+/// its ICMP error is seen by the same socket. No other socket is opened, which a survey made meanwhile would have to list.
 pub(super) fn packet() -> String {
     match through_packet_socket() {
         Ok(length) => format!("{length} bytes came back"),
@@ -50,17 +52,68 @@ pub(super) fn packet() -> String {
     }
 }
 
+/// Returns the length of whatever answers the datagram.
 fn through_packet_socket() -> io::Result<usize> {
-    let socket = crate::sys::packet_socket("eth0")?;
-    let listener = datagram::open(UNLEASED_V4)?;
-    let (SocketAddr::V4(from), SocketAddr::V4(to)) = (listener.local_addr()?, listener.peer_addr()?) else {
-        return Err(io::ErrorKind::Unsupported.into());
-    };
-    rustix::io::write(&socket, &frame(from, to, b"bottle probe"))?;
-    let answer = listener.recv(&mut [0; 64]);
-    // Closing it takes the kernel several milliseconds, which the end of the probing process spends out of the way.
-    std::mem::forget(socket);
-    answer
+    // Left to the end of the process: the answer need not wait until the kernel has closed it.
+    let socket = ManuallyDrop::new(crate::sys::packet_socket("eth0", libc::ETH_P_IP as u16)?);
+    exchange(&socket)
+}
+
+fn exchange(socket: &OwnedFd) -> io::Result<usize> {
+    const PORTS: (u16, u16) = (40_000, 443);
+    rustix::net::sockopt::set_socket_timeout(socket, rustix::net::sockopt::Timeout::Recv, Some(PATIENCE))?;
+    let IpAddr::V4(to) = UNLEASED_V4 else { return Err(io::ErrorKind::Unsupported.into()) };
+    let from = Layout::default().end(Side::Agent).v4;
+    let sent = frame(SocketAddrV4::new(from, PORTS.0), SocketAddrV4::new(to, PORTS.1), b"bottle probe");
+    rustix::io::write(socket, &sent)?;
+    let mut received = [0; 2048];
+    // What others provoke at the same time comes by too; each wait is bounded, and so is what they provoke.
+    for _ in 0..MOST_FRAMES {
+        let length = rustix::io::read(socket, &mut received)?;
+        match reply(&received[..length], &sent) {
+            Some(Reply::Refusal) => return Err(rustix::io::Errno::CONNREFUSED.into()),
+            Some(Reply::Data) => return Ok(length),
+            None => {}
+        }
+    }
+    Err(rustix::io::Errno::TIMEDOUT.into())
+}
+
+/// More than all probes together can provoke.
+const MOST_FRAMES: usize = 1024;
+
+/// How a frame answers the datagram that was sent.
+#[derive(Debug, PartialEq)]
+enum Reply {
+    /// An ICMP error that quotes it.
+    Refusal,
+    /// A datagram from where it was sent.
+    Data,
+}
+
+/// Offsets into a frame whose IPv4 header has no options.
+const IP: usize = 14;
+const PROTOCOL: usize = IP + 9;
+const SOURCE: usize = IP + 12;
+const TRANSPORT: usize = IP + 20;
+/// Of a UDP datagram.
+const PAYLOAD: usize = TRANSPORT + 8;
+/// Length of what an ICMP error quotes for sure (RFC 792): the IPv4 header and the UDP header.
+const QUOTED: usize = 28;
+
+fn reply(frame: &[u8], sent: &[u8]) -> Option<Reply> {
+    const ICMP: u8 = 1;
+    const UDP: u8 = 17;
+    const UNREACHABLE: u8 = 3;
+    const ICMP_HEADER: usize = 8;
+    let icmp = *frame.get(PROTOCOL)? == ICMP && *frame.get(TRANSPORT)? == UNREACHABLE;
+    let quote = TRANSPORT + ICMP_HEADER;
+    if icmp && frame.get(quote..quote + QUOTED)? == sent.get(IP..IP + QUOTED)? {
+        return Some(Reply::Refusal);
+    }
+    let (asked, said) = (sent.get(SOURCE..PAYLOAD)?, frame.get(SOURCE..PAYLOAD)?);
+    let turned = said[..4] == asked[4..8] && said[8..10] == asked[10..12] && said[10..12] == asked[8..10];
+    (frame[PROTOCOL] == UDP && turned).then_some(Reply::Data)
 }
 
 /// Ethernet, IPv4 and UDP (without checksum) around a payload, from the agent's fixed MAC to the gate's.
@@ -98,5 +151,28 @@ mod tests {
         let header = ip_header(Ipv4Addr::new(28, 0, 0, 2), Ipv4Addr::new(28, 0, 255, 254), 40);
         let sum: u32 = header.chunks(2).map(|pair| u32::from(u16::from_be_bytes([pair[0], pair[1]]))).sum();
         assert_eq!((sum & 0xffff) + (sum >> 16), 0xffff);
+    }
+
+    #[test]
+    fn only_an_error_that_quotes_the_datagram_is_its_refusal() {
+        let (here, there) = (Ipv4Addr::new(28, 0, 0, 2), Ipv4Addr::new(28, 0, 255, 254));
+        let sent = frame(SocketAddrV4::new(here, 40_000), SocketAddrV4::new(there, 443), b"bottle probe");
+        let mut error = sent[..IP].to_vec();
+        error.extend(ip_header(there, here, 20 + 8 + QUOTED as u16));
+        error.extend([3, 13, 0, 0, 0, 0, 0, 0]);
+        error[PROTOCOL] = 1;
+        let quote = error.len();
+        error.extend(&sent[IP..IP + QUOTED]);
+        assert_eq!(reply(&error, &sent), Some(Reply::Refusal));
+        // Of another datagram, cut short, or no error at all.
+        error[quote + 21] ^= 1;
+        assert_eq!(reply(&error, &sent), None);
+        assert_eq!(reply(&error[..quote], &sent), None);
+        assert_eq!(reply(&sent, &sent), None);
+        let answer = frame(SocketAddrV4::new(there, 443), SocketAddrV4::new(here, 40_000), b"so there");
+        assert_eq!(reply(&answer, &sent), Some(Reply::Data));
+        // What other probes provoke.
+        let other = frame(SocketAddrV4::new(there, 443), SocketAddrV4::new(here, 40_001), b"so there");
+        assert_eq!(reply(&other, &sent), None);
     }
 }

@@ -93,6 +93,11 @@ impl Recorder {
         self.state().phase = Phase::Running;
     }
 
+    /// Whether decisions are written to the log.
+    pub fn is_running(&self) -> bool {
+        self.state().phase == Phase::Running
+    }
+
     /// How many decisions the dialler asked to be recorded while only the probes ran.
     pub fn probed(&self) -> u64 {
         self.state().probed

@@ -37,7 +37,9 @@ fn serve_until_the_end(dialler: &Channel, recorder: &Recorder) -> Drift {
             Ok(batch) => batch,
             Err(error) => return gone(error),
         };
-        let (begun, under_load) = (Instant::now(), records.iter().filter(|record| is_decision(record)).count() > 1);
+        let decisions = records.iter().filter(|record| is_decision(record)).count();
+        // Nothing is written for probes, so that they gain nothing by waiting for one another.
+        let (begun, under_load) = (Instant::now(), decisions > 1 && recorder.is_running());
         // What it says of its end names the cause; that it is gone is what follows.
         let last = records.iter().find_map(last_word);
         let error = answer(dialler, recorder, records).err().or(end);
