@@ -24,6 +24,27 @@ pub(crate) fn of_file(mut file: &File) -> io::Result<Digest> {
     }
 }
 
+/// A digest that was taken ahead of the time when it is needed.
+pub struct Ahead {
+    version: Version,
+    sha256: Digest,
+}
+
+impl Ahead {
+    /// None of a file that was changed so lately that another change would perhaps not be seen.
+    pub(crate) fn of(file: &File) -> io::Result<Option<Ahead>> {
+        let version = Version::of(file)?;
+        let settled = version.is_settled(SystemTime::now());
+        settled.then(|| Ok(Ahead { version, sha256: of_file(file)? })).transpose()
+    }
+
+    /// The digest, if this is the same file and nobody has changed it since. Who could change it unseen between the two
+    /// could do so after any measurement, too.
+    pub(crate) fn holds_for(&self, file: &File) -> io::Result<Option<Digest>> {
+        Ok((Version::of(file)? == self.version).then_some(self.sha256))
+    }
+}
+
 /// The same for the program that is running, which is hashed once for each change of its file in a boot of the machine.
 ///
 /// `memory` is a file in a directory that only the owner of the signing key may write. The kernel lets nobody write a
@@ -112,6 +133,20 @@ mod tests {
         let file = File::open(path).unwrap();
         let version = Version::of(&file).unwrap();
         (file, version)
+    }
+
+    #[test]
+    fn a_digest_taken_ahead_holds_until_the_file_changes() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("program");
+        std::fs::write(&path, b"abc").unwrap();
+        let open = || File::open(&path).unwrap();
+        // Just changed: another change could get the same time.
+        assert!(Ahead::of(&open()).unwrap().is_none());
+        let ahead = Ahead { version: Version::of(&open()).unwrap(), sha256: of_file(&open()).unwrap() };
+        assert_eq!(ahead.holds_for(&open()).unwrap(), Some(bottle_evidence::sha256(b"abc")));
+        std::fs::write(&path, b"abcd").unwrap();
+        assert_eq!(ahead.holds_for(&open()).unwrap(), None);
     }
 
     #[test]

@@ -151,8 +151,9 @@ impl Workload {
             // Only the workload: on drift the gate is dead already, and otherwise it still tells what went through it.
             self.airlock.init.process.kill();
         }
-        self.airlock.init.process.wait();
+        // The gate accepts nothing more while what else runs in the bottle is ended.
         let finishing = self.airlock.gate.link.send(&ToGate::Finish).is_ok();
+        self.airlock.init.process.wait();
         match std::mem::replace(&mut self.attendants.output, Output::Relays(Relays::default())) {
             Output::Relays(relays) => relays.finish(),
             Output::Terminal(terminal) => terminal.finish(),

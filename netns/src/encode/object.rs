@@ -1,15 +1,15 @@
 //! Which message adds a table, a chain, a counter or a rule?
 
-use netlink_packet_core::DefaultNla;
+use netlink_packet_core::{DefaultNla, NLA_F_NESTED};
 use netlink_packet_netfilter::nftables::{
-    ChainAttribute, ChainMessage, DevHookNumber, Hook, HookNumber, InetHookNumber, NfTablesMessage, RuleAttribute,
-    RuleMessage, TableAttribute, TableMessage,
+    ChainAttribute, ChainMessage, DevHookNumber, ExpressionAttribute, Hook, HookNumber, InetHookNumber, ListAttribute,
+    NfTablesMessage, RuleAttribute, RuleMessage, TableAttribute, TableMessage,
 };
 use netlink_packet_netfilter::{NetfilterMessage, NetfilterProtoFamily};
 use nftables::schema::{Chain, Counter, NfCmd, NfListObject, NfObject, Rule, Table};
 use nftables::types::{NfChainPolicy, NfChainType, NfFamily, NfHook};
 
-use super::attribute::{long, nested, number, string};
+use super::attribute::{emitted, long, nested, number, string};
 use super::{EncodeError, expression, nft};
 
 const NF_DROP: u32 = 0;
@@ -77,15 +77,21 @@ fn counter(it: &Counter<'_>) -> Result<NetfilterMessage, EncodeError> {
     Ok(nft(family(it.family)?, NfTablesMessage::NewObject(attributes)))
 }
 
+/// NFTA_RULE_EXPRESSIONS.
+const EXPRESSIONS: u16 = 4;
+
 fn rule(it: &Rule<'_>) -> Result<NetfilterMessage, EncodeError> {
+    // Made into bytes from the inside out: the crate would measure each attribute again at every level around it.
     let mut expressions = Vec::new();
     for statement in it.expr.iter() {
-        expressions.extend(expression::of_statement(statement)?.into_iter().map(Into::into));
+        let elements = expression::of_statement(statement)?.into_iter();
+        let elements: Vec<ListAttribute<ExpressionAttribute>> = elements.map(Into::into).collect();
+        expressions.extend(emitted(&elements));
     }
     let attributes = vec![
         RuleAttribute::Table(it.table.to_string()),
         RuleAttribute::Chain(it.chain.to_string()),
-        RuleAttribute::Expressions(expressions),
+        RuleAttribute::Other(DefaultNla::new(EXPRESSIONS | NLA_F_NESTED, expressions)),
     ];
     Ok(nft(family(it.family)?, NfTablesMessage::NewRule(RuleMessage { attributes })))
 }

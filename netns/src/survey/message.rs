@@ -2,7 +2,9 @@
 //!
 //! The typed messages of the packet crate are for what is sent: to read a dump back into them takes many times as long.
 
-use netlink_packet_core::{NetlinkDeserializable, NetlinkHeader, NetlinkSerializable, NlasIterator};
+use netlink_packet_core::{
+    NLA_HEADER_SIZE, NetlinkDeserializable, NetlinkHeader, NetlinkSerializable, NlaBuffer, NlasIterator,
+};
 
 use crate::wire::WireError;
 
@@ -70,22 +72,28 @@ impl NetlinkDeserializable for Message {
     }
 }
 
-/// Attributes one after the other: their numbers, without flags, and their values.
-pub(crate) struct Attributes(Vec<(u16, Vec<u8>)>);
+/// The crate's own accessor ties the value to the buffer's view instead of to the bytes.
+fn value_of(nla: NlaBuffer<&[u8]>) -> (u16, &[u8]) {
+    let (kind, length) = (nla.kind(), nla.value_length());
+    (kind, &nla.into_inner()[NLA_HEADER_SIZE..][..length])
+}
 
-impl Attributes {
+/// Attributes one after the other: their numbers, without flags, and their values.
+pub(crate) struct Attributes<'a>(Vec<(u16, &'a [u8])>);
+
+impl<'a> Attributes<'a> {
     /// All that these bytes hold.
-    pub(crate) fn of(bytes: &[u8]) -> Result<Attributes, WireError> {
-        let attributes = NlasIterator::new(bytes).map(|nla| nla.map(|nla| (nla.kind(), nla.value().to_vec())));
+    pub(crate) fn of(bytes: &'a [u8]) -> Result<Attributes<'a>, WireError> {
+        let attributes = NlasIterator::new(bytes).map(|nla| nla.map(value_of));
         let attributes: Result<_, _> = attributes.collect();
         attributes.map(Attributes).map_err(|error| WireError::Malformed(error.to_string()))
     }
 
-    pub(crate) fn all(&self) -> impl Iterator<Item = (u16, &[u8])> {
-        self.0.iter().map(|(number, value)| (*number, &value[..]))
+    pub(crate) fn all(&self) -> impl Iterator<Item = (u16, &'a [u8])> {
+        self.0.iter().copied()
     }
 
-    pub(crate) fn value(&self, number: u16) -> Option<&[u8]> {
+    pub(crate) fn value(&self, number: u16) -> Option<&'a [u8]> {
         self.all().find(|(kind, _)| *kind == number).map(|(_, value)| value)
     }
 

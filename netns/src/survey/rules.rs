@@ -151,12 +151,12 @@ fn family(family: u8) -> String {
     }
 }
 
-fn table(family: &str, it: &Attributes) -> String {
+fn table(family: &str, it: &Attributes<'_>) -> String {
     let flags = it.number(TABLE_FLAGS).filter(|flags| *flags != 0).map(|flags| format!(" flags {flags}"));
     format!("{family} {}{}", it.text(TABLE_NAME), flags.unwrap_or_default())
 }
 
-fn chain(family: &str, it: &Attributes) -> Result<Chain, WireError> {
+fn chain(family: &str, it: &Attributes<'_>) -> Result<Chain, WireError> {
     let hook = it.value(CHAIN_HOOK).map(hook).transpose()?;
     Ok(Chain {
         name: format!("{family} {} {}", it.text(CHAIN_TABLE), it.text(CHAIN_NAME)),
@@ -177,7 +177,7 @@ fn hook(bytes: &[u8]) -> Result<String, WireError> {
     Ok(format!("hook {number} priority {} {}", priority.cast_signed(), devices.join(",")))
 }
 
-fn rule(family: &str, it: &Attributes) -> Result<PacketRule, WireError> {
+fn rule(family: &str, it: &Attributes<'_>) -> Result<PacketRule, WireError> {
     let list = Attributes::of(it.value(RULE_EXPRESSIONS).unwrap_or_default())?;
     let expressions: Result<_, _> = list.all().map(|(_, value)| expression(value)).collect();
     Ok(PacketRule {
@@ -189,8 +189,11 @@ fn rule(family: &str, it: &Attributes) -> Result<PacketRule, WireError> {
 fn expression(bytes: &[u8]) -> Result<String, WireError> {
     let it = Attributes::of(bytes)?;
     let name = it.text(EXPRESSION_NAME);
-    let data = it.value(EXPRESSION_DATA).map(|data| written(data, &Within::Expression(&name))).transpose()?;
-    Ok(name.clone() + &data.unwrap_or_default())
+    let mut text = name.clone();
+    if let Some(data) = it.value(EXPRESSION_DATA) {
+        write(&mut text, data, &Within::Expression(&name))?;
+    }
+    Ok(text)
 }
 
 /// Where attributes lie: it tells which of them hold others. The flag that would say so is not always set by the kernel.
@@ -220,21 +223,26 @@ impl<'a> Within<'a> {
     }
 }
 
-/// As `(number=value ...)`.
-fn written(bytes: &[u8], place: &Within<'_>) -> Result<String, WireError> {
-    let attributes = Attributes::of(bytes)?;
-    let mut parts = Vec::new();
-    for (number, value) in attributes.all().filter(|(_, value)| place.keeps(value)) {
-        let value = place.below(number).map_or_else(|| Ok(hex(value)), |below| written(value, &below))?;
-        parts.push((number, value));
+/// Appends `(number=value ...)`, in the order of the numbers.
+fn write(text: &mut String, bytes: &[u8], place: &Within<'_>) -> Result<(), WireError> {
+    let mut attributes: Vec<_> = Attributes::of(bytes)?.all().filter(|(_, value)| place.keeps(value)).collect();
+    attributes.sort_unstable();
+    text.push('(');
+    for (at, (number, value)) in attributes.into_iter().enumerate() {
+        text.push_str(if at == 0 { "" } else { " " });
+        text.push_str(&number.to_string());
+        text.push('=');
+        match place.below(number) {
+            Some(below) => write(text, value, &below)?,
+            None => text.push_str(&hex(value)),
+        }
     }
-    parts.sort();
-    let parts: Vec<String> = parts.into_iter().map(|(number, value)| format!("{number}={value}")).collect();
-    Ok(format!("({})", parts.join(" ")))
+    text.push(')');
+    Ok(())
 }
 
 /// Table, name and type of an object. The rest is its value, handle and use.
-fn object(family: &str, it: &Attributes) -> String {
+fn object(family: &str, it: &Attributes<'_>) -> String {
     let kind = it.number(OBJECT_TYPE).unwrap_or(0);
     format!("{family} {} {} type {kind}", it.text(OBJECT_TABLE), it.text(OBJECT_NAME))
 }

@@ -24,8 +24,10 @@ use bottle_netns::conform::{Deviation, conforms};
 use bottle_netns::counters::{Counters, counters};
 use bottle_netns::survey::{Survey, SurveyError, generations};
 use bottle_netns::watch::{Change, Kind};
+use tokio::task::JoinHandle;
 
 use crate::airlock::Airlock;
+use crate::digest::Ahead;
 use crate::gate::message::ToGate;
 use crate::init::message::{Failure, FromInit, ToInit};
 use crate::probe::ProbeResult;
@@ -39,6 +41,7 @@ pub(crate) use binding::Held;
 const PATIENCE: Duration = Duration::from_secs(60);
 
 const FACTS: &str = "read facts of the host";
+const HASH: &str = "hash the workload's program";
 
 /// Why there is no binding: the workload never starts.
 #[derive(Debug, thiserror::Error)]
@@ -151,6 +154,7 @@ impl Airlock {
     /// Measures, probes, signs. On an error the workload has not executed an instruction, and never will.
     pub async fn attest(mut self) -> Result<Binding, AttestError> {
         self.init.channel.send(&ToInit::Probe, &[]).await.map_err(AttestError::Silent)?;
+        let hashing = self.hash_ahead().await?;
         let state = Arc::clone(&self.state);
         // While the probes run, and in a thread of its own, as the survey before.
         let examining = tokio::task::spawn_blocking(move || examined(&state));
@@ -159,12 +163,20 @@ impl Airlock {
         let (known, own) = examined?;
         let counted = self.forget_probes().await?;
         let held = self.held().await?;
-        let processes = requirements::measured(&self, &held, &own)?;
+        let ahead = hashing.await.map_err(|broken| AttestError::Step { step: HASH, source: broken.into() })?;
+        let processes = requirements::measured(&self, &held, &own, ahead.as_ref())?;
         self.counted_before = counted;
         let program = self.own_digest()?;
         let facts = facts::complete(known, &self, &held, &processes, program);
         let facts = facts.map_err(|source| AttestError::Step { step: FACTS, source })?;
         Binding::sign(self, held, program, facts, &probed)
+    }
+
+    /// Hashes what init expects that the workload will execute, in a thread, while the probes run.
+    async fn hash_ahead(&self) -> Result<JoinHandle<Option<Ahead>>, AttestError> {
+        let FromInit::Expects { executable } = self.hear_init().await?.0 else { return Err(unexpected()) };
+        let init = self.init.process.pid();
+        Ok(tokio::task::spawn_blocking(move || process::file_digest_ahead(init, executable.as_deref()?)))
     }
 
     async fn probed(&self) -> Result<Probed, AttestError> {

@@ -9,7 +9,7 @@ use bottle_evidence::Digest;
 use rustix::fs::{Mode, OFlags, ResolveFlags};
 use serde::Serialize;
 
-use crate::digest;
+use crate::digest::{self, Ahead};
 
 /// One process, measured.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -82,13 +82,24 @@ pub fn identify(pid: u32) -> Result<ProcessFacts, MeasureError> {
     })
 }
 
-/// SHA-256 of a file as the process sees it: `path` is resolved within its root, symbolic links too.
-pub fn file_digest(pid: u32, path: &Path) -> Result<Digest, MeasureError> {
+/// SHA-256 of a file as the process sees it: `path` is resolved within its root, symbolic links too. What was hashed ahead
+/// is not read again.
+pub fn file_digest(pid: u32, path: &Path, ahead: Option<&Ahead>) -> Result<Digest, MeasureError> {
     let failed = |source| MeasureError { path: path.to_owned(), source };
-    let root = File::open(format!("/proc/{pid}/root")).map_err(failed)?;
+    let file = file_seen_by(pid, path).map_err(failed)?;
+    let known = ahead.map_or(Ok(None), |ahead| ahead.holds_for(&file)).map_err(failed)?;
+    known.map_or_else(|| digest::of_file(&file), Ok).map_err(failed)
+}
+
+/// The same ahead of time, where the file can be read already.
+pub(super) fn file_digest_ahead(pid: u32, path: &Path) -> Option<Ahead> {
+    Ahead::of(&file_seen_by(pid, path).ok()?).ok()?
+}
+
+fn file_seen_by(pid: u32, path: &Path) -> io::Result<File> {
+    let root = File::open(format!("/proc/{pid}/root"))?;
     let flags = OFlags::RDONLY | OFlags::CLOEXEC;
-    let file = rustix::fs::openat2(&root, path, flags, Mode::empty(), ResolveFlags::IN_ROOT);
-    digest::of_file(&File::from(file.map_err(|errno| failed(errno.into()))?)).map_err(failed)
+    Ok(rustix::fs::openat2(&root, path, flags, Mode::empty(), ResolveFlags::IN_ROOT)?.into())
 }
 
 fn own((name, value): (&String, &String)) -> (String, String) {
@@ -165,7 +176,7 @@ mod tests {
     fn a_file_is_hashed_as_the_process_sees_it() {
         let file = tempfile::NamedTempFile::new().unwrap();
         std::fs::write(file.path(), "abc").unwrap();
-        let digest = file_digest(std::process::id(), file.path()).unwrap();
+        let digest = file_digest(std::process::id(), file.path(), None).unwrap();
         assert_eq!(digest, bottle_evidence::sha256(b"abc"));
     }
 

@@ -14,6 +14,7 @@ use super::membership::settled_processes_in;
 use super::mounts;
 use super::process::{MeasureError, ProcessFacts, file_digest, identify, measure};
 use crate::airlock::Airlock;
+use crate::digest::Ahead;
 
 /// The processes of a bottle, measured and found in order.
 pub(crate) struct Processes {
@@ -38,10 +39,15 @@ pub(super) fn own() -> Result<ProcessFacts, AttestError> {
 }
 
 /// Measures all, and demands of each what its part in the design demands.
-pub(super) fn measured(airlock: &Airlock, held: &Held, own: &ProcessFacts) -> Result<Processes, AttestError> {
+pub(super) fn measured(
+    airlock: &Airlock,
+    held: &Held,
+    own: &ProcessFacts,
+    ahead: Option<&Ahead>,
+) -> Result<Processes, AttestError> {
     let processes = std::thread::scope(|scope| {
-        // Each takes about as long as all the rest.
-        let executable = scope.spawn(|| file_digest(held.pid(), Path::new(held.executable())));
+        // Each takes about as long as all the rest, or may.
+        let executable = scope.spawn(|| file_digest(held.pid(), Path::new(held.executable()), ahead));
         let members = scope.spawn(members(airlock, held));
         found(airlock, held, executable, members)
     })?;

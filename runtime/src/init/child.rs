@@ -28,34 +28,49 @@ pub(super) fn confine(identities: &Identities) -> Result<(), Failure> {
 
 const PROBES: &str = "run the probes";
 
-/// Probes that a child is running: what it answers through. It ends on its own, which nobody waits for: it is reaped with
-/// whatever else ends in the bottle.
-pub(super) struct Probing(OwnedFd);
+/// A child that makes probes when it is told to. It ends on its own, which nobody waits for: it is reaped with whatever
+/// else ends in the bottle.
+pub(super) struct Probing {
+    go: OwnedFd,
+    answer: OwnedFd,
+}
 
-/// Runs probes in a child: as pid 1 is, with every capability, or confined as the workload will be.
+/// Has a child prepare for probes: as pid 1 is, with every capability, or confined as the workload will be.
 pub(super) fn probe(plan: &ProbePlan, share: Share, confined: Option<&Identities>) -> Result<Probing, Failure> {
     let (answer, tell) = pipe_with(PipeFlags::CLOEXEC).map_err(at(PROBES))?;
+    let (wait, go) = pipe_with(PipeFlags::CLOEXEC).map_err(at(PROBES))?;
     if sys::fork_child().map_err(at(PROBES))?.is_none() {
-        sys::exit_now(i32::from(answer_probe(plan, share, confined, tell).is_err()));
+        sys::exit_now(i32::from(answer_probe(plan, share, confined, [tell, wait]).is_err()));
     }
-    Ok(Probing(answer))
+    Ok(Probing { go, answer })
 }
 
 impl Probing {
+    /// Has the probes made.
+    pub(super) fn begin(&self) -> Result<(), Failure> {
+        rustix::io::write(&self.go, &[1]).map(drop).map_err(at(PROBES))
+    }
+
     /// What the probes saw, when they are through.
     pub(super) fn results(self) -> Result<Vec<ProbeResult>, Failure> {
-        let text = read_line(self.0).map_err(at(PROBES))?;
+        let text = read_line(self.answer).map_err(at(PROBES))?;
         serde_json::from_slice(&text).map_err(io::Error::from).map_err(at(PROBES))?
     }
 }
 
-fn answer_probe(plan: &ProbePlan, share: Share, confined: Option<&Identities>, tell: OwnedFd) -> io::Result<()> {
+fn answer_probe(
+    plan: &ProbePlan,
+    share: Share,
+    confined: Option<&Identities>,
+    [tell, wait]: [OwnedFd; 2],
+) -> io::Result<()> {
     let ready = confined.map_or(Ok(()), confine);
-    let result = ready.map(|()| {
-        keep_only(&[tell.as_fd()]);
-        probe::run(plan, share)
-    });
-    let mut line = serde_json::to_vec(&result)?;
+    keep_only(&[tell.as_fd(), wait.as_fd()]);
+    // Pid 1, which would say so, is gone.
+    if rustix::io::read(&wait, &mut [0; 1])? == 0 {
+        return Ok(());
+    }
+    let mut line = serde_json::to_vec(&ready.map(|()| probe::run(plan, share)))?;
     line.push(b'\n');
     File::from(tell).write_all(&line)
 }

@@ -18,19 +18,22 @@ use super::child::{self, Probing};
 use super::enter::{self, Start};
 use super::failure::at;
 use super::message::{End, Failure, FromInit, ToInit};
-use super::root;
 use super::workload::{self, Held};
+use super::{root, search};
 
 /// Everything that pid 1 does. When it returns, the bottle ends.
 pub(super) fn run(channel: &Channel, mut start: Start) -> Result<(), Failure> {
     tie_to_supervisor(channel).map_err(at("tie the bottle to its supervisor"))?;
     root::build(&start.plan.files, &start.identities, || enter::network(channel))?;
     nix::unistd::sethostname(&start.plan.hostname).map_err(at("set the host name"))?;
-    let packet = child::probe(&start.plan.probe, Share::Packet, None)?;
+    let probing = Probers::prepare(&start)?;
+    let holding = workload::hold(&mut start)?;
+    let executable = search::find(&start.plan.argv[0], &start.plan.files.env).ok();
+    channel.send(&FromInit::Expects { executable }, &[]).map_err(at("tell what will be executed"))?;
     wait_for(channel, &ToInit::Probe)?;
-    report_probes(channel, &start, packet)?;
+    probing.report(channel)?;
+    let held = holding.ready()?;
     let children = listen_for_children()?;
-    let held = workload::hold(&mut start)?;
     confine_self(channel, &start)?;
     drop(start);
     report_held(channel, &held)?;
@@ -44,15 +47,32 @@ pub(super) fn run(channel: &Channel, mut start: Start) -> Result<(), Failure> {
     channel.send(&FromInit::Exited(end), &[]).map_err(at("report the end"))
 }
 
-/// Both rounds at once, each in a child of its own, but for the probe that another child has begun with.
-fn report_probes(channel: &Channel, start: &Start, packet: Probing) -> Result<(), Failure> {
-    let unconfined = child::probe(&start.plan.probe, Share::Others, None)?;
-    let confined = child::probe(&start.plan.probe, Share::All, Some(&start.identities))?;
-    let unconfined = probe::united([packet.results()?, unconfined.results()?]);
-    for (confined, results) in [(false, unconfined), (true, confined.results()?)] {
-        channel.send(&FromInit::Probed { confined, results }, &[]).map_err(at("report the probes"))?;
+/// Those who make the probes of both rounds at once. They get ready, and so does the workload, while the supervisor surveys.
+struct Probers {
+    packet: Probing,
+    unconfined: Probing,
+    confined: Probing,
+}
+
+impl Probers {
+    fn prepare(start: &Start) -> Result<Probers, Failure> {
+        let plan = &start.plan.probe;
+        let packet = child::probe(plan, Share::Packet, None)?;
+        // It opens nothing that a survey would find.
+        packet.begin()?;
+        let unconfined = child::probe(plan, Share::Others, None)?;
+        Ok(Probers { packet, unconfined, confined: child::probe(plan, Share::All, Some(&start.identities))? })
     }
-    Ok(())
+
+    fn report(self, channel: &Channel) -> Result<(), Failure> {
+        self.unconfined.begin()?;
+        self.confined.begin()?;
+        let unconfined = probe::united([self.packet.results()?, self.unconfined.results()?]);
+        for (confined, results) in [(false, unconfined), (true, self.confined.results()?)] {
+            channel.send(&FromInit::Probed { confined, results }, &[]).map_err(at("report the probes"))?;
+        }
+        Ok(())
+    }
 }
 
 fn report_held(channel: &Channel, held: &Held) -> Result<(), Failure> {

@@ -2,6 +2,7 @@
 
 use std::io;
 use std::os::fd::{AsFd, AsRawFd};
+use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 
@@ -41,6 +42,11 @@ pub enum FromInit {
     Born {
         /// Its id in the supervisor's pid namespace.
         pid: u32,
+    },
+    /// The root is built. Nothing depends on this but when the program is hashed: [`FromInit::Held`] says what it is.
+    Expects {
+        /// What the workload will execute, by the look of it: an absolute path inside.
+        executable: Option<PathBuf>,
     },
     /// The probes are through: first the unconfined, then the confined ones.
     Probed {

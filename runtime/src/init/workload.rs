@@ -22,6 +22,15 @@ use super::message::Failure;
 use super::plan::InitPlan;
 use super::search;
 
+/// A workload that gets ready.
+pub(super) struct Holding {
+    pid: Pid,
+    pidfd: OwnedFd,
+    terminal: Option<OwnedFd>,
+    report: BufReader<File>,
+    release: OwnedFd,
+}
+
 /// A workload that waits to be released.
 pub(super) struct Held {
     pub(super) pid: Pid,
@@ -53,9 +62,10 @@ impl Held {
     }
 }
 
+const STEP: &str = "start the workload";
+
 /// Forks the workload, which does everything up to its execve(2).
-pub(super) fn hold(start: &mut Start) -> Result<Held, Failure> {
-    const STEP: &str = "start the workload";
+pub(super) fn hold(start: &mut Start) -> Result<Holding, Failure> {
     let (report, tell) = pipe_with(PipeFlags::CLOEXEC).map_err(at(STEP))?;
     let (wait, release) = pipe_with(PipeFlags::CLOEXEC).map_err(at(STEP))?;
     let (streams, terminal) = match start.streams.take() {
@@ -70,11 +80,18 @@ pub(super) fn hold(start: &mut Start) -> Result<Held, Failure> {
     drop((tell, wait, streams));
     let pid = Pid::from_raw(pid).ok_or(io::Error::from(io::ErrorKind::InvalidData)).map_err(at(STEP))?;
     let pidfd = rustix::process::pidfd_open(pid, PidfdFlags::empty()).map_err(at(STEP))?;
-    let mut report = BufReader::new(File::from(report));
-    match next(&mut report)? {
-        Some(Report::Ready { executable }) => Ok(Held { pid, pidfd, executable, terminal, report, release }),
-        Some(Report::Failed(failure)) => Err(failure),
-        None => Err(at(STEP)(io::Error::from(io::ErrorKind::UnexpectedEof))),
+    Ok(Holding { pid, pidfd, terminal, report: BufReader::new(File::from(report)), release })
+}
+
+impl Holding {
+    /// Waits until nothing is left to do for it but its execve(2).
+    pub(super) fn ready(self) -> Result<Held, Failure> {
+        let Holding { pid, pidfd, terminal, mut report, release } = self;
+        match next(&mut report)? {
+            Some(Report::Ready { executable }) => Ok(Held { pid, pidfd, executable, terminal, report, release }),
+            Some(Report::Failed(failure)) => Err(failure),
+            None => Err(at(STEP)(io::Error::from(io::ErrorKind::UnexpectedEof))),
+        }
     }
 }
 

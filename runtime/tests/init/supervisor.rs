@@ -184,6 +184,10 @@ impl Started {
             return Err(failure(first));
         };
         assert_eq!(pidfds.len(), 1);
+        match self.channel.recv().unwrap().0 {
+            FromInit::Expects { .. } => {}
+            other => return reaped(pid, failure(other)),
+        }
         for expected in [false, true] {
             match self.channel.recv().unwrap().0 {
                 FromInit::Probed { confined, results } => {
