@@ -27,7 +27,8 @@ use crate::supervisor::terminal::{self, Terminal};
 use crate::supervisor::watch::{Drift, Watcher};
 use crate::sys;
 
-/// How long the gate may take to finish what is under way; its own limit is shorter.
+/// How long the gate may take to finish what is under way; its own limit is shorter. Who reads what a killed workload wrote
+/// has as long.
 const FINISHING: Duration = Duration::from_secs(5);
 
 /// Stage four: released, watched.
@@ -154,9 +155,10 @@ impl Workload {
         // The gate accepts nothing more while what else runs in the bottle is ended.
         let finishing = self.airlock.gate.link.send(&ToGate::Finish).is_ok();
         self.airlock.init.process.wait();
+        let patience = matches!(ended, Ended::Killed(_)).then(|| Instant::now() + FINISHING);
         match std::mem::replace(&mut self.attendants.output, Output::Relays(Relays::default())) {
-            Output::Relays(relays) => relays.finish(),
-            Output::Terminal(terminal) => terminal.finish(),
+            Output::Relays(relays) => relays.finish(patience),
+            Output::Terminal(terminal) => terminal.finish(patience),
         }
         self.tell_changes();
         self.finish_connections(finishing).await;

@@ -1,12 +1,13 @@
 //! Is a command in a bottle what it is outside? Its exit code, its streams, its signals.
 
-use std::io::Read;
+use std::io::{Read, Write};
 use std::process::Stdio;
 
 use rustix::pipe::pipe;
 use rustix::process::Signal;
 
-use crate::world::{World, said};
+use crate::running::Held;
+use crate::world::{LIMIT, World, said};
 
 #[test]
 fn programs_of_the_host_run_without_an_image() {
@@ -114,6 +115,35 @@ fn a_file_as_input_and_output_is_copied_and_not_handed_over() {
     assert_eq!(said.err.matches("pipe:[").count(), 2, "{}", said.err);
 }
 
+/// As the same user, a pipe can be opened in the other direction by whoever has one end of it.
+#[test]
+fn a_pipe_of_the_callers_is_neither_written_to_nor_read_from_the_wrong_side() {
+    let world = World::new();
+    let (input, to_input) = pipe().unwrap();
+    let (output, to_output) = pipe().unwrap();
+    std::fs::File::from(to_output.try_clone().unwrap()).write_all(b"of another program\n").unwrap();
+    let script = "import os\n\
+                  for end in 0, 1, 2:\n\
+                  \x20try: os.write(os.open(f'/proc/self/fd/{end}', os.O_WRONLY | os.O_NONBLOCK), b'planted\\n')\n\
+                  \x20except OSError: pass\n\
+                  \x20if end == 0: continue\n\
+                  \x20try: stolen = os.read(os.open(f'/proc/self/fd/{end}', os.O_RDONLY | os.O_NONBLOCK), 4096)\n\
+                  \x20except OSError: continue\n\
+                  \x20if b'another' in stolen: open('stolen', 'wb').write(stolen)\n";
+    let mut command = world.run(&["host", "--", "python3", "-c", script]);
+    command.stdin(input.try_clone().unwrap()).stdout(to_output.try_clone().unwrap()).stderr(to_output);
+    assert!(command.status().unwrap().success());
+    drop((command, to_input));
+    let read = |end| {
+        let mut text = String::new();
+        std::fs::File::from(end).read_to_string(&mut text).unwrap();
+        text
+    };
+    assert_eq!(read(input), "", "a shell that reads its script there would run it");
+    assert!(read(output).starts_with("of another program\n"));
+    assert!(!world.project("stolen").exists());
+}
+
 #[test]
 fn output_and_error_of_one_file_keep_their_order() {
     let world = World::new();
@@ -147,5 +177,15 @@ fn a_time_limit_ends_the_run_and_says_so() {
     assert!(said.err.contains("--timeout"), "{said:?}");
     let end = &world.entries_of("run.end")[0];
     assert!(end["reason"].as_str().unwrap().contains("--timeout"), "{end}");
+    world.verify_log().ok();
+}
+
+#[test]
+fn a_reader_that_does_not_read_holds_no_run_past_its_time_limit() {
+    let world = World::new();
+    let running = world.start(&["--timeout", "1", "host", "--", "yes"]);
+    let supervisor = Held::new(running.pid());
+    assert!(supervisor.ends_within(LIMIT), "it waits for its reader");
+    running.bury();
     world.verify_log().ok();
 }

@@ -1,21 +1,21 @@
-//! What do the workload's standard streams lead to? Never to the caller's terminal, file or socket itself.
+//! What do the workload's standard streams lead to? Never to the caller's terminal, file, socket or pipe itself.
 //!
-//! A pipe is opened once more for the workload, since flags such as O_NONBLOCK are shared by all who hold the same open
-//! file; so is /dev/null. Anything else could be reopened, reconnected or typed into from inside, so the workload gets
-//! a pipe of our own and a thread copies.
+//! Each could be reopened the other way, reconnected or typed into from inside, so the workload gets a pipe of our own
+//! and a thread copies. Only /dev/null, which leads nowhere, is opened anew.
 
 use std::fs::File;
 use std::io::{self, Read, Write};
-use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
-use std::thread::JoinHandle;
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::sync::mpsc::{self, Receiver};
+use std::time::Instant;
 
-use rustix::fs::{FileType, Mode, OFlags, Stat};
+use rustix::event::{PollFd, PollFlags, poll};
+use rustix::fs::{FileType, Stat};
 use rustix::pipe::PipeFlags;
 
 /// What one of the caller's streams is, as far as it matters here.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Kind {
-    Pipe,
     Null,
     Terminal,
     Other,
@@ -26,7 +26,7 @@ enum Kind {
 pub struct Streams {
     /// Standard input, output and error for the workload.
     pub ends: [OwnedFd; 3],
-    outputs: Vec<JoinHandle<()>>,
+    outputs: Vec<Copying>,
 }
 
 impl Streams {
@@ -46,14 +46,14 @@ impl Streams {
 /// Threads that still copy what the workload wrote.
 #[derive(Debug, Default)]
 pub struct Relays {
-    outputs: Vec<JoinHandle<()>>,
+    outputs: Vec<Copying>,
 }
 
 impl Relays {
-    /// Waits until all that the workload wrote has been written on. Every process of the workload must be dead.
-    pub fn finish(self) {
-        for thread in self.outputs {
-            let _ = thread.join();
+    /// Waits until all that the workload wrote has been written on, or until then. Every process of the workload must be dead.
+    pub fn finish(self, until: Option<Instant>) {
+        for copying in self.outputs {
+            copying.finish(until);
         }
     }
 }
@@ -61,7 +61,6 @@ impl Relays {
 fn kind(stream: BorrowedFd<'_>) -> Kind {
     let Ok(stat) = rustix::fs::fstat(stream) else { return Kind::Null };
     match FileType::from_raw_mode(stat.st_mode) {
-        FileType::Fifo => Kind::Pipe,
         FileType::CharacterDevice if is_null(&stat) => Kind::Null,
         FileType::CharacterDevice if rustix::termios::isatty(stream) => Kind::Terminal,
         _ => Kind::Other,
@@ -76,24 +75,12 @@ fn null() -> io::Result<OwnedFd> {
     Ok(File::options().read(true).write(true).open("/dev/null")?.into())
 }
 
-/// The same pipe, opened anew; an error where its other end is gone or it is somebody else's.
-fn open_again(pipe: BorrowedFd<'_>, access: OFlags) -> io::Result<OwnedFd> {
-    let path = format!("/proc/self/fd/{}", pipe.as_raw_fd());
-    // Opening does not wait for the other end, reading and writing do.
-    let flags = access | OFlags::NONBLOCK | OFlags::NOCTTY | OFlags::CLOEXEC;
-    let own = rustix::fs::open(path, flags, Mode::empty())?;
-    rustix::fs::fcntl_setfl(&own, OFlags::empty())?;
-    Ok(own)
-}
-
 fn open_input(interactive: bool) -> io::Result<OwnedFd> {
     let stdin = io::stdin();
-    let kind = kind(stdin.as_fd());
-    match (kind, open_pipe(kind, stdin.as_fd(), OFlags::RDONLY)) {
-        (_, Some(own)) => Ok(own),
-        (Kind::Null, None) => null(),
-        (Kind::Terminal, None) if !interactive => null(),
-        _ => {
+    match kind(stdin.as_fd()) {
+        Kind::Null => null(),
+        Kind::Terminal if !interactive => null(),
+        Kind::Terminal | Kind::Other => {
             let (theirs, ours) = rustix::pipe::pipe_with(PipeFlags::CLOEXEC)?;
             // Not joined: it may wait for ever in read(2) and holds nothing that must be finished.
             copy_in_thread(stdin.as_fd().try_clone_to_owned()?, ours);
@@ -102,13 +89,8 @@ fn open_input(interactive: bool) -> io::Result<OwnedFd> {
     }
 }
 
-/// A pipe that can be opened again. One that can't is copied like anything else.
-fn open_pipe(kind: Kind, stream: BorrowedFd<'_>, access: OFlags) -> Option<OwnedFd> {
-    (kind == Kind::Pipe).then(|| open_again(stream, access).ok()).flatten()
-}
-
 /// Output and error share one pipe where the caller's are one file, so that lines keep their order.
-fn open_outputs() -> io::Result<(OwnedFd, OwnedFd, Vec<JoinHandle<()>>)> {
+fn open_outputs() -> io::Result<(OwnedFd, OwnedFd, Vec<Copying>)> {
     let (stdout, stderr) = (io::stdout(), io::stderr());
     let mut threads = Vec::new();
     let output = open_output(stdout.as_fd(), &mut threads)?;
@@ -120,12 +102,10 @@ fn open_outputs() -> io::Result<(OwnedFd, OwnedFd, Vec<JoinHandle<()>>)> {
     Ok((output, error, threads))
 }
 
-fn open_output(stream: BorrowedFd<'_>, threads: &mut Vec<JoinHandle<()>>) -> io::Result<OwnedFd> {
-    let kind = kind(stream);
-    match (kind, open_pipe(kind, stream, OFlags::WRONLY)) {
-        (_, Some(own)) => Ok(own),
-        (Kind::Null, None) => null(),
-        _ => {
+fn open_output(stream: BorrowedFd<'_>, threads: &mut Vec<Copying>) -> io::Result<OwnedFd> {
+    match kind(stream) {
+        Kind::Null => null(),
+        Kind::Terminal | Kind::Other => {
             let (ours, theirs) = rustix::pipe::pipe_with(PipeFlags::CLOEXEC)?;
             threads.push(copy_in_thread(ours, stream.try_clone_to_owned()?));
             Ok(theirs)
@@ -140,25 +120,82 @@ fn same_file(one: BorrowedFd<'_>, other: BorrowedFd<'_>) -> bool {
     }
 }
 
+/// A thread that copies.
+#[derive(Debug)]
+pub(super) struct Copying {
+    /// Nothing is ever sent: the other end is dropped when the thread ends.
+    ended: Receiver<()>,
+}
+
+impl Copying {
+    /// Waits for the end of it, or until then.
+    pub(super) fn finish(&self, until: Option<Instant>) {
+        // Either way nobody waits any more.
+        let _ = match until {
+            Some(until) => self.ended.recv_timeout(until.saturating_duration_since(Instant::now())).ok(),
+            None => self.ended.recv().ok(),
+        };
+    }
+}
+
 /// Copies until the source ends or the sink is gone; then the writer meets a broken pipe, as it would without us.
-pub(super) fn copy_in_thread(from: OwnedFd, to: OwnedFd) -> JoinHandle<()> {
+pub(super) fn copy_in_thread(from: OwnedFd, to: OwnedFd) -> Copying {
+    let (ending, ended) = mpsc::channel();
     std::thread::spawn(move || {
         // An error on either side ends the copy just as the end of file does.
         let _ = copy(&from.into(), &to.into());
-    })
+        drop(ending);
+    });
+    Copying { ended }
 }
 
 /// By hand: io::copy splices, and a splice that waits goes on where the file ended when it began, over what others wrote.
-pub(super) fn copy(mut from: &File, mut to: &File) -> io::Result<()> {
+/// Whether the caller's ends wait is for others to say, since who shares an open file shares O_NONBLOCK.
+pub(super) fn copy(mut from: &File, to: &File) -> io::Result<()> {
     let mut buffer = vec![0; 64 * 1024];
     loop {
+        await_input(from, to)?;
         match from.read(&mut buffer) {
             Ok(0) => return Ok(()),
-            Ok(count) => to.write_all(&buffer[..count])?,
-            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Ok(count) => write_all(to, &buffer[..count])?,
+            Err(error) if is_passing(&error) => {}
             Err(error) => return Err(error),
         }
     }
+}
+
+/// Waits for something to read, or its end. A pipe that nobody reads any more is noticed before there is something to write.
+fn await_input(from: &File, to: &File) -> io::Result<()> {
+    let mut ends = [PollFd::new(from, PollFlags::IN), PollFd::new(to, PollFlags::empty())];
+    await_one(&mut ends)?;
+    if ends[1].revents().contains(PollFlags::ERR) {
+        return Err(io::ErrorKind::BrokenPipe.into());
+    }
+    // A terminal that was hung up says so for ever, and may still be written to.
+    if ends[0].revents().is_empty() { await_one(&mut ends[..1]) } else { Ok(()) }
+}
+
+fn await_one(ends: &mut [PollFd<'_>]) -> io::Result<()> {
+    match poll(ends, None) {
+        Ok(_) | Err(rustix::io::Errno::INTR) => Ok(()),
+        Err(error) => Err(error.into()),
+    }
+}
+
+fn write_all(mut to: &File, mut rest: &[u8]) -> io::Result<()> {
+    while !rest.is_empty() {
+        match to.write(rest) {
+            Ok(0) => return Err(io::ErrorKind::WriteZero.into()),
+            Ok(count) => rest = &rest[count..],
+            Err(error) if is_passing(&error) => await_one(&mut [PollFd::new(to, PollFlags::OUT)])?,
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(())
+}
+
+fn is_passing(error: &io::Error) -> bool {
+    matches!(error.kind(), io::ErrorKind::Interrupted | io::ErrorKind::WouldBlock)
 }
 
 #[cfg(test)]
@@ -180,10 +217,39 @@ mod tests {
         file.write_all(b"bottle").unwrap();
         to.write_all(b", the workload").unwrap();
         drop(to);
-        copying.join().unwrap();
+        copying.finish(None);
         let mut text = String::new();
         file.rewind().unwrap();
         file.read_to_string(&mut text).unwrap();
         assert_eq!(text, "the workload, bottle, the workload");
+    }
+
+    #[test]
+    fn ends_that_do_not_wait_are_copied_to_the_last_byte() {
+        let (from, source) = rustix::pipe::pipe_with(PipeFlags::CLOEXEC | PipeFlags::NONBLOCK).unwrap();
+        let (sink, to) = rustix::pipe::pipe_with(PipeFlags::CLOEXEC | PipeFlags::NONBLOCK).unwrap();
+        for end in [&source, &sink] {
+            rustix::fs::fcntl_setfl(end, rustix::fs::OFlags::empty()).unwrap();
+        }
+        let copying = copy_in_thread(from, to);
+        let writing = std::thread::spawn(move || File::from(source).write_all(&vec![7; 1 << 20]));
+        // Nobody reads before both pipes are full.
+        while rustix::io::ioctl_fionread(&sink).unwrap() < 64 * 1024 {
+            std::thread::yield_now();
+        }
+        let mut read = Vec::new();
+        File::from(sink).read_to_end(&mut read).unwrap();
+        writing.join().unwrap().unwrap();
+        copying.finish(None);
+        assert!(read.len() == 1 << 20 && read.iter().all(|byte| *byte == 7));
+    }
+
+    #[test]
+    fn a_reader_that_goes_away_ends_the_copy_before_anything_is_written() {
+        let (from, _source) = rustix::pipe::pipe_with(PipeFlags::CLOEXEC).unwrap();
+        let (sink, to) = rustix::pipe::pipe_with(PipeFlags::CLOEXEC).unwrap();
+        let copying = copy_in_thread(from, to);
+        drop(sink);
+        copying.finish(None);
     }
 }
