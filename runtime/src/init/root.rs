@@ -71,13 +71,21 @@ fn open(kind: &Kind, identities: &Identities) -> Result<Option<Opened>, Failure>
             let (tree, mapped) = open_system(source, identities)?;
             (source, tree, mapped)
         }
-        Kind::ReadOnly { source } => (source, open_system(source, identities)?.0, None),
+        Kind::ReadOnly { source } => (source, open_read_only(source)?, None),
         Kind::Share { source, access } => (source, open_share(source, *access, identities)?, None),
         _ => return Ok(None),
     };
     let is_directory = source.is_dir();
     let layered = if layered.is_some() && is_directory { layered } else { None };
     Ok(Some(Opened { tree, is_directory, layered }))
+}
+
+/// A read-only copy without a map: nobody inside owns anything in it, so that only what everyone may read can be read.
+fn open_read_only(source: &Path) -> Result<OwnedFd, Failure> {
+    let attributes = u64::from((QUIET | MountAttrFlags::MOUNT_ATTR_RDONLY).bits());
+    let tree = stage::copy_host(source).map_err(on("bind", source))?;
+    sys::set_tree_attributes(tree.as_fd(), attributes, None).map_err(on("bind", source))?;
+    Ok(tree)
 }
 
 /// A read-only copy; and how to lay a layer upon it, where its owner is somebody inside.

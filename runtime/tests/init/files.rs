@@ -2,7 +2,7 @@
 
 use std::os::unix::fs::{MetadataExt, PermissionsExt, chown};
 
-use bottle_images::{ImageRef, Volume};
+use bottle_images::{ImageRef, Kind, Mount, Volume};
 
 use crate::harness::Claim;
 use crate::supervisor::{World, as_ordinary_user, as_root, world};
@@ -11,8 +11,9 @@ pub(crate) const CLAIMS: &[Claim] = &[
     ("writes_in_the_working_directory_are_the_owners", || own_writes(&world())),
     ("writes_in_the_working_directory_are_the_owners_for_an_ordinary_user", || own_writes(&as_ordinary_user())),
     ("root_writes_as_the_owner_of_anothers_directory", as_root_claim_foreign_owner),
-    ("changes_of_usr_vanish_for_root", usr_vanishes),
-    ("usr_is_read_only_for_an_ordinary_user", || assert_usr_read_only(&as_ordinary_user())),
+    ("the_hosts_programs_are_read_only", || assert_usr_read_only(&world())),
+    ("the_hosts_programs_are_read_only_for_an_ordinary_user", || assert_usr_read_only(&as_ordinary_user())),
+    ("what_only_root_may_read_of_the_hosts_programs_is_not_readable", private_of_roots),
     ("no_file_becomes_setuid_in_a_shared_directory", || no_setuid(&world())),
     ("no_file_becomes_setuid_in_a_shared_directory_for_an_ordinary_user", || no_setuid(&as_ordinary_user())),
     ("what_git_executes_can_not_be_changed", || git(&world())),
@@ -51,19 +52,31 @@ fn as_root_claim_foreign_owner() {
     }
 }
 
-fn usr_vanishes() {
-    let world = world();
-    if !world.is_root() {
-        return assert_usr_read_only(&world);
-    }
-    assert_eq!(world.shell("echo tool > /usr/bin/bottle-test-tool && cat /usr/bin/bottle-test-tool"), "tool\n");
-    assert_eq!(world.shell("rm /usr/bin/env && ls /usr/bin/env 2>/dev/null || echo gone"), "gone\n");
-    assert!(!std::path::Path::new("/usr/bin/bottle-test-tool").exists());
-    assert!(std::path::Path::new("/usr/bin/env").exists());
-}
-
 fn assert_usr_read_only(world: &World) {
     assert_eq!(world.shell("touch /usr/bin/bottle-test-tool 2>/dev/null || echo refused"), "refused\n");
+}
+
+/// As /usr and /opt are shown: files of root's that nobody else may read stay root's, whoever runs the bottle.
+fn private_of_roots() {
+    let world = world();
+    let programs = tempfile::tempdir().unwrap();
+    let path = |name: &str| programs.path().join(name);
+    for (name, mode) in [("", 0o755), ("open", 0o755), ("closed", 0o700)] {
+        std::fs::create_dir_all(path(name)).unwrap();
+        std::fs::set_permissions(path(name), PermissionsExt::from_mode(mode)).unwrap();
+    }
+    for (name, mode) in [("key", 0o600), ("open/key", 0o600), ("closed/key", 0o644), ("public", 0o644)] {
+        std::fs::write(path(name), format!("{name}\n")).unwrap();
+        std::fs::set_permissions(path(name), PermissionsExt::from_mode(mode)).unwrap();
+    }
+    let mut plan =
+        world.plan(&["sh", "-c", "cat /opted/key /opted/open/key /opted/closed/key /opted/public 2>/dev/null"]);
+    let source = programs.path().canonicalize().unwrap();
+    plan.files.mounts.push(Mount::new("/opted", Kind::ReadOnly { source }));
+    let output = world.start(&plan).held().unwrap().release().finish().output;
+    // What an ordinary user's own programs keep to their owner, that user may read inside too.
+    let expected = if world.is_root() { "public\n" } else { "key\nopen/key\nclosed/key\npublic\n" };
+    assert_eq!(output, expected);
 }
 
 fn no_setuid(world: &World) {
