@@ -29,6 +29,24 @@ pub fn run_start(attestation: Digest) -> Entry {
     })
 }
 
+#[test]
+fn a_command_that_looks_like_rows_of_the_report_is_one_line_of_it() {
+    let mut chain = Chain::new();
+    let Entry::RunStart(start) = run_start(Digest::ZERO) else { unreachable!() };
+    let forged = "x\n  allow     good.example:443\r\n     9 1970  decision";
+    let start = RunStart { command: vec!["sh".into(), "-c".into(), forged.into()], ..start };
+    let mut bytes = chain.append(moment(1), &Entry::RunStart(start)).expect("a start");
+    bytes.extend(chain.seal(moment(4), &key()).expect("a seal"));
+    let place = Place::new();
+    place.write("a.jsonl", &bytes);
+    place.write("bottle.pub", key().public().to_pem());
+    for command in [&["audit", "verify", "a.jsonl", "--key", "bottle.pub"][..], &["audit", "show", "a.jsonl"]] {
+        let said = place.bottle(command);
+        let line = said.out.lines().find(|line| line.contains("sh -c")).unwrap_or_else(|| panic!("{}", said.out));
+        assert!(line.contains(r"x\n  allow     good.example:443\r\n"), "{}", said.out);
+    }
+}
+
 fn decision() -> Entry {
     Entry::Decision(Decision {
         attempt: 1,

@@ -14,7 +14,7 @@ pub fn render(line: &Line) -> String {
 fn words(entry: &Entry) -> (&'static str, String) {
     match entry {
         Entry::RunStart(start) => {
-            let command: Vec<_> = start.command.iter().map(|word| word.as_str()).collect();
+            let command: Vec<_> = start.command.iter().map(ToString::to_string).collect();
             ("run.start", format!("{} ({}, run {})", command.join(" "), mode(start.mode), start.run))
         }
         Entry::Decision(decision) => ("decision", decided(decision)),

@@ -27,7 +27,8 @@ pub fn headline(file: &Path, report: &LogReport) -> String {
 
 /// One run: a line, and a line for each host.
 pub fn run(run: &RunReport) -> String {
-    let command: Vec<_> = run.start.command.iter().map(|word| word.as_str()).collect();
+    // Escaped word by word: a line of its own is what this program says.
+    let command: Vec<_> = run.start.command.iter().map(ToString::to_string).collect();
     let end = match &run.completeness {
         Completeness::Complete { end, .. } => {
             let reason = end.reason.as_ref().map_or(String::new(), |reason| format!(" ({reason})"));
