@@ -6,6 +6,7 @@ use std::fs::Metadata;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
+use crate::plain_file;
 use crate::scan::{self, Enter};
 
 /// The most files that are noted in one snapshot.
@@ -92,7 +93,11 @@ impl Snapshot {
             }
             Enter::Yes
         });
-        self.complete &= walked.is_ok() || tree.is_file();
+        match walked {
+            // What was hidden by it is not known: it stands for all of that.
+            Ok(closed) => closed.iter().for_each(|directory| self.note(directory)),
+            Err(_) => self.complete &= tree.is_file(),
+        }
     }
 
     fn note(&mut self, path: &Path) {
@@ -116,7 +121,7 @@ impl Snapshot {
 fn says_nothing(path: &Path, metadata: &Metadata) -> bool {
     let is = |name| path.file_name() == Some(OsStr::new(name)) && metadata.is_file();
     let is_empty = metadata.len() == 0 && (is("config") || is("config.worktree"));
-    is_empty || metadata.len() == 2 && is("commondir") && std::fs::read(path).is_ok_and(|text| text == b".\n")
+    is_empty || metadata.len() == 2 && is("commondir") && plain_file::read(path).is_ok_and(|text| text == b".\n")
 }
 
 fn is_executed(relative: &Path) -> bool {

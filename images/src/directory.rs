@@ -38,5 +38,6 @@ pub(crate) fn plan(path: &Path, context: &Context) -> Result<MountPlan, ResolveE
     let own = etc::own_files(context, &plan.user).into_iter();
     plan.mounts.extend(own.filter(|file| replaced.iter().any(|path| file.target == Path::new(path))));
     volumes::add(&mut plan, context, &host)?;
+    volumes::not_led_there("image directory", &context.cwd.join(path), &plan.writable)?;
     Ok(plan)
 }

@@ -4,7 +4,7 @@ use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
 use crate::context::Context;
-use crate::mountinfo::{self, MountPoint};
+use crate::mountinfo;
 use crate::plan::{Access, Kind, Mount, MountPlan, Owner, Root};
 use crate::resolve::{ResolveError, canonical};
 use crate::{environment, etc, repository, share, toolchain, volumes};
@@ -29,7 +29,7 @@ pub(crate) fn plan(context: &Context) -> Result<MountPlan, ResolveError> {
     })?;
     let mut plan = MountPlan {
         root: Root::Tmpfs,
-        mounts: programs(&context.host, &host),
+        mounts: programs(&context.host),
         env: environment::host(context, &user),
         workdir: environment::workdir(context, &cwd)?,
         writable: vec![cwd.clone()],
@@ -38,37 +38,43 @@ pub(crate) fn plan(context: &Context) -> Result<MountPlan, ResolveError> {
     };
     plan.mounts.extend(etc::mounts(context, &plan.user));
     plan.mounts.extend(fresh(&plan.user.home));
-    plan.mounts.extend(toolchain::mounts(context, &host, &mut plan.warnings));
+    let toolchains = toolchain::mounts(context, &host, &mut plan.warnings);
+    let shown: Vec<PathBuf> = toolchains.iter().map(|mount| mount.target.clone()).collect();
+    plan.mounts.extend(toolchains);
     plan.mounts.extend([
         Mount::new("/proc", Kind::Proc),
         Mount::new("/sys", Kind::Sysfs),
         Mount::new("/dev", Kind::Devices),
     ]);
-    plan.mounts.extend(share::mounts(&cwd, &cwd, Access::ReadWrite, &host)?);
+    plan.mounts.extend(share::mounts(&cwd, &cwd, Access::ReadWrite, &host, &mut plan.warnings)?);
     plan.warnings.extend(repository::has_linked_repository(&cwd).map(|path| {
         format!("{} is a symbolic link: bottle can't keep the workload from changing what git executes", path.display())
     }));
     volumes::add(&mut plan, context, &host)?;
+    for path in shown {
+        volumes::not_led_there("toolchain", &path, &plan.writable)?;
+    }
     Ok(plan)
 }
 
-fn programs(host: &Path, mounted: &[MountPoint]) -> Vec<Mount> {
+fn programs(host: &Path) -> Vec<Mount> {
     let mut names: Vec<String> = PROGRAMS.map(String::from).to_vec();
     let top = std::fs::read_dir(host).into_iter().flatten().flatten();
     let mut libraries: Vec<String> = top.filter_map(|entry| entry.file_name().into_string().ok()).collect();
     libraries.retain(|name| name.starts_with("lib"));
     libraries.sort();
     names.extend(libraries);
-    names.iter().filter_map(|name| tree(host, name, mounted)).collect()
+    names.iter().filter_map(|name| tree(host, name)).collect()
 }
 
-/// A symlink stays one, so that `/bin` and `/usr/bin` remain the same directory.
-fn tree(host: &Path, name: &str, mounted: &[MountPoint]) -> Option<Mount> {
+/// A symlink stays one, so that `/bin` and `/usr/bin` remain the same directory. What only root may read there is root's alone,
+/// also where root runs the bottle.
+fn tree(host: &Path, name: &str) -> Option<Mount> {
     let source = host.join(name);
     let target = Path::new("/").join(name);
     match std::fs::read_link(&source) {
         Ok(to) => Some(Mount::new(target, Kind::Symlink { to })),
-        Err(_) => source.is_dir().then(|| Mount::new(target, Kind::system(source, mounted))),
+        Err(_) => source.is_dir().then(|| Mount::new(target, Kind::ReadOnly { source })),
     }
 }
 

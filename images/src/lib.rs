@@ -20,6 +20,8 @@ mod share;
 mod toolchain;
 mod volumes;
 
+mod plain_file;
+mod route;
 mod scan;
 
 pub mod changed;

@@ -70,12 +70,12 @@ pub enum Kind {
         /// What it says.
         text: String,
     },
-    /// A host tree under an overlay whose changes vanish, where the kernel and the ids allow one; else read-only.
+    /// A tree of the caller's programs under an overlay whose changes vanish, where the kernel and the ids allow one; else read-only.
     System {
         /// The host directory, canonical.
         source: PathBuf,
     },
-    /// A host file or directory, read-only, nothing upon it.
+    /// A host file or directory, read-only, nothing upon it, and nothing in it the workload's own.
     ReadOnly {
         /// The host path, canonical.
         source: PathBuf,

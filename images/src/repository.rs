@@ -2,6 +2,7 @@
 
 use std::path::{Component, Path, PathBuf};
 
+use crate::plain_file;
 use crate::plan::{Access, Kind};
 
 /// The most repositories in one tree whose settings are closed, the top one and submodules among them. What the workload
@@ -111,7 +112,8 @@ impl Repositories {
 
     /// Hooks that lie elsewhere in the tree, and further settings, where the repository's own settings say so.
     fn add_named_hooks(&mut self, git: &Path, tree: &Path) {
-        let config = std::fs::read_to_string(git.join("config")).unwrap_or_default();
+        let config = plain_file::read(&git.join("config")).unwrap_or_default();
+        let config = String::from_utf8_lossy(&config);
         let beside = git.parent().unwrap_or(git);
         for (from, path) in named(&config) {
             let path = match from {
@@ -183,8 +185,8 @@ fn settings(git: &Path) -> Vec<(PathBuf, String)> {
 
 /// Whether git reads `config.worktree`. What can't be read as text is taken to say so.
 fn obeys_worktree_settings(config: &Path) -> bool {
-    match std::fs::read_to_string(config) {
-        Ok(text) => text.to_ascii_lowercase().contains("worktreeconfig"),
+    match plain_file::read(config) {
+        Ok(text) => String::from_utf8_lossy(&text).to_ascii_lowercase().contains("worktreeconfig"),
         Err(error) => error.kind() != std::io::ErrorKind::NotFound,
     }
 }

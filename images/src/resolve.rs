@@ -3,6 +3,7 @@
 use std::io;
 use std::path::PathBuf;
 
+use crate::contains::ContainsError;
 use crate::context::Context;
 use crate::plan::MountPlan;
 use crate::reference::ImageRef;
@@ -30,8 +31,21 @@ pub enum ResolveError {
         /// Why.
         source: io::Error,
     },
+    /// A path is in the workload's hands.
+    #[error("the {what} {} leads through a link in {}, which the workload can write", path.display(), tree.display())]
+    Led {
+        /// What it was to be.
+        what: &'static str,
+        /// The path as given.
+        path: PathBuf,
+        /// In which shared tree.
+        tree: PathBuf,
+    },
+    /// Whether the workload has a hand in a path can't be told.
+    #[error(transparent)]
+    Contains(#[from] ContainsError),
     /// A tree that should be shared can't be looked through.
-    #[error("a shared directory can't be checked for sockets")]
+    #[error("a shared directory can't be checked for sockets and repositories")]
     Scan(#[from] ScanError),
     /// A path is no UTF-8, so that no plan can name it.
     #[error("the path {} is not UTF-8", path.display())]
@@ -52,8 +66,13 @@ impl ResolveError {
     pub fn hint(&self) -> Option<&'static str> {
         match self {
             ResolveError::TooWide { .. } => Some("run bottle in the directory of one project"),
-            ResolveError::Path { .. } => None,
-            ResolveError::Scan(_) => Some("share a smaller directory"),
+            ResolveError::Path { .. } | ResolveError::Contains(_) => None,
+            ResolveError::Led { .. } => {
+                Some("an earlier run may have laid the link; if it is yours, name what it leads to")
+            }
+            ResolveError::Scan(ScanError::TooLarge { .. }) => Some("share a smaller directory"),
+            ResolveError::Scan(ScanError::TooDeep { .. }) => Some("move or remove it, or share another directory"),
+            ResolveError::Scan(ScanError::Unreadable { .. }) => Some("chmod u+rwx it, or share another directory"),
             ResolveError::NotUtf8 { .. } => Some("rename it, or share another directory"),
             ResolveError::Workdir { .. } => Some("give -w an absolute path inside the bottle"),
         }

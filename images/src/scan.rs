@@ -1,12 +1,19 @@
 //! What lies in a tree that is about to be shared? One walk by the types in the directory entries, which never opens a file.
 
-use std::fs::FileType;
+use std::ffi::OsStr;
 use std::io;
-use std::os::unix::fs::{DirEntryExt, FileTypeExt};
+use std::os::fd::OwnedFd;
+use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
+
+use rustix::fs::{AtFlags, CWD, Dir, DirEntry, FileType, Mode, OFlags, ResolveFlags};
+use rustix::io::Errno;
 
 /// The most entries that are looked at.
 pub(crate) const LIMIT: usize = 2_000_000;
+
+/// The longest path that the kernel takes, with the zero at its end.
+const PATH_MAX: usize = 4096;
 
 /// Why a tree can't be looked at as a whole.
 #[derive(Debug, thiserror::Error)]
@@ -17,8 +24,16 @@ pub enum ScanError {
         /// The tree.
         tree: PathBuf,
     },
-    /// The tree itself can't be read.
-    #[error("cannot look into {}", path.display())]
+    /// Something lies deeper than a path can say. It can be moved there name by name.
+    #[error("below {top:?} in {} lies something whose path is longer than {PATH_MAX} bytes", tree.display())]
+    TooDeep {
+        /// The tree.
+        tree: PathBuf,
+        /// The name in the tree that it lies below.
+        top: PathBuf,
+    },
+    /// A directory can't be read.
+    #[error("cannot look into {path:?}")]
     Unreadable {
         /// The directory.
         path: PathBuf,
@@ -46,29 +61,80 @@ impl Found {
 
 /// Visits everything below a directory, symbolic links not followed, directories in `skip` not entered.
 ///
-/// A directory that can't be read is passed over: who shares it can't read it either.
-pub(crate) fn walk(tree: &Path, skip: &[PathBuf], mut visit: impl FnMut(&Found) -> Enter) -> Result<(), ScanError> {
+/// Gives back the directories that the caller may not look into: whoever owns one of them can open it later. Whatever else
+/// stays unseen is an error.
+pub(crate) fn walk(
+    tree: &Path,
+    skip: &[PathBuf],
+    mut visit: impl FnMut(&Found) -> Enter,
+) -> Result<Vec<PathBuf>, ScanError> {
+    let unreadable = |path: &Path, error: Errno| ScanError::Unreadable { path: path.to_owned(), source: error.into() };
     let mut left = LIMIT;
-    let first = std::fs::read_dir(tree);
-    let first = first.map_err(|source| ScanError::Unreadable { path: tree.to_owned(), source })?;
-    let mut open = vec![first];
-    while let Some(directory) = open.last_mut() {
-        let Some(entry) = directory.next() else {
-            open.pop();
-            continue;
+    let top = rustix::fs::openat(CWD, tree, DIRECTORY, Mode::empty()).map_err(|error| unreadable(tree, error))?;
+    let (mut waiting, mut closed) = (vec![tree.to_owned()], Vec::new());
+    while let Some(path) = waiting.pop() {
+        let directory = match open_below(&top, path.strip_prefix(tree).unwrap_or(&path)) {
+            Ok(directory) => directory,
+            Err(Errno::NOENT) if path != tree => continue,
+            Err(Errno::ACCESS) if path != tree => {
+                closed.push(path);
+                continue;
+            }
+            Err(error) => return Err(unreadable(&path, error)),
         };
-        left = left.checked_sub(1).ok_or_else(|| ScanError::TooLarge { tree: tree.to_owned() })?;
-        let Ok(entry) = entry else { continue };
-        let Ok(kind) = entry.file_type() else {
-            continue;
-        };
-        let found = Found { path: entry.path(), kind, inode: entry.ino() };
-        let enter = visit(&found);
-        if kind.is_dir() && matches!(enter, Enter::Yes) && !skip.contains(&found.path) {
-            open.extend(std::fs::read_dir(&found.path));
+        for entry in entries(&directory).map_err(|error| unreadable(&path, error))? {
+            left = left.checked_sub(1).ok_or_else(|| ScanError::TooLarge { tree: tree.to_owned() })?;
+            let entry = entry.map_err(|error| unreadable(&path, error))?;
+            let name = OsStr::from_bytes(entry.file_name().to_bytes());
+            let kind = match kind(&directory, &entry) {
+                Err(Errno::NOENT) => continue,
+                kind => kind.map_err(|error| unreadable(&path.join(name), error))?,
+            };
+            let found = Found { path: path.join(name), kind, inode: entry.ino() };
+            if found.path.as_os_str().len() >= PATH_MAX {
+                return Err(too_deep(tree, &found.path));
+            }
+            let enter = visit(&found);
+            if kind.is_dir() && matches!(enter, Enter::Yes) && !skip.contains(&found.path) {
+                waiting.push(found.path);
+            }
         }
     }
-    Ok(())
+    Ok(closed)
+}
+
+const DIRECTORY: OFlags = OFlags::RDONLY.union(OFlags::DIRECTORY).union(OFlags::CLOEXEC);
+
+/// Opens a directory that can be read and searched, so that nothing in it is out of sight.
+fn open_below(top: &OwnedFd, relative: &Path) -> rustix::io::Result<OwnedFd> {
+    let relative = if relative == Path::new("") { Path::new(".") } else { relative };
+    let within = ResolveFlags::BENEATH | ResolveFlags::NO_SYMLINKS | ResolveFlags::NO_MAGICLINKS;
+    let directory = rustix::fs::openat2(top, relative, DIRECTORY, Mode::empty(), within)?;
+    rustix::fs::statat(&directory, ".", AtFlags::SYMLINK_NOFOLLOW)?;
+    Ok(directory)
+}
+
+/// What a directory holds, without itself and the one above.
+fn entries(directory: &OwnedFd) -> rustix::io::Result<impl Iterator<Item = rustix::io::Result<DirEntry>>> {
+    let is_other = |entry: &DirEntry| !matches!(entry.file_name().to_bytes(), b"." | b"..");
+    Ok(Dir::read_from(directory)?.filter(move |entry| entry.as_ref().map_or(true, is_other)))
+}
+
+/// The type that the entry says, or where the file system says none there, the file's own.
+fn kind(directory: &OwnedFd, entry: &DirEntry) -> rustix::io::Result<FileType> {
+    match entry.file_type() {
+        FileType::Unknown => {
+            let stat = rustix::fs::statat(directory, entry.file_name(), AtFlags::SYMLINK_NOFOLLOW)?;
+            Ok(FileType::from_raw_mode(stat.st_mode))
+        }
+        known => Ok(known),
+    }
+}
+
+/// The first name in the tree tells a person enough.
+fn too_deep(tree: &Path, path: &Path) -> ScanError {
+    let first = path.strip_prefix(tree).ok().and_then(|below| below.components().next());
+    ScanError::TooDeep { tree: tree.to_owned(), top: first.map_or_else(PathBuf::new, |name| name.as_os_str().into()) }
 }
 
 /// Whether a directory is entered.
@@ -110,5 +176,36 @@ mod tests {
         })
         .unwrap();
         assert_eq!(seen, 1);
+    }
+
+    #[test]
+    fn a_directory_that_is_closed_is_told_of_and_one_that_cannot_be_searched_too() {
+        use std::os::unix::fs::PermissionsExt;
+        let tree = tempfile::tempdir().unwrap();
+        for (name, mode) in [("hidden", 0o300), ("listed", 0o400), ("open", 0o500)] {
+            std::fs::create_dir(tree.path().join(name)).unwrap();
+            std::fs::set_permissions(tree.path().join(name), PermissionsExt::from_mode(mode)).unwrap();
+        }
+        let mut closed = walk(tree.path(), &[], |_| Enter::Yes).unwrap();
+        closed.sort();
+        // Nothing is closed to root.
+        let mut expected = vec![tree.path().join("hidden"), tree.path().join("listed")];
+        expected.retain(|path| std::fs::read_dir(path).is_err() || std::fs::metadata(path.join(".")).is_err());
+        assert_eq!(closed, expected);
+    }
+
+    #[test]
+    fn what_lies_deeper_than_a_path_can_say_is_an_error() {
+        let tree = tempfile::tempdir().unwrap();
+        let name = "n".repeat(250);
+        let mut deepest = rustix::fs::openat(CWD, tree.path(), DIRECTORY, Mode::empty()).unwrap();
+        for depth in 0..18 {
+            rustix::fs::mkdirat(&deepest, name.as_str(), 0o700.into()).unwrap();
+            deepest = rustix::fs::openat(&deepest, name.as_str(), DIRECTORY, Mode::empty()).unwrap();
+            assert!(depth > 14 || walk(tree.path(), &[], |_| Enter::Yes).is_ok(), "{depth}");
+        }
+        let error = walk(tree.path(), &[], |_| Enter::Yes).unwrap_err();
+        assert!(error.to_string().contains(&name), "{error}");
+        assert!(matches!(error, ScanError::TooDeep { .. }));
     }
 }

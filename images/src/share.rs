@@ -17,7 +17,8 @@ const PLAIN: [&str; 17] = [
 
 /// The mounts that share a canonical host path at a target, and what lies within it that must be covered.
 ///
-/// Covered are sockets and FIFOs (they lead to processes outside) and mounts of file systems that lead elsewhere.
+/// Covered are sockets and FIFOs (they lead to processes outside), mounts of file systems that lead elsewhere, and
+/// directories that can't be looked into: the workload could open one that is its own, and there is no telling what is in it.
 /// A repository's `.git/config`, `.git/commondir` and `.git/hooks` are read-only, since the host's git executes what
 /// they say, in nested repositories too; `.git` itself is pinned, or it could be renamed and made anew.
 pub(crate) fn mounts(
@@ -25,6 +26,7 @@ pub(crate) fn mounts(
     target: &Path,
     access: Access,
     host: &[MountPoint],
+    warnings: &mut Vec<String>,
 ) -> Result<Vec<Mount>, ScanError> {
     let mut mounts = vec![Mount::new(target, Kind::Share { source: source.to_owned(), access })];
     if !source.is_dir() {
@@ -34,7 +36,7 @@ pub(crate) fn mounts(
     let foreign = foreign_mounts(source, host);
     mounts.extend(foreign.iter().map(|path| Mount::new(inside(path), Kind::MaskDirectory)));
     let mut repositories = Repositories::of(source);
-    scan::walk(source, &foreign, |found| {
+    let closed = scan::walk(source, &foreign, |found| {
         if found.is_door() {
             mounts.push(Mount::new(inside(&found.path), Kind::MaskFile));
         } else if found.path.file_name() == Some(OsStr::new(".git")) {
@@ -42,8 +44,16 @@ pub(crate) fn mounts(
         }
         Enter::Yes
     })?;
+    let is_closed = |path: &Path| closed.iter().any(|closed| path.starts_with(closed));
+    warnings.extend(
+        closed
+            .iter()
+            .map(|path| format!("{} can't be looked into and is covered: chmod u+rwx it to share it", path.display())),
+    );
+    mounts.extend(closed.iter().map(|path| Mount::new(inside(path), Kind::MaskDirectory)));
     if access == Access::ReadWrite {
-        mounts.extend(repositories.pins().into_iter().map(|(path, kind)| Mount::new(inside(&path), kind)));
+        let pins = repositories.pins().into_iter().filter(|(path, _)| !is_closed(path));
+        mounts.extend(pins.map(|(path, kind)| Mount::new(inside(&path), kind)));
         // A pinned directory covers the masks that were put below it before: the pins come first.
         mounts[1..].sort_by_key(|mount| matches!(mount.kind, Kind::MaskFile | Kind::MaskDirectory));
     }
@@ -73,7 +83,7 @@ mod tests {
         let tree = tempfile::tempdir().unwrap();
         std::fs::create_dir(tree.path().join(".git")).unwrap();
         std::fs::write(tree.path().join(".git/config"), "").unwrap();
-        let mounts = mounts(tree.path(), Path::new("/w"), Access::ReadWrite, &[]).unwrap();
+        let mounts = mounts(tree.path(), Path::new("/w"), Access::ReadWrite, &[], &mut Vec::new()).unwrap();
         let expected = [
             ("/w/.git".to_owned(), Kind::Pin { access: Access::ReadWrite }),
             ("/w/.git/commondir".to_owned(), Kind::PinFile { text: ".\n".to_owned() }),
@@ -88,7 +98,7 @@ mod tests {
         let tree = tempfile::tempdir().unwrap();
         std::fs::create_dir(tree.path().join(".git")).unwrap();
         std::fs::write(tree.path().join(".git/config"), "[extensions]\n\tworktreeConfig = true\n").unwrap();
-        let mounts = mounts(tree.path(), Path::new("/w"), Access::ReadWrite, &[]).unwrap();
+        let mounts = mounts(tree.path(), Path::new("/w"), Access::ReadWrite, &[], &mut Vec::new()).unwrap();
         let pin = Mount::new("/w/.git/config.worktree", Kind::PinFile { text: String::new() });
         assert!(mounts.contains(&pin), "{mounts:?}");
     }
@@ -98,7 +108,7 @@ mod tests {
         let tree = tempfile::tempdir().unwrap();
         std::fs::create_dir(tree.path().join(".git")).unwrap();
         let _socket = UnixListener::bind(tree.path().join(".git/fsmonitor--daemon.ipc")).unwrap();
-        let mounts = mounts(tree.path(), Path::new("/w"), Access::ReadWrite, &[]).unwrap();
+        let mounts = mounts(tree.path(), Path::new("/w"), Access::ReadWrite, &[], &mut Vec::new()).unwrap();
         assert_eq!(mounts.last().unwrap(), &Mount::new("/w/.git/fsmonitor--daemon.ipc", Kind::MaskFile));
         assert_eq!(mounts[1].target, Path::new("/w/.git"));
     }
@@ -116,7 +126,25 @@ mod tests {
             kind: kind.into(),
         };
         let host = [point("far", "fuse.sshfs"), point("far/away", "nfs4"), point("near", "ext4")];
-        let mounts = mounts(tree.path(), Path::new("/w"), Access::ReadWrite, &host).unwrap();
+        let mounts = mounts(tree.path(), Path::new("/w"), Access::ReadWrite, &host, &mut Vec::new()).unwrap();
         assert_eq!(kinds(&mounts), [("/w/far".to_owned(), Kind::MaskDirectory)]);
+    }
+
+    #[test]
+    fn a_directory_that_cannot_be_looked_into_is_covered_with_all_that_is_in_it() {
+        use std::os::unix::fs::PermissionsExt;
+        let tree = tempfile::tempdir().unwrap();
+        let closed = tree.path().join("closed");
+        std::fs::create_dir_all(closed.join(".git")).unwrap();
+        std::fs::set_permissions(&closed, PermissionsExt::from_mode(0o300)).unwrap();
+        let mut warnings = Vec::new();
+        let mounts = mounts(tree.path(), Path::new("/w"), Access::ReadWrite, &[], &mut warnings).unwrap();
+        if std::fs::read_dir(&closed).is_err() {
+            assert_eq!(kinds(&mounts), [("/w/closed".to_owned(), Kind::MaskDirectory)]);
+            assert!(warnings[0].contains("chmod"));
+        } else {
+            // To root it is a directory like others.
+            assert!(mounts.iter().any(|mount| mount.target == Path::new("/w/closed/.git")));
+        }
     }
 }

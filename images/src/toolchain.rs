@@ -1,9 +1,11 @@
 //! Which toolchains below home does the caller use? Those that PATH names, without what they know of credentials.
 
+use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
 use crate::context::Context;
 use crate::mountinfo::MountPoint;
+use crate::plain_file;
 use crate::plan::{Kind, Mount};
 
 /// A toolchain that installs itself below home.
@@ -54,10 +56,10 @@ pub(crate) fn mounts(context: &Context, mounted: &[MountPoint], warnings: &mut V
     let mut shown: Vec<&str> = TOOLCHAINS.iter().filter(used).flat_map(|toolchain| toolchain.shown).copied().collect();
     shown.sort_unstable();
     shown.dedup();
-    shown.into_iter().flat_map(|name| show(&context.home.join(name), mounted, warnings)).collect()
+    shown.into_iter().flat_map(|name| show(&context.home.join(name), context.uid, mounted, warnings)).collect()
 }
 
-fn show(place: &Path, mounted: &[MountPoint], warnings: &mut Vec<String>) -> Vec<Mount> {
+fn show(place: &Path, uid: u32, mounted: &[MountPoint], warnings: &mut Vec<String>) -> Vec<Mount> {
     let Ok(source) = place.canonicalize() else {
         return Vec::new();
     };
@@ -71,14 +73,19 @@ fn show(place: &Path, mounted: &[MountPoint], warnings: &mut Vec<String>) -> Vec
         warnings.push(format!("{} is not shown to the workload: it seems to hold a credential", place.display()));
         return Vec::new();
     }
+    // Root's workload owns nothing of the host's: a program that meets settings which it can't read gives up.
+    if uid == 0 && !source.metadata().is_ok_and(|file| file.permissions().mode() & 0o004 != 0) {
+        warnings.push(format!("{} is not shown to the workload: only root may read it", place.display()));
+        return Vec::new();
+    }
     vec![Mount::new(place, Kind::ReadOnly { source })]
 }
 
 fn holds_credential(file: &Path) -> bool {
-    let Ok(text) = std::fs::read_to_string(file) else {
+    let Ok(text) = plain_file::read(file) else {
         return true;
     };
-    let text = text.to_lowercase();
+    let text = String::from_utf8_lossy(&text).to_lowercase();
     TELLTALES.iter().any(|word| text.contains(word))
 }
 

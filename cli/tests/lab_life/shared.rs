@@ -1,9 +1,10 @@
 //! What of the shared directory can hurt the host later? It is read-only, covered, or told of.
 
 use std::fs;
+use std::os::unix::fs::PermissionsExt;
 use std::os::unix::net::UnixListener;
 
-use crate::world::World;
+use crate::world::{World, said};
 
 #[test]
 fn what_git_executes_is_read_only() {
@@ -79,13 +80,73 @@ fn a_socket_in_the_shared_directory_leads_nowhere() {
                    \x20try: s.connect(way); print('connected', way)\n\
                    \x20except OSError: pass\n";
     let mut command = world.run(&["host", "--", "python3", "-c", connect]);
-    assert_eq!(crate::world::said(&mut command).ok(), "");
+    assert_eq!(said(&mut command).ok(), "");
     assert!(listener.accept().is_err());
+}
+
+/// What an earlier run may leave behind: a directory that only its owner, which the workload is, can open again.
+#[test]
+fn what_lies_in_a_closed_directory_is_out_of_reach_when_it_is_opened_again() {
+    let world = World::new();
+    for directory in ["run", "d/r/.git"] {
+        fs::create_dir_all(world.project(directory)).unwrap();
+    }
+    fs::write(world.project("d/r/.git/config"), "[core]\n").unwrap();
+    let listener = UnixListener::bind(world.project("run/daemon.sock")).unwrap();
+    listener.set_nonblocking(true).unwrap();
+    for directory in ["run", "d"] {
+        fs::set_permissions(world.project(directory), fs::Permissions::from_mode(0o300)).unwrap();
+    }
+    let script = "import os, socket\n\
+                  for directory in 'run', 'd':\n\
+                  \x20try: os.chmod(directory, 0o700)\n\
+                  \x20except OSError: pass\n\
+                  try: socket.socket(socket.AF_UNIX).connect('run/daemon.sock'); print('connected')\n\
+                  except OSError: pass\n\
+                  try: open('d/r/.git/config', 'a').write('[alias]'); print('wrote')\n\
+                  except OSError: pass\n";
+    let said = said(&mut world.run(&["host", "--", "python3", "-c", script]));
+    let modes = ["run", "d"].map(|name| fs::set_permissions(world.project(name), fs::Permissions::from_mode(0o700)));
+    assert!(modes.iter().all(Result::is_ok));
+    assert_eq!(said.ok(), "");
+    assert!(listener.accept().is_err());
+    assert_eq!(fs::read_to_string(world.project("d/r/.git/config")).unwrap(), "[core]\n");
+}
+
+#[test]
+fn what_lies_deeper_than_a_path_can_say_is_refused() {
+    let world = World::new();
+    let make = "import os\nfor _ in range(18): os.mkdir('d' * 250); os.chdir('d' * 250)\nos.mkfifo('door')";
+    said(world.program("python3").args(["-c", make])).ok();
+    let said = world.shell("echo ran");
+    assert!(said.refused().contains("longer than") && said.err.contains("hint:"), "{said:?}");
+}
+
+#[test]
+fn settings_that_are_no_plain_file_keep_no_start_waiting() {
+    let world = World::new();
+    for repository in ["fifo", "endless"] {
+        fs::create_dir_all(world.project(repository).join(".git")).unwrap();
+    }
+    said(world.program("mkfifo").arg("fifo/.git/config")).ok();
+    std::os::unix::fs::symlink("/dev/zero", world.project("endless/.git/config")).unwrap();
+    assert_eq!(world.start(&["host", "--", "echo", "ran"]).end().ok(), "ran\n");
+}
+
+#[test]
+fn a_volume_that_an_earlier_run_made_a_link_is_refused() {
+    let world = World::new();
+    fs::write(world.path("home/id_rsa"), "secret\n").unwrap();
+    fs::create_dir(world.project("cache")).unwrap();
+    let steal = ["-v", "./cache:/cache", "host", "--", "sh", "-c", "cat /cache/id_rsa; rmdir cache 2>/dev/null; true"];
+    assert_eq!(said(&mut world.run(&steal)).ok(), "");
+    world.shell("rm -rf cache && ln -s ../home cache").ok();
+    let again = said(&mut world.run(&steal));
+    assert!(again.refused().contains("leads through a link") && again.err.contains("hint:"), "{again:?}");
 }
 
 #[test]
 fn no_file_of_the_project_becomes_set_user_id() {
-    use std::os::unix::fs::PermissionsExt;
     let world = World::new();
     let script = "cp /bin/true tool; chmod 4755 tool; chmod u+s,g+s tool; python3 -c \"import os; \
                   os.close(os.open('made', os.O_CREAT | os.O_WRONLY, 0o4755))\"; \
