@@ -20,6 +20,7 @@ mod share;
 mod toolchain;
 mod volumes;
 
+mod route;
 mod scan;
 
 pub mod changed;
