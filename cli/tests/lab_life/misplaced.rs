@@ -90,7 +90,7 @@ fn a_symbolic_link_in_the_working_directory_is_refused_wherever_it_leads() {
     let world = World::new();
     fs::write(world.path("policy.yaml"), POLICY).unwrap();
     said(&mut world.bottle(&["attest", "keygen", "--key", text(&world.path("own.key"))])).ok();
-    fs::create_dir(world.path("state")).unwrap();
+    fs::create_dir_all(world.path("state")).unwrap();
     symlink("..", world.project("up")).unwrap();
     for name in ["policy.yaml", "own.key", "audit.jsonl", "attestation.json"] {
         symlink(Path::new("..").join(name), world.project(name)).unwrap();
