@@ -53,6 +53,9 @@ impl ResolveError {
         match self {
             ResolveError::TooWide { .. } => Some("run bottle in the directory of one project"),
             ResolveError::Path { .. } => None,
+            ResolveError::Scan(ScanError::TooManyDoors { .. }) => {
+                Some("remove those that nobody needs: `find DIR -type p -delete` for FIFOs, `-type s` for sockets")
+            }
             ResolveError::Scan(_) => Some("share a smaller directory"),
             ResolveError::NotUtf8 { .. } => Some("rename it, or share another directory"),
             ResolveError::Workdir { .. } => Some("give -w an absolute path inside the bottle"),

@@ -8,12 +8,21 @@ use std::path::{Path, PathBuf};
 /// The most entries that are looked at.
 pub(crate) const LIMIT: usize = 2_000_000;
 
+/// The most sockets and FIFOs in one tree: each is covered by a mount, and each mount is judged by all others.
+pub(crate) const DOORS: usize = 256;
+
 /// Why a tree can't be looked at as a whole.
 #[derive(Debug, thiserror::Error)]
 pub enum ScanError {
     /// Too much in it.
     #[error("{} holds more than {LIMIT} files", tree.display())]
     TooLarge {
+        /// The tree.
+        tree: PathBuf,
+    },
+    /// Too many ways to processes outside.
+    #[error("{} holds more than {DOORS} sockets and FIFOs", tree.display())]
+    TooManyDoors {
         /// The tree.
         tree: PathBuf,
     },
@@ -64,6 +73,9 @@ pub(crate) fn walk(tree: &Path, skip: &[PathBuf], mut visit: impl FnMut(&Found) 
         };
         let found = Found { path: entry.path(), kind, inode: entry.ino() };
         let enter = visit(&found);
+        if matches!(enter, Enter::Stop) {
+            return Ok(());
+        }
         if kind.is_dir() && matches!(enter, Enter::Yes) && !skip.contains(&found.path) {
             open.extend(std::fs::read_dir(&found.path));
         }
@@ -71,10 +83,14 @@ pub(crate) fn walk(tree: &Path, skip: &[PathBuf], mut visit: impl FnMut(&Found) 
     Ok(())
 }
 
-/// Whether a directory is entered.
+/// How the walk goes on.
 pub(crate) enum Enter {
+    /// Into what was found, if it is a directory.
     Yes,
+    /// Not into it.
     No,
+    /// Not at all.
+    Stop,
 }
 
 #[cfg(test)]

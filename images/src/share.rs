@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use crate::mountinfo::{self, MountPoint};
 use crate::plan::{Access, Kind, Mount};
 use crate::repository::Repositories;
-use crate::scan::{self, Enter, ScanError};
+use crate::scan::{self, DOORS, Enter, ScanError};
 
 /// File systems whose files are just files. Others may lead to another machine, a process or the kernel.
 #[rustfmt::skip]
@@ -25,6 +25,7 @@ pub(crate) fn mounts(
     target: &Path,
     access: Access,
     host: &[MountPoint],
+    home: &Path,
 ) -> Result<Vec<Mount>, ScanError> {
     let mut mounts = vec![Mount::new(target, Kind::Share { source: source.to_owned(), access })];
     if !source.is_dir() {
@@ -33,15 +34,23 @@ pub(crate) fn mounts(
     let inside = |path: &Path| target.join(path.strip_prefix(source).unwrap_or(path));
     let foreign = foreign_mounts(source, host);
     mounts.extend(foreign.iter().map(|path| Mount::new(inside(path), Kind::MaskDirectory)));
-    let mut repositories = Repositories::of(source);
+    let mut repositories = Repositories::of(source, home);
+    let mut doors = Vec::new();
     scan::walk(source, &foreign, |found| {
         if found.is_door() {
-            mounts.push(Mount::new(inside(&found.path), Kind::MaskFile));
+            doors.push(Mount::new(inside(&found.path), Kind::MaskFile));
+            if doors.len() > DOORS {
+                return Enter::Stop;
+            }
         } else if found.path.file_name() == Some(OsStr::new(".git")) {
-            repositories.add_nested(&found.path, source);
+            repositories.add_nested(&found.path);
         }
         Enter::Yes
     })?;
+    if doors.len() > DOORS {
+        return Err(ScanError::TooManyDoors { tree: source.to_owned() });
+    }
+    mounts.extend(doors);
     if access == Access::ReadWrite {
         mounts.extend(repositories.pins().into_iter().map(|(path, kind)| Mount::new(inside(&path), kind)));
         // A pinned directory covers the masks that were put below it before: the pins come first.
@@ -73,7 +82,7 @@ mod tests {
         let tree = tempfile::tempdir().unwrap();
         std::fs::create_dir(tree.path().join(".git")).unwrap();
         std::fs::write(tree.path().join(".git/config"), "").unwrap();
-        let mounts = mounts(tree.path(), Path::new("/w"), Access::ReadWrite, &[]).unwrap();
+        let mounts = mounts(tree.path(), Path::new("/w"), Access::ReadWrite, &[], Path::new("/h")).unwrap();
         let expected = [
             ("/w/.git".to_owned(), Kind::Pin { access: Access::ReadWrite }),
             ("/w/.git/commondir".to_owned(), Kind::PinFile { text: ".\n".to_owned() }),
@@ -88,7 +97,7 @@ mod tests {
         let tree = tempfile::tempdir().unwrap();
         std::fs::create_dir(tree.path().join(".git")).unwrap();
         std::fs::write(tree.path().join(".git/config"), "[extensions]\n\tworktreeConfig = true\n").unwrap();
-        let mounts = mounts(tree.path(), Path::new("/w"), Access::ReadWrite, &[]).unwrap();
+        let mounts = mounts(tree.path(), Path::new("/w"), Access::ReadWrite, &[], Path::new("/h")).unwrap();
         let pin = Mount::new("/w/.git/config.worktree", Kind::PinFile { text: String::new() });
         assert!(mounts.contains(&pin), "{mounts:?}");
     }
@@ -98,9 +107,24 @@ mod tests {
         let tree = tempfile::tempdir().unwrap();
         std::fs::create_dir(tree.path().join(".git")).unwrap();
         let _socket = UnixListener::bind(tree.path().join(".git/fsmonitor--daemon.ipc")).unwrap();
-        let mounts = mounts(tree.path(), Path::new("/w"), Access::ReadWrite, &[]).unwrap();
+        let mounts = mounts(tree.path(), Path::new("/w"), Access::ReadWrite, &[], Path::new("/h")).unwrap();
         assert_eq!(mounts.last().unwrap(), &Mount::new("/w/.git/fsmonitor--daemon.ipc", Kind::MaskFile));
         assert_eq!(mounts[1].target, Path::new("/w/.git"));
+    }
+
+    #[test]
+    fn more_sockets_and_fifos_than_can_be_covered_are_refused_with_their_own_reason() {
+        let tree = tempfile::tempdir().unwrap();
+        let share = || mounts(tree.path(), Path::new("/w"), Access::ReadWrite, &[], Path::new("/h"));
+        let make = |number: usize| {
+            let fifo = tree.path().join(number.to_string());
+            rustix::fs::mknodat(rustix::fs::CWD, fifo, rustix::fs::FileType::Fifo, 0o600.into(), 0).unwrap();
+        };
+        (0..DOORS).for_each(make);
+        assert_eq!(share().unwrap().len(), 1 + DOORS);
+        make(DOORS);
+        let error = crate::ResolveError::from(share().unwrap_err());
+        assert!(error.hint().is_some_and(|hint| hint.contains("-type p")), "{error:?}");
     }
 
     #[test]
@@ -116,7 +140,7 @@ mod tests {
             kind: kind.into(),
         };
         let host = [point("far", "fuse.sshfs"), point("far/away", "nfs4"), point("near", "ext4")];
-        let mounts = mounts(tree.path(), Path::new("/w"), Access::ReadWrite, &host).unwrap();
+        let mounts = mounts(tree.path(), Path::new("/w"), Access::ReadWrite, &host, Path::new("/h")).unwrap();
         assert_eq!(kinds(&mounts), [("/w/far".to_owned(), Kind::MaskDirectory)]);
     }
 }

@@ -10,7 +10,7 @@ use crate::share;
 pub(crate) fn add(plan: &mut MountPlan, context: &Context, host: &[MountPoint]) -> Result<(), ResolveError> {
     for volume in &context.volumes {
         let source = canonical("volume", &context.cwd.join(&volume.source))?;
-        plan.mounts.extend(share::mounts(&source, &volume.target, volume.access, host)?);
+        plan.mounts.extend(share::mounts(&source, &volume.target, volume.access, host, &context.home)?);
         if volume.access == Access::ReadWrite {
             plan.writable.push(source);
         }

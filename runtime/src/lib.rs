@@ -48,6 +48,7 @@ mod memory;
 mod report;
 mod tether;
 mod waiting;
+mod whole;
 
 pub use caller::Caller;
 pub use event::Event;

@@ -255,7 +255,13 @@ impl Workload {
 
     fn tell_changes(&self) {
         let after = Snapshot::take(&self.airlock.plan.files.writable);
-        let changed = after.changed_since(&self.attendants.before);
+        let before = &self.attendants.before;
+        if !before.is_complete() || !after.is_complete() {
+            let all = "the shared directories hold too much to tell all files that the host would execute later and \
+                       that the command changed";
+            self.airlock.recorder.tell(Event::Warning(all.to_owned()));
+        }
+        let changed = after.changed_since(before);
         if !changed.is_empty() {
             self.airlock.recorder.tell(Event::Changed(changed));
         }

@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
+use bottle_evidence::Digest;
 use clap::Args;
 
 use super::policy::PolicyArgs;
@@ -39,6 +40,9 @@ pub struct RunArgs {
     /// Where the attestation goes (default: the run's own directory)
     #[arg(long, value_name = "FILE")]
     pub attestation: Option<PathBuf>,
+    /// What the attestation is to carry, in hex, for `attest verify --nonce` (default: random)
+    #[arg(long, value_name = "HEX")]
+    pub nonce: Option<Digest>,
     /// The private key that signs both (default: one that is made on first use)
     #[arg(long, value_name = "FILE")]
     pub key: Option<PathBuf>,
