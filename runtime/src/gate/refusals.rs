@@ -1,5 +1,6 @@
 //! What was refused without a connection? Denied names and packets, told to the supervisor in bounded number.
 
+use std::collections::VecDeque;
 use std::convert::Infallible;
 use std::io;
 use std::os::fd::OwnedFd;
@@ -35,7 +36,7 @@ pub(super) struct Refusals {
 #[derive(Debug, Default)]
 struct State {
     names: Repeats,
-    queue: Vec<FromGate>,
+    queue: VecDeque<FromGate>,
     /// Denied queries that did not fit.
     left_out: u64,
 }
@@ -52,7 +53,7 @@ impl Refusals {
     fn push(&self, message: FromGate) {
         let mut state = self.lock();
         if state.queue.len() < QUEUE {
-            state.queue.push(message);
+            state.queue.push_back(message);
             self.wake.notify_one();
         } else if let FromGate::NameDenied { count, .. } = message {
             state.left_out += count;
@@ -84,7 +85,17 @@ impl Refusals {
         nflog::parse(datagram).into_iter().for_each(|refusal| self.push(told(refusal)));
     }
 
-    pub(super) fn take(&self) -> Vec<FromGate> {
+    /// Sends what there is to tell. Safe to drop halfway: what was not sent stays.
+    pub(super) async fn tell(&self, supervisor: &AsyncChannel) -> io::Result<()> {
+        let mut telling = Telling { refusals: self, messages: self.take() };
+        while let Some(message) = telling.messages.front() {
+            supervisor.send(message, &[]).await?;
+            telling.messages.pop_front();
+        }
+        Ok(())
+    }
+
+    fn take(&self) -> VecDeque<FromGate> {
         let mut state = self.lock();
         let mut messages = std::mem::take(&mut state.queue);
         let left_out = std::mem::take(&mut state.left_out);
@@ -96,6 +107,22 @@ impl Refusals {
         let repeated = self.lock().names.drain();
         for name in repeated {
             self.push(denied(name.name.as_deref().unwrap_or(OTHERS), "any", Reason::NoRule, name.count));
+        }
+    }
+}
+
+/// What is being sent; the rest goes back to the front of the queue.
+struct Telling<'a> {
+    refusals: &'a Refusals,
+    messages: VecDeque<FromGate>,
+}
+
+impl Drop for Telling<'_> {
+    fn drop(&mut self) {
+        if !self.messages.is_empty() {
+            let mut state = self.refusals.lock();
+            self.messages.append(&mut state.queue);
+            std::mem::swap(&mut state.queue, &mut self.messages);
         }
     }
 }
@@ -126,9 +153,7 @@ pub(super) async fn report(supervisor: Arc<AsyncChannel>, refusals: Arc<Refusals
             () = refusals.wake.notified() => {}
             _ = clock.tick() => refusals.repeated(),
         }
-        for message in refusals.take() {
-            supervisor.send(&message, &[]).await?;
-        }
+        refusals.tell(&supervisor).await?;
     }
 }
 
@@ -161,7 +186,28 @@ fn told(refusal: nflog::Refusal) -> FromGate {
 
 #[cfg(test)]
 mod tests {
+    use tokio::time::timeout;
+
     use super::*;
+    use crate::channel::Channel;
+
+    #[tokio::test]
+    async fn what_was_not_sent_when_telling_was_broken_off_is_told_later() {
+        let (ours, _theirs) = Channel::pair().unwrap();
+        let ours = AsyncChannel::new(ours).unwrap();
+        while timeout(Duration::ZERO, ours.send(&0, &[])).await.is_ok() {}
+        let refusals = Refusals::new(Vec::new());
+        refusals.denied("a.example", "A", Reason::NoRule);
+        assert!(timeout(Duration::ZERO, refusals.tell(&ours)).await.is_err(), "there is no room");
+        refusals.denied("b.example", "A", Reason::NoRule);
+        let told = refusals.take();
+        let names: Vec<&str> = told.iter().map(name).collect();
+        assert_eq!(names, ["a.example", "b.example"]);
+    }
+
+    fn name(message: &FromGate) -> &str {
+        if let FromGate::NameDenied { name, .. } = message { name } else { panic!("{message:?}") }
+    }
 
     #[test]
     fn queries_that_do_not_fit_are_counted() {
