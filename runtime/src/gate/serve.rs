@@ -11,11 +11,12 @@ use std::time::Duration;
 use bottle_dns::Sinkhole;
 use bottle_policy::lease::POOL;
 use bottle_policy::{Leases, Rules};
-use bottle_proxy::gate::{ChallengeKey, Limits, LocalAddress};
+use bottle_proxy::gate::{ChallengeKey, LocalAddress};
 use bottle_proxy::{Gate, GateParts, Listeners};
 use tokio::task::JoinSet;
 use tokio::time::timeout;
 
+use super::limits::GateLimits;
 use super::message::{FromGate, ToGate};
 use super::refusals::{self, Refusals};
 use super::upstream::{self, DiallerEnded, RemoteDialler};
@@ -35,7 +36,7 @@ pub(super) struct Parts {
     pub(super) dns_udp: Vec<UdpSocket>,
     pub(super) dns_tcp: Vec<TcpListener>,
     pub(super) nflog: Vec<OwnedFd>,
-    pub(super) limits: Limits,
+    pub(super) limits: GateLimits,
 }
 
 type Proxy = Gate<RemoteDialler>;
@@ -62,7 +63,7 @@ pub(super) async fn serve(supervisor: Channel, parts: Parts) -> io::Result<()> {
         leases: Arc::clone(&leases),
         upstream: dialler,
         original: LocalAddress,
-        limits: parts.limits,
+        limits: parts.limits.proxy,
         challenge: ChallengeKey::new(parts.challenge_key),
     });
     let gate = gate.map_err(io::Error::other)?;
@@ -73,7 +74,7 @@ pub(super) async fn serve(supervisor: Channel, parts: Parts) -> io::Result<()> {
         Err(io::Error::other("the proxy has finished"))
     });
     let sinkhole =
-        Sinkhole::new(parts.rules, leases, bottle_dns::Limits::default(), Arc::clone(&refusals) as Arc<dyn bottle_dns::Denials>);
+        Sinkhole::new(parts.rules, leases, parts.limits.dns, Arc::clone(&refusals) as Arc<dyn bottle_dns::Denials>);
     let sinkhole = Arc::new(sinkhole.with_gate(bottle_netns::Layout::default().gate.v4));
     for socket in parts.dns_udp {
         let sinkhole = Arc::clone(&sinkhole);
