@@ -7,7 +7,7 @@ use std::os::fd::OwnedFd;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use bottle_dns::{Denials, Noted, Repeats};
+use bottle_dns::{Denials, Noted, Repeats, Tally};
 use bottle_netns::nflog;
 use bottle_policy::Reason;
 use tokio::sync::Notify;
@@ -38,7 +38,7 @@ struct State {
     names: Repeats,
     queue: VecDeque<FromGate>,
     /// Denied queries that did not fit.
-    left_out: u64,
+    left_out: Option<Tally>,
 }
 
 impl Refusals {
@@ -55,8 +55,8 @@ impl Refusals {
         if state.queue.len() < QUEUE {
             state.queue.push_back(message);
             self.wake.notify_one();
-        } else if let FromGate::NameDenied { count, .. } = message {
-            state.left_out += count;
+        } else if let FromGate::NameDenied { count, reason, .. } = message {
+            Tally { count, reason }.add(&mut state.left_out);
         }
     }
 
@@ -98,15 +98,14 @@ impl Refusals {
     fn take(&self) -> VecDeque<FromGate> {
         let mut state = self.lock();
         let mut messages = std::mem::take(&mut state.queue);
-        let left_out = std::mem::take(&mut state.left_out);
-        messages.extend((left_out > 0).then(|| denied(OTHERS, "any", Reason::NoRule, left_out)));
+        messages.extend(state.left_out.take().map(|left_out| denied(OTHERS, "any", left_out)));
         messages
     }
 
     fn repeated(&self) {
         let repeated = self.lock().names.drain();
         for name in repeated {
-            self.push(denied(name.name.as_deref().unwrap_or(OTHERS), "any", Reason::NoRule, name.count));
+            self.push(denied(name.name.as_deref().unwrap_or(OTHERS), "any", name.again));
         }
     }
 }
@@ -130,16 +129,18 @@ impl Drop for Telling<'_> {
 /// What stands for all names beyond those that are counted one by one.
 const OTHERS: &str = "(others)";
 
-fn denied(name: &str, kind: &str, reason: Reason, count: u64) -> FromGate {
+fn denied(name: &str, kind: &str, tally: Tally) -> FromGate {
+    let Tally { count, reason } = tally;
     FromGate::NameDenied { name: name.to_owned(), kind: kind.to_owned(), reason, count }
 }
 
 impl Denials for Refusals {
     fn denied(&self, name: &str, qtype: &str, reason: Reason) {
-        let noted = self.lock().names.note(name);
+        let once = Tally { count: 1, reason };
+        let noted = self.lock().names.note(name, reason);
         match noted {
-            Noted::First => self.push(denied(name, qtype, reason, 1)),
-            Noted::FirstOther => self.push(denied(OTHERS, qtype, reason, 1)),
+            Noted::First => self.push(denied(name, qtype, once)),
+            Noted::FirstOther => self.push(denied(OTHERS, qtype, once)),
             Noted::Repeated => {}
         }
     }
@@ -218,5 +219,22 @@ mod tests {
         let count = |message: &FromGate| if let FromGate::NameDenied { count, .. } = message { *count } else { 0 };
         assert_eq!((told.len(), told.iter().map(count).sum::<u64>()), (QUEUE + 1, names));
         assert!(refusals.take().is_empty());
+    }
+
+    #[test]
+    fn what_stands_for_several_keeps_the_reason_they_share() {
+        let refusals = Refusals::new(Vec::new());
+        for (name, reason) in [("a.example", Reason::DohEndpoint), ("b.example", Reason::Limit)] {
+            (0..2).for_each(|_| refusals.denied(name, "A", reason));
+        }
+        refusals.repeated();
+        let reasons: Vec<Reason> = refusals.take().iter().map(reason).collect();
+        assert_eq!(reasons, [Reason::DohEndpoint, Reason::Limit, Reason::DohEndpoint, Reason::Limit]);
+        (0..=QUEUE).for_each(|number| refusals.denied(&format!("{number}.example"), "A", Reason::DohEndpoint));
+        assert_eq!(refusals.take().iter().last().map(reason), Some(Reason::DohEndpoint), "left out");
+    }
+
+    fn reason(message: &FromGate) -> Reason {
+        if let FromGate::NameDenied { reason, .. } = message { *reason } else { panic!("{message:?}") }
     }
 }

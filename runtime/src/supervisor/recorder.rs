@@ -4,10 +4,11 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 
+use bottle_dns::Tally;
 use bottle_evidence::audit::{self, DnsDenied, Entry, Refused};
 use bottle_evidence::canonical::MAX_INTEGER;
 use bottle_evidence::{Digest, Text};
-use bottle_policy::{Reason, Request, Rules};
+use bottle_policy::{Request, Rules};
 use bottle_proxy::Outcome;
 
 use super::allowance::Allowance;
@@ -46,7 +47,7 @@ struct State {
     phase: Phase,
     allowance: Allowance,
     /// Denied queries beyond the allowance: counted, and written as one entry later.
-    left_out: u64,
+    left_out: Option<Tally>,
     probed: u64,
     /// Decisions in the log of this run.
     decided: u64,
@@ -60,19 +61,18 @@ impl State {
     fn new() -> State {
         let allowance = Allowance::new(Instant::now());
         let (phase, open) = (Phase::default(), HashMap::new());
-        State { phase, allowance, left_out: 0, probed: 0, decided: 0, answered: 0, open, failure_told: false }
+        State { phase, allowance, left_out: None, probed: 0, decided: 0, answered: 0, open, failure_told: false }
     }
 
     /// The entry for what was left out, if anything was. It counts anew from here on.
     fn others(&mut self) -> Option<Entry> {
-        let count = std::mem::take(&mut self.left_out);
-        let others = || DnsDenied {
+        let others = |Tally { count, reason }| DnsDenied {
             name: Text::new(audit::OTHERS),
             qtype: Text::new("any"),
-            reason: Text::new(Reason::NoRule.code()),
-            count,
+            reason: Text::new(reason.code()),
+            count: count.min(MAX_INTEGER),
         };
-        (count > 0).then(others).map(Entry::DnsDenied)
+        self.left_out.take().map(others).map(Entry::DnsDenied)
     }
 }
 
@@ -207,8 +207,8 @@ impl Recorder {
         }
         if !state.allowance.take(Instant::now()) {
             // Of packets the kernel has counts of its own.
-            if let FromGate::NameDenied { count, .. } = message {
-                state.left_out = state.left_out.saturating_add(count).min(MAX_INTEGER);
+            if let FromGate::NameDenied { count, reason, .. } = message {
+                Tally { count, reason }.add(&mut state.left_out);
             }
             return;
         }

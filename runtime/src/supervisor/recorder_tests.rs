@@ -121,6 +121,18 @@ fn a_flood_of_reports_is_bounded_and_counted_to_the_last() {
 }
 
 #[test]
+fn what_is_left_out_has_the_reason_that_its_queries_share() {
+    for (other, expected) in [(Reason::DohEndpoint, "doh-endpoint"), (Reason::Limit, "several")] {
+        let mut state = State::new();
+        for reason in [Reason::DohEndpoint, other] {
+            Tally { count: 2, reason }.add(&mut state.left_out);
+        }
+        let Some(Entry::DnsDenied(others)) = state.others() else { panic!("nothing was left out") };
+        assert_eq!((others.reason.as_str(), others.count), (expected, 4));
+    }
+}
+
+#[test]
 fn after_the_cut_nothing_is_decided_any_more() {
     let bench = bench().running();
     bench.recorder.cut();
