@@ -54,7 +54,6 @@ impl Started {
 
 /// Stage two: built, not yet proven.
 pub struct Airlock {
-    pub(crate) plan: Plan,
     pub(crate) recorder: Arc<Recorder>,
     pub(crate) space: bottle_netns::Airlock,
     pub(crate) gate: Gate,
@@ -69,6 +68,8 @@ pub struct Airlock {
     pub(crate) state: Arc<Survey>,
     pub(crate) program: Arc<Program>,
     pub(crate) program_digest: Option<JoinHandle<io::Result<Digest>>>,
+    /// Dropped last: it holds the ids that the processes above run with, and another bottle may take them then.
+    pub(crate) plan: Plan,
 }
 
 /// The gate: its heartbeats are answered from here on.
@@ -217,7 +218,6 @@ impl Plan {
         drop(builder);
         let counted_before = Counters::default();
         Ok(Airlock {
-            plan: self,
             recorder,
             space,
             gate,
@@ -229,6 +229,7 @@ impl Plan {
             state,
             program,
             program_digest: Some(program_digest),
+            plan: self,
         })
     }
 }

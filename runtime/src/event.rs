@@ -29,6 +29,8 @@ pub enum Event {
         /// What the resolver or the network said.
         why: String,
     },
+    /// There were too many destinations for a line each: those that come now are in the audit log only.
+    Untold,
     /// Something that is not as one may expect, though nothing failed.
     Warning(String),
     /// The audit log can't be written any more; everything is denied from now on.

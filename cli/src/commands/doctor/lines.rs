@@ -1,5 +1,6 @@
 //! What do the findings mean? One line for each check, with the command that mends it. Pure.
 
+use bottle_runtime::gate::GateLimits;
 use serde::Serialize;
 
 use super::attempt::{Answer, Attempt, Step};
@@ -165,8 +166,8 @@ fn ids(found: &Findings) -> Line {
     }
 }
 
-/// Two sockets a connection, and pipes for bulk.
-const ENOUGH_FILES: u64 = 16_384;
+/// With so many the gate takes as many connections as it would with more.
+const ENOUGH_FILES: u64 = 20_000;
 
 fn files(found: &Findings) -> Line {
     let what = "open files";
@@ -174,12 +175,17 @@ fn files(found: &Findings) -> Line {
         Some((soft, hard)) => Line {
             what,
             state: if hard >= ENOUGH_FILES { State::Yes } else { State::No },
-            detail: format!("limit {soft}, can be raised to {hard}: about {} connections at a time", hard / 8),
+            detail: format!("limit {soft}, can be raised to {hard}: {} connections at a time", connections(hard)),
             mend: (hard < ENOUGH_FILES).then(|| format!("ulimit -Hn {ENOUGH_FILES}")),
             blocks: false,
         },
         None => unknown(what, "the limit can't be read".into(), false),
     }
+}
+
+/// What a gate takes that may hold so many descriptors.
+fn connections(descriptors: u64) -> usize {
+    GateLimits::for_descriptors(usize::try_from(descriptors).unwrap_or(usize::MAX)).proxy.connections
 }
 
 fn cgroups(found: &Findings) -> Line {

@@ -190,6 +190,14 @@ fn a_low_limit_of_open_files_is_said_but_does_not_block() {
 }
 
 #[test]
+fn enough_open_files_are_as_many_as_the_gate_can_use() {
+    assert_eq!(connections(ENOUGH_FILES), connections(u64::MAX));
+    let found = Findings { files: Some((256, 1024)), ..well() };
+    let expected = format!("{} connections at a time", GateLimits::for_descriptors(1024).proxy.connections);
+    assert!(line(&found, "open files").detail.ends_with(&expected));
+}
+
+#[test]
 fn no_control_groups_do_not_block() {
     let found = Findings { cgroups: Cgroups::None, ..well() };
     assert_eq!(line(&found, "control groups").state, State::No);

@@ -24,6 +24,7 @@ fn words(event: &Event) -> Vec<String> {
         Event::Unreachable { host, port, why } => {
             vec![format!("cannot reach {}, which is allowed: {}", place(host, Some(*port)), in_one_line(why))]
         }
+        Event::Untold => vec!["further destinations are not named here; all are in the audit log".to_owned()],
         Event::Warning(text) => vec![format!("warning: {text}")],
         Event::LedgerFailed(why) => {
             vec![format!("the audit log cannot be written, so everything is denied from now on: {why}")]
