@@ -2,6 +2,7 @@
 
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::thread::JoinHandle;
 
@@ -178,10 +179,7 @@ impl Plan {
         let memory = self.program_memory.clone();
         let program_digest = std::thread::spawn(move || hashed.digest(&memory));
 
-        let writable = self.files.writable.clone();
-        let (looked, before) = oneshot::channel();
-        // Nobody waits any more when the start has failed.
-        std::thread::spawn(move || drop(looked.send(Snapshot::take(&writable))));
+        let before = look_through(self.files.writable.clone());
 
         // Whatever failed meanwhile: processes that were forked are known first, and so ended and waited for.
         let [dialler, gate] = helpers(&builder, to_dialler.0, to_gate.0).await?;
@@ -232,6 +230,14 @@ impl Plan {
             plan: self,
         })
     }
+}
+
+/// What the host would execute of these trees. Looked for by a thread of its own: to walk through them may take long.
+pub(crate) fn look_through(trees: Vec<PathBuf>) -> oneshot::Receiver<Snapshot> {
+    let (looked, snapshot) = oneshot::channel();
+    // Nobody waits any more when the start has failed, or someone wants the run to end.
+    std::thread::spawn(move || drop(looked.send(Snapshot::take(&trees))));
+    snapshot
 }
 
 /// With what the namespaces hold. It is read in a thread of its own: a helper that was just sent a message is often put on

@@ -68,7 +68,8 @@ in a -v without :ro. Git's settings and hooks of a shared repository are read-on
 `git config` says \"Device or resource busy\"; `git -c` and `git config --global` work.
 
 Exit code: the command's own; 128+N after signal N (137 after --timeout); 125 bottle failed or was
-misused and nothing ran; 126 the command cannot be executed; 127 there is no such command.
+misused, and standard error says so if the command ran; 126 the command cannot be executed; 127 there
+is no such command.
 
 Examples:
   bottle run --allow api.github.com host -- curl -sI https://api.github.com

@@ -4,13 +4,14 @@
 //! file; so is /dev/null. Anything else could be reopened, reconnected or typed into from inside, so the workload gets
 //! a pipe of our own and a thread copies.
 
+use std::convert::Infallible;
 use std::fs::File;
 use std::io::{self, Read, Write};
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
-use std::thread::JoinHandle;
 
 use rustix::fs::{FileType, Mode, OFlags, Stat};
 use rustix::pipe::PipeFlags;
+use tokio::sync::oneshot;
 
 /// What one of the caller's streams is, as far as it matters here.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -26,7 +27,7 @@ enum Kind {
 pub struct Streams {
     /// Standard input, output and error for the workload.
     pub ends: [OwnedFd; 3],
-    outputs: Vec<JoinHandle<()>>,
+    outputs: Vec<Copying>,
 }
 
 impl Streams {
@@ -44,16 +45,30 @@ impl Streams {
 }
 
 /// Threads that still copy what the workload wrote.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct Relays {
-    outputs: Vec<JoinHandle<()>>,
+    outputs: Vec<Copying>,
 }
 
 impl Relays {
     /// Waits until all that the workload wrote has been written on. Every process of the workload must be dead.
-    pub fn finish(self) {
-        for thread in self.outputs {
-            let _ = thread.join();
+    pub async fn finished(&mut self) {
+        for output in &mut self.outputs {
+            output.over().await;
+        }
+    }
+}
+
+/// A thread that copies. It is not joined, since nothing ends a write(2) that nobody reads, but told of by its end.
+#[derive(Debug)]
+pub(super) struct Copying(oneshot::Receiver<Infallible>);
+
+impl Copying {
+    /// Waits for its end.
+    pub(super) async fn over(&mut self) {
+        if !self.0.is_terminated() {
+            // Nothing is ever sent: the thread drops the other end.
+            let _ = (&mut self.0).await;
         }
     }
 }
@@ -108,7 +123,7 @@ fn open_pipe(kind: Kind, stream: BorrowedFd<'_>, access: OFlags) -> Option<Owned
 }
 
 /// Output and error share one pipe where the caller's are one file, so that lines keep their order.
-fn open_outputs() -> io::Result<(OwnedFd, OwnedFd, Vec<JoinHandle<()>>)> {
+fn open_outputs() -> io::Result<(OwnedFd, OwnedFd, Vec<Copying>)> {
     let (stdout, stderr) = (io::stdout(), io::stderr());
     let mut threads = Vec::new();
     let output = open_output(stdout.as_fd(), &mut threads)?;
@@ -120,7 +135,7 @@ fn open_outputs() -> io::Result<(OwnedFd, OwnedFd, Vec<JoinHandle<()>>)> {
     Ok((output, error, threads))
 }
 
-fn open_output(stream: BorrowedFd<'_>, threads: &mut Vec<JoinHandle<()>>) -> io::Result<OwnedFd> {
+fn open_output(stream: BorrowedFd<'_>, threads: &mut Vec<Copying>) -> io::Result<OwnedFd> {
     let kind = kind(stream);
     match (kind, open_pipe(kind, stream, OFlags::WRONLY)) {
         (_, Some(own)) => Ok(own),
@@ -141,11 +156,14 @@ fn same_file(one: BorrowedFd<'_>, other: BorrowedFd<'_>) -> bool {
 }
 
 /// Copies until the source ends or the sink is gone; then the writer meets a broken pipe, as it would without us.
-pub(super) fn copy_in_thread(from: OwnedFd, to: OwnedFd) -> JoinHandle<()> {
+pub(super) fn copy_in_thread(from: OwnedFd, to: OwnedFd) -> Copying {
+    let (ends, end) = oneshot::channel();
     std::thread::spawn(move || {
         // An error on either side ends the copy just as the end of file does.
         let _ = copy(&from.into(), &to.into());
-    })
+        drop(ends);
+    });
+    Copying(end)
 }
 
 /// By hand: io::copy splices, and a splice that waits goes on where the file ended when it began, over what others wrote.
@@ -180,7 +198,7 @@ mod tests {
         file.write_all(b"bottle").unwrap();
         to.write_all(b", the workload").unwrap();
         drop(to);
-        copying.join().unwrap();
+        assert!(copying.0.blocking_recv().is_err());
         let mut text = String::new();
         file.rewind().unwrap();
         file.read_to_string(&mut text).unwrap();

@@ -3,18 +3,17 @@
 use std::fs::File;
 use std::io;
 use std::os::fd::{AsFd, OwnedFd};
-use std::thread::JoinHandle;
 
 use rustix::termios::{OptionalActions, Termios, Winsize, isatty, tcgetattr, tcgetwinsize, tcsetattr, tcsetwinsize};
 
 use super::end_of_input;
-use super::stdio::{copy, copy_in_thread};
+use super::stdio::{Copying, copy, copy_in_thread};
 
 /// The caller's terminal in raw mode, until dropped.
 #[derive(Debug)]
 pub struct Terminal {
     before: Option<Termios>,
-    output: Option<JoinHandle<()>>,
+    output: Copying,
 }
 
 impl Terminal {
@@ -24,22 +23,20 @@ impl Terminal {
         // Not joined: it may wait for ever in read(2) and holds nothing that must be finished.
         type_in_thread(io::stdin().as_fd().try_clone_to_owned()?.into(), master.try_clone()?.into());
         let output = copy_in_thread(master.try_clone()?, io::stdout().as_fd().try_clone_to_owned()?);
-        Ok(Terminal { before, output: Some(output) })
+        Ok(Terminal { before, output })
     }
 
     /// Waits until all that the workload wrote is on the terminal. Every process of the workload must be dead.
-    pub fn finish(mut self) {
-        if let Some(output) = self.output.take() {
-            // A copier that panicked has nothing left to say.
-            let _ = output.join();
-        }
+    pub async fn finished(&mut self) {
+        self.output.over().await;
     }
 }
 
 impl Drop for Terminal {
     fn drop(&mut self) {
         if let Some(before) = &self.before {
-            let _ = tcsetattr(io::stdin().as_fd(), OptionalActions::Drain, before);
+            // Not when all is shown: someone may have stopped it, and what was written was written raw.
+            let _ = tcsetattr(io::stdin().as_fd(), OptionalActions::Now, before);
         }
     }
 }

@@ -38,6 +38,10 @@ fn words(event: &Event) -> Vec<String> {
                 .chain(list)
                 .collect()
         }
+        Event::Over(outcome) => {
+            let reason = outcome.reason.iter().map(|reason| format!("ended the command: {reason}"));
+            reason.chain(denials(&outcome.hosts, &outcome.audit)).collect()
+        }
     }
 }
 
@@ -66,7 +70,7 @@ fn sentence(code: &str) -> &str {
 }
 
 /// One line about all denials of a run, if there were any.
-pub fn denials(hosts: &[HostRow], audit: &Path) -> Option<String> {
+fn denials(hosts: &[HostRow], audit: &Path) -> Option<String> {
     let denied: Vec<_> = hosts.iter().filter(|row| row.decision == Choice::Deny).collect();
     let all: u64 = denied.iter().map(|row| row.denied).sum();
     let hosts = counted(denied.len() as u64, "host");
