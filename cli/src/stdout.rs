@@ -24,8 +24,8 @@ pub fn json<T: Serialize + ?Sized>(value: &T) -> Result<(), Failure> {
 fn print(text: &str) -> Result<(), Failure> {
     let mut out = io::stdout().lock();
     match out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
-        // `bottle … | head -1` ends as if all had been read.
-        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => std::process::exit(0),
+        // `bottle … | head -1` goes on as if all were read: what the verb exits with says more than what it prints.
+        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
         outcome => outcome.map_err(|error| Failure::new(PrintError(error))),
     }
 }

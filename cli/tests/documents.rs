@@ -42,8 +42,51 @@ fn each_claim_names_a_test_that_exists_or_says_pending() {
         assert!(!named.is_empty() || proof.contains("pending"), "{id} names no test and is not pending");
         for reference in named {
             let (file, test) = reference.split_once(": ").expect("filtered");
-            assert!(read(file).contains(test), "{id}: {file} has no {test}");
+            assert!(has_test(&read(file), test), "{id}: {file} has no test {test}");
         }
+    }
+}
+
+/// Whether a source has a test of this very name.
+fn has_test(source: &str, name: &str) -> bool {
+    has_test_function(source, name) || is_in_a_list(source, name) || is_made_by_a_macro(source, name)
+}
+
+/// A function under an attribute that makes it a test.
+fn has_test_function(source: &str, name: &str) -> bool {
+    let mut is_test = false;
+    source.lines().map(str::trim_start).any(|line| {
+        let function = line.trim_start_matches("async ").strip_prefix("fn ").and_then(|rest| rest.split('(').next());
+        if is_test && function == Some(name) {
+            return true;
+        }
+        let begins = line.starts_with("#[test]") || line.starts_with("#[tokio::test");
+        is_test = begins || is_test && (line.starts_with("#[") || line.starts_with("//"));
+        false
+    })
+}
+
+/// A row of a list from which a harness of our own runs each in a process.
+fn is_in_a_list(source: &str, name: &str) -> bool {
+    let lists = ["&[Test] =", "&[Claim] ="].into_iter().flat_map(|kind| source.split(kind).skip(1));
+    lists.filter_map(|list| list.split("\n];").next()).any(|list| list.contains(&format!("(\"{name}\",")))
+}
+
+/// A word that is given to a macro which makes a test of each.
+fn is_made_by_a_macro(source: &str, name: &str) -> bool {
+    let calls = source.split("\nsearched! {").skip(1).filter_map(|rest| rest.split('}').next());
+    calls.flat_map(str::split_whitespace).any(|word| word == name)
+}
+
+#[test]
+fn a_helper_a_keyword_and_a_part_of_a_name_are_no_tests() {
+    let source = "mod host;\nfn helper() {\n    search();\n}\n\n#[test]\n// Why.\nfn it_holds_and_stays() {\n    helper();\n}\n\
+                  pub const TESTS: &[Test] = &[\n    (\"listed\", helper),\n];\nsearched! {\n    one two\n}\n";
+    for test in ["it_holds_and_stays", "listed", "one", "two"] {
+        assert!(has_test(source, test), "{test}");
+    }
+    for other in ["mod", "helper", "search", "it_holds", "stays", "list", "tw"] {
+        assert!(!has_test(source, other), "{other}");
     }
 }
 

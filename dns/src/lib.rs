@@ -23,7 +23,7 @@ mod udp;
 
 pub use denials::Denials;
 pub use limits::{Limits, Transport};
-pub use repeats::{Noted, Repeated, Repeats};
+pub use repeats::{Noted, Repeated, Repeats, Tally};
 pub use serve_error::ServeError;
 pub use sinkhole::Sinkhole;
 pub use tcp::serve_tcp;

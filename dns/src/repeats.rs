@@ -2,6 +2,8 @@
 
 use std::collections::HashMap;
 
+use bottle_policy::Reason;
+
 /// The longest name that is counted by itself, in bytes.
 const NAME_MAX: usize = 256;
 
@@ -11,9 +13,29 @@ const NAME_MAX: usize = 256;
 /// different names, or a name is too long, the rest share one bucket.
 #[derive(Debug)]
 pub struct Repeats {
-    names: HashMap<Box<str>, u64>,
+    names: HashMap<Box<str>, Again>,
     capacity: usize,
-    others: Option<u64>,
+    others: Option<Again>,
+}
+
+/// The denials since they were last told, without the first one ever.
+type Again = Option<Tally>;
+
+/// Denials that are told as one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Tally {
+    /// How many.
+    pub count: u64,
+    /// Why: [`Reason::Several`] where not all had the same reason.
+    pub reason: Reason,
+}
+
+impl Tally {
+    /// Adds to what there is, if there is anything.
+    pub fn add(self, to: &mut Option<Tally>) {
+        let before = to.unwrap_or(Tally { count: 0, ..self });
+        *to = Some(Tally { count: before.count.saturating_add(self.count), reason: before.reason.and(self.reason) });
+    }
 }
 
 /// What [`Repeats::note`] found.
@@ -33,7 +55,7 @@ pub struct Repeated {
     /// The name; none stands for all that share the bucket.
     pub name: Option<String>,
     /// Denials since the last interval, without the first one ever.
-    pub count: u64,
+    pub again: Tally,
 }
 
 impl Repeats {
@@ -43,22 +65,23 @@ impl Repeats {
     }
 
     /// Notes one denial of `name`.
-    pub fn note(&mut self, name: &str) -> Noted {
-        if let Some(count) = self.names.get_mut(name) {
-            *count += 1;
+    pub fn note(&mut self, name: &str, reason: Reason) -> Noted {
+        let again = Tally { count: 1, reason };
+        if let Some(known) = self.names.get_mut(name) {
+            again.add(known);
             return Noted::Repeated;
         }
         if name.len() <= NAME_MAX && self.names.len() < self.capacity {
-            self.names.insert(name.into(), 0);
+            self.names.insert(name.into(), None);
             return Noted::First;
         }
         match &mut self.others {
-            Some(count) => {
-                *count += 1;
+            Some(known) => {
+                again.add(known);
                 Noted::Repeated
             }
             others @ None => {
-                *others = Some(0);
+                *others = Some(None);
                 Noted::FirstOther
             }
         }
@@ -66,16 +89,14 @@ impl Repeats {
 
     /// Ends an interval: what was repeated in it, by name, the shared bucket last. Names stay known.
     pub fn drain(&mut self) -> Vec<Repeated> {
-        let mut repeated: Vec<Repeated> = self
-            .names
-            .iter_mut()
-            .filter(|(_, count)| **count > 0)
-            .map(|(name, count)| Repeated { name: Some(name.to_string()), count: std::mem::take(count) })
-            .collect();
-        repeated.sort_by(|one, other| one.name.cmp(&other.name));
-        let others = self.others.as_mut().map_or(0, std::mem::take);
-        repeated.extend((others > 0).then_some(Repeated { name: None, count: others }));
-        repeated
+        let repeated = |name: Option<&str>, again: &mut Again| {
+            again.take().map(|again| Repeated { name: name.map(str::to_owned), again })
+        };
+        let mut all: Vec<Repeated> =
+            self.names.iter_mut().filter_map(|(name, again)| repeated(Some(name), again)).collect();
+        all.sort_by(|one, other| one.name.cmp(&other.name));
+        all.extend(self.others.as_mut().and_then(|again| repeated(None, again)));
+        all
     }
 }
 
@@ -90,22 +111,28 @@ impl Default for Repeats {
 mod tests {
     use super::*;
 
+    const WHY: Reason = Reason::NoRule;
+
+    fn repeated(name: Option<&str>, count: u64, reason: Reason) -> Repeated {
+        Repeated { name: name.map(str::to_owned), again: Tally { count, reason } }
+    }
+
     #[test]
     fn the_first_denial_of_a_name_is_told_at_once_and_further_ones_are_counted() {
         let mut repeats = Repeats::default();
-        assert_eq!(repeats.note("a.example"), Noted::First);
-        assert_eq!(repeats.note("b.example"), Noted::First);
-        assert_eq!(repeats.note("a.example"), Noted::Repeated);
-        assert_eq!(repeats.note("a.example"), Noted::Repeated);
-        assert_eq!(repeats.drain(), [Repeated { name: Some("a.example".into()), count: 2 }]);
+        assert_eq!(repeats.note("a.example", WHY), Noted::First);
+        assert_eq!(repeats.note("b.example", WHY), Noted::First);
+        assert_eq!(repeats.note("a.example", WHY), Noted::Repeated);
+        assert_eq!(repeats.note("a.example", WHY), Noted::Repeated);
+        assert_eq!(repeats.drain(), [repeated(Some("a.example"), 2, WHY)]);
     }
 
     #[test]
     fn a_name_stays_known_after_an_interval() {
         let mut repeats = Repeats::default();
-        repeats.note("a.example");
+        repeats.note("a.example", WHY);
         assert_eq!(repeats.drain(), []);
-        assert_eq!(repeats.note("a.example"), Noted::Repeated);
+        assert_eq!(repeats.note("a.example", WHY), Noted::Repeated);
         assert_eq!(repeats.drain().len(), 1);
         assert_eq!(repeats.drain(), []);
     }
@@ -113,18 +140,30 @@ mod tests {
     #[test]
     fn names_beyond_the_capacity_share_a_bucket() {
         let mut repeats = Repeats::new(1);
-        assert_eq!(repeats.note("a.example"), Noted::First);
-        assert_eq!(repeats.note("b.example"), Noted::FirstOther);
-        assert_eq!(repeats.note("c.example"), Noted::Repeated);
-        assert_eq!(repeats.note("a.example"), Noted::Repeated);
-        let one = Repeated { name: Some("a.example".into()), count: 1 };
-        assert_eq!(repeats.drain(), [one, Repeated { name: None, count: 1 }]);
+        assert_eq!(repeats.note("a.example", WHY), Noted::First);
+        assert_eq!(repeats.note("b.example", WHY), Noted::FirstOther);
+        assert_eq!(repeats.note("c.example", WHY), Noted::Repeated);
+        assert_eq!(repeats.note("a.example", WHY), Noted::Repeated);
+        assert_eq!(repeats.drain(), [repeated(Some("a.example"), 1, WHY), repeated(None, 1, WHY)]);
+    }
+
+    #[test]
+    fn what_is_repeated_keeps_its_reason_and_a_bucket_of_several_says_so() {
+        let mut repeats = Repeats::new(1);
+        for name in ["a.example", "b.example", "b.example", "a.example"] {
+            repeats.note(name, Reason::DohEndpoint);
+        }
+        repeats.note("c.example", Reason::Unparsable);
+        let one = repeated(Some("a.example"), 1, Reason::DohEndpoint);
+        assert_eq!(repeats.drain(), [one, repeated(None, 2, Reason::Several)]);
+        repeats.note("c.example", Reason::Unparsable);
+        assert_eq!(repeats.drain(), [repeated(None, 1, Reason::Unparsable)]);
     }
 
     #[test]
     fn a_name_too_long_to_keep_shares_the_bucket() {
         let mut repeats = Repeats::default();
-        assert_eq!(repeats.note(&"a".repeat(257)), Noted::FirstOther);
+        assert_eq!(repeats.note(&"a".repeat(257), WHY), Noted::FirstOther);
         assert_eq!(repeats.names.len(), 0);
     }
 }

@@ -55,7 +55,8 @@ pub struct DigestSet {
 pub struct Subjects {
     /// Of the bottle executable.
     pub binary: Digest,
-    /// Of the image, or of the mount plan where the image is the host's own files.
+    /// Of the plan that says which trees are put where, as whom and with what covered: not of what is in the files. Each run
+    /// of one image by one caller in one place has the same, whatever its environment.
     pub image: Digest,
     /// Of the policy in force.
     pub policy: Digest,

@@ -131,6 +131,12 @@ fn the_end_of_a_run_must_name_its_head() {
 }
 
 #[test]
+fn the_end_of_a_run_must_name_its_command() {
+    let end = end_after_one_attempt(|end| end.command.push("--more".into()));
+    refused(&[start("run-1"), allowed(1)], end, OrderError::OtherCommand);
+}
+
+#[test]
 fn the_rows_of_a_run_must_be_what_its_entries_add_up_to() {
     let end = end_after_one_attempt(|end| end.hosts[0].denied = 1);
     refused(&[start("run-1"), allowed(1)], end, OrderError::WrongHosts(Some(0)));

@@ -5,6 +5,7 @@ use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
 use crate::mountinfo::{self, MountPoint};
+use crate::route;
 use crate::scan::{self, Enter};
 
 /// Why it can't be told. The caller must take it for yes.
@@ -15,41 +16,35 @@ pub struct ContainsError {
     source: io::Error,
 }
 
-/// The writable tree that holds `path`, if one does. `path` need not exist: then the nearest existing directory above
-/// it tells.
+/// The writable tree that holds `path`, or what decides where it leads, if one does. `path` need not exist: then the
+/// nearest existing directory above it tells.
 ///
-/// Three ways lead in: a directory above it *is* a writable one (device and inode); the same directory is mounted in
-/// two places; the file has a second name (hard link) in a writable tree.
+/// Four ways lead in: a directory above it *is* a writable one (device and inode); the same directory is mounted in two
+/// places; the file has a second name (hard link) in a writable tree; a link on its way lies in one.
 ///
 /// # Errors
 /// [`ContainsError`] when a path can't be looked at.
 pub fn contains<'a>(writable: &'a [PathBuf], path: &Path) -> Result<Option<&'a PathBuf>, ContainsError> {
     let failed = |source| ContainsError { path: path.to_owned(), source };
-    let path = existing(path).map_err(failed)?;
+    let route = route::follow(path).map_err(failed)?;
     let mounts = mountinfo::read().map_err(failed)?;
     for tree in writable {
-        if holds(tree, &path, &mounts).map_err(failed)? {
-            return Ok(Some(tree));
+        for place in std::iter::once(route.existing()).chain(route.by.iter().map(PathBuf::as_path)) {
+            if holds(tree, place, &mounts).map_err(failed)? {
+                return Ok(Some(tree));
+            }
         }
     }
     Ok(None)
 }
 
-/// The canonical form of the nearest ancestor that exists.
-fn existing(path: &Path) -> io::Result<PathBuf> {
-    let absolute = std::path::absolute(path)?;
-    for ancestor in absolute.ancestors() {
-        match ancestor.canonicalize() {
-            Err(error) if error.kind() == io::ErrorKind::NotFound => {
-                // A dangling link would be followed when the file is made.
-                if let Ok(target) = std::fs::read_link(ancestor) {
-                    return existing(&ancestor.parent().unwrap_or(Path::new("/")).join(target));
-                }
-            }
-            other => return other,
-        }
-    }
-    Ok("/".into())
+/// What a path means, links followed. It need not exist.
+///
+/// # Errors
+/// [`ContainsError`] when a path can't be looked at.
+pub fn meant(path: &Path) -> Result<PathBuf, ContainsError> {
+    let route = route::follow(path).map_err(|source| ContainsError { path: path.to_owned(), source })?;
+    Ok(route.end)
 }
 
 fn holds(tree: &Path, path: &Path, mounts: &[MountPoint]) -> io::Result<bool> {
@@ -142,6 +137,23 @@ mod tests {
         assert!(contains(&writable, &top.path().join("w/new/audit.jsonl")).unwrap().is_some());
         std::os::unix::fs::symlink("w/later", top.path().join("dangling")).unwrap();
         assert!(contains(&writable, &top.path().join("dangling")).unwrap().is_some());
+    }
+
+    #[test]
+    fn a_way_that_leads_through_a_writable_directory_counts() {
+        let top = tempfile::tempdir().unwrap();
+        let tree = top.path().join("w");
+        std::fs::create_dir_all(tree.join("deep")).unwrap();
+        std::fs::write(top.path().join("policy"), "").unwrap();
+        std::os::unix::fs::symlink("../policy", tree.join("link")).unwrap();
+        std::os::unix::fs::symlink("..", tree.join("up")).unwrap();
+        std::os::unix::fs::symlink("w/link", top.path().join("alias")).unwrap();
+        let writable = [tree];
+        for way in ["w/link", "w/up/policy", "w/deep/../../policy", "alias", "w/up/new", "w/new/../../policy"] {
+            assert!(contains(&writable, &top.path().join(way)).unwrap().is_some(), "{way}");
+        }
+        // The tree itself can't be exchanged from inside, so that `../policy` in it is what it is.
+        assert!(contains(&writable, &top.path().join("w/../policy")).unwrap().is_none());
     }
 
     #[test]

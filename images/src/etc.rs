@@ -62,6 +62,9 @@ const NAMED: [&str; 47] = [
 #[rustfmt::skip]
 const ALSO: [&str; 5] = ["ssh/ssh_config", "ssh/ssh_config.d", "ssh/ssh_known_hosts", "terminfo", "vimrc"];
 
+/// The files that name the run: each has another host name.
+pub(crate) const OF_THE_RUN: [&str; 2] = ["/etc/hosts", "/etc/hostname"];
+
 /// /etc itself, the host's files in it, then bottle's own.
 pub(crate) fn mounts(context: &Context, user: &User) -> Vec<Mount> {
     let mut mounts = vec![Mount::new("/etc", Kind::Directory { mode: 0o755, owner: Owner::Root })];

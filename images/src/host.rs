@@ -46,7 +46,7 @@ pub(crate) fn plan(context: &Context) -> Result<MountPlan, ResolveError> {
         Mount::new("/sys", Kind::Sysfs),
         Mount::new("/dev", Kind::Devices),
     ]);
-    plan.mounts.extend(share::mounts(&cwd, &cwd, Access::ReadWrite, &host, &mut plan.warnings)?);
+    plan.mounts.extend(share::mounts(&cwd, &cwd, Access::ReadWrite, &host, &context.home, &mut plan.warnings)?);
     plan.warnings.extend(repository::has_linked_repository(&cwd).map(|path| {
         format!("{} is a symbolic link: bottle can't keep the workload from changing what git executes", path.display())
     }));

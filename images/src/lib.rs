@@ -15,6 +15,7 @@ mod directory;
 mod environment;
 mod etc;
 mod host;
+mod obeyed;
 mod repository;
 mod share;
 mod toolchain;
@@ -27,6 +28,7 @@ mod scan;
 pub mod changed;
 pub mod contains;
 pub mod mountinfo;
+pub mod settings;
 
 pub use context::Context;
 pub use plan::{Access, Kind, Mount, MountPlan, Owner, Root, User};

@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
+use crate::etc;
 use crate::mountinfo::{self, MountPoint};
 
 /// All that a workload sees of files, and the environment that goes with it. Every path is UTF-8.
@@ -143,6 +144,30 @@ pub struct User {
     pub home: PathBuf,
     /// The login shell.
     pub shell: PathBuf,
+}
+
+/// What of a plan is the same in each run of one image by one caller in one place.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Image<'a> {
+    root: &'a Root,
+    mounts: Vec<&'a Mount>,
+    user: &'a User,
+    workdir: &'a Path,
+    writable: &'a [PathBuf],
+}
+
+impl MountPlan {
+    /// The plan without the environment, and without the files that name the run.
+    pub fn image(&self) -> Image<'_> {
+        let names_the_run = |mount: &&Mount| etc::OF_THE_RUN.iter().any(|path| mount.target == Path::new(path));
+        Image {
+            root: &self.root,
+            mounts: self.mounts.iter().filter(|mount| !names_the_run(mount)).collect(),
+            user: &self.user,
+            workdir: &self.workdir,
+            writable: &self.writable,
+        }
+    }
 }
 
 impl Kind {

@@ -1,7 +1,8 @@
 //! What in a shared repository tells the host's git what to execute?
 
-use std::path::{Component, Path, PathBuf};
+use std::path::{Path, PathBuf};
 
+use crate::obeyed::{Obeyed, Reader, plain};
 use crate::plain_file;
 use crate::plan::{Access, Kind};
 
@@ -9,25 +10,35 @@ use crate::plan::{Access, Kind};
 /// changes in others is listed at the end.
 const MOST: usize = 64;
 
+/// The most files and directories elsewhere in the tree that are closed since settings name them.
+const MOST_NAMED: usize = 256;
+
 /// The repositories that were met in a tree.
 pub(crate) struct Repositories {
     tree: PathBuf,
+    reader: Reader,
+    /// What the caller's own settings name, in every repository.
+    everywhere: Obeyed,
     pins: Vec<(PathBuf, Kind)>,
     left: usize,
+    named: usize,
 }
 
 impl Repositories {
-    /// That of the tree itself, if it is one.
-    pub(crate) fn of(tree: &Path) -> Repositories {
-        let mut repositories = Repositories { tree: tree.to_owned(), pins: Vec::new(), left: MOST };
-        repositories.add(&tree.join(".git"), tree);
+    /// That of the tree itself, if it is one, for a caller with this home.
+    pub(crate) fn of(tree: &Path, home: &Path) -> Repositories {
+        let mut reader = Reader::new(home);
+        let everywhere = reader.everywhere();
+        let mut repositories =
+            Repositories { tree: tree.to_owned(), reader, everywhere, pins: Vec::new(), left: MOST, named: MOST_NAMED };
+        repositories.add(&tree.join(".git"));
         repositories
     }
 
     /// One that lies within the tree: `git` is what is called `.git` there.
-    pub(crate) fn add_nested(&mut self, git: &Path, tree: &Path) {
-        if git.parent() != Some(tree) {
-            self.add(git, tree);
+    pub(crate) fn add_nested(&mut self, git: &Path) {
+        if git.parent() != Some(&self.tree) {
+            self.add(git);
         }
     }
 
@@ -49,24 +60,27 @@ impl Repositories {
         within.map(|path| (path.to_owned(), Kind::Pin { access: Access::ReadWrite })).collect()
     }
 
-    fn add(&mut self, git: &Path, tree: &Path) {
+    fn add(&mut self, git: &Path) {
         let Ok(metadata) = std::fs::symlink_metadata(git) else {
             return;
         };
+        let top = git.parent().unwrap_or(git);
         if metadata.is_file() && self.left > 0 {
             self.left -= 1;
             // A work tree of a repository elsewhere: the file says where.
             self.pins.push((git.to_owned(), Kind::Pin { access: Access::ReadOnly }));
+            if let Some(elsewhere) = self.reader.led_to(git) {
+                self.add_named(&elsewhere, top);
+            }
         } else if metadata.is_dir() {
-            self.add_directory(git);
-            self.add_named_hooks(git, tree);
+            self.add_directory(git, top);
             self.add_within(&git.join("modules"));
             self.add_within(&git.join("worktrees"));
         }
     }
 
     /// A repository's own directory: it can't be exchanged, and what git obeys in it can't be changed.
-    fn add_directory(&mut self, git: &Path) {
+    fn add_directory(&mut self, git: &Path, top: &Path) {
         if self.left == 0 {
             return;
         }
@@ -77,6 +91,7 @@ impl Repositories {
         if std::fs::symlink_metadata(&hooks).map_or(true, |metadata| metadata.is_dir()) {
             self.pins.push((hooks, Kind::PinDirectory));
         }
+        self.add_named(git, top);
     }
 
     /// The repositories of submodules and work trees, whose names may have slashes.
@@ -92,7 +107,8 @@ impl Repositories {
             if path.join("gitdir").is_file() {
                 self.add_work_tree(&path);
             } else if path.join("HEAD").is_file() {
-                self.add_directory(&path);
+                // Where its work tree lies, its settings say.
+                self.add_directory(&path, &path);
                 self.add_within(&path.join("modules"));
             } else {
                 self.left -= 1;
@@ -110,65 +126,39 @@ impl Repositories {
         self.pins.extend(there.map(|path| (path, Kind::Pin { access: Access::ReadOnly })));
     }
 
-    /// Hooks that lie elsewhere in the tree, and further settings, where the repository's own settings say so.
-    fn add_named_hooks(&mut self, git: &Path, tree: &Path) {
-        let config = plain_file::read(&git.join("config")).unwrap_or_default();
-        let config = String::from_utf8_lossy(&config);
-        let beside = git.parent().unwrap_or(git);
-        for (from, path) in named(&config) {
-            let path = match from {
-                Named::Hooks => plain(&beside.join(path)),
-                Named::Settings => plain(&git.join(path)),
-            };
-            let is_real = path.starts_with(tree) && path != tree && path.canonicalize().is_ok_and(|real| real == path);
-            if is_real {
-                self.pins.push((path, Kind::Pin { access: Access::ReadOnly }));
+    /// Hooks that lie elsewhere in the tree, and further settings, where the repository's own settings say so, or the
+    /// caller's.
+    fn add_named(&mut self, git: &Path, top: &Path) {
+        let own = self.reader.obeyed_in(git);
+        let settings: Vec<PathBuf> = own.settings.iter().chain(&self.everywhere.settings).cloned().collect();
+        let hooks: Vec<PathBuf> = own.hooks.iter().chain(&self.everywhere.hooks).cloned().collect();
+        for settings in settings {
+            self.pin(&settings, Kind::PinFile { text: String::new() });
+        }
+        for top in own.work_trees.iter().map(PathBuf::as_path).chain([top]) {
+            for hooks in &hooks {
+                self.pin(&plain(&top.join(hooks)), Kind::PinDirectory);
             }
         }
     }
-}
 
-/// What a path in git's settings leads to.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Named {
-    /// A directory of hooks, from the top of the work tree.
-    Hooks,
-    /// Further settings, from those that name them.
-    Settings,
-}
-
-/// The paths in git's settings that lead to something executed.
-fn named(config: &str) -> Vec<(Named, &str)> {
-    let mut section = String::new();
-    let mut found = Vec::new();
-    for line in config.lines().map(str::trim) {
-        if let Some(name) = line.strip_prefix('[') {
-            section = name.split([']', ' ', '"']).next().unwrap_or_default().to_ascii_lowercase();
+    /// Closes what a setting names, if it lies in the tree by no link. Of what is missing the first directory is closed:
+    /// it could be made.
+    fn pin(&mut self, path: &Path, kind: Kind) {
+        if !path.starts_with(&self.tree) || path == self.tree || self.named == 0 {
+            return;
         }
-        let Some((key, value)) = line.split_once('=') else { continue };
-        // A key may stand behind its section's name.
-        let key = key.rsplit(']').next().unwrap_or(key).trim().to_ascii_lowercase();
-        let value = value.trim().trim_matches('"');
-        match (section.as_str(), key.as_str()) {
-            ("core", "hookspath") => found.push((Named::Hooks, value)),
-            ("include" | "includeif", "path") => found.push((Named::Settings, value)),
-            _ => {}
+        let first_missing = path.ancestors().take_while(|path| is_missing(path)).last();
+        let (path, kind) = match first_missing {
+            Some(first) if first != path => (first, Kind::PinDirectory),
+            _ => (path, kind),
+        };
+        let real = if first_missing.is_some() { path.parent().unwrap_or(path) } else { path };
+        if real.canonicalize().is_ok_and(|there| there == real) {
+            self.named -= 1;
+            self.pins.push((path.to_owned(), kind));
         }
     }
-    found
-}
-
-/// Without `.` and `..`.
-fn plain(path: &Path) -> PathBuf {
-    let mut plain = PathBuf::new();
-    for part in path.components() {
-        match part {
-            Component::CurDir => {}
-            Component::ParentDir => drop(plain.pop()),
-            part => plain.push(part),
-        }
-    }
-    plain
 }
 
 /// The files that tell git what to execute, and for each a text that changes nothing: a missing one could be made by
@@ -183,9 +173,9 @@ fn settings(git: &Path) -> Vec<(PathBuf, String)> {
     paths.filter(|(path, _)| is_plain_file(path) || is_missing(path)).collect()
 }
 
-/// Whether git reads `config.worktree`. What can't be read as text is taken to say so.
+/// Whether git reads `config.worktree`. What can't be read is taken to say so.
 fn obeys_worktree_settings(config: &Path) -> bool {
-    match plain_file::read(config) {
+    match plain_file::beginning(config) {
         Ok(text) => String::from_utf8_lossy(&text).to_ascii_lowercase().contains("worktreeconfig"),
         Err(error) => error.kind() != std::io::ErrorKind::NotFound,
     }
@@ -223,8 +213,8 @@ mod tests {
 
     fn pinned(tree: &tempfile::TempDir, nested: &[&str]) -> Vec<String> {
         let top = tree.path().canonicalize().unwrap();
-        let mut repositories = Repositories::of(&top);
-        nested.iter().for_each(|git| repositories.add_nested(&top.join(git), &top));
+        let mut repositories = Repositories::of(&top, &top.join("home"));
+        nested.iter().for_each(|git| repositories.add_nested(&top.join(git)));
         let pins = repositories.pins();
         pins.iter().map(|(path, _)| path.strip_prefix(&top).unwrap().display().to_string()).collect()
     }
@@ -271,7 +261,8 @@ mod tests {
             ("[include]\n\tpath = ../settings\n", Some("settings")),
             ("[core]\n\thooksPath = ..\n", None),
             ("[core]\n\thooksPath = /etc\n", None),
-            ("[core]\n\thooksPath = missing\n", None),
+            ("[core]\n\thooksPath = missing\n", Some("missing")),
+            ("[core]\n\thooksPath = ~/../.husky\n", Some(".husky")),
             ("[alias]\n\thooksPath = .husky\n", None),
         ] {
             let tree = tree(&[(".git/config", config), (".husky/pre-commit", ""), ("settings", "")]);
@@ -279,6 +270,52 @@ mod tests {
             let others: Vec<&str> = pins.iter().map(String::as_str).filter(|path| !path.starts_with(".git")).collect();
             assert_eq!(others, expected.into_iter().collect::<Vec<_>>(), "{config}");
         }
+    }
+
+    #[test]
+    fn hooks_of_a_submodule_are_pinned_in_its_work_tree() {
+        let config = "[core]\n\thooksPath = .husky\n";
+        let module = format!("{config}\tworktree = ../../../sub\n");
+        let tree = tree(&[
+            (".git/config", ""),
+            (".git/modules/sub/HEAD", ""),
+            (".git/modules/sub/config", &module),
+            ("sub/.husky/pre-commit", ""),
+            (".git/modules/other/HEAD", ""),
+            (".git/modules/other/config", config),
+            ("other/.git", "gitdir: ../.git/modules/other\n"),
+            ("other/.husky/pre-commit", ""),
+        ]);
+        let pins = pinned(&tree, &["other/.git"]);
+        for path in ["sub", "sub/.husky", "other", "other/.git", "other/.husky"] {
+            assert!(pins.iter().any(|pin| pin == path), "{path}: {pins:?}");
+        }
+    }
+
+    #[test]
+    fn hooks_are_found_by_way_of_included_settings_a_work_trees_and_the_callers_own() {
+        let named = |path: &str| format!("[core]\n\thooksPath = {path}\n");
+        let tree = tree(&[
+            (".git/config", "[include]\n\tpath = ../one\n[extensions]\n\tworktreeConfig\n"),
+            (".git/config.worktree", &named("by-work-tree")),
+            ("one", "[include]\n\tpath = two\n[include]\n\tpath = one\n[include]\n\tpath = later/three\n"),
+            ("two", &named("by-inclusion")),
+            ("home/.gitconfig", &named("by-home")),
+        ]);
+        for path in ["by-work-tree", "by-inclusion", "by-home"] {
+            std::fs::create_dir(tree.path().join(path)).unwrap();
+        }
+        let pins = pinned(&tree, &[]);
+        let others: Vec<&str> = pins.iter().map(String::as_str).filter(|path| !path.starts_with(".git")).collect();
+        assert_eq!(others, ["by-home", "by-inclusion", "by-work-tree", "later", "one", "two"]);
+    }
+
+    #[test]
+    fn what_would_keep_the_reader_waiting_is_not_read() {
+        let tree = tree(&[(".git/HEAD", "")]);
+        let fifo = tree.path().join(".git/config");
+        rustix::fs::mknodat(rustix::fs::CWD, &fifo, rustix::fs::FileType::Fifo, 0o600.into(), 0).unwrap();
+        assert_eq!(pinned(&tree, &[]), [".git", ".git/commondir", ".git/config.worktree", ".git/hooks"]);
     }
 
     #[test]

@@ -70,6 +70,10 @@ impl ResolveError {
             ResolveError::Led { .. } => {
                 Some("an earlier run may have laid the link; if it is yours, name what it leads to")
             }
+            ResolveError::Scan(ScanError::TooManyDoors { .. }) => Some(
+                "remove those that nobody needs: `find DIR -type p -delete` for FIFOs, `-type s` for sockets; chmod u+rwx \
+                 opens your directories",
+            ),
             ResolveError::Scan(ScanError::TooLarge { .. }) => Some("share a smaller directory"),
             ResolveError::Scan(ScanError::TooDeep { .. }) => Some("move or remove it, or share another directory"),
             ResolveError::Scan(ScanError::Unreadable { .. }) => Some("chmod u+rwx it, or share another directory"),

@@ -57,6 +57,11 @@ impl Route {
             }
         }
     }
+
+    /// What there is of the end: itself, or the nearest directory above that exists.
+    pub(crate) fn existing(&self) -> &Path {
+        existing(&self.end)
+    }
 }
 
 fn existing(path: &Path) -> &Path {
@@ -88,7 +93,7 @@ mod tests {
         let top = top.path().canonicalize().unwrap();
         symlink("missing/deep", top.join("link")).unwrap();
         let route = follow(&top.join("link/../file")).unwrap();
-        assert_eq!(route.end, top.join("missing/file"));
+        assert_eq!((route.end.as_path(), route.existing()), (top.join("missing/file").as_path(), top.as_path()));
     }
 
     #[test]

@@ -12,6 +12,9 @@ use rustix::io::Errno;
 /// The most entries that are looked at.
 pub(crate) const LIMIT: usize = 2_000_000;
 
+/// The most mounts that cover something in one tree: each is judged by all others.
+pub(crate) const DOORS: usize = 256;
+
 /// The longest path that the kernel takes, with the zero at its end.
 const PATH_MAX: usize = 4096;
 
@@ -21,6 +24,12 @@ pub enum ScanError {
     /// Too much in it.
     #[error("{} holds more than {LIMIT} files", tree.display())]
     TooLarge {
+        /// The tree.
+        tree: PathBuf,
+    },
+    /// Too many ways to processes outside, and directories that may hold some.
+    #[error("{} holds more than {DOORS} sockets, FIFOs and directories that can't be looked into", tree.display())]
+    TooManyDoors {
         /// The tree.
         tree: PathBuf,
     },
@@ -95,6 +104,9 @@ pub(crate) fn walk(
                 return Err(too_deep(tree, &found.path));
             }
             let enter = visit(&found);
+            if matches!(enter, Enter::Stop) {
+                return Ok(closed);
+            }
             if kind.is_dir() && matches!(enter, Enter::Yes) && !skip.contains(&found.path) {
                 waiting.push(found.path);
             }
@@ -137,10 +149,14 @@ fn too_deep(tree: &Path, path: &Path) -> ScanError {
     ScanError::TooDeep { tree: tree.to_owned(), top: first.map_or_else(PathBuf::new, |name| name.as_os_str().into()) }
 }
 
-/// Whether a directory is entered.
+/// How the walk goes on.
 pub(crate) enum Enter {
+    /// Into what was found, if it is a directory.
     Yes,
+    /// Not into it.
     No,
+    /// Not at all.
+    Stop,
 }
 
 #[cfg(test)]

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use crate::mountinfo::{self, MountPoint};
 use crate::plan::{Access, Kind, Mount};
 use crate::repository::Repositories;
-use crate::scan::{self, Enter, ScanError};
+use crate::scan::{self, DOORS, Enter, ScanError};
 
 /// File systems whose files are just files. Others may lead to another machine, a process or the kernel.
 #[rustfmt::skip]
@@ -26,6 +26,7 @@ pub(crate) fn mounts(
     target: &Path,
     access: Access,
     host: &[MountPoint],
+    home: &Path,
     warnings: &mut Vec<String>,
 ) -> Result<Vec<Mount>, ScanError> {
     let mut mounts = vec![Mount::new(target, Kind::Share { source: source.to_owned(), access })];
@@ -35,22 +36,30 @@ pub(crate) fn mounts(
     let inside = |path: &Path| target.join(path.strip_prefix(source).unwrap_or(path));
     let foreign = foreign_mounts(source, host);
     mounts.extend(foreign.iter().map(|path| Mount::new(inside(path), Kind::MaskDirectory)));
-    let mut repositories = Repositories::of(source);
+    let mut repositories = Repositories::of(source, home);
+    let mut doors = Vec::new();
     let closed = scan::walk(source, &foreign, |found| {
         if found.is_door() {
-            mounts.push(Mount::new(inside(&found.path), Kind::MaskFile));
+            doors.push(Mount::new(inside(&found.path), Kind::MaskFile));
+            if doors.len() > DOORS {
+                return Enter::Stop;
+            }
         } else if found.path.file_name() == Some(OsStr::new(".git")) {
-            repositories.add_nested(&found.path, source);
+            repositories.add_nested(&found.path);
         }
         Enter::Yes
     })?;
+    if doors.len() + closed.len() > DOORS {
+        return Err(ScanError::TooManyDoors { tree: source.to_owned() });
+    }
+    mounts.extend(doors);
+    mounts.extend(closed.iter().map(|path| Mount::new(inside(path), Kind::MaskDirectory)));
     let is_closed = |path: &Path| closed.iter().any(|closed| path.starts_with(closed));
     warnings.extend(
         closed
             .iter()
             .map(|path| format!("{} can't be looked into and is covered: chmod u+rwx it to share it", path.display())),
     );
-    mounts.extend(closed.iter().map(|path| Mount::new(inside(path), Kind::MaskDirectory)));
     if access == Access::ReadWrite {
         let pins = repositories.pins().into_iter().filter(|(path, _)| !is_closed(path));
         mounts.extend(pins.map(|(path, kind)| Mount::new(inside(&path), kind)));
@@ -83,7 +92,8 @@ mod tests {
         let tree = tempfile::tempdir().unwrap();
         std::fs::create_dir(tree.path().join(".git")).unwrap();
         std::fs::write(tree.path().join(".git/config"), "").unwrap();
-        let mounts = mounts(tree.path(), Path::new("/w"), Access::ReadWrite, &[], &mut Vec::new()).unwrap();
+        let mounts =
+            mounts(tree.path(), Path::new("/w"), Access::ReadWrite, &[], Path::new("/h"), &mut Vec::new()).unwrap();
         let expected = [
             ("/w/.git".to_owned(), Kind::Pin { access: Access::ReadWrite }),
             ("/w/.git/commondir".to_owned(), Kind::PinFile { text: ".\n".to_owned() }),
@@ -98,7 +108,8 @@ mod tests {
         let tree = tempfile::tempdir().unwrap();
         std::fs::create_dir(tree.path().join(".git")).unwrap();
         std::fs::write(tree.path().join(".git/config"), "[extensions]\n\tworktreeConfig = true\n").unwrap();
-        let mounts = mounts(tree.path(), Path::new("/w"), Access::ReadWrite, &[], &mut Vec::new()).unwrap();
+        let mounts =
+            mounts(tree.path(), Path::new("/w"), Access::ReadWrite, &[], Path::new("/h"), &mut Vec::new()).unwrap();
         let pin = Mount::new("/w/.git/config.worktree", Kind::PinFile { text: String::new() });
         assert!(mounts.contains(&pin), "{mounts:?}");
     }
@@ -108,9 +119,41 @@ mod tests {
         let tree = tempfile::tempdir().unwrap();
         std::fs::create_dir(tree.path().join(".git")).unwrap();
         let _socket = UnixListener::bind(tree.path().join(".git/fsmonitor--daemon.ipc")).unwrap();
-        let mounts = mounts(tree.path(), Path::new("/w"), Access::ReadWrite, &[], &mut Vec::new()).unwrap();
+        let mounts =
+            mounts(tree.path(), Path::new("/w"), Access::ReadWrite, &[], Path::new("/h"), &mut Vec::new()).unwrap();
         assert_eq!(mounts.last().unwrap(), &Mount::new("/w/.git/fsmonitor--daemon.ipc", Kind::MaskFile));
         assert_eq!(mounts[1].target, Path::new("/w/.git"));
+    }
+
+    #[test]
+    fn more_sockets_and_fifos_than_can_be_covered_are_refused_with_their_own_reason() {
+        let tree = tempfile::tempdir().unwrap();
+        let share = || mounts(tree.path(), Path::new("/w"), Access::ReadWrite, &[], Path::new("/h"), &mut Vec::new());
+        let make = |number: usize| {
+            let fifo = tree.path().join(number.to_string());
+            rustix::fs::mknodat(rustix::fs::CWD, fifo, rustix::fs::FileType::Fifo, 0o600.into(), 0).unwrap();
+        };
+        (0..DOORS).for_each(make);
+        assert_eq!(share().unwrap().len(), 1 + DOORS);
+        make(DOORS);
+        let error = crate::ResolveError::from(share().unwrap_err());
+        assert!(error.hint().is_some_and(|hint| hint.contains("-type p")), "{error:?}");
+    }
+
+    #[test]
+    fn directories_that_cannot_be_looked_into_count_among_what_is_covered() {
+        use std::os::unix::fs::PermissionsExt;
+        let tree = tempfile::tempdir().unwrap();
+        let share = || mounts(tree.path(), Path::new("/w"), Access::ReadOnly, &[], Path::new("/h"), &mut Vec::new());
+        for number in 0..=DOORS {
+            let closed = tree.path().join(number.to_string());
+            std::fs::create_dir(&closed).unwrap();
+            std::fs::set_permissions(&closed, PermissionsExt::from_mode(0o300)).unwrap();
+        }
+        let is_root = std::fs::read_dir(tree.path().join("0")).is_ok();
+        assert!(matches!(share(), Err(ScanError::TooManyDoors { .. })) != is_root);
+        std::fs::remove_dir(tree.path().join("0")).unwrap();
+        assert_eq!(share().unwrap().len(), if is_root { 1 } else { 1 + DOORS });
     }
 
     #[test]
@@ -126,7 +169,8 @@ mod tests {
             kind: kind.into(),
         };
         let host = [point("far", "fuse.sshfs"), point("far/away", "nfs4"), point("near", "ext4")];
-        let mounts = mounts(tree.path(), Path::new("/w"), Access::ReadWrite, &host, &mut Vec::new()).unwrap();
+        let mounts =
+            mounts(tree.path(), Path::new("/w"), Access::ReadWrite, &host, Path::new("/h"), &mut Vec::new()).unwrap();
         assert_eq!(kinds(&mounts), [("/w/far".to_owned(), Kind::MaskDirectory)]);
     }
 
@@ -138,7 +182,8 @@ mod tests {
         std::fs::create_dir_all(closed.join(".git")).unwrap();
         std::fs::set_permissions(&closed, PermissionsExt::from_mode(0o300)).unwrap();
         let mut warnings = Vec::new();
-        let mounts = mounts(tree.path(), Path::new("/w"), Access::ReadWrite, &[], &mut warnings).unwrap();
+        let mounts =
+            mounts(tree.path(), Path::new("/w"), Access::ReadWrite, &[], Path::new("/h"), &mut warnings).unwrap();
         if std::fs::read_dir(&closed).is_err() {
             assert_eq!(kinds(&mounts), [("/w/closed".to_owned(), Kind::MaskDirectory)]);
             assert!(warnings[0].contains("chmod"));

@@ -13,7 +13,8 @@ use crate::{route, share};
 pub(crate) fn add(plan: &mut MountPlan, context: &Context, host: &[MountPoint]) -> Result<(), ResolveError> {
     for volume in &context.volumes {
         let source = canonical("volume", &context.cwd.join(&volume.source))?;
-        plan.mounts.extend(share::mounts(&source, &volume.target, volume.access, host, &mut plan.warnings)?);
+        let shared = share::mounts(&source, &volume.target, volume.access, host, &context.home, &mut plan.warnings)?;
+        plan.mounts.extend(shared);
         if volume.access == Access::ReadWrite {
             plan.writable.push(source);
         }

@@ -70,6 +70,14 @@ impl Sysctl {
     pub fn read(&self) -> std::io::Result<String> {
         crate::sysctl::read(&self.fd)
     }
+
+    /// What it is instead of what was set; nothing where it is that.
+    pub fn deviation(&self) -> Option<String> {
+        match self.read() {
+            Ok(value) => (value != self.expected).then(|| format!("{value:?}")),
+            Err(error) => Some(format!("unreadable: {error}")),
+        }
+    }
 }
 
 /// The desks of both namespaces.

@@ -11,6 +11,7 @@ use crate::airlock::Airlock;
 use crate::class::Class;
 use crate::encode::nft;
 use crate::layout::Side;
+use crate::ruleset;
 use crate::survey::SurveyError;
 use crate::wire::WireError;
 
@@ -45,22 +46,46 @@ impl Counters {
     }
 }
 
-/// Reads the counters. The caller needs CAP_NET_ADMIN over the namespaces, and may be outside of them.
-pub fn counters(airlock: &Airlock) -> Result<Counters, SurveyError> {
-    let gate = read(airlock, Side::Gate)?;
-    let opened = gate.get(OPENED).copied().unwrap_or(0);
-    Ok(Counters { agent: by_class(&read(airlock, Side::Agent)?), gate: by_class(&gate), opened })
+/// Why nobody knows what was refused.
+#[derive(Debug, thiserror::Error)]
+pub enum CountError {
+    /// The counters can't be read.
+    #[error(transparent)]
+    Survey(#[from] SurveyError),
+    /// A counter that the rules have is not there, and with it went what it had counted.
+    #[error("the counter {name} of the {side} namespace is gone")]
+    Gone {
+        /// Where.
+        side: Side,
+        /// Its name.
+        name: String,
+    },
+}
+
+/// Reads the counters, all that the rules have. The caller needs CAP_NET_ADMIN over the namespaces, and may be outside of them.
+pub fn counters(airlock: &Airlock) -> Result<Counters, CountError> {
+    let (agent, gate) = (read(airlock, Side::Agent)?, read(airlock, Side::Gate)?);
+    let opened = gate.get(OPENED).copied();
+    let opened = opened.ok_or_else(|| CountError::Gone { side: Side::Gate, name: OPENED.to_owned() })?;
+    Ok(Counters { agent: by_class(&agent), gate: by_class(&gate), opened })
 }
 
 fn by_class(counts: &BTreeMap<String, u64>) -> BTreeMap<Class, u64> {
     counts.iter().filter_map(|(name, packets)| Some((Class::named(name)?, *packets))).collect()
 }
 
-fn read(airlock: &Airlock, side: Side) -> Result<BTreeMap<String, u64>, SurveyError> {
+fn read(airlock: &Airlock, side: Side) -> Result<BTreeMap<String, u64>, CountError> {
     let request = nft(NetfilterProtoFamily::Unspec, NfTablesMessage::GetObject(Vec::new()));
     let fail = |source: WireError| SurveyError::Dump { what: "counters", side, source };
     let dump = airlock.desks.of(side).netfilter.dump(&request).map_err(fail)?;
-    Ok(counted(dump))
+    complete(side, counted(dump))
+}
+
+fn complete(side: Side, counts: BTreeMap<String, u64>) -> Result<BTreeMap<String, u64>, CountError> {
+    match ruleset::counters(side).into_iter().find(|name| !counts.contains_key(name)) {
+        Some(name) => Err(CountError::Gone { side, name }),
+        None => Ok(counts),
+    }
 }
 
 /// The counters among objects of nftables.
@@ -86,4 +111,23 @@ fn bytes_of(nla: &DefaultNla) -> Vec<u8> {
     let mut bytes = vec![0; nla.value_len()];
     nla.emit_value(&mut bytes);
     bytes
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_counter_that_is_gone_is_no_zero() {
+        for side in Side::BOTH {
+            let whole: BTreeMap<_, _> = ruleset::counters(side).into_iter().map(|name| (name, 0)).collect();
+            assert!(whole.len() > 8, "{whole:?}");
+            complete(side, whole.clone()).unwrap();
+            for name in whole.keys() {
+                let mut less = whole.clone();
+                less.remove(name);
+                assert!(matches!(complete(side, less), Err(CountError::Gone { name: gone, .. }) if gone == *name));
+            }
+        }
+    }
 }

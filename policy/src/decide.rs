@@ -11,7 +11,7 @@ use crate::{
     Grant, HttpHost, Mode, Name, Reason, Request, Rules, Seen, Target, Verdict,
     addresses::{Class, classify},
     endpoints,
-    rules::{Found, Protocol},
+    rules::{DomainRule, Found, Protocol},
 };
 
 /// The verdict on one connection attempt, given what its first bytes showed so far.
@@ -28,14 +28,13 @@ pub fn decide(rules: &Rules, request: &Request) -> Verdict {
 
 /// Whether some port of `name` could be allowed: what the sinkhole asks before it gives an address out.
 pub fn resolvable(rules: &Rules, name: &Name) -> Result<(), Reason> {
-    if name.is_reserved() {
-        return Err(Reason::NoRule);
-    }
-    if endpoints::is_resolver_name(name) {
-        return Err(Reason::DohEndpoint);
-    }
-    let named = rules.mode() == Mode::Observe || rules.index().name(name, 0).named;
-    if named { Ok(()) } else { Err(Reason::NoRule) }
+    find(rules, name, 0).map(|_| ())
+}
+
+/// The rule for `name` that [`decide`] answers by once what it asks for has been seen.
+pub(crate) fn rule_for<'a>(rules: &'a Rules, name: &Name, port: u16) -> Option<&'a DomainRule> {
+    let (rule, _) = find(rules, name, port).ok()?.rule(ANY)?;
+    rules.domains().get(rule)
 }
 
 /// Whether every one of `addresses` may be dialled for `request`: those the name resolved to, or the literal itself.
@@ -70,10 +69,7 @@ fn judge(rules: &Rules, request: &Request) -> Result<Verdict, Reason> {
 }
 
 fn deny_encrypted_dns(request: &Request) -> Result<(), Reason> {
-    let target = match &request.target {
-        Target::Lease(name) | Target::Named(name) => endpoints::is_resolver_name(name),
-        Target::Literal(address) => endpoints::is_resolver_address(*address),
-    };
+    let target = matches!(request.target, Target::Literal(address) if endpoints::is_resolver_address(address));
     let shown = match &request.seen {
         Seen::Tls { sni: Some(name), .. } | Seen::Http { host: HttpHost::Name(name), .. } => {
             endpoints::is_resolver_name(name)
@@ -83,14 +79,23 @@ fn deny_encrypted_dns(request: &Request) -> Result<(), Reason> {
     if target || shown || request.port == endpoints::DOT_PORT { Err(Reason::DohEndpoint) } else { Ok(()) }
 }
 
-fn judge_name(rules: &Rules, name: &Name, port: u16, seen: &Seen) -> Result<Verdict, Reason> {
+/// What the rules have for a name, unless it may be reached at no port whatever is seen.
+fn find(rules: &Rules, name: &Name, port: u16) -> Result<Found, Reason> {
+    if endpoints::is_resolver_name(name) {
+        return Err(Reason::DohEndpoint);
+    }
     if name.is_reserved() {
         return Err(Reason::NoRule);
     }
     let found = rules.index().name(name, port);
+    if found.named || rules.mode() == Mode::Observe { Ok(found) } else { Err(Reason::NoRule) }
+}
+
+fn judge_name(rules: &Rules, name: &Name, port: u16, seen: &Seen) -> Result<Verdict, Reason> {
+    let found = find(rules, name, port)?;
     let observe = rules.mode() == Mode::Observe;
     if !observe && found.rule(ANY).is_none() {
-        return Err(if found.named { Reason::PortNotAllowed } else { Reason::NoRule });
+        return Err(Reason::PortNotAllowed);
     }
     deny_disagreement(Some(name), port, seen)?;
     let fits = fitting(seen);

@@ -77,11 +77,6 @@ impl Leases {
         self.len() == 0
     }
 
-    /// An address of the pool that is never leased, so that a probe of it must be denied in every mode.
-    pub fn unleased_probe_address(&self) -> Ipv4Addr {
-        Ipv4Addr::from(u32::from(self.pool.broadcast()) & !1)
-    }
-
     fn read(&self) -> std::sync::RwLockReadGuard<'_, Table> {
         self.table.read().unwrap_or_else(PoisonError::into_inner)
     }
@@ -124,6 +119,11 @@ mod tests {
         Name::parse(text).expect(text)
     }
 
+    /// The last address that a host could have: a probe tries one that no name holds.
+    fn never_leased(pool: Ipv4Net) -> Ipv4Addr {
+        Ipv4Addr::from(u32::from(pool.broadcast()) & !1)
+    }
+
     #[test]
     fn a_name_keeps_its_address_in_this_run_and_the_next() {
         let (one, two) = (Leases::new([7; 32], POOL), Leases::new([7; 32], POOL));
@@ -139,7 +139,7 @@ mod tests {
         let leases = Leases::new([0; 32], POOL);
         let address = leases.lease(&name("a.example")).expect("room");
         assert_eq!(leases.name(address), Some(name("a.example")));
-        assert_eq!(leases.name(leases.unleased_probe_address()), None);
+        assert_eq!(leases.name(never_leased(POOL)), None);
     }
 
     #[test]
@@ -150,7 +150,7 @@ mod tests {
         for i in 0..MOST {
             let address = leases.lease(&name(&format!("n{i}.example"))).expect("room");
             assert!(POOL.contains(&address) && !first.contains(&address));
-            assert!(address != POOL.broadcast() && address != leases.unleased_probe_address());
+            assert!(address != POOL.broadcast() && address != never_leased(POOL));
             assert!(seen.insert(address), "{address} was given twice");
         }
         assert_eq!(leases.lease(&name("one.more.example")), Err(Full));
@@ -166,7 +166,7 @@ mod tests {
         let given: std::collections::HashSet<_> =
             (0..room).map(|i| leases.lease(&name(&format!("n{i}.example"))).expect("room")).collect();
         assert_eq!(given.len(), room);
-        assert!(!given.contains(&leases.unleased_probe_address()));
+        assert!(!given.contains(&never_leased(pool)));
         assert_eq!(leases.lease(&name("more.example")), Err(Full));
     }
 

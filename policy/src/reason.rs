@@ -39,6 +39,8 @@ pub enum Reason {
     Unavailable,
     /// Too many connections, names or bytes pending.
     Limit,
+    /// What was denied more than once, and not each time for the same reason.
+    Several,
 }
 
 impl Reason {
@@ -61,7 +63,13 @@ impl Reason {
             Self::Escalation => "escalation",
             Self::Unavailable => "unavailable",
             Self::Limit => "limit",
+            Self::Several => "several",
         }
+    }
+
+    /// The reason for both of two denials.
+    pub fn and(self, other: Reason) -> Reason {
+        if self == other { self } else { Self::Several }
     }
 
     /// One plain sentence without the final stop.
@@ -83,6 +91,7 @@ impl Reason {
             Self::Escalation => "it needs an approval, and approvals are off",
             Self::Unavailable => "the decision could not be made or recorded",
             Self::Limit => "too much is pending",
+            Self::Several => "it was denied more than once, for several reasons",
         }
     }
 }
@@ -117,6 +126,7 @@ mod tests {
             Escalation,
             Unavailable,
             Limit,
+            Several,
         ];
         for reason in all {
             assert_eq!(serde_json::to_string(&reason).expect("a unit variant"), format!("\"{}\"", reason.code()));

@@ -6,6 +6,7 @@ use std::fmt;
 
 pub use edit::{Edit, remedy};
 
+use crate::decide::rule_for;
 use crate::{Host, HostError, Reason, Request, Rules, Seen, Target, Verdict, decide};
 
 /// The answer to "why", from the same function that enforces.
@@ -53,8 +54,7 @@ fn matching_rule(rules: &Rules, request: &Request) -> Option<String> {
     let (Target::Lease(name) | Target::Named(name)) = &request.target else {
         return None;
     };
-    let rule = rules.domains().iter().find(|rule| rule.pattern.matches(name) && rule.ports.contains(request.port));
-    rule.map(|rule| rule.origin.to_string())
+    rule_for(rules, name, request.port).map(|rule| rule.origin.to_string())
 }
 
 impl fmt::Display for Explanation {

@@ -2,7 +2,7 @@
 
 use std::future::Future;
 
-use bottle_policy::{Grant, Reason, Verdict};
+use bottle_policy::{Reason, Verdict};
 
 use crate::{Attempt, Outcome, Refusal};
 
@@ -24,18 +24,12 @@ pub struct LedgerError(pub String);
 #[derive(Debug)]
 pub struct Permit {
     attempt: Attempt,
-    grant: Grant,
 }
 
 impl Permit {
     /// What it allows.
     pub fn attempt(&self) -> &Attempt {
         &self.attempt
-    }
-
-    /// What the allow is based on.
-    pub fn grant(&self) -> &Grant {
-        &self.grant
     }
 }
 
@@ -48,7 +42,7 @@ pub async fn record(ledger: &impl Ledger, attempt: &Attempt, verdict: Verdict) -
     };
     ledger.decided(attempt, &verdict).await.map_err(Refusal::unavailable)?;
     match verdict {
-        Verdict::Allow(grant) => Ok(Permit { attempt: attempt.clone(), grant }),
+        Verdict::Allow(_) => Ok(Permit { attempt: attempt.clone() }),
         Verdict::Deny(reason) => Err(Refusal::denied(reason, "")),
         Verdict::Escalate(_) => Err(Refusal::denied(Reason::Escalation, "approvals are off")),
         Verdict::Peek => Err(Refusal::denied(Reason::Unparsable, "")),

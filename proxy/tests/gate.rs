@@ -287,6 +287,15 @@ async fn plain_http_by_the_proxy_is_refused_unless_a_rule_says_http() {
 }
 
 #[tokio::test]
+async fn plain_http_that_no_http_rule_would_change_is_forbidden() {
+    for reason in [Reason::PrivateAddress, Reason::Limit, Reason::NameMismatch, Reason::DohEndpoint] {
+        let bench = Bench::with(limits(), Answer::Deny(reason)).await;
+        let reply = bench.ask("GET http://web.example.com/ HTTP/1.1\r\nHost: web.example.com\r\n\r\n").await;
+        assert!(reply.starts_with("HTTP/1.1 403 "), "{reply}");
+    }
+}
+
+#[tokio::test]
 async fn plain_http_by_the_proxy_carries_one_request() {
     let bench = Bench::new(limits()).await;
     let mut client = bench.proxy().await;

@@ -142,6 +142,15 @@ fn requests_on_one_connection_are_told_apart_however_they_are_cut() {
 }
 
 #[test]
+fn a_line_without_end_is_refused_whatever_it_is_made_of() {
+    for byte in [b'\t', b'\r', b'a', b' '] {
+        let line = [b"GET /".as_slice(), &vec![byte; 64 * 1024]].concat();
+        assert!(heads(&line, 1000).is_err(), "{byte}");
+        assert!(heads(&line[5..], 1000).is_err(), "{byte}, from the start");
+    }
+}
+
+#[test]
 fn malformed_chunks_are_refused() {
     let bodies = [
         "x\r\n",

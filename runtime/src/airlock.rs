@@ -2,6 +2,7 @@
 
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::thread::JoinHandle;
 
@@ -54,7 +55,6 @@ impl Started {
 
 /// Stage two: built, not yet proven.
 pub struct Airlock {
-    pub(crate) plan: Plan,
     pub(crate) recorder: Arc<Recorder>,
     pub(crate) space: bottle_netns::Airlock,
     pub(crate) gate: Gate,
@@ -69,6 +69,8 @@ pub struct Airlock {
     pub(crate) state: Arc<Survey>,
     pub(crate) program: Arc<Program>,
     pub(crate) program_digest: Option<JoinHandle<io::Result<Digest>>>,
+    /// Dropped last: it holds the ids that the processes above run with, and another bottle may take them then.
+    pub(crate) plan: Plan,
 }
 
 /// The gate: its heartbeats are answered from here on.
@@ -177,10 +179,7 @@ impl Plan {
         let memory = self.program_memory.clone();
         let program_digest = std::thread::spawn(move || hashed.digest(&memory));
 
-        let writable = self.files.writable.clone();
-        let (looked, before) = oneshot::channel();
-        // Nobody waits any more when the start has failed.
-        std::thread::spawn(move || drop(looked.send(Snapshot::take(&writable))));
+        let before = look_through(self.files.writable.clone());
 
         // Whatever failed meanwhile: processes that were forked are known first, and so ended and waited for.
         let [dialler, gate] = helpers(&builder, to_dialler.0, to_gate.0).await?;
@@ -217,7 +216,6 @@ impl Plan {
         drop(builder);
         let counted_before = Counters::default();
         Ok(Airlock {
-            plan: self,
             recorder,
             space,
             gate,
@@ -229,8 +227,17 @@ impl Plan {
             state,
             program,
             program_digest: Some(program_digest),
+            plan: self,
         })
     }
+}
+
+/// What the host would execute of these trees. Looked for by a thread of its own: to walk through them may take long.
+pub(crate) fn look_through(trees: Vec<PathBuf>) -> oneshot::Receiver<Snapshot> {
+    let (looked, snapshot) = oneshot::channel();
+    // Nobody waits any more when the start has failed, or someone wants the run to end.
+    std::thread::spawn(move || drop(looked.send(Snapshot::take(&trees))));
+    snapshot
 }
 
 /// With what the namespaces hold. It is read in a thread of its own: a helper that was just sent a message is often put on

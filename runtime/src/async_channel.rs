@@ -56,9 +56,18 @@ impl AsyncChannel {
 
     /// As [`Channel::recv`].
     pub async fn recv<T: DeserializeOwned>(&self) -> io::Result<(T, Vec<OwnedFd>)> {
+        self.recv_by(Channel::recv).await
+    }
+
+    /// As [`Channel::recv_though_short`].
+    pub async fn recv_though_short<T: DeserializeOwned>(&self) -> io::Result<(T, Vec<OwnedFd>)> {
+        self.recv_by(Channel::recv_though_short).await
+    }
+
+    async fn recv_by<R>(&self, recv: impl Fn(&Channel) -> io::Result<R>) -> io::Result<R> {
         loop {
             let mut guard = self.inner.readable().await?;
-            match guard.try_io(|inner| inner.get_ref().recv()) {
+            match guard.try_io(|inner| recv(inner.get_ref())) {
                 Ok(result) => return result,
                 Err(_would_block) => {}
             }

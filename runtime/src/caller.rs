@@ -21,6 +21,8 @@ pub struct Caller {
     pub home: PathBuf,
     /// Working directory.
     pub cwd: PathBuf,
+    /// By which file the program was started, as far as its name and PATH tell: perhaps by a link.
+    pub invoked: Option<PathBuf>,
     /// All variables whose names and values are UTF-8.
     pub variables: BTreeMap<String, String>,
     /// Where state may lie.
@@ -44,6 +46,7 @@ impl Caller {
             name: user.map_or_else(|| geteuid().to_string(), |user| user.name),
             home,
             cwd: std::env::current_dir()?,
+            invoked: invoked(),
             variables: variables.collect(),
             places: Places {
                 root: path("BOTTLE_ROOT"),
@@ -53,4 +56,13 @@ impl Caller {
             },
         })
     }
+}
+
+fn invoked() -> Option<PathBuf> {
+    let name = PathBuf::from(std::env::args_os().next()?);
+    if name.components().count() > 1 || name.is_absolute() {
+        return Some(name).filter(|file| file.is_file());
+    }
+    let path = std::env::var_os("PATH")?;
+    std::env::split_paths(&path).map(|directory| directory.join(&name)).find(|file| file.is_file())
 }

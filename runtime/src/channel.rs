@@ -26,6 +26,15 @@ thread_local! {
     static ROOM: RefCell<Vec<u8>> = RefCell::new(vec![0; MAX_MESSAGE]);
 }
 
+/// What it means that a message's descriptors did not all come, since this process can have no more.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Shortage {
+    /// It can't be received.
+    Fails,
+    /// It comes without any.
+    Borne,
+}
+
 /// One end of a unix `SOCK_SEQPACKET` pair. Blocking, unless made otherwise by [`Channel::set_nonblocking`].
 #[derive(Debug)]
 pub struct Channel {
@@ -84,6 +93,11 @@ impl Channel {
         }
     }
 
+    /// As [`Channel::recv`]; where this process can have no more descriptors, the message comes without any.
+    pub fn recv_though_short<T: DeserializeOwned>(&self) -> io::Result<(T, Vec<OwnedFd>)> {
+        self.recv_parsed(RecvFlags::empty(), Shortage::Borne)
+    }
+
     /// Waits until a message, or the end of the peer, can be received; `false` when neither came in time.
     pub fn wait_readable(&self, limit: Duration) -> io::Result<bool> {
         let mut fds = [PollFd::new(&self.socket, PollFlags::IN)];
@@ -97,15 +111,19 @@ impl Channel {
     }
 
     fn recv_with<T: DeserializeOwned>(&self, flags: RecvFlags) -> io::Result<(T, Vec<OwnedFd>)> {
+        self.recv_parsed(flags, Shortage::Fails)
+    }
+
+    fn recv_parsed<T: DeserializeOwned>(&self, flags: RecvFlags, shortage: Shortage) -> io::Result<(T, Vec<OwnedFd>)> {
         ROOM.with_borrow_mut(|bytes| {
-            let (length, descriptors) = self.recv_bytes(bytes, flags)?;
+            let (length, descriptors) = self.recv_bytes(bytes, flags, shortage)?;
             let message = serde_json::from_slice(&bytes[..length])
                 .map_err(|error| io::Error::new(io::ErrorKind::InvalidData, error))?;
             Ok((message, descriptors))
         })
     }
 
-    fn recv_bytes(&self, bytes: &mut [u8], flags: RecvFlags) -> io::Result<(usize, Vec<OwnedFd>)> {
+    fn recv_bytes(&self, bytes: &mut [u8], flags: RecvFlags, shortage: Shortage) -> io::Result<(usize, Vec<OwnedFd>)> {
         let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(MAX_DESCRIPTORS))];
         let mut ancillary = RecvAncillaryBuffer::new(&mut space);
         let flags = flags | RecvFlags::CMSG_CLOEXEC;
@@ -125,11 +143,15 @@ impl Channel {
         if received.bytes == 0 {
             return Err(io::ErrorKind::UnexpectedEof.into());
         }
-        if received.flags.contains(ReturnFlags::CTRUNC) {
+        let short = received.flags.contains(ReturnFlags::CTRUNC);
+        if short && shortage == Shortage::Borne {
+            descriptors.clear();
+        } else if short {
             // There was room for them here, so that this process may have no more; it still holds those that came.
             rustix::io::fcntl_dupfd_cloexec(&self.socket, 0)?;
+            return Err(io::Error::new(io::ErrorKind::InvalidData, "truncated descriptors"));
         }
-        if received.flags.intersects(ReturnFlags::TRUNC | ReturnFlags::CTRUNC) {
+        if received.flags.contains(ReturnFlags::TRUNC) {
             return Err(io::Error::new(io::ErrorKind::InvalidData, "truncated message"));
         }
         Ok((received.bytes, descriptors))

@@ -1,58 +1,82 @@
 //! How is a run closed in the log? By a `run.end` that says why, however far the run had come.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 use std::time::Duration;
 
 use bottle_evidence::Text;
 use bottle_evidence::audit::{Ending, RunEnd};
 use bottle_netns::class::Class;
-use bottle_netns::counters::{Counters, counters};
-use bottle_netns::survey::SurveyError;
+use bottle_netns::counters::{CountError, Counters, counters};
 
 use crate::airlock::Airlock;
 use crate::event::Event;
+use crate::plan::Plan;
 use crate::report::chain;
 use crate::supervisor::ledger::LedgerError;
+use crate::supervisor::recorder::Recorder;
 
 /// Why a run stays open in the log, which no verifier accepts.
 #[derive(Debug, thiserror::Error)]
-pub enum CloseError {
-    /// What was refused can't be counted, and `run.end` says nothing that is not so.
-    #[error("cannot count what was refused, so the audit log has no end for this run")]
-    Uncounted(#[from] SurveyError),
-    /// The run could not be closed in the log.
-    #[error("the audit log has no end for this run")]
-    Ledger(#[from] LedgerError),
+#[error("the audit log has no end for this run")]
+pub struct CloseError(#[from] LedgerError);
+
+/// Why nobody knows what was refused.
+#[derive(Debug, thiserror::Error)]
+enum Unknown {
+    /// A counter can't be read, or is gone.
+    #[error(transparent)]
+    Count(#[from] CountError),
+    /// Somebody set a counter back.
+    #[error("the counter {0} has less than it had")]
+    Less(&'static str),
 }
 
 impl Airlock {
-    /// Counts what was refused and writes the run's end.
+    /// Counts what was refused and writes the run's end. Where nobody knows the counts, the end has none, and says why.
     pub(crate) fn close(&self, exit: u8, reason: Option<&str>, duration: Duration) -> Result<RunEnd, CloseError> {
         self.recorder.cut();
+        let (refused, unknown) = match self.refused() {
+            Ok(refused) => (refused, None),
+            Err(error) => {
+                (BTreeMap::new(), Some(format!("what was refused is not known: {}", chain(&error).join(": "))))
+            }
+        };
+        let reason: Vec<&str> = reason.into_iter().chain(unknown.as_deref()).collect();
         let ending = Ending {
             exit,
-            reason: reason.map(Text::new),
+            reason: (!reason.is_empty()).then(|| Text::new(&reason.join("; "))),
             millis: u64::try_from(duration.as_millis()).unwrap_or(u64::MAX),
-            refused: self.refused()?,
+            refused,
         };
         let end = self.recorder.ledger().end(ending)?;
         self.recorder.ledger().commit()?;
         Ok(end)
     }
 
+    /// Ends all that still runs. What the run was and what is told of it are left.
+    pub(crate) fn end(self) -> (Plan, Arc<Recorder>) {
+        (self.plan, self.recorder)
+    }
+
     /// Closes a run that was opened and whose workload never ran. The error that led here is the one that is returned;
     /// one more is told beside it.
     pub(crate) fn close_after(&self, error: &(dyn std::error::Error + 'static)) {
         let reason = chain(error).join(": ");
-        if let Err(error) = self.close(125, Some(&reason), Duration::ZERO) {
+        self.close_or_warn(125, &reason, Duration::ZERO);
+    }
+
+    /// Closes a run that has failed already, so that what fails beside it is only told.
+    pub(crate) fn close_or_warn(&self, exit: u8, reason: &str, duration: Duration) {
+        if let Err(error) = self.close(exit, Some(reason), duration) {
             self.recorder.tell(Event::Warning(chain(&error).join(": ")));
         }
     }
 
     /// What the packet filter counted since the probes were through, by class.
-    fn refused(&self) -> Result<BTreeMap<Text, u64>, SurveyError> {
+    fn refused(&self) -> Result<BTreeMap<Text, u64>, Unknown> {
         let now = counters(&self.space)?;
-        let rows = rows(&self.counted_before, &now, self.recorder.accounted());
+        let rows = rows(&self.counted_before, &now, self.recorder.accounted())?;
         Ok(rows.into_iter().map(|(name, count)| (Text::new(name), count)).collect())
     }
 }
@@ -62,13 +86,15 @@ impl Airlock {
 const UNDECIDED: &str = "undecided";
 
 /// What was counted between two moments, by class; and what of the opening packets neither a class nor a connection stands for.
-fn rows(before: &Counters, now: &Counters, connections: u64) -> BTreeMap<&'static str, u64> {
-    let since = |class: &Class| now.of(*class).saturating_sub(before.of(*class));
-    let mut rows: BTreeMap<_, _> = now.total().keys().map(|class| (class.name(), since(class))).collect();
-    let opened = now.opened.saturating_sub(before.opened);
-    let refused = since(&Class::Flood) + since(&Class::Unheard);
+fn rows(before: &Counters, now: &Counters, connections: u64) -> Result<BTreeMap<&'static str, u64>, Unknown> {
+    let since = |name, now: u64, before| now.checked_sub(before).ok_or(Unknown::Less(name));
+    let of = |class: Class| since(class.name(), now.of(class), before.of(class)).map(|count| (class.name(), count));
+    let mut rows = now.total().into_keys().map(of).collect::<Result<BTreeMap<_, _>, Unknown>>()?;
+    let opened = since("opened", now.opened, before.opened)?;
+    let refused: u64 = [Class::Flood, Class::Unheard].iter().filter_map(|class| rows.get(class.name())).sum();
+    // One connection may carry several requests, each decided upon.
     rows.insert(UNDECIDED, opened.saturating_sub(refused).saturating_sub(connections));
-    rows
+    Ok(rows)
 }
 
 #[cfg(test)]
@@ -82,7 +108,14 @@ mod tests {
             opened,
             ..Counters::default()
         };
-        let rows = rows(&counted(1, 2, 10), &counted(101, 22, 1010), 300);
+        let rows = rows(&counted(1, 2, 10), &counted(101, 22, 1010), 300).unwrap();
         assert_eq!(rows, [("flood", 100), ("udp4", 0), ("undecided", 1000 - 100 - 20 - 300), ("unheard", 20)].into());
+    }
+    #[test]
+    fn a_counter_that_was_set_back_is_no_zero() {
+        let counted = |flood, opened| Counters { gate: [(Class::Flood, flood)].into(), opened, ..Counters::default() };
+        assert!(matches!(rows(&counted(5, 9), &counted(4, 9), 0), Err(Unknown::Less("flood"))));
+        assert!(matches!(rows(&counted(5, 9), &counted(5, 8), 0), Err(Unknown::Less("opened"))));
+        assert!(rows(&counted(5, 9), &counted(5, 9), 0).is_ok());
     }
 }

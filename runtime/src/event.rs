@@ -1,8 +1,12 @@
 //! What does a run tell its caller while it runs? The library prints nothing; whoever called decides how it looks.
 
+use std::convert::Infallible;
 use std::path::PathBuf;
 use std::sync::mpsc::{Sender, channel};
-use std::thread::JoinHandle;
+
+use tokio::sync::oneshot;
+
+use crate::outcome::Outcome;
 
 /// Something worth a line to the person who started the run.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -29,6 +33,8 @@ pub enum Event {
         /// What the resolver or the network said.
         why: String,
     },
+    /// There were too many destinations for a line each: those that come now are in the audit log only.
+    Untold,
     /// Something that is not as one may expect, though nothing failed.
     Warning(String),
     /// The audit log can't be written any more; everything is denied from now on.
@@ -37,20 +43,26 @@ pub enum Event {
     Drift(String),
     /// Files in shared directories that the host would execute later and that the workload changed.
     Changed(Vec<PathBuf>),
+    /// The command has ended, and so has the run in the log. The last event.
+    Over(Outcome),
 }
 
 /// Passes events on from a thread of its own: whoever listens may wait for a terminal that someone has stopped, and
 /// neither the watch nor a decision may wait for that. A run tells each thing once, so what waits is bounded.
 pub(crate) struct Teller {
     sender: Sender<Event>,
-    thread: JoinHandle<()>,
+    heard: oneshot::Receiver<Infallible>,
 }
 
 impl Teller {
     pub(crate) fn new(mut listener: impl FnMut(Event) + Send + 'static) -> Teller {
         let (sender, events) = channel();
-        let thread = std::thread::spawn(move || events.into_iter().for_each(&mut listener));
-        Teller { sender, thread }
+        let (ends, heard) = oneshot::channel();
+        std::thread::spawn(move || {
+            events.into_iter().for_each(&mut listener);
+            drop(ends);
+        });
+        Teller { sender, heard }
     }
 
     /// Takes events and never waits. A listener that panicked hears nothing more.
@@ -60,9 +72,10 @@ impl Teller {
     }
 
     /// Waits until all was heard. What takes events must be gone.
-    pub(crate) fn finish(self) {
+    pub(crate) async fn heard(self) {
         drop(self.sender);
-        let _ = self.thread.join();
+        // Nothing is ever sent: the thread drops the other end.
+        let _ = self.heard.await;
     }
 }
 
@@ -83,7 +96,8 @@ mod tests {
         events.iter().cloned().for_each(&mut tell);
         assert!(heard.try_recv().is_err());
         drop((tell, go.send(()), go.send(())));
-        teller.finish();
+        let tokio = tokio::runtime::Builder::new_current_thread().build().unwrap();
+        tokio.block_on(teller.heard());
         assert_eq!(heard.iter().collect::<Vec<_>>(), events);
     }
 }

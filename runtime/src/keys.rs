@@ -7,6 +7,9 @@ use std::path::{Path, PathBuf};
 
 use bottle_evidence::key::{KeyError, SigningKey};
 
+use crate::durable::directory_of;
+use crate::whole;
+
 /// Why a signing key could not be had.
 #[derive(Debug, thiserror::Error)]
 pub enum KeyFileError {
@@ -37,6 +40,14 @@ pub enum KeyFileError {
         /// What is wrong with it.
         source: KeyError,
     },
+    /// The public half of another key lies where that of a new one belongs.
+    #[error("{} is the public half of another key than {}", public.display(), path.display())]
+    OtherHalf {
+        /// Where the key is, or was to be made.
+        path: PathBuf,
+        /// Where the other public half is.
+        public: PathBuf,
+    },
 }
 
 impl KeyFileError {
@@ -45,6 +56,7 @@ impl KeyFileError {
         match self {
             KeyFileError::Exposed(_) => Some("make another one with `bottle attest keygen`; this one may be known"),
             KeyFileError::Key { .. } => Some("--key takes the private key in PEM (PKCS#8), not the public one"),
+            KeyFileError::OtherHalf { .. } => Some("move it away if its private key is gone; nothing was made"),
             KeyFileError::Read { .. } | KeyFileError::Write { .. } => None,
         }
     }
@@ -60,18 +72,29 @@ pub enum Origin {
 }
 
 /// The key in this file. Where there is none it is made, 0600, with its public half in the file's name ending in `.pub`.
-/// An existing file is never written to.
+/// An existing file is never written to. Of several that make it at once all have the same in the end.
 pub fn find_or_make(path: &Path) -> Result<(SigningKey, Origin), KeyFileError> {
     match read(path) {
         Err(KeyFileError::Read { source, .. }) if source.kind() == io::ErrorKind::NotFound => {}
         found => return Ok((found?, Origin::Found)),
     }
+    let public = path.with_extension("pub");
+    if public.symlink_metadata().is_ok() {
+        // Of a key that was made since, or of an older one.
+        let made = read(path).map(|key| (key, Origin::Found));
+        return made.map_err(|_| KeyFileError::OtherHalf { path: path.to_owned(), public });
+    }
     let key = SigningKey::generate().map_err(|source| KeyFileError::Key { path: path.to_owned(), source })?;
     let written = |path: &Path, text: &str, mode| {
         write_new(path, text.as_bytes(), mode).map_err(|source| KeyFileError::Write { path: path.to_owned(), source })
     };
-    written(path, &key.to_pem(), 0o600)?;
-    written(&path.with_extension("pub"), &key.public().to_pem(), 0o644)?;
+    match written(path, &key.to_pem(), 0o600) {
+        Err(KeyFileError::Write { source, .. }) if source.kind() == io::ErrorKind::AlreadyExists => {
+            return Ok((read(path)?, Origin::Found));
+        }
+        written => written?,
+    }
+    written(&public, &key.public().to_pem(), 0o644)?;
     Ok((key, Origin::Made))
 }
 
@@ -87,11 +110,20 @@ pub fn read(path: &Path) -> Result<SigningKey, KeyFileError> {
     SigningKey::from_pem(&pem).map_err(|source| KeyFileError::Key { path: path.to_owned(), source })
 }
 
-/// Under another name first: nobody ever sees half a key, and whoever comes second fails.
+/// Nobody ever sees half a key, and whoever comes second fails.
 fn write_new(path: &Path, bytes: &[u8], mode: u32) -> io::Result<()> {
-    if let Some(parent) = path.parent() {
-        fs::create_dir_all(parent)?;
-    }
+    let directory = directory_of(path);
+    fs::create_dir_all(directory)?;
+    let directory = File::open(directory)?;
+    let Some(mut file) = whole::nameless(&directory, mode)? else {
+        return write_renamed(path, bytes, mode);
+    };
+    file.write_all(bytes).and_then(|()| file.sync_all())?;
+    whole::name(&file, &directory, path.file_name().ok_or(io::ErrorKind::InvalidInput)?)
+}
+
+/// Where every file has a name: under another one first.
+fn write_renamed(path: &Path, bytes: &[u8], mode: u32) -> io::Result<()> {
     let mut unfinished = path.to_owned().into_os_string();
     unfinished.push(format!(".{}", std::process::id()));
     let mut file = File::options().write(true).create_new(true).mode(mode).open(&unfinished)?;
@@ -115,6 +147,44 @@ mod tests {
         assert_eq!(fs::metadata(&path).unwrap().mode() & 0o777, 0o600);
         let (found, origin) = find_or_make(&path).unwrap();
         assert_eq!((found.public().id(), origin), (made.public().id(), Origin::Found));
+    }
+
+    #[test]
+    fn those_who_make_a_key_at_once_have_the_same() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("keys/bottle.key");
+        let barrier = std::sync::Barrier::new(8);
+        let ids: Vec<String> = std::thread::scope(|scope| {
+            let make = || {
+                barrier.wait();
+                find_or_make(&path).unwrap().0.public().id().to_string()
+            };
+            let makers: Vec<_> = (0..8).map(|_| scope.spawn(make)).collect();
+            makers.into_iter().map(|maker| maker.join().unwrap()).collect()
+        });
+        assert!(ids.iter().all(|id| *id == ids[0]), "{ids:?}");
+        let names = fs::read_dir(path.parent().unwrap()).unwrap().count();
+        assert_eq!(names, 2, "the key and its public half");
+    }
+
+    #[test]
+    fn whoever_comes_second_fails_where_every_file_has_a_name_too() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("bottle.key");
+        write_renamed(&path, b"one", 0o600).unwrap();
+        assert_eq!(write_renamed(&path, b"two", 0o600).unwrap_err().kind(), io::ErrorKind::AlreadyExists);
+        assert_eq!((fs::read(&path).unwrap(), fs::read_dir(&directory).unwrap().count()), (b"one".to_vec(), 1));
+    }
+
+    #[test]
+    fn the_public_half_of_an_older_key_is_not_left_beside_a_new_one() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("bottle.key");
+        find_or_make(&path).unwrap();
+        fs::remove_file(&path).unwrap();
+        let error = find_or_make(&path).err().unwrap();
+        assert!(matches!(error, KeyFileError::OtherHalf { .. }) && error.hint().is_some(), "{error}");
+        assert!(!path.exists());
     }
 
     #[test]

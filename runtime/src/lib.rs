@@ -35,6 +35,7 @@ pub mod heartbeat;
 pub mod ids;
 pub mod keys;
 pub mod process;
+pub mod report;
 pub mod state;
 pub mod sys;
 
@@ -45,9 +46,10 @@ mod durable;
 mod hex;
 mod limit;
 mod memory;
-mod report;
+mod patience;
 mod tether;
 mod waiting;
+mod whole;
 
 pub use caller::Caller;
 pub use event::Event;

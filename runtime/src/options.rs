@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
+use bottle_evidence::Digest;
 use bottle_images::{ImageRef, Volume};
 use bottle_policy::Rules;
 
@@ -31,6 +32,8 @@ pub struct RunOptions {
     pub audit: Option<PathBuf>,
     /// Where the attestation goes; likewise.
     pub attestation: Option<PathBuf>,
+    /// What the attestation is to carry, so that whoever gave it knows that it was signed since; by default random bytes.
+    pub nonce: Option<Digest>,
     /// The signing key; by default the one that is made on first use.
     pub key: Option<PathBuf>,
     /// After how long the workload is killed.
@@ -77,6 +80,7 @@ impl RunOptions {
             proxy_env: ProxyEnv::default(),
             audit: None,
             attestation: None,
+            nonce: None,
             key: None,
             timeout: None,
             descriptors: None,

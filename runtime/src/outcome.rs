@@ -6,7 +6,7 @@ use std::time::Duration;
 use bottle_evidence::audit::HostRow;
 
 /// The last stage: what is left when the workload is gone.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Outcome {
     /// The run's id.
     pub run: String,

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use bottle_evidence::key::SigningKey;
 use bottle_evidence::{Digest, canonical};
-use bottle_images::contains::{ContainsError, contains};
+use bottle_images::contains::{ContainsError, contains, meant};
 use bottle_images::{Context, ImageRef, MountPlan, ResolveError};
 use bottle_policy::Rules;
 
@@ -28,6 +28,7 @@ pub struct Plan {
     pub(crate) lease_key: [u8; 32],
     pub(crate) audit: PathBuf,
     pub(crate) attestation: PathBuf,
+    pub(crate) nonce: Option<Digest>,
     pub(crate) stdio: Stdio,
     pub(crate) timeout: Option<Duration>,
     pub(crate) descriptors: Option<u64>,
@@ -117,15 +118,19 @@ impl Plan {
             ("bottle's own executable", &executable),
         ];
         let policies = options.policy_files.iter().map(|path| ("the policy", path));
-        for (what, path) in judged.into_iter().chain(policies) {
+        let invoked = caller.invoked.iter().map(|path| ("bottle's own executable", path));
+        for (what, path) in judged.into_iter().chain(policies).chain(invoked) {
             outside(&files.writable, what, path)?;
         }
+        let what = "the attestation";
+        let attestation =
+            meant(&attestation).map_err(|source| PlanError::Contains { what, path: attestation, source })?;
         make_private(&directory, caller.uid)?;
         let ids = if caller.uid == 0 { Some(PrivateIds::claim(&state.run)?) } else { None };
         let (signing, _) = keys::find_or_make(&key)?;
         Ok(Plan {
             run,
-            image: bottle_evidence::sha256(&canonical::to_bytes(&files)?),
+            image: bottle_evidence::sha256(&canonical::to_bytes(&files.image())?),
             argv: command(options.command, &options.image, &files),
             files,
             rules: Arc::new(options.rules),
@@ -134,6 +139,7 @@ impl Plan {
             key: Arc::new(signing),
             audit,
             attestation,
+            nonce: options.nonce,
             stdio: options.stdio,
             timeout: options.timeout,
             descriptors: options.descriptors,

@@ -8,7 +8,10 @@ use crate::event::{Event, Teller};
 use crate::init::message::Failure;
 use crate::options::RunOptions;
 use crate::outcome::Outcome;
+use crate::patience::Patience;
 use crate::plan::{Plan, PlanError};
+use crate::supervisor::recorder::Events;
+use crate::supervisor::signals::Signals;
 use crate::workload::WorkloadError;
 
 /// Why a run has no outcome.
@@ -67,27 +70,31 @@ pub fn run(
     caller: &Caller,
     events: impl FnMut(Event) + Send + 'static,
 ) -> Result<Outcome, RunError> {
-    let teller = Teller::new(events);
-    let result = told(options, caller, teller.events());
-    teller.finish();
-    result
-}
-
-fn told(
-    options: RunOptions,
-    caller: &Caller,
-    mut events: impl FnMut(Event) + Send + 'static,
-) -> Result<Outcome, RunError> {
     let started = Started::new()?;
     let plan = Plan::new(options, caller)?;
-    for warning in plan.warnings() {
-        events(Event::Warning(warning.clone()));
-    }
     let tokio = tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(RunError::EventLoop)?;
+    let teller = Teller::new(events);
+    let mut tell = teller.events();
+    plan.warnings().iter().for_each(|warning| tell(Event::Warning(warning.clone())));
     tokio.block_on(async {
-        let airlock = plan.realize(started, Box::new(events)).await?;
-        let binding = airlock.attest().await?;
-        let workload = binding.start().await?;
-        Ok(workload.wait().await?)
+        let (result, mut patience) = to_its_end(plan, started, Box::new(tell)).await;
+        // Where patience ends first, nobody reads what is left unsaid.
+        patience.wait_for(teller.heard()).await;
+        result
     })
+}
+
+/// The stages after the plan, and how long those who listen may take afterwards.
+async fn to_its_end(plan: Plan, started: Started, events: Events) -> (Result<Outcome, RunError>, Patience) {
+    let workload = async {
+        let airlock = plan.realize(started, events).await?;
+        Ok::<_, RunError>(airlock.attest().await?.start().await?)
+    };
+    match workload.await {
+        Ok(workload) => {
+            let (result, patience) = workload.wait().await;
+            (result.map_err(RunError::from), patience)
+        }
+        Err(error) => (Err(error), Patience::until_asked(Signals::listen().ok(), None)),
+    }
 }

@@ -12,7 +12,7 @@ use bottle_netns::airlock::Watches;
 use bottle_netns::survey::Listening;
 use tokio::time::Instant as Moment;
 
-use crate::airlock::{Airlock, Gate};
+use crate::airlock::{Airlock, Gate, look_through};
 use crate::attest::Binding;
 use crate::closing::CloseError;
 use crate::event::Event;
@@ -20,15 +20,16 @@ use crate::gate::message::ToGate;
 use crate::init::message::{End, Failure, FromInit, ToInit};
 use crate::limit::{self, EXECUTING, Limit, Stage};
 use crate::outcome::{Outcome, Status};
+use crate::patience::Patience;
 use crate::supervisor::gate_link::GateEnd;
+use crate::supervisor::recorder::Recorder;
 use crate::supervisor::signals::{Arrived, Signals};
 use crate::supervisor::stdio::Relays;
 use crate::supervisor::terminal::{self, Terminal};
 use crate::supervisor::watch::{Drift, Watcher};
 use crate::sys;
 
-/// How long the gate may take to finish what is under way; its own limit is shorter. Who reads what a killed workload wrote
-/// has as long.
+/// How long the gate may take to finish what is under way; its own limit is shorter.
 const FINISHING: Duration = Duration::from_secs(5);
 
 /// Stage four: released, watched.
@@ -77,8 +78,13 @@ pub enum WorkloadError {
     #[error("the airlock changed after it was measured: {}: {}", .0.what, .0.detail)]
     Drift(Drift),
     /// The run could not be closed in the log.
-    #[error(transparent)]
-    Close(#[from] CloseError),
+    #[error("the command ran and ended with {code}, but its run could not be closed")]
+    Unclosed {
+        /// The command's own exit code.
+        code: u8,
+        /// Why not.
+        source: CloseError,
+    },
 }
 
 /// How the time of a workload came to an end.
@@ -94,7 +100,7 @@ enum Ended {
 }
 
 impl Binding {
-    /// Releases the workload to its first instruction. What becomes of it, its execve(2) included, [`Workload::wait`] tells.
+    /// Releases the workload to its first instruction. What becomes of it, its execve(2) included, `Workload::wait` tells.
     pub async fn start(self) -> Result<Workload, WorkloadError> {
         let (mut airlock, master, listening) = self.into_parts();
         let attendants = match Attendants::gather(&mut airlock, master, listening).await {
@@ -144,8 +150,9 @@ impl Attendants {
 }
 
 impl Workload {
-    /// Waits for the end, whoever brings it, and closes the run.
-    pub async fn wait(mut self) -> Result<Outcome, WorkloadError> {
+    /// Waits for the end, whoever brings it, and closes the run; then for those who read what was written, as long as they
+    /// may take. How long they still may comes back with the outcome.
+    pub(crate) async fn wait(mut self) -> (Result<Outcome, WorkloadError>, Patience) {
         let ended = self.until_the_end().await;
         let duration = self.released.elapsed();
         if !matches!(ended, Ended::Itself(_)) {
@@ -155,27 +162,30 @@ impl Workload {
         // The gate accepts nothing more while what else runs in the bottle is ended.
         let finishing = self.airlock.gate.link.send(&ToGate::Finish).is_ok();
         self.airlock.init.process.wait();
-        let patience = matches!(ended, Ended::Killed(_)).then(|| Instant::now() + FINISHING);
-        match std::mem::replace(&mut self.attendants.output, Output::Relays(Relays::default())) {
-            Output::Relays(relays) => relays.finish(patience),
-            Output::Terminal(terminal) => terminal.finish(patience),
-        }
-        self.tell_changes();
+        let after = look_through(self.airlock.plan.files.writable.clone());
         self.finish_connections(finishing).await;
-        let (status, reason) = match &ended {
-            Ended::Itself(End::Code(code)) => (Status::Exited(*code as u8), None),
-            Ended::Itself(End::Signal(number)) => (Status::Signalled(*number), None),
-            Ended::Killed(reason) => (Status::Signalled(libc::SIGKILL), Some(reason.clone())),
-            Ended::Forestalled(number) => {
-                (Status::Signalled(*number), Some("a signal came before the command was executed".into()))
+        let outcome = self.close(&ended, duration);
+        let Workload { airlock, attendants, released } = self;
+        let (plan, recorder) = airlock.end();
+        let Attendants { mut output, signals, before, .. } = attendants;
+        let mut patience = match ended {
+            Ended::Killed(_) | Ended::Forestalled(_) => Patience::short(Some(signals)),
+            Ended::Itself(_) | Ended::NeverRan(_) => {
+                Patience::until_asked(Some(signals), plan.timeout.map(|timeout| Moment::from_std(released + timeout)))
             }
-            Ended::NeverRan(failure) => (Status::Exited(failure.code), Some(failure.to_string())),
         };
-        let outcome = self.close(status, reason, duration)?;
-        match ended {
-            Ended::NeverRan(failure) => Err(failure.into()),
-            _ => Ok(outcome),
+        if patience.wait_for(output.finished()).await.is_none() {
+            recorder.tell(Event::Warning("nobody reads what the command wrote, and the rest of it is lost".into()));
         }
+        // The terminal is the caller's again.
+        drop(output);
+        if let Some(after) = patience.wait_for(after).await {
+            tell_changes(&recorder, &before, after.ok());
+        }
+        if let Ok(outcome) = &outcome {
+            recorder.tell(Event::Over(outcome.clone()));
+        }
+        (outcome, patience)
     }
 
     async fn until_the_end(&mut self) -> Ended {
@@ -228,6 +238,8 @@ impl Workload {
         let entry = audit::Drift { what: Text::new(&drift.what), detail: Text::new(&drift.detail) };
         recorder.record(&Entry::Drift(entry));
         recorder.tell(Event::Drift(format!("{}: {}", drift.what, drift.detail)));
+        // At once, whatever the end may have to wait for. A log that fails has said so.
+        let _ = recorder.commit();
         drift
     }
 
@@ -255,16 +267,14 @@ impl Workload {
         stopped.map(|(who, _)| Drift::new(who, "it was stopped"))
     }
 
-    fn tell_changes(&self) {
-        let after = Snapshot::take(&self.airlock.plan.files.writable);
-        let changed = after.changed_since(&self.attendants.before);
-        if !changed.is_empty() {
-            self.airlock.recorder.tell(Event::Changed(changed));
+    fn close(&self, ended: &Ended, duration: Duration) -> Result<Outcome, WorkloadError> {
+        let (status, reason) = ended.told();
+        if let Ended::NeverRan(failure) = ended {
+            self.airlock.close_or_warn(status.code(), &failure.what, duration);
+            return Err(failure.clone().into());
         }
-    }
-
-    fn close(self, status: Status, reason: Option<String>, duration: Duration) -> Result<Outcome, WorkloadError> {
-        let end = self.airlock.close(status.code(), reason.as_deref(), duration)?;
+        let closed = self.airlock.close(status.code(), reason.as_deref(), duration);
+        let end = closed.map_err(|source| WorkloadError::Unclosed { code: status.code(), source })?;
         let plan = &self.airlock.plan;
         Ok(Outcome {
             run: plan.run.clone(),
@@ -293,6 +303,44 @@ impl Workload {
         };
         // Past this time what has no outcome is recorded as cut.
         let _ = tokio::time::timeout(FINISHING, finished).await;
+    }
+}
+
+impl Output {
+    /// Waits until all that the workload wrote has been written on.
+    async fn finished(&mut self) {
+        match self {
+            Output::Relays(relays) => relays.finished().await,
+            Output::Terminal(terminal) => terminal.finished().await,
+        }
+    }
+}
+
+impl Ended {
+    /// How the command ended, and why bottle ended it, if bottle did.
+    fn told(&self) -> (Status, Option<String>) {
+        match self {
+            Ended::Itself(End::Code(code)) => (Status::Exited(*code as u8), None),
+            Ended::Itself(End::Signal(number)) => (Status::Signalled(*number), None),
+            Ended::Killed(reason) => (Status::Signalled(libc::SIGKILL), Some(reason.clone())),
+            Ended::Forestalled(number) => {
+                (Status::Signalled(*number), Some("a signal came before the command was executed".into()))
+            }
+            Ended::NeverRan(failure) => (Status::Exited(failure.code), Some(failure.to_string())),
+        }
+    }
+}
+
+/// Tells what of the shared trees the host would execute later and is not as it was, and whether that may not be all.
+fn tell_changes(recorder: &Recorder, before: &Snapshot, after: Option<Snapshot>) {
+    const NOT_ALL: &str = "the shared directories hold too much to tell all files that the host would execute later and that \
+                           the command changed";
+    if !before.is_complete() || !after.as_ref().is_some_and(Snapshot::is_complete) {
+        recorder.tell(Event::Warning(NOT_ALL.into()));
+    }
+    let changed = after.map(|after| after.changed_since(before)).unwrap_or_default();
+    if !changed.is_empty() {
+        recorder.tell(Event::Changed(changed));
     }
 }
 

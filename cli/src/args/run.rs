@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
+use bottle_evidence::Digest;
 use clap::Args;
 
 use super::policy::PolicyArgs;
@@ -39,6 +40,9 @@ pub struct RunArgs {
     /// Where the attestation goes (default: the run's own directory)
     #[arg(long, value_name = "FILE")]
     pub attestation: Option<PathBuf>,
+    /// What the attestation is to carry, in hex, for `attest verify --nonce` (default: random)
+    #[arg(long, value_name = "HEX")]
+    pub nonce: Option<Digest>,
     /// The private key that signs both (default: one that is made on first use)
     #[arg(long, value_name = "FILE")]
     pub key: Option<PathBuf>,
@@ -64,7 +68,8 @@ in a -v without :ro. Git's settings and hooks of a shared repository are read-on
 `git config` says \"Device or resource busy\"; `git -c` and `git config --global` work.
 
 Exit code: the command's own; 128+N after signal N (137 after --timeout); 125 bottle failed or was
-misused and nothing ran; 126 the command cannot be executed; 127 there is no such command.
+misused, and standard error says so if the command ran; 126 the command cannot be executed; 127 there
+is no such command.
 
 Examples:
   bottle run --allow api.github.com host -- curl -sI https://api.github.com

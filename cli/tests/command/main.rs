@@ -9,5 +9,6 @@ mod doctor;
 mod place;
 mod policy;
 mod run;
+mod unread;
 mod usage;
 mod why;

@@ -75,9 +75,19 @@ fn a_start_with_too_little_memory_fails_and_leaves_nothing() {
     scene.assert_clean("little memory");
 }
 
-/// More connections at once than the gate or the dialler has descriptors for.
+/// More connections at once than the gate or the dialler has descriptors for, to its resolver and through it.
 const CROWD: &str = r"
-import socket
+import os, socket
+def ask():
+    held = []
+    for address in '28.0.0.1', 'fd28::1', '127.0.0.1', '127.0.0.11', '127.0.0.53', '::1':
+        for _ in range(25): held.append(socket.create_connection((address, 53), 20))
+    os.write(write, b'x'); os.read(wait, 1)
+# Each process may have as few descriptors as the gate has.
+(read, write), (wait, hold) = os.pipe(), os.pipe()
+for _ in range(2):
+    if os.fork() == 0: os.close(hold); ask(); os._exit(0)
+for _ in range(2): os.read(read, 1)
 def connect():
     try:
         one = socket.create_connection(('web.lab.example', 7), 2); one.sendall(b'token\n'); one.settimeout(0.05); return one

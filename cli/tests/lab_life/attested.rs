@@ -30,6 +30,33 @@ fn the_attestation_verifies_and_the_log_names_it() {
 }
 
 #[test]
+fn a_nonce_that_a_verifier_gave_is_in_the_attestation_and_no_other_is_accepted() {
+    let world = World::new();
+    let [nonce, other] = ["0a", "0b"].map(|byte| byte.repeat(32));
+    said(&mut world.run(&["--nonce", &nonce, "host", "--", "true"])).ok();
+    let attestation = world.attestation();
+    let verify = |nonce: &str| said(&mut world.bottle(&["attest", "verify", text(&attestation), "--nonce", nonce]));
+    verify(&nonce).ok();
+    assert_ne!(verify(&other).code, 0);
+}
+
+#[test]
+fn two_runs_of_one_image_in_one_place_have_the_same_digest_of_it_and_another_image_has_not() {
+    let world = World::new();
+    std::fs::create_dir(world.path("volume")).unwrap();
+    let image = |options: &[&str]| {
+        said(&mut world.run(&[options, &["host", "--", "true"]].concat())).ok();
+        let attestation = world.attestation();
+        let verified = said(&mut world.bottle(&["attest", "verify", "--json", text(&attestation)])).ok().to_owned();
+        serde_json::from_str::<serde_json::Value>(&verified).unwrap()["attestation"]["subjects"]["image"].take()
+    };
+    let first = image(&[]);
+    assert!(first.is_string(), "{first}");
+    assert_eq!(image(&["-e", "A=1"]), first);
+    assert_ne!(image(&["-v", &format!("{}:/volume", world.path("volume").display())]), first);
+}
+
+#[test]
 fn an_attestation_with_one_changed_byte_does_not_verify() {
     let world = World::new();
     world.shell("true").ok();

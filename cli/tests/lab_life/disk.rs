@@ -38,6 +38,7 @@ fn a_full_disk_denies_what_was_allowed_and_the_next_run_takes_the_log_up() {
     let told = full.err.matches("the audit log cannot be written, so everything is denied from now on").count();
     assert_eq!(told, 1, "{full:?}");
     assert_eq!(full.code, 125, "a run without an end in its log has failed: {full:?}");
+    assert!(full.err.contains("the command ran and ended with 1, but"), "{full:?}");
     // Every connection that arrived is in the log.
     let arrived = world.lab.received("echo").unwrap().len();
     let text = said(world.program("cat").arg(&log)).ok().to_owned();

@@ -117,9 +117,18 @@ fn kill_when_made(name: &str) {
     assert_unheld(&namespaces);
     assert!(!world.project("ran").exists());
     assert_eq!(Host::of(&world), before);
+    assert_no_other_attestation(&world);
     // Whatever it left on the disk is in nobody's way.
     fs::remove_file(world.attestation()).unwrap_or_default();
     world.shell("true").ok();
+}
+
+/// A signed statement is under its own name, and then its run was opened in the log, or nowhere.
+fn assert_no_other_attestation(world: &World) {
+    let names = fs::read_dir(world.path("")).unwrap().map(|entry| entry.unwrap().file_name().into_string().unwrap());
+    let signed: Vec<String> = names.filter(|name| name.starts_with("attestation")).collect();
+    let opened = world.attestation().exists().then(|| world.entries_of("run.start").len());
+    assert!(signed.is_empty() || (signed == ["attestation.json"] && opened == Some(1)), "{signed:?} {opened:?}");
 }
 
 #[test]

@@ -11,6 +11,7 @@ mod world;
 mod attested;
 mod command;
 mod terminal;
+mod unread;
 
 mod drift;
 mod killed;

@@ -86,6 +86,50 @@ fn a_symbolic_link_into_the_working_directory_is_refused() {
 }
 
 #[test]
+fn a_symbolic_link_in_the_working_directory_is_refused_wherever_it_leads() {
+    let world = World::new();
+    fs::write(world.path("policy.yaml"), POLICY).unwrap();
+    said(&mut world.bottle(&["attest", "keygen", "--key", text(&world.path("own.key"))])).ok();
+    fs::create_dir_all(world.path("state")).unwrap();
+    symlink("..", world.project("up")).unwrap();
+    for name in ["policy.yaml", "own.key", "audit.jsonl", "attestation.json"] {
+        symlink(Path::new("..").join(name), world.project(name)).unwrap();
+    }
+    for (option, name, what) in [
+        ("--policy", "policy.yaml", "the policy"),
+        ("--policy", "up/policy.yaml", "the policy"),
+        ("--audit", "audit.jsonl", "the audit log"),
+        ("--attestation", "attestation.json", "the attestation"),
+        ("--key", "own.key", "the key"),
+    ] {
+        assert_refused(&world, run_with(&world, option, &world.project(name)), what);
+    }
+    let mut state = world.bottle(&["run"]);
+    assert_refused(
+        &world,
+        {
+            state.env("BOTTLE_ROOT", world.project("up/state"));
+            state
+        },
+        "the state directory",
+    );
+    symlink(BOTTLE, world.project("bottle")).unwrap();
+    let mut command = world.program(text(&world.project("bottle")));
+    command.arg("run");
+    assert_refused(&world, command, "bottle's own executable");
+}
+
+#[test]
+fn an_attestation_replaces_what_a_link_leads_to_and_not_the_link() {
+    let world = World::new();
+    fs::create_dir(world.path("evidence")).unwrap();
+    symlink("evidence/attestation.json", world.path("link.json")).unwrap();
+    said(run_with(&world, "--attestation", &world.path("link.json")).args(["host", "--", "true"])).ok();
+    assert!(world.path("link.json").is_symlink());
+    assert!(world.path("evidence/attestation.json").is_file());
+}
+
+#[test]
 fn another_mount_of_the_working_directory_is_refused() {
     let world = World::new();
     fs::create_dir(world.project("evidence")).unwrap();

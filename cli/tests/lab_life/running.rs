@@ -89,19 +89,7 @@ impl Running {
 
     /// All processes, found while all are alive.
     pub fn processes(&self) -> Processes {
-        let of_role = |name: &str| {
-            let found = host::children(self.pid()).into_iter().find(|pid| host::first_argument(*pid) == name);
-            Held::new(found.unwrap_or_else(|| panic!("no {name}")))
-        };
-        let init = of_role("bottle-init");
-        let workload = Held::new(host::children(init.pid)[0]);
-        Processes {
-            supervisor: Held::new(self.pid()),
-            dialler: of_role("bottle-dialler"),
-            gate: of_role("bottle-gate"),
-            init,
-            workload,
-        }
+        Processes::of(self.pid())
     }
 
     /// Closes standard input and waits for the end.
@@ -165,6 +153,23 @@ impl Held {
 }
 
 impl Processes {
+    /// Those of the bottle with this supervisor, found while all are alive.
+    pub fn of(supervisor: u32) -> Processes {
+        let of_role = |name: &str| {
+            let found = host::children(supervisor).into_iter().find(|pid| host::first_argument(*pid) == name);
+            Held::new(found.unwrap_or_else(|| panic!("no {name}")))
+        };
+        let init = of_role("bottle-init");
+        let workload = Held::new(host::children(init.pid)[0]);
+        Processes {
+            supervisor: Held::new(supervisor),
+            dialler: of_role("bottle-dialler"),
+            gate: of_role("bottle-gate"),
+            init,
+            workload,
+        }
+    }
+
     pub fn all(&self) -> [&Held; 5] {
         [&self.supervisor, &self.dialler, &self.gate, &self.init, &self.workload]
     }

@@ -63,6 +63,54 @@ fn changed_files_that_the_host_would_execute_are_listed_at_the_end() {
 }
 
 #[test]
+fn what_the_host_would_execute_in_a_submodule_is_read_only() {
+    let world = World::new();
+    for directory in [".git/modules/sub", "sub/.husky"] {
+        fs::create_dir_all(world.project(directory)).unwrap();
+    }
+    let config = "[core]\n\tworktree = ../../../sub\n\thooksPath = .husky\n";
+    fs::write(world.project(".git/modules/sub/config"), config).unwrap();
+    fs::write(world.project(".git/modules/sub/HEAD"), "ref: refs/heads/main\n").unwrap();
+    let said = world.shell("echo evil > sub/.husky/pre-commit || mv sub elsewhere || mv sub/.husky elsewhere");
+    assert_ne!(said.code, 0, "{said:?}");
+    assert_eq!(fs::read_dir(world.project("sub/.husky")).unwrap().count(), 0);
+}
+
+#[test]
+fn hooks_that_the_settings_name_and_nobody_has_made_can_not_be_made_inside() {
+    let world = World::new();
+    fs::create_dir(world.project(".git")).unwrap();
+    fs::write(
+        world.project(".git/config"),
+        "[core]\n\thooksPath = .husky/_\n[include]\n\tpath = more\n\tpath = ../.gitmore\n",
+    )
+    .unwrap();
+    fs::create_dir(world.project("closed")).unwrap();
+    fs::write(world.project(".gitmore"), "[core]\n\thooksPath = closed\n\thooksPath = closed/within\n").unwrap();
+    let said = world.shell("mkdir -p .husky/_ || echo x > .git/more || rmdir .husky || mkdir closed/within");
+    assert_ne!(said.code, 0, "{said:?}");
+    assert_eq!(fs::read_dir(world.project(".husky")).unwrap().count(), 0);
+    assert_eq!(fs::read_to_string(world.project(".git/more")).unwrap(), "");
+}
+
+#[test]
+fn a_list_of_changed_files_that_may_lack_some_says_so() {
+    let world = World::new();
+    let said = world.shell("seq -f %g.mk 20001 | xargs touch");
+    said.ok();
+    assert!(said.err.contains("hold too much to tell all files that the host would execute"), "{}", said.err.len());
+}
+
+#[test]
+fn more_fifos_than_can_be_covered_keep_nothing_from_saying_what_helps() {
+    let world = World::new();
+    world.shell("mkdir f; mkfifo $(seq -f f/%g 300)").ok();
+    let refused = world.shell("true");
+    let complaint = refused.refused();
+    assert!(complaint.contains("sockets and FIFOs") && complaint.contains("-type p -delete"), "{complaint}");
+}
+
+#[test]
 fn a_run_that_changes_nothing_of_the_kind_says_nothing() {
     let world = World::new();
     fs::write(world.project("Makefile"), "all:\n").unwrap();

@@ -7,9 +7,9 @@ use std::process::{Child, Command, Stdio};
 
 use rustix::process::Signal;
 use rustix::pty::{OpenptFlags, grantpt, ioctl_tiocgptpeer, openpt, unlockpt};
-use rustix::termios::{Winsize, tcgetattr, tcsetwinsize};
+use rustix::termios::{Action, Winsize, tcflow, tcgetattr, tcsetwinsize};
 
-use crate::running::Held;
+use crate::running::{Held, Processes};
 use crate::world::{LIMIT, World};
 
 /// A terminal that the test holds, with a bottle on its other side.
@@ -105,6 +105,22 @@ fn without_t_the_workload_never_has_the_callers_terminal() {
     assert_eq!(terminal.line(), "/dev/null");
     assert_eq!(terminal.line(), "none");
     assert_eq!(terminal.end(), 0);
+}
+
+/// What is said of the end would show on the same terminal.
+#[test]
+fn drift_ends_a_run_whose_terminal_somebody_has_stopped() {
+    for options in [&["-t"][..], &[]] {
+        let world = World::new();
+        let script = ["host", "--", "sh", "-c", "echo ready; yes"];
+        let mut terminal = Terminal::start(world.run(&[options, &script].concat()));
+        assert_eq!(terminal.line(), "ready");
+        tcflow(&terminal.other, Action::OOff).unwrap();
+        Processes::of(terminal.child.id()).gate.signal(Signal::KILL);
+        assert_eq!(terminal.end(), 137);
+        assert_eq!((world.entries_of("drift").len(), world.entries_of("run.end").len()), (1, 1));
+        world.verify_log().ok();
+    }
 }
 
 /// Runs it with this standard input; its exit code and what it showed.

@@ -97,6 +97,7 @@ https('evil.attacker.example'); sys.exit(3)";
     assert_eq!((run.code, run.out.trim()), (3, "200 200 ECONNRESET"));
     let end = run.log.end();
     assert_eq!((end.exit, end.hosts.len()), (3, 3), "{end:#?}");
+    assert_eq!((end.command.len(), end.command[0].as_str()), (3, "python3"));
     let row = run.log.row("api.allowed.example");
     assert_eq!((row.decision, row.port, row.connections, row.denied), (Choice::Allow, Some(443), 1, 0));
     assert!(row.bytes_up > 200 && row.bytes_down > 500, "{row:?}");

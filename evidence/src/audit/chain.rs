@@ -103,8 +103,8 @@ impl Chain {
     pub fn end(&mut self, time: Time, ending: Ending) -> Result<(RunEnd, Vec<u8>), AppendError> {
         let run = self.order.run().ok_or(OrderError::OutsideRun)?;
         let Ending { exit, reason, millis, refused } = ending;
-        let (count, hosts) = (run.lines, run.summary.rows());
-        let end = RunEnd { count, head: self.head, exit, reason, millis, refused, hosts };
+        let (count, command, hosts) = (run.lines, run.start.command.clone(), run.summary.rows());
+        let end = RunEnd { count, head: self.head, command, exit, reason, millis, refused, hosts };
         let bytes = self.append(time, &Entry::RunEnd(end.clone()))?;
         Ok((end, bytes))
     }

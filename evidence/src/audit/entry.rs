@@ -143,6 +143,8 @@ pub struct RunEnd {
     pub count: u64,
     /// The hash of the line before this one.
     pub head: Digest,
+    /// The argument vector of the first process, as `run.start` has it.
+    pub command: Vec<Text>,
     /// What bottle exited with.
     pub exit: u8,
     /// Why bottle ended the run, if it did.

@@ -38,6 +38,9 @@ pub enum OrderError {
     /// `run.end` names another head.
     #[error("run.end names another head than the line before it")]
     WrongHead,
+    /// `run.end` names another command.
+    #[error("run.end names another command than the one the run started with")]
+    OtherCommand,
     /// `run.end` has other rows than its entries add up to.
     #[error("run.end's rows per host are not what its entries add up to{}", row_hint(.0))]
     WrongHosts(Option<usize>),

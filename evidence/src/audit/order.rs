@@ -118,6 +118,9 @@ impl OpenRun {
         if end.head != prev {
             return Err(OrderError::WrongHead);
         }
+        if end.command != self.start.command {
+            return Err(OrderError::OtherCommand);
+        }
         let rows = self.summary.rows();
         if end.hosts == rows { Ok(()) } else { Err(OrderError::WrongHosts(first_difference(&end.hosts, &rows))) }
     }

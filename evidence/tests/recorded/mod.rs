@@ -189,7 +189,7 @@ pub fn nonce() -> Digest {
 pub fn predicate() -> Predicate {
     let fact = |basis| match basis {
         Basis::Measured => Fact::measured("rtnetlink dump", sha256(b"fact").to_string()),
-        Basis::Behavioural => Fact::behavioural("probe", true),
+        Basis::Behavioural => Fact { basis, how: "probe".into(), value: true.into() },
         Basis::Asserted => Fact::asserted("our own word", "1"),
     };
     let facts = REQUIRED_FACTS.iter().map(|required| (required.name.to_owned(), fact(required.basis)));

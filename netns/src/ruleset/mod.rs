@@ -12,7 +12,7 @@ mod gate;
 mod refuse;
 mod words;
 
-use nftables::schema::Nftables;
+use nftables::schema::{NfCmd, NfListObject, NfObject, Nftables};
 
 use crate::layout::{Layout, Side};
 
@@ -21,9 +21,21 @@ pub const TABLE: &str = "bottle";
 
 /// The complete rules of one namespace.
 pub fn ruleset(layout: &Layout, side: Side) -> Nftables<'static> {
-    let objects = match side {
+    Nftables { objects: objects(layout, side).into() }
+}
+
+/// The names of the counters among them, which no layout changes.
+pub(crate) fn counters(side: Side) -> Vec<String> {
+    let name = |object| match object {
+        NfObject::CmdObject(NfCmd::Add(NfListObject::Counter(counter))) => Some(counter.name.into_owned()),
+        _ => None,
+    };
+    objects(&Layout::default(), side).into_iter().filter_map(name).collect()
+}
+
+fn objects(layout: &Layout, side: Side) -> Vec<NfObject<'static>> {
+    match side {
         Side::Agent => agent::objects(layout),
         Side::Gate => gate::objects(layout),
-    };
-    Nftables { objects: objects.into() }
+    }
 }

@@ -1,7 +1,7 @@
 //! What does the kernel say that the namespaces hold, now?
 //!
 //! Everything is read back, nothing is remembered. The [`State`] is canonical: sorted, without handles,
-//! counters or times, so that two airlocks built alike have the same digest. What is different in each of them
+//! counters or times, so that two airlocks built alike have the same. What is different in each of them
 //! is the [`Identity`].
 
 pub mod listening;
@@ -18,7 +18,6 @@ use netlink_packet_route::RouteNetlinkMessage;
 use nix::errno::Errno;
 use nix::sys::stat::fstat;
 use serde::{Deserialize, Serialize};
-use sha2::{Digest, Sha256};
 use thiserror::Error;
 
 use crate::airlock::{Airlock, Desk, Sysctl};
@@ -156,13 +155,6 @@ impl Survey {
     /// The generations at which the packet rules were read: agent, gate.
     pub fn generations(&self) -> [u32; 2] {
         [self.agent.identity.generation, self.gate.identity.generation]
-    }
-
-    /// SHA-256 over both states, without the identities: the same for all airlocks built alike on a kernel.
-    pub fn digest(&self) -> [u8; 32] {
-        let states = serde_json::to_vec(&(&self.agent.state, &self.gate.state))
-            .expect("plain data with string keys is always JSON");
-        Sha256::digest(states).into()
     }
 }
 

@@ -33,7 +33,6 @@ fn alike() {
     let second = another(Owner::Inherited);
     let (one, other) = (survey(&first).unwrap(), survey(&second).unwrap());
     assert_eq!((&one.agent.state, &one.gate.state), (&other.agent.state, &other.gate.state));
-    assert_eq!(one.digest(), other.digest());
     let mut cookies: Vec<u64> =
         [&one, &other].iter().flat_map(|it| [it.agent.identity.cookie, it.gate.identity.cookie]).collect();
     cookies.sort();
@@ -46,7 +45,6 @@ fn survives_json() {
     let survey = survey(&airlock()).unwrap();
     let read: Survey = serde_json::from_str(&serde_json::to_string(&survey).unwrap()).unwrap();
     assert_eq!(read, survey);
-    assert_eq!(read.digest(), survey.digest());
 }
 
 fn nothing_remains() {

@@ -77,11 +77,6 @@ impl DocumentError {
     pub fn problems(&self) -> &[Problem] {
         &self.problems
     }
-
-    /// What the text is called.
-    pub fn source_name(&self) -> &str {
-        &self.source
-    }
 }
 
 impl std::error::Error for DocumentError {}

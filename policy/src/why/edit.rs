@@ -78,6 +78,7 @@ pub fn remedy(rules: &Rules, request: &Request, reason: Reason) -> Edit {
         }
         (_, Reason::Unparsable) => none("the client sends bytes that only look like TLS or HTTP"),
         (_, Reason::Escalation | Reason::Unavailable | Reason::Limit) => none("it is not the policy that denied it"),
+        (_, Reason::Several) => none("what it stands for was denied for several reasons"),
         (_, Reason::HostAddress) => host_address(request),
         (Target::Literal(address), _) => literal(rules, *address, request.port),
         (Target::Lease(name) | Target::Named(name), _) if name.is_reserved() => none("this name is never reached"),

@@ -43,19 +43,21 @@ pub(super) async fn transparent<U: Upstream, O: OriginalDst>(
         (Ok(_), Admission::Regular) => None,
     };
     let start = match decide(&inner.parts.rules, &attempt.request) {
-        Verdict::Peek if attempt.denied.is_none() => peek(inner, &client, &mut attempt, Sniffer::default()).await,
+        Verdict::Peek if attempt.denied.is_none() => peek(inner, &client, &mut attempt).await,
         _ => Start::Late(Sniffer::default()),
     };
-    proceed(inner, client, attempt, start, begun).await;
+    match inner.open(&attempt).await {
+        Ok(upstream) => session(inner, client, upstream, &attempt, start, begun).await,
+        Err(refusal) => {
+            reset(client);
+            inner.refused(&attempt, &refusal, begun).await;
+        }
+    }
 }
 
 /// Waits for the first bytes and writes into the attempt what they show.
-pub(super) async fn peek<U: Upstream, O>(
-    inner: &Inner<U, O>,
-    client: &TcpStream,
-    attempt: &mut Attempt,
-    mut sniffer: Sniffer,
-) -> Start {
+async fn peek<U: Upstream, O>(inner: &Inner<U, O>, client: &TcpStream, attempt: &mut Attempt) -> Start {
+    let mut sniffer = Sniffer::default();
     let ticket = inner.pending.enter();
     let limit = inner.parts.limits.first_bytes;
     let first = tokio::select! {
@@ -66,27 +68,16 @@ pub(super) async fn peek<U: Upstream, O>(
         Some(First::Seen(seen)) => attempt.request.seen = seen,
         Some(First::Broken(_)) if sniffer.bytes().is_empty() => attempt.request.seen = Seen::Silent,
         Some(First::Broken(kind)) => attempt.request.seen = Seen::Unparsable(format!("broken off: {kind}")),
-        Some(First::Evicted) => attempt.denied = Some(Reason::Limit),
+        // Then the place is lost.
+        Some(First::Evicted) => {}
         None => attempt.denied = Some(Reason::Unavailable),
     }
-    Start::Judged(sniffer.into_bytes())
-}
-
-/// Asks for the connection; relays it, or resets the client's.
-pub(super) async fn proceed<U: Upstream, O>(
-    inner: &Inner<U, O>,
-    client: TcpStream,
-    attempt: Attempt,
-    start: Start,
-    begun: Instant,
-) {
-    match inner.open(&attempt).await {
-        Ok(upstream) => session(inner, client, upstream, &attempt, start, begun).await,
-        Err(refusal) => {
-            reset(client);
-            inner.refused(&attempt, &refusal, begun).await;
-        }
-    }
+    // Until they went on: meanwhile the dialler is asked, which may take it long.
+    let Some(held) = ticket.hold() else {
+        attempt.denied = Some(Reason::Limit);
+        return Start::Late(Sniffer::default());
+    };
+    Start::Judged(sniffer.into_bytes(), held)
 }
 
 /// A close that the other side sees as a reset.

@@ -17,6 +17,7 @@ pub(super) struct Pending {
 struct Waiting {
     order: BTreeMap<u64, Entry>,
     next: u64,
+    /// Of those that are pending, and of those that are held.
     bytes: usize,
 }
 
@@ -33,6 +34,13 @@ pub(super) struct Ticket {
     number: u64,
     most_bytes: usize,
     evicted: Arc<Notify>,
+}
+
+/// Bytes that were judged and wait to go on: they count, though their connection has no place to lose any more.
+#[derive(Debug)]
+pub(super) struct Held {
+    waiting: Arc<Mutex<Waiting>>,
+    bytes: usize,
 }
 
 impl Pending {
@@ -79,6 +87,12 @@ impl Ticket {
         while waiting.bytes > self.most_bytes && waiting.evict_oldest() {}
     }
 
+    /// Gives the place up and goes on holding the bytes; nothing if the place was lost.
+    pub(super) fn hold(self) -> Option<Held> {
+        let entry = lock(&self.waiting).order.remove(&self.number)?;
+        Some(Held { waiting: Arc::clone(&self.waiting), bytes: entry.bytes })
+    }
+
     /// Returns once the place is lost.
     pub(super) async fn evicted(&self) {
         self.evicted.notified().await;
@@ -91,6 +105,12 @@ impl Drop for Ticket {
         if let Some(entry) = waiting.order.remove(&self.number) {
             waiting.bytes -= entry.bytes;
         }
+    }
+}
+
+impl Drop for Held {
+    fn drop(&mut self) {
+        lock(&self.waiting).bytes -= self.bytes;
     }
 }
 
@@ -124,6 +144,22 @@ mod tests {
         assert!(!is_evicted(&new).await);
         new.grow(41);
         assert!(is_evicted(&new).await);
+    }
+
+    #[tokio::test]
+    async fn bytes_that_are_held_count_and_have_no_place_to_lose() {
+        let pending = Pending::new(1, 100);
+        let judged = pending.enter();
+        judged.grow(60);
+        let held = judged.hold().expect("its place was not lost");
+        let next = pending.enter();
+        assert!(!is_evicted(&next).await);
+        next.grow(41);
+        assert!(is_evicted(&next).await && next.hold().is_none());
+        drop(held);
+        let last = pending.enter();
+        last.grow(100);
+        assert!(!is_evicted(&last).await);
     }
 
     #[test]

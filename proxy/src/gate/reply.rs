@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use bottle_policy::Reason;
 use tokio::io::AsyncWriteExt;
 use tokio::net::TcpStream;
 use tokio::time::timeout;
@@ -36,7 +37,7 @@ impl Reply {
         let status = match (refusal.kind, way) {
             (RefusalKind::Unreachable, _) => "502 Bad Gateway",
             (RefusalKind::Unavailable, _) => "503 Service Unavailable",
-            (RefusalKind::Denied, Way::Http) => "405 Method Not Allowed",
+            (RefusalKind::Denied, Way::Http) if refusal.reason.is_some_and(wants_a_rule) => "405 Method Not Allowed",
             (RefusalKind::Denied, _) => "403 Forbidden",
         };
         Reply::new(status, format!("bottle: {}\n", why.trim_end()))
@@ -61,4 +62,9 @@ impl Reply {
         // A client that does not listen loses its answer, nothing else.
         let _ = timeout(GOODBYE, farewell).await;
     }
+}
+
+/// Whether a rule with `protocol: http` would change it: then a tunnel may be what is allowed there.
+fn wants_a_rule(reason: Reason) -> bool {
+    matches!(reason, Reason::NoRule | Reason::PortNotAllowed | Reason::NotTls)
 }

@@ -4,9 +4,10 @@ use std::time::Duration;
 
 use bottle_policy::Reason;
 use tokio::sync::watch;
-use tokio::time::timeout;
+use tokio::time::{Instant, sleep_until};
 
 use super::first::PIECE;
+use super::pending::{Held, Pending, Ticket};
 use super::session::Judge;
 use crate::Refusal;
 use crate::http::{Answer, Answers, Body, Head, Requests, Step, without_upgrade};
@@ -21,6 +22,8 @@ pub(super) struct Single {
     pub(super) body: Body,
     /// What the client sent after the head.
     pub(super) rest: Vec<u8>,
+    /// What counts both until they go on.
+    pub(super) held: Held,
 }
 
 /// Between the two directions of a connection: whether the server agreed to another protocol.
@@ -103,14 +106,19 @@ pub(super) async fn each_request(
     judge: &Judge<'_>,
     switch: &Switch,
     mut bytes: Vec<u8>,
+    pending: &Pending,
     limit: Duration,
 ) -> Result<(), Stop> {
     let mut requests = Requests::default();
+    let mut begun = None;
     loop {
         let step = requests.step(&bytes).map_err(wrong)?;
         match step {
             Step::NeedMore => {
-                if !more(up, &mut bytes, limit).await? {
+                if !bytes.is_empty() {
+                    begun.get_or_insert_with(|| Begun::new(pending, bytes.len(), limit));
+                }
+                if !more(up, &mut bytes, begun.as_ref()).await? {
                     return if requests.at_head() && bytes.is_empty() {
                         up.finish()
                     } else {
@@ -119,6 +127,7 @@ pub(super) async fn each_request(
                 }
             }
             Step::Head(end) => {
+                begun = None;
                 let head = Head::parse(&bytes[..end]).map_err(wrong)?;
                 judge.allows(&head.seen())?;
                 let offered = head.websocket && head.body == Body::Empty && switch.offer();
@@ -149,8 +158,9 @@ pub(super) async fn each_request(
 
 /// The client's side where there is one request only: its head and body go on, and nothing after them.
 pub(super) async fn one_request(up: Flow<'_>, single: Single) -> Result<(), Stop> {
-    let Single { head, body, mut rest } = single;
+    let Single { head, body, mut rest, held } = single;
     up.send(&head).await?;
+    drop((head, held));
     let mut requests = Requests::default();
     requests.begin(body);
     while !requests.at_head() {
@@ -165,15 +175,35 @@ pub(super) async fn one_request(up: Flow<'_>, single: Single) -> Result<(), Stop
     Ok(())
 }
 
-/// Reads on; false at the end of file. A head that has begun must be complete in time.
-async fn more(up: Flow<'_>, bytes: &mut Vec<u8>, limit: Duration) -> Result<bool, Stop> {
-    let started = !bytes.is_empty();
+/// A head of which a part is there: it is pending, and must be complete in time.
+struct Begun {
+    ticket: Ticket,
+    deadline: Instant,
+}
+
+impl Begun {
+    fn new(pending: &Pending, bytes: usize, limit: Duration) -> Begun {
+        let ticket = pending.enter();
+        ticket.grow(bytes);
+        Begun { ticket, deadline: Instant::now() + limit }
+    }
+}
+
+/// Reads on; false at the end of file.
+async fn more(up: Flow<'_>, bytes: &mut Vec<u8>, begun: Option<&Begun>) -> Result<bool, Stop> {
     let reading = read_some(up.from, bytes, PIECE);
-    let read = match started {
-        true => timeout(limit, reading).await.map_err(|_| wrong("a request head that does not end"))?,
-        false => reading.await,
+    let Some(Begun { ticket, deadline }) = begun else {
+        return Ok(reading.await.map_err(Stop::Source)? > 0);
     };
-    read.map(|count| count > 0).map_err(Stop::Source)
+    let count = tokio::select! {
+        read = reading => read.map_err(Stop::Source)?,
+        () = sleep_until(*deadline) => return Err(wrong("a request head that does not end")),
+        () = ticket.evicted() => {
+            return Err(Stop::Denied(Refusal::denied(Reason::Limit, "too many requests are pending")));
+        }
+    };
+    ticket.grow(count);
+    Ok(count > 0)
 }
 
 fn wrong(what: impl std::fmt::Display) -> Stop {

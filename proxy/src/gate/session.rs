@@ -9,6 +9,7 @@ use tokio::time::Instant;
 
 use super::connection::reset;
 use super::first::{First, PIECE, first_bytes};
+use super::pending::Held;
 use super::phase::Phase;
 use super::requests::{Single, Switch, each_request, one_request, watched};
 use super::{Inner, Upstream};
@@ -20,7 +21,7 @@ use crate::{Attempt, Detail, Ended, Outcome, Refusal};
 #[derive(Debug)]
 pub(super) enum Start {
     /// Bytes that were classified and decided upon.
-    Judged(Vec<u8>),
+    Judged(Vec<u8>, Held),
     /// Perhaps nothing yet: what comes first is classified and decided upon before it goes on.
     Late(Sniffer),
     /// The one plain request that was judged.
@@ -88,20 +89,21 @@ async fn run<U, O>(
     let judge = Judge::new(&inner.parts.rules, &attempt.request);
     let switch = Switch::default();
     let upward = async {
-        let (seen, bytes) = match start {
+        let (seen, bytes, held) = match start {
             Start::Single(single) => return one_request(up, single).await,
-            Start::Judged(bytes) => (attempt.request.seen.clone(), bytes),
+            Start::Judged(bytes, held) => (attempt.request.seen.clone(), bytes, Some(held)),
             Start::Late(sniffer) => match late(inner, up, &judge, sniffer).await? {
-                Some(judged) => judged,
+                Some((seen, bytes)) => (seen, bytes, None),
                 None => return up.finish(),
             },
         };
         if judge.every_request && matches!(seen, Seen::Http { .. }) {
-            return each_request(up, &judge, &switch, bytes, inner.parts.limits.first_bytes).await;
+            drop(held);
+            return each_request(up, &judge, &switch, bytes, &inner.pending, inner.parts.limits.first_bytes).await;
         }
         switch.stay();
         up.send(&bytes).await?;
-        drop(bytes);
+        drop((bytes, held));
         up.copy().await
     };
     join(upward, watched(down, &switch), traffic, inner.parts.limits.idle).await

@@ -2,7 +2,7 @@
 
 use super::chunked::Chunked;
 use super::{Body, BodyError};
-use crate::sniff::{HeadScan, Scanned};
+use crate::sniff::{HeadScan, LONGEST_HEAD, Scanned};
 
 /// The place within a client's stream of requests.
 #[derive(Debug, Default)]
@@ -37,6 +37,9 @@ pub enum Step {
 }
 
 impl Requests {
+    /// The most bytes that are kept for more: a head that is longer is wrong.
+    pub const MOST: usize = LONGEST_HEAD;
+
     /// Looks at the bytes that were not yet taken; within a head these only ever grow.
     pub fn step(&mut self, bytes: &[u8]) -> Result<Step, BodyError> {
         if bytes.is_empty() {
@@ -44,6 +47,7 @@ impl Requests {
         }
         match &mut self.place {
             Place::Head(scan) => Ok(match scan.advance(bytes) {
+                Scanned::NeedMore if bytes.len() > Requests::MOST => Step::Wrong("a request head without end"),
                 Scanned::NeedMore => Step::NeedMore,
                 Scanned::Head(end) => Step::Head(end),
                 Scanned::Wrong(wrong) => Step::Wrong(wrong),

@@ -18,7 +18,7 @@ pub(crate) enum Scanned {
 const LONGEST_METHOD: usize = 32;
 const LONGEST_LINE: usize = 16 * 1024;
 /// The longest head, request line and all.
-const LONGEST_HEAD: usize = 32 * 1024;
+pub(crate) const LONGEST_HEAD: usize = 32 * 1024;
 const BLANK: usize = 8;
 
 /// A scan over a growing stream; each byte is looked at once.
@@ -56,8 +56,8 @@ impl HeadScan {
                 Scanned::NeedMore
             }
             b'\n' => self.line(so_far),
-            b'\r' | b'\t' => Scanned::NeedMore,
             _ if so_far.len() >= LONGEST_LINE => Scanned::Wrong("a request line without end"),
+            b'\r' | b'\t' => Scanned::NeedMore,
             0..=31 | 127 => Scanned::Opaque,
             b' ' => {
                 if so_far.is_empty() {

@@ -11,7 +11,7 @@ mod second;
 use bottle_policy::Seen;
 
 use crate::Detail;
-pub(crate) use line::{HeadScan, Scanned};
+pub(crate) use line::{HeadScan, LONGEST_HEAD, Scanned};
 use records::Records;
 
 /// An answer, or the wish for more bytes.

@@ -6,7 +6,7 @@ use std::os::fd::OwnedFd;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use bottle_policy::{Leases, Name, Rules, Seen, Verdict, decide, lease::POOL};
+use bottle_policy::{Leases, Name, Reason, Rules, Seen, Verdict, decide, lease::POOL};
 use bottle_proxy::gate::{ChallengeKey, Limits};
 use bottle_proxy::{Attempt, Gate, GateParts, Listeners, OriginalDst, Outcome, Refusal, RefusalKind, Upstream, Way};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -34,12 +34,17 @@ pub(crate) fn limits() -> Limits {
 }
 
 /// What the scripted dialler says.
+#[allow(dead_code, reason = "each test program uses some")]
 #[derive(Clone, Copy)]
 pub(crate) enum Answer {
     /// As the rules say.
     Decide,
     /// No, in this way.
     Refuse(RefusalKind),
+    /// No, for this reason.
+    Deny(Reason),
+    /// Nothing, where the rules say yes.
+    Nothing,
 }
 
 /// The destination of the next connection, whatever it really is.
@@ -74,6 +79,8 @@ impl Upstream for Dialling {
         match (self.0.answer, attempt.denied, decide(&self.0.rules, &request)) {
             (_, Some(reason), _) | (_, None, Verdict::Deny(reason)) => Err(Refusal::denied(reason, "")),
             (Answer::Refuse(kind), ..) => Err(Refusal { kind, ..Refusal::unavailable("scripted") }),
+            (Answer::Deny(reason), ..) => Err(Refusal::denied(reason, "scripted")),
+            (Answer::Nothing, ..) => std::future::pending().await,
             (Answer::Decide, None, Verdict::Allow(_)) => {
                 let stream = TcpStream::connect(self.0.server).await.map_err(Refusal::unreachable)?;
                 Ok(stream.into_std().expect("a socket").into())

@@ -3,7 +3,7 @@
 use std::fs::File;
 use std::io::{self, Write};
 use std::os::fd::OwnedFd;
-use std::os::unix::fs::OpenOptionsExt;
+use std::os::unix::fs::{FileExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -18,8 +18,9 @@ use super::facts::{self, Facts};
 use super::{AttestError, Probed};
 use crate::airlock::Airlock;
 use crate::clock;
-use crate::durable::sync_directory_of;
+use crate::durable::{directory_of, sync_directory_of};
 use crate::init::message::pid_of;
+use crate::whole;
 
 /// How long an attestation is worth something after it was signed.
 const VALIDITY: Duration = Duration::from_secs(24 * 60 * 60);
@@ -84,7 +85,7 @@ impl Binding {
             run: Text::new(&airlock.plan.run),
             issued,
             expires: Time::from_micros(issued.micros() + VALIDITY.as_micros() as u64),
-            nonce: nonce().map_err(step("draw random numbers"))?,
+            nonce: airlock.plan.nonce.map_or_else(drawn, Ok).map_err(step("draw random numbers"))?,
             mode: mode(&airlock),
             facts,
             probes: facts::probes(probed, &airlock.challenge.answer),
@@ -128,7 +129,8 @@ impl Binding {
     }
 }
 
-fn nonce() -> io::Result<Digest> {
+/// A nonce that no verifier gave.
+fn drawn() -> io::Result<Digest> {
     let mut bytes = [0; 32];
     getrandom::fill(&mut bytes).map_err(io::Error::other)?;
     Ok(Digest(bytes))
@@ -145,22 +147,35 @@ fn policy(airlock: &Airlock) -> Digest {
     Digest(airlock.plan.rules.digest())
 }
 
-/// An attestation on the disk under a name that nobody looks for. Gone when dropped: a signed statement must not outlive
-/// a binding that did not come about.
+/// An attestation on the disk that nobody can take for one yet. Gone when dropped, and when bottle is killed: a signed
+/// statement must not outlive a binding that did not come about.
 struct Unfinished<'a> {
     file: File,
-    name: Option<PathBuf>,
     path: &'a Path,
+    /// The name that it has, if any.
+    name: Option<PathBuf>,
+    /// The byte that it lacks to be a statement, if it has a name.
+    first: Option<u8>,
 }
 
 impl Unfinished<'_> {
     fn write<'a>(path: &'a Path, run: &str, bytes: &[u8]) -> io::Result<Unfinished<'a>> {
+        let Some(mut file) = whole::nameless(File::open(directory_of(path))?, 0o600)? else {
+            return Unfinished::write_spoiled(path, run, bytes);
+        };
+        file.write_all(bytes)?;
+        Ok(Unfinished { file, path, name: None, first: None })
+    }
+
+    /// Where every file has a name, what is killed leaves a file. It is no statement without its first byte.
+    fn write_spoiled<'a>(path: &'a Path, run: &str, bytes: &[u8]) -> io::Result<Unfinished<'a>> {
         let mut name = path.to_owned().into_os_string();
         name.push(format!(".{run}"));
         let name = PathBuf::from(name);
         let file = File::options().write(true).create_new(true).mode(0o600).open(&name)?;
-        let mut unfinished = Unfinished { file, name: Some(name), path };
-        unfinished.file.write_all(bytes)?;
+        let unfinished = Unfinished { file, path, name: Some(name), first: bytes.first().copied() };
+        unfinished.file.write_all_at(bytes, 0)?;
+        unfinished.file.write_all_at(&[0], 0)?;
         Ok(unfinished)
     }
 
@@ -168,16 +183,30 @@ impl Unfinished<'_> {
         self.file.sync_all()
     }
 
-    /// Replaces the file in one step, so that nobody ever sees half an attestation, and returns when a crash of the
-    /// machine can't undo that.
+    /// Puts it where it belongs, so that nobody ever sees half an attestation, and returns when a crash of the machine
+    /// can't undo that.
     fn place(mut self, sync_directory_of: impl FnOnce(&Path) -> io::Result<()>) -> io::Result<()> {
-        if let Some(name) = &self.name {
-            std::fs::rename(name, self.path)?;
-            self.name = Some(self.path.to_owned());
+        match &self.name {
+            Some(name) => std::fs::rename(name, self.path)?,
+            None => self.replace()?,
+        }
+        self.name = Some(self.path.to_owned());
+        if let Some(first) = self.first {
+            self.file.write_all_at(&[first], 0)?;
+            self.file.sync_all()?;
         }
         sync_directory_of(self.path)?;
         self.name = None;
         Ok(())
+    }
+
+    /// Only a name that is free can be given to a file that has none.
+    fn replace(&self) -> io::Result<()> {
+        let name = self.path.file_name().ok_or(io::ErrorKind::InvalidInput)?;
+        match std::fs::remove_file(self.path) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
+            _ => whole::name(&self.file, File::open(directory_of(self.path))?, name),
+        }
     }
 }
 
@@ -198,8 +227,22 @@ mod tests {
     fn an_attestation_that_was_not_placed_leaves_nothing() {
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path().join("attestation.json");
-        drop(Unfinished::write(&path, "run", b"signed").unwrap());
+        drop(Unfinished::write_spoiled(&path, "run", b"signed").unwrap());
         assert_eq!(std::fs::read_dir(&directory).unwrap().count(), 0);
+    }
+
+    #[test]
+    fn an_attestation_that_is_not_placed_yet_is_nowhere_or_is_none() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("attestation.json");
+        let unfinished = Unfinished::write(&path, "run", b"signed").unwrap();
+        assert_eq!(std::fs::read_dir(&directory).unwrap().count(), 0);
+        drop(unfinished);
+        let unfinished = Unfinished::write_spoiled(&path, "run", b"signed").unwrap();
+        assert_eq!(std::fs::read(directory.path().join("attestation.json.run")).unwrap(), b"\0igned");
+        unfinished.place(sync_directory_of).unwrap();
+        assert_eq!(std::fs::read(&path).unwrap(), b"signed");
+        assert_eq!(std::fs::read_dir(&directory).unwrap().count(), 1);
     }
 
     #[test]

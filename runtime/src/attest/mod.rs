@@ -21,7 +21,7 @@ use bottle_evidence::canonical::NoCanonicalForm;
 use bottle_netns::Layout;
 use bottle_netns::airlock::Sysctl;
 use bottle_netns::conform::{Deviation, conforms};
-use bottle_netns::counters::{Counters, counters};
+use bottle_netns::counters::{CountError, Counters, counters};
 use bottle_netns::survey::{Survey, SurveyError, generations};
 use bottle_netns::watch::{Change, Kind};
 use tokio::task::JoinHandle;
@@ -49,6 +49,9 @@ pub enum AttestError {
     /// The kernel could not be asked.
     #[error("cannot measure the namespaces")]
     Survey(#[from] SurveyError),
+    /// What the packet filter counted can't be read.
+    #[error(transparent)]
+    Count(#[from] CountError),
     /// It said something else than it must.
     #[error("the airlock is not what it must be: {}", list(.0))]
     Deviates(Vec<Deviation>),
@@ -248,11 +251,7 @@ fn examined(state: &Survey) -> Result<(facts::Facts, process::ProcessFacts), Att
 
 /// The kernel announces few settings.
 fn altered(sysctl: &Sysctl) -> Option<Change> {
-    let now = match sysctl.read() {
-        Ok(value) if value == sysctl.expected => return None,
-        Ok(value) => format!("{value:?}"),
-        Err(error) => format!("unreadable: {error}"),
-    };
+    let now = sysctl.deviation()?;
     Some(Change { side: sysctl.side, kind: Kind::Setting, what: format!("/proc/sys/{} is {now}", sysctl.path) })
 }
 

@@ -102,9 +102,10 @@ pub(super) fn planned(plan: &MountPlan, host: &[MountPoint]) -> Vec<Planned> {
             Kind::ReadOnly { source } => all.push(demanded(target, What::tree(source, host), &READ_ONLY)),
             Kind::Share { source, access } => all.push(demanded(target, What::tree(source, host), options(*access))),
             Kind::Pin { access } => all.push(demanded(target, pinned(plan, target, host), options(*access))),
-            Kind::PinDirectory => all.push(demanded(target, pinned(plan, target, host), &READ_ONLY)),
-            // Where the workload can't make the file either, nothing is pinned.
-            Kind::PinFile { .. } => all.push(if_there(target, pinned(plan, target, host), &READ_ONLY)),
+            // Where the workload can't make it either, nothing is pinned.
+            Kind::PinDirectory | Kind::PinFile { .. } => {
+                all.push(if_there(target, pinned(plan, target, host), &READ_ONLY))
+            }
             // What was covered may have gone before that.
             Kind::MaskFile => all.push(if_there(target, What::cover(Cover::File), &COVER)),
             Kind::MaskDirectory => all.push(if_there(target, What::cover(Cover::Directory), &COVER)),

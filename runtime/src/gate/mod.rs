@@ -4,6 +4,7 @@
 //! the outside it asks the dialler for.
 
 mod jail;
+mod limits;
 pub mod message;
 mod refusals;
 mod serve;
@@ -13,13 +14,14 @@ use std::io;
 use std::os::fd::{AsFd, OwnedFd};
 
 use bottle_policy::Rules;
-use bottle_proxy::gate::Limits;
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
 use crate::channel::Channel;
 use crate::gate::message::{FromGate, GateSetup};
 use crate::report::chain;
 use crate::{confine, hex, memory, sys, tether};
+
+pub use limits::GateLimits;
 
 /// Why the gate could not begin.
 #[derive(Debug, thiserror::Error)]
@@ -103,9 +105,9 @@ fn parts(setup: &GateSetup, descriptors: Vec<OwnedFd>) -> Result<serve::Parts, G
 }
 
 /// Bounds that fit the descriptors this process may hold; the hard limit, since raising to it needs no right.
-fn limits() -> Limits {
+fn limits() -> GateLimits {
     let limit = getrlimit(Resource::Nofile);
     let raised = Rlimit { current: limit.maximum, ..limit };
     let limit = if setrlimit(Resource::Nofile, raised).is_ok() { raised } else { limit };
-    Limits::for_descriptors(limit.current.and_then(|most| usize::try_from(most).ok()).unwrap_or(usize::MAX))
+    GateLimits::for_descriptors(limit.current.and_then(|most| usize::try_from(most).ok()).unwrap_or(usize::MAX))
 }

@@ -1,12 +1,13 @@
 //! What was refused without a connection? Denied names and packets, told to the supervisor in bounded number.
 
+use std::collections::VecDeque;
 use std::convert::Infallible;
 use std::io;
 use std::os::fd::OwnedFd;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use bottle_dns::{Denials, Noted, Repeats};
+use bottle_dns::{Denials, Noted, Repeats, Tally};
 use bottle_netns::nflog;
 use bottle_policy::Reason;
 use tokio::sync::Notify;
@@ -35,9 +36,9 @@ pub(super) struct Refusals {
 #[derive(Debug, Default)]
 struct State {
     names: Repeats,
-    queue: Vec<FromGate>,
+    queue: VecDeque<FromGate>,
     /// Denied queries that did not fit.
-    left_out: u64,
+    left_out: Option<Tally>,
 }
 
 impl Refusals {
@@ -52,10 +53,10 @@ impl Refusals {
     fn push(&self, message: FromGate) {
         let mut state = self.lock();
         if state.queue.len() < QUEUE {
-            state.queue.push(message);
+            state.queue.push_back(message);
             self.wake.notify_one();
-        } else if let FromGate::NameDenied { count, .. } = message {
-            state.left_out += count;
+        } else if let FromGate::NameDenied { count, reason, .. } = message {
+            Tally { count, reason }.add(&mut state.left_out);
         }
     }
 
@@ -84,18 +85,43 @@ impl Refusals {
         nflog::parse(datagram).into_iter().for_each(|refusal| self.push(told(refusal)));
     }
 
-    pub(super) fn take(&self) -> Vec<FromGate> {
+    /// Sends what there is to tell. Safe to drop halfway: what was not sent stays.
+    pub(super) async fn tell(&self, supervisor: &AsyncChannel) -> io::Result<()> {
+        let mut telling = Telling { refusals: self, messages: self.take() };
+        while let Some(message) = telling.messages.front() {
+            supervisor.send(message, &[]).await?;
+            telling.messages.pop_front();
+        }
+        Ok(())
+    }
+
+    fn take(&self) -> VecDeque<FromGate> {
         let mut state = self.lock();
         let mut messages = std::mem::take(&mut state.queue);
-        let left_out = std::mem::take(&mut state.left_out);
-        messages.extend((left_out > 0).then(|| denied(OTHERS, "any", Reason::NoRule, left_out)));
+        messages.extend(state.left_out.take().map(|left_out| denied(OTHERS, "any", left_out)));
         messages
     }
 
     fn repeated(&self) {
         let repeated = self.lock().names.drain();
         for name in repeated {
-            self.push(denied(name.name.as_deref().unwrap_or(OTHERS), "any", Reason::NoRule, name.count));
+            self.push(denied(name.name.as_deref().unwrap_or(OTHERS), "any", name.again));
+        }
+    }
+}
+
+/// What is being sent; the rest goes back to the front of the queue.
+struct Telling<'a> {
+    refusals: &'a Refusals,
+    messages: VecDeque<FromGate>,
+}
+
+impl Drop for Telling<'_> {
+    fn drop(&mut self) {
+        if !self.messages.is_empty() {
+            let mut state = self.refusals.lock();
+            self.messages.append(&mut state.queue);
+            std::mem::swap(&mut state.queue, &mut self.messages);
         }
     }
 }
@@ -103,16 +129,18 @@ impl Refusals {
 /// What stands for all names beyond those that are counted one by one.
 const OTHERS: &str = "(others)";
 
-fn denied(name: &str, kind: &str, reason: Reason, count: u64) -> FromGate {
+fn denied(name: &str, kind: &str, tally: Tally) -> FromGate {
+    let Tally { count, reason } = tally;
     FromGate::NameDenied { name: name.to_owned(), kind: kind.to_owned(), reason, count }
 }
 
 impl Denials for Refusals {
     fn denied(&self, name: &str, qtype: &str, reason: Reason) {
-        let noted = self.lock().names.note(name);
+        let once = Tally { count: 1, reason };
+        let noted = self.lock().names.note(name, reason);
         match noted {
-            Noted::First => self.push(denied(name, qtype, reason, 1)),
-            Noted::FirstOther => self.push(denied(OTHERS, qtype, reason, 1)),
+            Noted::First => self.push(denied(name, qtype, once)),
+            Noted::FirstOther => self.push(denied(OTHERS, qtype, once)),
             Noted::Repeated => {}
         }
     }
@@ -126,9 +154,7 @@ pub(super) async fn report(supervisor: Arc<AsyncChannel>, refusals: Arc<Refusals
             () = refusals.wake.notified() => {}
             _ = clock.tick() => refusals.repeated(),
         }
-        for message in refusals.take() {
-            supervisor.send(&message, &[]).await?;
-        }
+        refusals.tell(&supervisor).await?;
     }
 }
 
@@ -161,7 +187,28 @@ fn told(refusal: nflog::Refusal) -> FromGate {
 
 #[cfg(test)]
 mod tests {
+    use tokio::time::timeout;
+
     use super::*;
+    use crate::channel::Channel;
+
+    #[tokio::test]
+    async fn what_was_not_sent_when_telling_was_broken_off_is_told_later() {
+        let (ours, _theirs) = Channel::pair().unwrap();
+        let ours = AsyncChannel::new(ours).unwrap();
+        while timeout(Duration::ZERO, ours.send(&0, &[])).await.is_ok() {}
+        let refusals = Refusals::new(Vec::new());
+        refusals.denied("a.example", "A", Reason::NoRule);
+        assert!(timeout(Duration::ZERO, refusals.tell(&ours)).await.is_err(), "there is no room");
+        refusals.denied("b.example", "A", Reason::NoRule);
+        let told = refusals.take();
+        let names: Vec<&str> = told.iter().map(name).collect();
+        assert_eq!(names, ["a.example", "b.example"]);
+    }
+
+    fn name(message: &FromGate) -> &str {
+        if let FromGate::NameDenied { name, .. } = message { name } else { panic!("{message:?}") }
+    }
 
     #[test]
     fn queries_that_do_not_fit_are_counted() {
@@ -172,5 +219,22 @@ mod tests {
         let count = |message: &FromGate| if let FromGate::NameDenied { count, .. } = message { *count } else { 0 };
         assert_eq!((told.len(), told.iter().map(count).sum::<u64>()), (QUEUE + 1, names));
         assert!(refusals.take().is_empty());
+    }
+
+    #[test]
+    fn what_stands_for_several_keeps_the_reason_they_share() {
+        let refusals = Refusals::new(Vec::new());
+        for (name, reason) in [("a.example", Reason::DohEndpoint), ("b.example", Reason::Limit)] {
+            (0..2).for_each(|_| refusals.denied(name, "A", reason));
+        }
+        refusals.repeated();
+        let reasons: Vec<Reason> = refusals.take().iter().map(reason).collect();
+        assert_eq!(reasons, [Reason::DohEndpoint, Reason::Limit, Reason::DohEndpoint, Reason::Limit]);
+        (0..=QUEUE).for_each(|number| refusals.denied(&format!("{number}.example"), "A", Reason::DohEndpoint));
+        assert_eq!(refusals.take().iter().last().map(reason), Some(Reason::DohEndpoint), "left out");
+    }
+
+    fn reason(message: &FromGate) -> Reason {
+        if let FromGate::NameDenied { reason, .. } = message { *reason } else { panic!("{message:?}") }
     }
 }

@@ -11,10 +11,12 @@ use std::time::Duration;
 use bottle_dns::Sinkhole;
 use bottle_policy::lease::POOL;
 use bottle_policy::{Leases, Rules};
-use bottle_proxy::gate::{ChallengeKey, Limits, LocalAddress};
+use bottle_proxy::gate::{ChallengeKey, LocalAddress};
 use bottle_proxy::{Gate, GateParts, Listeners};
 use tokio::task::JoinSet;
+use tokio::time::timeout;
 
+use super::limits::GateLimits;
 use super::message::{FromGate, ToGate};
 use super::refusals::{self, Refusals};
 use super::upstream::{self, DiallerEnded, RemoteDialler};
@@ -34,13 +36,16 @@ pub(super) struct Parts {
     pub(super) dns_udp: Vec<UdpSocket>,
     pub(super) dns_tcp: Vec<TcpListener>,
     pub(super) nflog: Vec<OwnedFd>,
-    pub(super) limits: Limits,
+    pub(super) limits: GateLimits,
 }
 
 type Proxy = Gate<RemoteDialler>;
 
 /// How long what is under way may take to finish when the workload is gone.
 const GRACE: Duration = Duration::from_secs(1);
+
+/// How long the supervisor may take to take the last words.
+const LAST_WORDS: Duration = Duration::from_secs(1);
 
 type Loops = JoinSet<io::Result<Infallible>>;
 
@@ -58,7 +63,7 @@ pub(super) async fn serve(supervisor: Channel, parts: Parts) -> io::Result<()> {
         leases: Arc::clone(&leases),
         upstream: dialler,
         original: LocalAddress,
-        limits: parts.limits,
+        limits: parts.limits.proxy,
         challenge: ChallengeKey::new(parts.challenge_key),
     });
     let gate = gate.map_err(io::Error::other)?;
@@ -68,12 +73,8 @@ pub(super) async fn serve(supervisor: Channel, parts: Parts) -> io::Result<()> {
         proxy.run(listeners).await.map_err(io::Error::other)?;
         Err(io::Error::other("the proxy has finished"))
     });
-    let sinkhole = Sinkhole::new(
-        parts.rules,
-        leases,
-        bottle_dns::Limits::default(),
-        Arc::clone(&refusals) as Arc<dyn bottle_dns::Denials>,
-    );
+    let sinkhole =
+        Sinkhole::new(parts.rules, leases, parts.limits.dns, Arc::clone(&refusals) as Arc<dyn bottle_dns::Denials>);
     let sinkhole = Arc::new(sinkhole.with_gate(bottle_netns::Layout::default().gate.v4));
     for socket in parts.dns_udp {
         let sinkhole = Arc::clone(&sinkhole);
@@ -89,20 +90,29 @@ pub(super) async fn serve(supervisor: Channel, parts: Parts) -> io::Result<()> {
     loops.spawn(refusals::report(Arc::clone(&supervisor), Arc::clone(&refusals)));
     let answered = Arc::new(Answered { proxy: gate.clone(), sinkhole, before: AtomicU64::new(0) });
     loops.spawn(beats(Arc::clone(&supervisor), Arc::clone(&answered)));
-    loops.spawn(listen(Arc::clone(&supervisor), gate, Arc::clone(&refusals), Arc::clone(&answered)));
+    loops.spawn(listen(Arc::clone(&supervisor), gate.clone(), Arc::clone(&refusals), Arc::clone(&answered)));
     let error = match loops.join_next().await {
         Some(Ok(Err(error))) => error,
         _ => io::Error::other("a loop broke"),
     };
-    // What was refused in the last moments belongs to the run too.
-    refusals.finish();
-    for message in refusals.take() {
-        supervisor.send(&message, &[]).await?;
-    }
-    // A supervisor that is gone needs no answer.
-    let _ = supervisor.send(&answered.said(), &[]).await;
-    let _ = supervisor.send(&last_word(&error), &[]).await;
+    // Before a word is said: a supervisor that is stopped takes none, and would be waited for while connections go on.
+    gate.cut();
+    loops.shutdown().await;
+    let _ = timeout(LAST_WORDS, last_words(&supervisor, &refusals, &answered, &error)).await;
     Err(error)
+}
+
+/// What was refused in the last moments belongs to the run too. A supervisor that is gone needs no answer.
+async fn last_words(
+    supervisor: &AsyncChannel,
+    refusals: &Refusals,
+    answered: &Answered,
+    error: &io::Error,
+) -> io::Result<()> {
+    refusals.finish();
+    refusals.tell(supervisor).await?;
+    supervisor.send(&answered.said(), &[]).await?;
+    supervisor.send(&last_word(error), &[]).await
 }
 
 /// Names the cause: a gate whose dialler is gone ends because of it.

@@ -45,12 +45,13 @@ pub(super) struct DiallerEnded(io::Error);
 /// Holds a [`DiallerEnded`].
 pub(super) async fn answers(dialler: RemoteDialler) -> io::Result<Infallible> {
     loop {
-        let received = dialler.0.channel.recv::<ToGate>().await;
+        // A gate that has no descriptor left for a socket has lost that connection and no other.
+        let received = dialler.0.channel.recv_though_short::<ToGate>().await;
         let (message, descriptors) = received.map_err(|error| io::Error::other(DiallerEnded(error)))?;
         let (attempt, answer) = match message {
             ToGate::Opened(attempt) => match descriptors.into_iter().next() {
                 Some(socket) => (attempt, Ok(socket)),
-                None => (attempt, Err(Refusal::unavailable("no socket came"))),
+                None => (attempt, Err(Refusal::unavailable("no descriptor is left for its socket"))),
             },
             ToGate::Refused(attempt, refusal) => (attempt, Err(refusal)),
             ToGate::Claim => {

@@ -1,5 +1,6 @@
 //! How does one thing get to its place in the new root? No step follows a link out of it.
 
+use std::ffi::OsStr;
 use std::fs::File;
 use std::io::{self, Write};
 use std::os::fd::{AsFd, OwnedFd};
@@ -9,7 +10,7 @@ use bottle_images::{Access, Owner};
 use rustix::fs::{AtFlags, CWD, FileType, Mode, OFlags, ResolveFlags};
 use rustix::mount::MountAttrFlags;
 
-use crate::sys;
+use crate::{sys, whole};
 
 use super::fixed::{Cover, covered_by};
 use super::identity::{Identities, Pair};
@@ -97,29 +98,27 @@ impl<'a> Place<'a> {
         stage::attach_onto(pinned.as_fd(), place.as_fd())
     }
 
-    /// As `pin`, read-only; the directory is made, as the workload's user would, where it is missing.
+    /// As `pin`, read-only; the directory is made where it is missing.
     pub(super) fn pin_directory(&self, target: &Path) -> io::Result<()> {
-        if self.without_links(target).is_err_and(|error| error.kind() == io::ErrorKind::NotFound) {
-            let parent = self.without_links(target.parent().unwrap_or(target))?;
-            let name = target.file_name().unwrap_or_default();
-            self.as_user(|| Ok(rustix::fs::mkdirat(&parent, name, DIRECTORY)?))?;
-        }
-        self.pin(target, Access::ReadOnly)
+        self.pin_made(target, |parent, name| Ok(rustix::fs::mkdirat(parent, name, DIRECTORY)?))
     }
 
-    /// As `pin`, read-only; the file is made, as the workload's user would, where it is missing. Where that is not
-    /// possible in a directory of somebody else's, the workload can't make it either.
+    /// As `pin`, read-only; the file is made where it is missing.
     pub(super) fn pin_file(&self, target: &Path, text: &str) -> io::Result<()> {
+        self.pin_made(target, |parent, name| make_file(parent, name, text.as_bytes()))
+    }
+
+    /// What is missing is made as the workload's user would. Where that is not possible, since the place is read-only inside or
+    /// belongs to somebody else, the workload can't make it either.
+    fn pin_made(&self, target: &Path, make: impl FnOnce(&OwnedFd, &OsStr) -> io::Result<()>) -> io::Result<()> {
         if self.without_links(target).is_err_and(|error| error.kind() == io::ErrorKind::NotFound) {
             let parent = self.without_links(target.parent().unwrap_or(target))?;
             let name = target.file_name().unwrap_or_default();
-            let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL | OFlags::NOFOLLOW | OFlags::CLOEXEC;
-            let made = self.as_user(|| {
-                let file = rustix::fs::openat(&parent, name, flags, Mode::from_raw_mode(0o644))?;
-                File::from(file).write_all(text.as_bytes())
-            });
-            match made {
-                Err(error) if is_denied(&error) && !self.is_users(&parent)? => return Ok(()),
+            match self.as_user(|| make(&parent, name)) {
+                Err(error) if error.kind() == io::ErrorKind::ReadOnlyFilesystem => return Ok(()),
+                Err(error) if error.kind() == io::ErrorKind::PermissionDenied && !self.is_users(&parent)? => {
+                    return Ok(());
+                }
                 made => made?,
             }
         }
@@ -185,8 +184,14 @@ impl<'a> Place<'a> {
     }
 }
 
-fn is_denied(error: &io::Error) -> bool {
-    matches!(error.kind(), io::ErrorKind::PermissionDenied | io::ErrorKind::ReadOnlyFilesystem)
+/// A settings file that is killed half-way would be obeyed as it is: it has its name when it says all.
+fn make_file(parent: &OwnedFd, name: &OsStr, text: &[u8]) -> io::Result<()> {
+    if let Some(mut file) = whole::nameless(parent, 0o644)? {
+        file.write_all(text)?;
+        return whole::name(&file, parent, name);
+    }
+    let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+    File::from(rustix::fs::openat(parent, name, flags, Mode::from_raw_mode(0o644))?).write_all(text)
 }
 
 fn below(target: &Path) -> &Path {

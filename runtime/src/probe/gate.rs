@@ -1,13 +1,20 @@
 //! Is it the real gate that listens, and does its explicit proxy deny?
 
 use std::io;
-use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::net::{IpAddr, SocketAddr};
+
+use bottle_netns::Layout;
 
 use super::{FORBIDDEN_NAME, ProbePlan, stream, word};
 
 /// The gate's own address.
-pub(super) const ADDRESS: IpAddr = IpAddr::V4(Ipv4Addr::new(28, 0, 0, 1));
-const PROXY: SocketAddr = SocketAddr::new(ADDRESS, 3128);
+pub(super) fn address() -> IpAddr {
+    Layout::default().gate.v4.into()
+}
+
+fn proxy() -> SocketAddr {
+    SocketAddr::new(address(), Layout::default().explicit_port)
+}
 
 /// Asks for a tunnel to the forbidden name; `403` is right.
 pub(super) fn connect_denied() -> String {
@@ -33,9 +40,26 @@ pub(super) fn challenge(plan: &ProbePlan) -> String {
 
 /// The status code and the trimmed body.
 fn ask(request: &str) -> io::Result<(String, String)> {
-    let answer = stream::exchange(PROXY, request.as_bytes())?;
+    let answer = stream::exchange(proxy(), request.as_bytes())?;
     let text = String::from_utf8_lossy(&answer);
     let status = text.split(' ').nth(1).unwrap_or_default().to_owned();
     let body = text.split_once("\r\n\r\n").map_or("", |(_, body)| body);
     Ok((status, body.trim().to_owned()))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use bottle_images::Context;
+    use bottle_policy::lease::POOL;
+
+    use super::*;
+
+    /// They know nothing of each other.
+    #[test]
+    fn the_crates_mean_the_same_addresses() {
+        assert_eq!(Layout::default().pool, (POOL.network(), POOL.prefix_len()));
+        assert_eq!(Context::new(0, 0, "root", Path::new("/"), Path::new("/")).nameserver, address());
+    }
 }

@@ -61,7 +61,7 @@ const ALWAYS: &[Probe] = &[
     probe("icmp", "refused", |_| raw::echo()),
     probe("raw-ip", "refused", |_| raw::ip()),
     probe(PACKET, "refused", |_| raw::packet()),
-    probe("dns-udp", "nxdomain", |_| dns::over_udp(crate::probe::gate::ADDRESS)),
+    probe("dns-udp", "nxdomain", |_| dns::over_udp(crate::probe::gate::address())),
     probe("dns-udp-foreign", "nxdomain", |_| dns::over_udp(UNLEASED_V4)),
     probe("dns-udp-loopback", "nxdomain", |_| dns::over_udp(IpAddr::V4(Ipv4Addr::new(127, 0, 0, 53)))),
     probe("dns-tcp-foreign", "nxdomain", |_| dns::over_tcp(UNLEASED_V4)),

@@ -4,10 +4,11 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 
+use bottle_dns::Tally;
 use bottle_evidence::audit::{self, DnsDenied, Entry, Refused};
 use bottle_evidence::canonical::MAX_INTEGER;
 use bottle_evidence::{Digest, Text};
-use bottle_policy::{Reason, Request, Rules};
+use bottle_policy::{Request, Rules};
 use bottle_proxy::Outcome;
 
 use super::allowance::Allowance;
@@ -46,7 +47,7 @@ struct State {
     phase: Phase,
     allowance: Allowance,
     /// Denied queries beyond the allowance: counted, and written as one entry later.
-    left_out: u64,
+    left_out: Option<Tally>,
     probed: u64,
     /// Decisions in the log of this run.
     decided: u64,
@@ -60,19 +61,18 @@ impl State {
     fn new() -> State {
         let allowance = Allowance::new(Instant::now());
         let (phase, open) = (Phase::default(), HashMap::new());
-        State { phase, allowance, left_out: 0, probed: 0, decided: 0, answered: 0, open, failure_told: false }
+        State { phase, allowance, left_out: None, probed: 0, decided: 0, answered: 0, open, failure_told: false }
     }
 
     /// The entry for what was left out, if anything was. It counts anew from here on.
     fn others(&mut self) -> Option<Entry> {
-        let count = std::mem::take(&mut self.left_out);
-        let others = || DnsDenied {
+        let others = |Tally { count, reason }| DnsDenied {
             name: Text::new(audit::OTHERS),
             qtype: Text::new("any"),
-            reason: Text::new(Reason::NoRule.code()),
-            count,
+            reason: Text::new(reason.code()),
+            count: count.min(MAX_INTEGER),
         };
-        (count > 0).then(others).map(Entry::DnsDenied)
+        self.left_out.take().map(others).map(Entry::DnsDenied)
     }
 }
 
@@ -207,8 +207,8 @@ impl Recorder {
         }
         if !state.allowance.take(Instant::now()) {
             // Of packets the kernel has counts of its own.
-            if let FromGate::NameDenied { count, .. } = message {
-                state.left_out = state.left_out.saturating_add(count).min(MAX_INTEGER);
+            if let FromGate::NameDenied { count, reason, .. } = message {
+                Tally { count, reason }.add(&mut state.left_out);
             }
             return;
         }
@@ -259,160 +259,5 @@ impl Recorder {
 pub struct NotRecorded;
 
 #[cfg(test)]
-mod tests {
-    use std::sync::mpsc::{Receiver, channel};
-
-    use bottle_evidence::audit::{RunStart, Workload};
-    use bottle_evidence::key::SigningKey;
-    use bottle_evidence::predicate::Mode;
-    use bottle_policy::{Reason, Seen, Target};
-    use bottle_proxy::{Attempt, Way};
-
-    use super::*;
-
-    struct Bench {
-        recorder: Recorder,
-        events: Receiver<Event>,
-        directory: tempfile::TempDir,
-    }
-
-    fn bench() -> Bench {
-        let directory = tempfile::tempdir().unwrap();
-        let key = Arc::new(SigningKey::from_seed([7; 32]));
-        let ledger = Ledger::open(&directory.path().join("audit.jsonl"), key).unwrap();
-        let (sender, events) = channel();
-        let rules = Arc::new(Rules::deny_all());
-        let recorder = Recorder::new(ledger, rules, Box::new(move |event| sender.send(event).unwrap()));
-        Bench { recorder, events, directory }
-    }
-
-    impl Bench {
-        fn running(self) -> Bench {
-            let start = RunStart {
-                run: "run".into(),
-                attestation: Digest::ZERO,
-                workload: Workload { pid: 1, start: 1 },
-                command: vec!["true".into()],
-                mode: Mode::Enforce,
-                policy: Digest(Rules::deny_all().digest()),
-            };
-            self.recorder.record(&Entry::RunStart(start));
-            self.recorder.begin();
-            self
-        }
-
-        fn log(&self) -> String {
-            std::fs::read_to_string(self.directory.path().join("audit.jsonl")).unwrap()
-        }
-    }
-
-    fn record(id: u64, decision: Decision) -> DecisionRecord {
-        let request = Request {
-            target: Target::Lease(bottle_policy::Name::parse("api.example.com").unwrap()),
-            port: 443,
-            seen: Seen::Nothing,
-        };
-        let attempt = Attempt {
-            id,
-            source: "28.0.0.2:4000".parse().unwrap(),
-            original: "28.1.2.3:443".parse().unwrap(),
-            way: Way::Transparent,
-            request,
-            denied: None,
-        };
-        DecisionRecord { attempt, decision }
-    }
-
-    #[test]
-    fn while_probes_run_nothing_is_written_and_nothing_can_be_allowed() {
-        let bench = bench();
-        assert_eq!(bench.recorder.decided(&record(1, Decision::Deny(Reason::NoRule))), Ok(()));
-        assert_eq!(bench.recorder.decided(&record(2, Decision::Allow("rule".into()))), Err(NotRecorded));
-        bench.recorder.commit().unwrap();
-        assert_eq!((bench.log(), bench.recorder.probed()), (String::new(), 2));
-        assert_eq!(bench.events.try_iter().count(), 0);
-    }
-
-    #[test]
-    fn an_attempt_is_recorded_once() {
-        let bench = bench().running();
-        assert_eq!(bench.recorder.decided(&record(1, Decision::Allow("rule".into()))), Ok(()));
-        assert_eq!(bench.recorder.decided(&record(1, Decision::Allow("rule".into()))), Err(NotRecorded));
-    }
-
-    #[test]
-    fn a_decision_is_on_the_disk_when_commit_returns() {
-        let bench = bench().running();
-        bench.recorder.decided(&record(1, Decision::Allow("rule".into()))).unwrap();
-        bench.recorder.commit().unwrap();
-        let kinds: Vec<_> = bench.log().lines().map(|line| line.contains("\"kind\":\"seal\"")).collect();
-        assert_eq!(kinds, [false, false, true]);
-    }
-
-    #[test]
-    fn a_destination_is_told_once_with_the_option_that_would_allow_it() {
-        let bench = bench().running();
-        for id in 1..4 {
-            bench.recorder.decided(&record(id, Decision::Deny(Reason::NoRule))).unwrap();
-        }
-        let told: Vec<_> = bench.events.try_iter().collect();
-        let [Event::Blocked { host, port, allow, .. }] = &told[..] else { panic!("{told:?}") };
-        assert_eq!((host.as_str(), *port), ("api.example.com", Some(443)));
-        assert_eq!(allow.as_deref(), Some("--allow api.example.com"));
-    }
-
-    #[test]
-    fn a_flood_of_reports_is_bounded_and_counted_to_the_last() {
-        const REPORTS: u64 = 100_000;
-        let bench = bench().running();
-        for number in 0..REPORTS {
-            let name = format!("{number}.example.com");
-            let denied = FromGate::NameDenied { name, kind: "A".into(), reason: Reason::NoRule, count: 2 };
-            bench.recorder.refused(denied);
-        }
-        bench.recorder.cut();
-        bench.recorder.commit().unwrap();
-        let log = bench.log();
-        let entries = log.lines().map(|line| serde_json::from_str::<serde_json::Value>(line).unwrap());
-        let counts: Vec<u64> = entries
-            .filter(|entry| entry["kind"] == "dns.denied")
-            .map(|entry| entry["count"].as_u64().unwrap())
-            .collect();
-        assert!((counts.len() as u64) < REPORTS / 2, "{} entries", counts.len());
-        assert_eq!(counts.iter().sum::<u64>(), 2 * REPORTS);
-    }
-
-    #[test]
-    fn after_the_cut_nothing_is_decided_any_more() {
-        let bench = bench().running();
-        bench.recorder.cut();
-        assert_eq!(bench.recorder.decided(&record(1, Decision::Allow("rule".into()))), Err(NotRecorded));
-        assert_eq!(bench.recorder.decided(&record(2, Decision::Deny(Reason::NoRule))), Err(NotRecorded));
-        bench.recorder.commit().unwrap();
-        assert!(!bench.log().contains("\"kind\":\"decision\""));
-    }
-
-    #[test]
-    fn an_outcome_with_numbers_beyond_json_is_recorded_all_the_same() {
-        let bench = bench().running();
-        bench.recorder.decided(&record(1, Decision::Allow("rule".into()))).unwrap();
-        let refusal = bottle_proxy::Refusal::unreachable("gone");
-        let most = u64::MAX;
-        let outcome = Outcome { bytes_up: most, bytes_down: most, ..Outcome::refused(1, &refusal, most) };
-        bench.recorder.ended(&outcome);
-        bench.recorder.commit().unwrap();
-        assert!(bench.log().contains(&format!("\"bytes_up\":{MAX_INTEGER},\"kind\":\"outcome\"")), "{}", bench.log());
-        assert!(!bench.events.try_iter().any(|event| matches!(event, Event::LedgerFailed(_))));
-    }
-
-    #[test]
-    fn what_is_cut_has_an_outcome() {
-        let bench = bench().running();
-        bench.recorder.decided(&record(1, Decision::Allow("rule".into()))).unwrap();
-        bench.recorder.cut();
-        bench.recorder.commit().unwrap();
-        assert!(bench.log().contains("\"result\":\"cut\""));
-        assert!(bench.log().contains("\"bytes_down\":null,\"bytes_up\":null"), "nobody is left to say what passed");
-        assert_eq!(bench.recorder.unanswered(), 0);
-    }
-}
+#[path = "recorder_tests.rs"]
+mod tests;

@@ -3,15 +3,15 @@
 //! Each could be reopened the other way, reconnected or typed into from inside, so the workload gets a pipe of our own
 //! and a thread copies. Only /dev/null, which leads nowhere, is opened anew.
 
+use std::convert::Infallible;
 use std::fs::File;
 use std::io::{self, Read, Write};
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
-use std::sync::mpsc::{self, Receiver};
-use std::time::Instant;
 
 use rustix::event::{PollFd, PollFlags, poll};
 use rustix::fs::{FileType, Stat};
 use rustix::pipe::PipeFlags;
+use tokio::sync::oneshot;
 
 /// What one of the caller's streams is, as far as it matters here.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -44,16 +44,30 @@ impl Streams {
 }
 
 /// Threads that still copy what the workload wrote.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct Relays {
     outputs: Vec<Copying>,
 }
 
 impl Relays {
-    /// Waits until all that the workload wrote has been written on, or until then. Every process of the workload must be dead.
-    pub fn finish(self, until: Option<Instant>) {
-        for copying in self.outputs {
-            copying.finish(until);
+    /// Waits until all that the workload wrote has been written on. Every process of the workload must be dead.
+    pub async fn finished(&mut self) {
+        for output in &mut self.outputs {
+            output.over().await;
+        }
+    }
+}
+
+/// A thread that copies. It is not joined, since nothing ends a write(2) that nobody reads, but told of by its end.
+#[derive(Debug)]
+pub(super) struct Copying(oneshot::Receiver<Infallible>);
+
+impl Copying {
+    /// Waits for its end.
+    pub(super) async fn over(&mut self) {
+        if !self.0.is_terminated() {
+            // Nothing is ever sent: the thread drops the other end.
+            let _ = (&mut self.0).await;
         }
     }
 }
@@ -120,33 +134,15 @@ fn same_file(one: BorrowedFd<'_>, other: BorrowedFd<'_>) -> bool {
     }
 }
 
-/// A thread that copies.
-#[derive(Debug)]
-pub(super) struct Copying {
-    /// Nothing is ever sent: the other end is dropped when the thread ends.
-    ended: Receiver<()>,
-}
-
-impl Copying {
-    /// Waits for the end of it, or until then.
-    pub(super) fn finish(&self, until: Option<Instant>) {
-        // Either way nobody waits any more.
-        let _ = match until {
-            Some(until) => self.ended.recv_timeout(until.saturating_duration_since(Instant::now())).ok(),
-            None => self.ended.recv().ok(),
-        };
-    }
-}
-
 /// Copies until the source ends or the sink is gone; then the writer meets a broken pipe, as it would without us.
 pub(super) fn copy_in_thread(from: OwnedFd, to: OwnedFd) -> Copying {
-    let (ending, ended) = mpsc::channel();
+    let (ends, end) = oneshot::channel();
     std::thread::spawn(move || {
         // An error on either side ends the copy just as the end of file does.
         let _ = copy(&from.into(), &to.into());
-        drop(ending);
+        drop(ends);
     });
-    Copying { ended }
+    Copying(end)
 }
 
 /// By hand: io::copy splices, and a splice that waits goes on where the file ended when it began, over what others wrote.
@@ -217,7 +213,7 @@ mod tests {
         file.write_all(b"bottle").unwrap();
         to.write_all(b", the workload").unwrap();
         drop(to);
-        copying.finish(None);
+        assert!(copying.0.blocking_recv().is_err());
         let mut text = String::new();
         file.rewind().unwrap();
         file.read_to_string(&mut text).unwrap();
@@ -240,7 +236,7 @@ mod tests {
         let mut read = Vec::new();
         File::from(sink).read_to_end(&mut read).unwrap();
         writing.join().unwrap().unwrap();
-        copying.finish(None);
+        assert!(copying.0.blocking_recv().is_err());
         assert!(read.len() == 1 << 20 && read.iter().all(|byte| *byte == 7));
     }
 
@@ -250,6 +246,6 @@ mod tests {
         let (sink, to) = rustix::pipe::pipe_with(PipeFlags::CLOEXEC).unwrap();
         let copying = copy_in_thread(from, to);
         drop(sink);
-        copying.finish(None);
+        assert!(copying.0.blocking_recv().is_err());
     }
 }

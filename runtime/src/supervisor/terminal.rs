@@ -3,7 +3,6 @@
 use std::fs::File;
 use std::io;
 use std::os::fd::{AsFd, OwnedFd};
-use std::time::Instant;
 
 use rustix::termios::{OptionalActions, Termios, Winsize, isatty, tcgetattr, tcgetwinsize, tcsetattr, tcsetwinsize};
 
@@ -27,16 +26,17 @@ impl Terminal {
         Ok(Terminal { before, output })
     }
 
-    /// Waits until all that the workload wrote is on the terminal, or until then. Every process of the workload must be dead.
-    pub fn finish(self, until: Option<Instant>) {
-        self.output.finish(until);
+    /// Waits until all that the workload wrote is on the terminal. Every process of the workload must be dead.
+    pub async fn finished(&mut self) {
+        self.output.over().await;
     }
 }
 
 impl Drop for Terminal {
     fn drop(&mut self) {
         if let Some(before) = &self.before {
-            let _ = tcsetattr(io::stdin().as_fd(), OptionalActions::Drain, before);
+            // Not when all is shown: someone may have stopped it, and what was written was written raw.
+            let _ = tcsetattr(io::stdin().as_fd(), OptionalActions::Now, before);
         }
     }
 }

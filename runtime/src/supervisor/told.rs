@@ -9,19 +9,21 @@ use bottle_proxy::{Ended, Outcome};
 
 use crate::event::Event;
 
-/// Destinations that are named to the user one by one; a flood of others is in the log.
+/// Destinations that are named to the user one by one; that there are others is one more line, and they are in the log.
 const MOST: usize = 256;
 
 /// What the user has heard of.
 pub(super) struct Told {
     rules: Arc<Rules>,
     destinations: HashSet<(String, Option<u16>)>,
+    /// Of others that there are some.
+    others: bool,
 }
 
 impl Told {
     /// Nothing yet.
     pub(super) fn new(rules: Arc<Rules>) -> Told {
-        Told { rules, destinations: HashSet::new() }
+        Told { rules, destinations: HashSet::new(), others: false }
     }
 
     /// A connection was denied.
@@ -43,8 +45,8 @@ impl Told {
             (Ended::Refused, Some(reason)) => self.refused(&as_shown(request, outcome, reason), reason, detail),
             (Ended::Unreachable, _) => {
                 let (host, port) = (host(request), request.port);
-                let why = detail.to_owned();
-                self.is_new(&host, Some(port)).then_some(Event::Unreachable { host, port, why })
+                let key = (host.clone(), Some(port));
+                self.once(key, || Event::Unreachable { host, port, why: detail.to_owned() })
             }
             _ => None,
         }
@@ -64,11 +66,19 @@ impl Told {
         allow: Option<String>,
     ) -> Option<Event> {
         let (reason, detail) = (reason.code().to_owned(), detail.to_owned());
-        self.is_new(&host, port).then_some(Event::Blocked { host, port, reason, detail, allow })
+        self.once((host.clone(), port), || Event::Blocked { host, port, reason, detail, allow })
     }
 
-    fn is_new(&mut self, host: &str, port: Option<u16>) -> bool {
-        self.destinations.len() < MOST && self.destinations.insert((host.to_owned(), port))
+    /// The event for a destination that is new.
+    fn once(&mut self, destination: (String, Option<u16>), event: impl FnOnce() -> Event) -> Option<Event> {
+        if self.destinations.contains(&destination) {
+            return None;
+        }
+        if self.destinations.len() == MOST {
+            return (!std::mem::replace(&mut self.others, true)).then_some(Event::Untold);
+        }
+        self.destinations.insert(destination);
+        Some(event())
     }
 }
 
@@ -160,9 +170,14 @@ mod tests {
     }
 
     #[test]
-    fn a_flood_of_destinations_is_told_in_part() {
+    fn a_flood_of_destinations_is_told_in_part_and_that_there_are_others() {
         let mut told = told("");
-        let events = (0..1000).filter_map(|number| told.unnamed(&format!("n{number}.example"), Reason::NoRule));
-        assert_eq!(events.count(), MOST);
+        let names = (0..1000).map(|number| format!("n{number}.example"));
+        let events: Vec<Event> = names.filter_map(|name| told.unnamed(&name, Reason::NoRule)).collect();
+        let (last, named) = events.split_last().unwrap();
+        assert_eq!(last, &Event::Untold);
+        assert_eq!(named.len(), MOST);
+        assert!(named.iter().all(|event| matches!(event, Event::Blocked { .. })));
+        assert_eq!(told.unnamed("n0.example", Reason::NoRule), None);
     }
 }

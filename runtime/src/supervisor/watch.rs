@@ -111,13 +111,7 @@ fn drifted(change: &Change) -> Drift {
 }
 
 fn changed(sysctl: &Sysctl) -> Option<Drift> {
-    let drift = |is: &str| {
-        let detail = format!("{} namespace: /proc/sys/{} was {:?}, is {is}", sysctl.side, sysctl.path, sysctl.expected);
-        Some(Drift::new("sysctl", detail))
-    };
-    match sysctl.read() {
-        Ok(value) if value == sysctl.expected => None,
-        Ok(value) => drift(&format!("{value:?}")),
-        Err(error) => drift(&format!("unreadable: {error}")),
-    }
+    let is = sysctl.deviation()?;
+    let detail = format!("{} namespace: /proc/sys/{} was {:?}, is {is}", sysctl.side, sysctl.path, sysctl.expected);
+    Some(Drift::new("sysctl", detail))
 }

@@ -92,6 +92,7 @@ fn a_packet_that_was_counted_and_not_sampled_is_recorded_too() {
         Entry::RunEnd(RunEnd {
             count: 1,
             head: Digest::ZERO,
+            command: Vec::new(),
             exit: 0,
             reason: None,
             millis: 1,

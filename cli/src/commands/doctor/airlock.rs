@@ -2,6 +2,7 @@
 
 use bottle_netns::build::BuildError;
 use bottle_netns::enter::EnterError;
+use bottle_runtime::report::chain;
 use nix::errno::Errno;
 
 use super::attempt::{Answer, Step};
@@ -43,13 +44,7 @@ fn rule(entry: &str, errno: Errno) -> Step {
 }
 
 fn words(error: &dyn std::error::Error) -> String {
-    let mut text = error.to_string();
-    let mut next = error.source();
-    while let Some(source) = next {
-        text = format!("{text}: {source}");
-        next = source.source();
-    }
-    text
+    chain(error).join(": ")
 }
 
 #[cfg(test)]

@@ -14,8 +14,6 @@ use super::attempt::{self, ATTEMPTS, Answer, Attempt};
 pub struct Findings {
     /// The caller's effective uid.
     pub uid: u32,
-    /// The caller's name, or its number where it has none.
-    pub user: String,
     /// The program's own path.
     pub program: PathBuf,
     /// What came of each attempt.
@@ -26,10 +24,6 @@ pub struct Findings {
     pub filtered: bool,
     /// The control group hierarchies.
     pub cgroups: Cgroups,
-    /// How many ids /etc/subuid and /etc/subgid give the caller, whichever is fewer.
-    pub subordinate: u64,
-    /// Where newuidmap is.
-    pub newuidmap: Option<PathBuf>,
     /// Soft and hard limit of open files.
     pub files: Option<(u64, u64)>,
     /// Where evidence goes, and whether a file could be made there.
@@ -59,18 +53,13 @@ pub const SETTINGS: [&str; 4] = [
 
 /// Reads and tries everything. `data` is where evidence goes, or why it has no place.
 pub fn find(caller: &Caller, data: Result<PathBuf, String>) -> Findings {
-    let ranges = |file| subordinate(&fs::read_to_string(file).unwrap_or_default(), caller.uid, &caller.name);
-    let path = caller.variables.get("PATH").map_or("", String::as_str).split(':');
     Findings {
         uid: caller.uid,
-        user: caller.name.clone(),
         program: std::env::current_exe().unwrap_or_else(|_| "bottle".into()),
         attempts: ATTEMPTS.into_iter().map(|attempt| (attempt, attempt::make(attempt))).collect(),
         settings: SETTINGS.into_iter().filter_map(|name| Some((name, setting(name)?))).collect(),
         filtered: status_says_filtered(&fs::read_to_string("/proc/self/status").unwrap_or_default()),
         cgroups: cgroups(&fs::read_to_string("/proc/self/mountinfo").unwrap_or_default()),
-        subordinate: ranges("/etc/subuid").min(ranges("/etc/subgid")),
-        newuidmap: path.map(|directory| Path::new(directory).join("newuidmap")).find(|file| file.is_file()),
         files: nix::sys::resource::getrlimit(nix::sys::resource::Resource::RLIMIT_NOFILE).ok(),
         data: data.and_then(|directory| match try_to_write(&directory) {
             Ok(()) => Ok(directory),
@@ -101,20 +90,6 @@ fn cgroups(mountinfo: &str) -> Cgroups {
     }
 }
 
-/// The sum of the caller's ranges in `owner:first:count` lines (subuid(5)).
-fn subordinate(text: &str, uid: u32, user: &str) -> u64 {
-    let number = uid.to_string();
-    let mine = |owner: &str| owner == number || owner == user;
-    text.lines()
-        .filter_map(|line| {
-            let mut fields = line.split(':');
-            let owner = fields.next()?;
-            let count: u64 = fields.nth(1)?.trim().parse().ok()?;
-            mine(owner).then_some(count)
-        })
-        .sum()
-}
-
 fn try_to_write(directory: &Path) -> io::Result<()> {
     let path = directory.join(format!(".doctor.{}", std::process::id()));
     fs::File::create_new(&path)?.sync_all()?;
@@ -133,13 +108,6 @@ mod tests {
         assert_eq!(cgroups(two), Cgroups::Two);
         assert_eq!(cgroups(&format!("{one}{two}")), Cgroups::Hybrid);
         assert_eq!(cgroups("31 23 0:28 / /cgroup rw - tmpfs cgroup rw"), Cgroups::None);
-    }
-
-    #[test]
-    fn subordinate_ids_are_the_callers_by_name_or_number() {
-        let text = "ann:100000:65536\n1001:300000:10\nbob:165536:65536\nbroken\nann:x:y\n";
-        assert_eq!(subordinate(text, 1001, "ann"), 65546);
-        assert_eq!(subordinate(text, 7, "7"), 0);
     }
 
     #[test]

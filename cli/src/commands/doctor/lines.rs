@@ -1,5 +1,6 @@
 //! What do the findings mean? One line for each check, with the command that mends it. Pure.
 
+use bottle_runtime::gate::GateLimits;
 use serde::Serialize;
 
 use super::attempt::{Answer, Attempt, Step};
@@ -43,7 +44,7 @@ pub fn lines(found: &Findings) -> Vec<Line> {
     lines.extend([
         tried(found, "/proc of its own", Attempt::Proc, true),
         tried(found, "seccomp", Attempt::Seccomp, true),
-        tried(found, "Landlock", Attempt::Landlock, false),
+        tried(found, "Landlock", Attempt::Landlock, true),
         tried(found, "pidfd", Attempt::Pidfd, true),
         tried(found, "read-only program", Attempt::ReadOnlyProgram, true),
         evidence(found),
@@ -56,9 +57,9 @@ pub fn lines(found: &Findings) -> Vec<Line> {
     lines
 }
 
-/// Whether bottle can run here: no check that blocks said no.
+/// Whether bottle can run here: every check that blocks was tried and worked.
 pub fn usable(lines: &[Line]) -> bool {
-    !lines.iter().any(|line| line.blocks && line.state == State::No)
+    lines.iter().all(|line| !line.blocks || line.state == State::Yes)
 }
 
 /// A check that is one attempt.
@@ -93,9 +94,6 @@ fn consequence(attempt: Attempt, text: &str) -> String {
         Attempt::Overlay => format!("{text}; /usr and /opt are read-only inside"),
         Attempt::Idmap => {
             format!("{text}; a shared directory here needs an owner that the workload can be")
-        }
-        Attempt::Landlock => {
-            format!("{text}; the process that dials is kept from files by its ids alone")
         }
         _ => text.to_owned(),
     }
@@ -150,23 +148,20 @@ fn evidence(found: &Findings) -> Line {
     }
 }
 
-/// Root takes ids from a range of its own; anybody else needs them granted.
+/// Root takes ids from a range of its own; anybody else has their own id inside and no other, whatever they are granted.
 fn ids(found: &Findings) -> Line {
-    let what = "several ids inside";
-    let line = |state, detail: &str, mend| Line { what, state, detail: detail.into(), mend, blocks: false };
-    let less = "one id inside: no -u, no chown in images; the way out is guarded all the same";
-    match (found.uid, found.subordinate, &found.newuidmap) {
-        (0, ..) => line(State::Unknown, "root takes them from a range of bottle's own", None),
-        (_, 0, _) => line(State::No, less, Some(mend::subordinate_ids(found))),
-        (_, _, None) => line(State::No, less, Some("sudo apt-get install uidmap".into())),
-        (_, granted, Some(tool)) => {
-            line(State::Unknown, &format!("{granted} granted, {} is there; not tried", tool.display()), None)
-        }
-    }
+    let (state, detail) = match found.uid {
+        0 => (State::Unknown, "root takes them from a range of bottle's own"),
+        _ => (
+            State::No,
+            "one id inside: no file of the command's can have another owner; the way out is guarded all the same",
+        ),
+    };
+    Line { what: "several ids inside", state, detail: detail.into(), mend: None, blocks: false }
 }
 
-/// Two sockets a connection, and pipes for bulk.
-const ENOUGH_FILES: u64 = 16_384;
+/// With so many the gate takes as many connections as it would with more.
+const ENOUGH_FILES: u64 = 20_000;
 
 fn files(found: &Findings) -> Line {
     let what = "open files";
@@ -174,12 +169,17 @@ fn files(found: &Findings) -> Line {
         Some((soft, hard)) => Line {
             what,
             state: if hard >= ENOUGH_FILES { State::Yes } else { State::No },
-            detail: format!("limit {soft}, can be raised to {hard}: about {} connections at a time", hard / 8),
+            detail: format!("limit {soft}, can be raised to {hard}: {} connections at a time", connections(hard)),
             mend: (hard < ENOUGH_FILES).then(|| format!("ulimit -Hn {ENOUGH_FILES}")),
             blocks: false,
         },
         None => unknown(what, "the limit can't be read".into(), false),
     }
+}
+
+/// What a gate takes that may hold so many descriptors.
+fn connections(descriptors: u64) -> usize {
+    GateLimits::for_descriptors(usize::try_from(descriptors).unwrap_or(usize::MAX)).proxy.connections
 }
 
 fn cgroups(found: &Findings) -> Line {

@@ -9,14 +9,11 @@ use super::*;
 fn well() -> Findings {
     Findings {
         uid: 1000,
-        user: "ann".into(),
         program: "/usr/bin/bottle".into(),
         attempts: ATTEMPTS.into_iter().map(|attempt| (attempt, Answer::Worked(None))).collect(),
         settings: BTreeMap::new(),
         filtered: false,
         cgroups: Cgroups::Two,
-        subordinate: 65536,
-        newuidmap: Some("/usr/bin/newuidmap".into()),
         files: Some((1024, 524_288)),
         data: Ok("/home/ann/.local/share/bottle".into()),
     }
@@ -140,14 +137,33 @@ fn a_proc_that_a_container_hides_blocks_and_has_a_mend() {
 }
 
 #[test]
-fn overlay_idmapped_mounts_and_landlock_do_not_block() {
-    let attempts =
-        [(Attempt::Overlay, "overlay"), (Attempt::Idmap, "idmapped mounts"), (Attempt::Landlock, "Landlock")];
-    for (attempt, what) in attempts {
+fn overlay_and_idmapped_mounts_do_not_block() {
+    for (attempt, what) in [(Attempt::Overlay, "overlay"), (Attempt::Idmap, "idmapped mounts")] {
         let found = failing(attempt, Step::Elsewhere, libc::ENOSYS);
         assert!(!mend(&found, what).is_empty());
         assert!(usable(&lines(&found)));
     }
+}
+
+#[test]
+fn landlock_blocks_since_the_dialler_does_not_start_without_it() {
+    assert!(!usable(&lines(&failing(Attempt::Landlock, Step::Elsewhere, libc::EOPNOTSUPP))));
+}
+
+#[test]
+fn a_blocking_check_that_has_no_answer_is_not_usable() {
+    for attempt in ATTEMPTS.into_iter().filter(|attempt| !matches!(attempt, Attempt::Overlay | Attempt::Idmap)) {
+        let mut found = well();
+        found.attempts.insert(attempt, Answer::NotTried("the attempt ended with signal 9".into()));
+        assert!(!usable(&lines(&found)), "{attempt:?}");
+    }
+}
+
+#[test]
+fn an_airlock_that_fails_at_no_known_step_is_not_usable() {
+    let found = failing(Attempt::Airlock, Step::Elsewhere, libc::EIO);
+    assert_eq!(line(&found, "veth").state, State::Unknown);
+    assert!(!usable(&lines(&found)));
 }
 
 #[test]
@@ -163,16 +179,12 @@ fn a_kernel_that_can_not_change_a_mounts_attributes_is_too_old() {
 }
 
 #[test]
-fn an_ordinary_user_without_ids_is_told_what_differs_and_how_to_get_them() {
-    let mut found = well();
-    found.subordinate = 0;
-    let nameless = Findings { uid: 4321, user: "4321".into(), ..found.clone() };
-    assert!(mend(&nameless, "several ids inside").starts_with("sudo useradd --uid 4321 NAME"));
-    assert!(mend(&found, "several ids inside").ends_with(" ann"));
-    assert!(line(&found, "several ids inside").detail.contains("no chown"));
-    assert!(usable(&lines(&found)));
-    let found = Findings { newuidmap: None, ..well() };
-    assert!(mend(&found, "several ids inside").contains("uidmap"));
+fn an_ordinary_user_is_told_of_the_one_id_inside_and_of_nothing_that_would_not_help() {
+    let several = line(&well(), "several ids inside");
+    assert_eq!((several.state, several.mend.as_deref(), several.blocks), (State::No, None, false));
+    assert!(several.detail.contains("one id inside"), "{}", several.detail);
+    let root = Findings { uid: 0, ..well() };
+    assert_eq!(line(&root, "several ids inside").state, State::Unknown);
 }
 
 #[test]
@@ -187,6 +199,14 @@ fn a_low_limit_of_open_files_is_said_but_does_not_block() {
     let found = Findings { files: Some((256, 1024)), ..well() };
     assert!(mend(&found, "open files").contains("ulimit"));
     assert!(usable(&lines(&found)));
+}
+
+#[test]
+fn enough_open_files_are_as_many_as_the_gate_can_use() {
+    assert_eq!(connections(ENOUGH_FILES), connections(u64::MAX));
+    let found = Findings { files: Some((256, 1024)), ..well() };
+    let expected = format!("{} connections at a time", GateLimits::for_descriptors(1024).proxy.connections);
+    assert!(line(&found, "open files").detail.ends_with(&expected));
 }
 
 #[test]

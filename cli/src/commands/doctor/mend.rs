@@ -27,16 +27,6 @@ pub fn of(found: &Findings, attempt: Attempt, step: Step, errno: Option<i32>) ->
     }
 }
 
-/// The command that grants an ordinary user ids.
-pub fn subordinate_ids(found: &Findings) -> String {
-    let grant = "sudo usermod --add-subuids 100000-165535 --add-subgids 100000-165535";
-    if found.user == found.uid.to_string() {
-        // usermod and newuidmap know names only.
-        return format!("sudo useradd --uid {} NAME, since this uid has no name, then {grant} NAME", found.uid);
-    }
-    format!("{grant} {}", found.user)
-}
-
 /// The reasons why namespaces are refused, the surest first.
 fn namespaces(found: &Findings, attempt: Attempt, errno: Option<i32>) -> Option<String> {
     let is = |name: &str, value: u64| found.settings.get(name) == Some(&value);

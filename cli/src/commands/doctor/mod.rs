@@ -33,10 +33,19 @@ pub fn run(args: &DoctorArgs, caller: &Caller, reporter: Reporter) -> Result<Exi
     if usable {
         return Ok(ExitCode::SUCCESS);
     }
-    let blockers: Vec<_> =
-        lines.iter().filter(|line| line.blocks && line.state == State::No).map(|line| line.what).collect();
-    reporter.say(&format!("bottle cannot run here: {}", blockers.join(", ")));
+    reporter.say(&verdict(&lines));
     Ok(ExitCode::from(1))
+}
+
+/// What is missing; where nothing is known to be, what has no answer.
+fn verdict(lines: &[Line]) -> String {
+    let blocking = |state| lines.iter().filter(move |line| line.blocks && line.state == state).map(|line| line.what);
+    let missing: Vec<_> = blocking(State::No).collect();
+    if missing.is_empty() {
+        let unknown: Vec<_> = blocking(State::Unknown).collect();
+        return format!("it is not known whether bottle can run here: {}", unknown.join(", "));
+    }
+    format!("bottle cannot run here: {}", missing.join(", "))
 }
 
 /// `veth                 no       detail`, and below it the mend.

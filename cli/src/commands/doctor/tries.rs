@@ -147,7 +147,7 @@ fn map_mount_through(pid: u32) -> io::Result<()> {
     let namespace = File::open(format!("/proc/{pid}/ns/user"))?;
     let flags = OpenTreeFlags::OPEN_TREE_CLONE | OpenTreeFlags::OPEN_TREE_CLOEXEC;
     let tree = open_tree(rustix::fs::CWD, ".", flags)?;
-    crate::sys::map_ids(tree.as_fd(), namespace.as_fd())
+    bottle_runtime::sys::set_tree_attributes(tree.as_fd(), 0, Some(namespace.as_fd()))
 }
 
 /// Makes a user namespace, says so with one byte, and keeps it until standard input ends.

@@ -6,7 +6,7 @@ mod options;
 use std::process::ExitCode;
 
 use bottle_runtime::caller::Caller;
-use bottle_runtime::{Outcome, RunError, descriptors};
+use bottle_runtime::{RunError, descriptors};
 
 use crate::args::RunArgs;
 use crate::report::{Failure, Reporter};
@@ -23,22 +23,12 @@ pub fn run(args: &RunArgs, caller: &Caller, reporter: Reporter) -> Result<ExitCo
     options.descriptors = descriptors::raise();
     // The terminal is raw while the command has it: a line feed alone does not go back to the margin.
     let reporter = if args.tty { reporter.for_raw_terminal() } else { reporter };
-    let outcome = bottle_runtime::run(options, caller, move |event| news::tell(&event, reporter)).map_err(failure)?;
-    sum_up(&outcome, reporter);
-    Ok(ExitCode::from(outcome.status.code()))
+    let outcome = bottle_runtime::run(options, caller, move |event| news::tell(&event, reporter));
+    sys::end_when_asked();
+    Ok(ExitCode::from(outcome.map_err(failure)?.status.code()))
 }
 
 fn failure(error: RunError) -> Failure {
     let (code, hint) = (error.exit_code(), error.hint());
     Failure { code, hint, ..Failure::new(error) }
-}
-
-/// Nothing, unless something was denied or bottle ended the command.
-fn sum_up(outcome: &Outcome, reporter: Reporter) {
-    if let Some(reason) = &outcome.reason {
-        reporter.say(&format!("ended the command: {reason}"));
-    }
-    if let Some(text) = news::denials(&outcome.hosts, &outcome.audit) {
-        reporter.say(&text);
-    }
 }

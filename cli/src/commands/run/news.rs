@@ -24,6 +24,7 @@ fn words(event: &Event) -> Vec<String> {
         Event::Unreachable { host, port, why } => {
             vec![format!("cannot reach {}, which is allowed: {}", place(host, Some(*port)), in_one_line(why))]
         }
+        Event::Untold => vec!["further destinations are not named here; all are in the audit log".to_owned()],
         Event::Warning(text) => vec![format!("warning: {}", in_one_line(text))],
         Event::LedgerFailed(why) => {
             vec![format!("the audit log cannot be written, so everything is denied from now on: {why}")]
@@ -36,6 +37,10 @@ fn words(event: &Event) -> Vec<String> {
             std::iter::once("the command changed files that this machine may execute later:".to_owned())
                 .chain(list)
                 .collect()
+        }
+        Event::Over(outcome) => {
+            let reason = outcome.reason.iter().map(|reason| format!("ended the command: {reason}"));
+            reason.chain(denials(&outcome.hosts, &outcome.audit)).collect()
         }
     }
 }
@@ -65,7 +70,7 @@ fn sentence(code: &str) -> &str {
 }
 
 /// One line about all denials of a run, if there were any.
-pub fn denials(hosts: &[HostRow], audit: &Path) -> Option<String> {
+fn denials(hosts: &[HostRow], audit: &Path) -> Option<String> {
     let denied: Vec<_> = hosts.iter().filter(|row| row.decision == Choice::Deny).collect();
     let all: u64 = denied.iter().map(|row| row.denied).sum();
     let hosts = counted(denied.len() as u64, "host");

@@ -41,6 +41,7 @@ pub fn read(args: &RunArgs, caller: &Caller) -> Result<RunOptions, Failure> {
     options.proxy_env = if args.proxy_env { ProxyEnv::Set } else { ProxyEnv::Unset };
     options.audit = args.audit.clone();
     options.attestation = args.attestation.clone();
+    options.nonce = args.nonce;
     options.key = args.key.clone();
     options.timeout = args.timeout;
     Ok(options)
@@ -92,7 +93,8 @@ mod tests {
     #[test]
     fn every_option_arrives() {
         let line = "bottle run --allow a.example -e A=1 -e TOKEN -e ABSENT -v /x:/y:ro -w /z -i --proxy-env \
-                    --audit a.jsonl --attestation b.json --key c.key --timeout 2m host -- npm install";
+                    --audit a.jsonl --attestation b.json --nonce NONCE --key c.key --timeout 2m host -- npm install";
+        let line = line.replace("NONCE", &"0a".repeat(32));
         let options = options(&line.split_whitespace().collect::<Vec<_>>().join(" ")).expect("good options");
         assert_eq!(options.image, ImageRef::Host);
         assert_eq!(options.command, ["npm", "install"]);
@@ -103,6 +105,7 @@ mod tests {
         assert_eq!(options.proxy_env, ProxyEnv::Set);
         assert_eq!(options.audit, Some("a.jsonl".into()));
         assert_eq!(options.attestation, Some("b.json".into()));
+        assert_eq!(options.nonce, Some(bottle_evidence::Digest([10; 32])));
         assert_eq!(options.key, Some("c.key".into()));
         assert_eq!(options.timeout, Some(Duration::from_secs(120)));
         assert_eq!(options.rules.domains().len(), 1);

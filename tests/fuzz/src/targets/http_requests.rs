@@ -8,6 +8,11 @@ pub(super) fn read(bytes: &[u8]) -> Reading {
     let whole = divided(std::iter::once(bytes));
     assert_eq!(whole, divided(bytes.chunks(1)), "in one piece and byte by byte");
     assert_eq!(whole, divided(bytes.chunks(7)), "in one piece and in sevens");
+    if let Some(last) = bytes.last() {
+        // What comes last comes without end.
+        let more = vec![*last; 2 * Requests::MOST];
+        divided(bytes.chunks(1024).chain(more.chunks(1024)));
+    }
     (!whole.is_empty() && !matches!(whole.last(), Some(Part::Wrong(_)))).into()
 }
 
@@ -33,6 +38,7 @@ fn divided<'b>(pieces: impl Iterator<Item = &'b [u8]>) -> Vec<Part> {
         if let [.., Part::Wrong(_)] = parts[..] {
             break;
         }
+        assert!(waiting.len() <= Requests::MOST, "{} bytes are waited with", waiting.len());
     }
     parts
 }

@@ -27,6 +27,8 @@ mod netlink_rules;
 mod netlink_survey;
 mod netlink_watch;
 
+mod git_settings;
+
 mod channel;
 mod recorder;
 
@@ -101,6 +103,7 @@ targets! {
     netlink_rules: 4096, MEMORY;
     netlink_survey: 8192, MEMORY;
     netlink_watch: 4096, MEMORY;
+    git_settings: 1024, MEMORY;
     channel: 2048, MEMORY;
     recorder: 4096, MEMORY;
 }
