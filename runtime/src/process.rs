@@ -44,12 +44,8 @@ impl Process {
 
     /// Whether it is past its last instruction, though the kernel may still be closing what it held.
     pub fn is_ending(&self) -> bool {
-        // PF_EXITING of include/linux/sched.h; proc_pid_stat(5) has the flags in its ninth field.
-        const EXITING: u32 = 0x4;
-        let flags = |stat: String| stat.rsplit_once(") ")?.1.split(' ').nth(6)?.parse::<u32>().ok();
         // It can't be another process of this number: ours is reaped only when this is dropped.
-        std::fs::read_to_string(format!("/proc/{}/stat", self.pid))
-            .is_ok_and(|it| flags(it).is_none_or(|it| it & EXITING != 0))
+        Stat::read(self.pid).is_some_and(|stat| stat.exiting)
     }
 
     /// Waits until it has ended, and reaps it. `None` where someone reaped it before.
@@ -61,6 +57,28 @@ impl Process {
                 Err(_already_reaped) => return None,
             }
         }
+    }
+}
+
+/// What /proc/PID/stat says of a process (proc_pid_stat(5)).
+pub(crate) struct Stat {
+    pub(crate) parent: u32,
+    /// Its first thread is past its last instruction.
+    pub(crate) exiting: bool,
+    pub(crate) threads: u32,
+}
+
+impl Stat {
+    /// Nothing of a process that is gone.
+    pub(crate) fn read(pid: u32) -> Option<Stat> {
+        // Of include/linux/sched.h.
+        const PF_EXITING: u32 = 4;
+        let line = std::fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
+        // The command's name may hold anything, parentheses too; the state follows it.
+        let fields: Vec<&str> = line.rsplit_once(')')?.1.split_ascii_whitespace().collect();
+        let number = |at: usize| fields.get(at)?.parse::<u32>().ok();
+        let (parent, flags, threads) = (number(1)?, number(6)?, number(17)?);
+        Some(Stat { parent, exiting: flags & PF_EXITING != 0, threads })
     }
 }
 

@@ -10,6 +10,8 @@ use std::path::Path;
 use rustix::event::{PollFd, PollFlags, Timespec};
 use rustix::process::{Pid, PidfdFlags};
 
+use crate::process::Stat;
+
 /// The ids of all visible processes with a thread in the network namespaces that have these inode numbers, for each in order.
 ///
 /// A process whose namespaces the caller may not see belongs to another user, who can't enter a namespace of ours
@@ -90,27 +92,13 @@ fn children(pid: u32) -> Vec<u32> {
     listed.split_ascii_whitespace().filter_map(|child| child.parse().ok()).collect()
 }
 
-/// What /proc/PID/stat says of a process (proc_pid_stat(5)).
-struct Stat {
-    parent: u32,
-    /// Its last thread exits, or has: no instruction of its own will be executed.
-    exiting: bool,
-}
-
-impl Stat {
-    fn read(pid: u32) -> Option<Stat> {
-        const PF_EXITING: u32 = 4;
-        let line = std::fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
-        // The command's name may hold anything, parentheses too; the state follows it.
-        let fields: Vec<&str> = line.rsplit_once(')')?.1.split_ascii_whitespace().collect();
-        let number = |at: usize| fields.get(at)?.parse::<u32>().ok();
-        let (parent, flags, threads) = (number(1)?, number(6)?, number(17)?);
-        Some(Stat { parent, exiting: flags & PF_EXITING != 0 && threads <= 1 })
-    }
+/// Whether its last thread exits, or has: no instruction of its own will be executed.
+fn is_leaving(stat: &Stat) -> bool {
+    stat.exiting && stat.threads <= 1
 }
 
 fn leaves_in_time(pid: u32) -> io::Result<bool> {
-    Ok(Stat::read(pid).is_none_or(|stat| stat.exiting) || ends_in_time(pid)?)
+    Ok(Stat::read(pid).is_none_or(|stat| is_leaving(&stat)) || ends_in_time(pid)?)
 }
 
 fn ends_in_time(pid: u32) -> io::Result<bool> {
