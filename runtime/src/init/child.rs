@@ -5,6 +5,7 @@ use std::io::{self, BufRead, BufReader, Write};
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
 use rustix::pipe::{PipeFlags, pipe_with};
+use rustix::process::{Pid, WaitOptions, waitpid};
 use rustix::thread::{LinkNameSpaceType, move_into_link_name_space};
 
 use crate::confine::{self, Identity};
@@ -28,9 +29,9 @@ pub(super) fn confine(identities: &Identities) -> Result<(), Failure> {
 
 const PROBES: &str = "run the probes";
 
-/// A child that makes probes when it is told to. It ends on its own, which nobody waits for: it is reaped with whatever
-/// else ends in the bottle.
+/// A child that makes probes when it is told to, and then ends on its own.
 pub(super) struct Probing {
+    child: Option<Pid>,
     go: OwnedFd,
     answer: OwnedFd,
 }
@@ -39,10 +40,10 @@ pub(super) struct Probing {
 pub(super) fn probe(plan: &ProbePlan, share: Share, confined: Option<&Identities>) -> Result<Probing, Failure> {
     let (answer, tell) = pipe_with(PipeFlags::CLOEXEC).map_err(at(PROBES))?;
     let (wait, go) = pipe_with(PipeFlags::CLOEXEC).map_err(at(PROBES))?;
-    if sys::fork_child().map_err(at(PROBES))?.is_none() {
+    let Some(child) = sys::fork_child().map_err(at(PROBES))? else {
         sys::exit_now(i32::from(answer_probe(plan, share, confined, [tell, wait]).is_err()));
-    }
-    Ok(Probing { go, answer })
+    };
+    Ok(Probing { child: Pid::from_raw(child), go, answer })
 }
 
 impl Probing {
@@ -51,11 +52,23 @@ impl Probing {
         rustix::io::write(&self.go, &[1]).map(drop).map_err(at(PROBES))
     }
 
+    /// The child. When it has answered it is about to end, and the kernel may take ten milliseconds to close a packet
+    /// socket: that is waited for as late as can be.
+    pub(super) fn child(&self) -> Option<Pid> {
+        self.child
+    }
+
     /// What the probes saw, when they are through.
     pub(super) fn results(self) -> Result<Vec<ProbeResult>, Failure> {
         let text = read_line(self.answer).map_err(at(PROBES))?;
         serde_json::from_slice(&text).map_err(io::Error::from).map_err(at(PROBES))?
     }
+}
+
+/// Waits until such a child has ended.
+pub(super) fn await_end(child: Option<Pid>) -> Result<(), Failure> {
+    waitpid(child, WaitOptions::empty()).map_err(at("wait for the probes"))?;
+    Ok(())
 }
 
 fn answer_probe(

@@ -31,13 +31,15 @@ pub(super) fn run(channel: &Channel, mut start: Start) -> Result<(), Failure> {
     let executable = search::find(&start.plan.argv[0], &start.plan.files.env).ok();
     channel.send(&FromInit::Expects { executable }, &[]).map_err(at("tell what will be executed"))?;
     wait_for(channel, &ToInit::Probe)?;
-    probing.report(channel)?;
+    let probers = probing.report(channel)?;
     let held = holding.ready()?;
     let children = listen_for_children()?;
     confine_self(channel, &start)?;
     drop(start);
     report_held(channel, &held)?;
     wait_for(channel, &ToInit::Release)?;
+    // The workload finds nobody but pid 1 beside itself.
+    probers.into_iter().try_for_each(child::await_end)?;
     // The supervisor has measured this process; from the workload's first instruction on nobody may look into it.
     rustix::process::set_dumpable_behavior(DumpableBehavior::NotDumpable).map_err(at("hide the bottle's init"))?;
     let workload = held.release()?;
@@ -64,14 +66,16 @@ impl Probers {
         Ok(Probers { packet, unconfined, confined: child::probe(plan, Share::All, Some(&start.identities))? })
     }
 
-    fn report(self, channel: &Channel) -> Result<(), Failure> {
+    /// Returns the children, which have answered then.
+    fn report(self, channel: &Channel) -> Result<[Option<Pid>; 3], Failure> {
+        let children = [&self.packet, &self.unconfined, &self.confined].map(Probing::child);
         self.unconfined.begin()?;
         self.confined.begin()?;
         let unconfined = probe::united([self.packet.results()?, self.unconfined.results()?]);
         for (confined, results) in [(false, unconfined), (true, self.confined.results()?)] {
             channel.send(&FromInit::Probed { confined, results }, &[]).map_err(at("report the probes"))?;
         }
-        Ok(())
+        Ok(children)
     }
 }
 

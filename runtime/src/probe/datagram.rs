@@ -20,7 +20,7 @@ fn attempt(address: IpAddr) -> io::Result<usize> {
 }
 
 /// A socket connected to port 443 of the address, so that an ICMP error comes back to it.
-pub(super) fn open(address: IpAddr) -> io::Result<UdpSocket> {
+fn open(address: IpAddr) -> io::Result<UdpSocket> {
     let any: IpAddr = if address.is_ipv4() { Ipv4Addr::UNSPECIFIED.into() } else { Ipv6Addr::UNSPECIFIED.into() };
     let socket = UdpSocket::bind(SocketAddr::new(any, 0))?;
     socket.set_read_timeout(Some(PATIENCE))?;

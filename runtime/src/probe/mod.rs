@@ -75,7 +75,7 @@ pub enum Share {
     /// All.
     All,
     /// The one through a packet socket. It needs nothing but the packet rules, and the kernel takes some ten milliseconds
-    /// to close the socket: it is made first, by a process of its own, whose end nobody has to wait for.
+    /// to close the socket: it is made first, by a process of its own, whose end is waited for last.
     Packet,
     /// The others.
     Others,
