@@ -92,8 +92,9 @@ fn the_gate_refuses() {
             assert_eq!(errno(&error), expected, "{error}");
         }
     }
-    let expected = [("udp4".to_owned(), 100), ("udp6".to_owned(), 100)];
-    assert_eq!(counted(&airlock, Side::Gate), expected);
+    for class in ["udp4", "udp6"] {
+        assert_eq!(crate::tools::packets(&airlock, Side::Gate, class), 100);
+    }
 }
 
 fn described() {

@@ -41,6 +41,15 @@ pub(crate) fn run_in(airlock: &Airlock, side: Side, line: &str) -> String {
     run(line)
 }
 
+/// How many packets a counter of one namespace has, as nft tells it; the test is then there.
+///
+/// For where one namespace has lost its rules, and [`bottle_netns::counters`] knows nothing any more.
+pub(crate) fn packets(airlock: &Airlock, side: Side, counter: &str) -> u64 {
+    let listed = run_in(airlock, side, &format!("nft list counter inet bottle {counter}"));
+    let after = listed.split_once("packets ").expect("a counter").1;
+    after.split(' ').next().and_then(|count| count.parse().ok()).expect("a number")
+}
+
 /// An ordinary user's capabilities are lost by exec unless they are ambient.
 fn keep_capabilities() {
     for capability in [Capability::CAP_NET_ADMIN, Capability::CAP_NET_RAW] {

@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 use bottle_images::MountPlan;
 use bottle_images::mountinfo::{self, MountPoint};
 use rustix::fs::{AtFlags, Mode, OFlags, ResolveFlags, StatxAttributes, StatxFlags};
+use rustix::io::Errno;
 
 use super::planned::{Planned, Presence, What, planned};
 use super::process::{MeasureError, read};
@@ -18,33 +19,52 @@ pub(super) fn deviation(pid: u32, plan: &MountPlan) -> Result<Option<String>, Me
     let found = mountinfo::parse(&read(Path::new(&format!("/proc/{pid}/mountinfo")))?);
     let root = PathBuf::from(format!("/proc/{pid}/root"));
     let directory = std::fs::File::open(&root).map_err(|source| MeasureError { path: root, source })?;
-    let behind_links = |target: &Path| mount_at(&directory, target);
-    Ok(compare(&planned(plan, &host), &found, &host, behind_links))
+    Ok(compare(&planned(plan, &host), &found, &host, |target| place(&directory, target)))
 }
 
-/// The number of the mount whose root a path leads to, links within the process's root followed.
-fn mount_at(root: &std::fs::File, target: &Path) -> Option<u64> {
-    let below = target.strip_prefix("/").ok()?;
+/// What a path leads to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Place {
+    /// Nothing.
+    Nothing,
+    /// The root of the mount with this number.
+    Mount(u64),
+    /// Something else, or nobody can tell.
+    Other,
+}
+
+/// What is at a path, links within the process's root followed.
+fn place(root: &std::fs::File, target: &Path) -> Place {
     let flags = OFlags::PATH | OFlags::CLOEXEC;
-    let place = rustix::fs::openat2(root, below, flags, Mode::empty(), ResolveFlags::IN_ROOT).ok()?;
-    let stat = rustix::fs::statx(&place, "", AtFlags::EMPTY_PATH, StatxFlags::MNT_ID).ok()?;
-    stat.stx_attributes.contains(StatxAttributes::MOUNT_ROOT).then_some(stat.stx_mnt_id)
+    let below = target.strip_prefix("/").unwrap_or(target);
+    let place = match rustix::fs::openat2(root, below, flags, Mode::empty(), ResolveFlags::IN_ROOT) {
+        Ok(place) => place,
+        Err(Errno::NOENT | Errno::NOTDIR) => return Place::Nothing,
+        Err(_) => return Place::Other,
+    };
+    match rustix::fs::statx(&place, "", AtFlags::EMPTY_PATH, StatxFlags::MNT_ID) {
+        Ok(stat) if stat.stx_attributes.contains(StatxAttributes::MOUNT_ROOT) => Place::Mount(stat.stx_mnt_id),
+        _ => Place::Other,
+    }
 }
 
 fn compare(
     planned: &[Planned],
     found: &[MountPoint],
     host: &[MountPoint],
-    behind_links: impl Fn(&Path) -> Option<u64>,
+    place: impl Fn(&Path) -> Place,
 ) -> Option<String> {
     let mut explained = HashSet::new();
     let mut bound: Vec<(&Planned, &MountPoint)> = Vec::new();
     for one in planned {
         // Of several upon each other the lowest was put there first.
         let by_name = found.iter().find(|it| it.target == one.target && !explained.contains(&it.id));
-        let by_link = || behind_links(&one.target).and_then(|id| found.iter().find(|it| it.id == id));
+        let by_link = || match place(&one.target) {
+            Place::Mount(id) => found.iter().find(|it| it.id == id),
+            Place::Nothing | Place::Other => None,
+        };
         let Some(mount) = by_name.or_else(by_link) else {
-            if one.presence == Presence::Demanded {
+            if one.presence == Presence::Demanded || place(&one.target) != Place::Nothing {
                 return Some(format!("lacks the mount at {}", one.target.display()));
             }
             continue;
@@ -110,7 +130,7 @@ mod tests {
     fn judged(spoil: impl FnOnce(&mut Vec<MountPoint>)) -> Option<String> {
         let mut found = seen();
         spoil(&mut found);
-        compare(&planned(&plan(), &host()), &found, &host(), |_| None)
+        compare(&planned(&plan(), &host()), &found, &host(), |_| Place::Nothing)
     }
 
     #[test]
@@ -135,6 +155,17 @@ mod tests {
         for (what, spoil) in cases {
             let judged = judged(spoil);
             assert!(judged.as_ref().is_some_and(|said| said.contains(what)), "{what}: {judged:?}");
+        }
+    }
+
+    #[test]
+    fn only_what_is_gone_needs_no_cover() {
+        let mut found = seen();
+        found.pop();
+        let judged = |place| compare(&planned(&plan(), &host()), &found, &host(), |_| place);
+        assert_eq!(judged(Place::Nothing), None);
+        for there in [Place::Other, Place::Mount(99)] {
+            assert_eq!(judged(there).as_deref(), Some("lacks the mount at /inside/data/door"));
         }
     }
 

@@ -25,7 +25,7 @@ pub(super) struct Planned {
 pub(super) enum Presence {
     /// No.
     Demanded,
-    /// What it covers or pins may not be there.
+    /// Only where nothing is there that it would cover or pin.
     IfThere,
 }
 

@@ -7,10 +7,10 @@ use std::os::fd::{AsFd, OwnedFd};
 use std::path::{Path, PathBuf};
 
 use bottle_images::{Access, Owner};
-use rustix::fs::{AtFlags, CWD, FileType, Mode, OFlags, ResolveFlags};
+use rustix::fs::{AtFlags, CWD, FileType, Mode, OFlags, RenameFlags, ResolveFlags};
 use rustix::mount::MountAttrFlags;
 
-use crate::{sys, whole};
+use crate::sys;
 
 use super::fixed::{Cover, covered_by};
 use super::identity::{Identities, Pair};
@@ -184,14 +184,23 @@ impl<'a> Place<'a> {
     }
 }
 
-/// A settings file that is killed half-way would be obeyed as it is: it has its name when it says all.
+/// A settings file that is left half-written would be obeyed as it is: it has its name when it says all. Init has no /proc to
+/// name a nameless file by, so whoever is killed meanwhile leaves one of a name that nobody obeys.
 fn make_file(parent: &OwnedFd, name: &OsStr, text: &[u8]) -> io::Result<()> {
-    if let Some(mut file) = whole::nameless(parent, 0o644)? {
-        file.write_all(text)?;
-        return whole::name(&file, parent, name);
-    }
+    let meanwhile = format!("{}.bottle-{:016x}", name.to_string_lossy(), drawn()?);
     let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL | OFlags::NOFOLLOW | OFlags::CLOEXEC;
-    File::from(rustix::fs::openat(parent, name, flags, Mode::from_raw_mode(0o644))?).write_all(text)
+    let mut file = File::from(rustix::fs::openat(parent, &meanwhile, flags, Mode::from_raw_mode(0o644))?);
+    let rename = |flags| rustix::fs::renameat_with(parent, &meanwhile, parent, name, flags);
+    let named = file.write_all(text).and_then(|()| match rename(RenameFlags::NOREPLACE) {
+        // NFS can't tell; the name was free a moment ago.
+        Err(rustix::io::Errno::INVAL) => Ok(rename(RenameFlags::empty())?),
+        named => Ok(named?),
+    });
+    named.inspect_err(|_| drop(rustix::fs::unlinkat(parent, &meanwhile, AtFlags::empty())))
+}
+
+fn drawn() -> io::Result<u64> {
+    getrandom::u64().map_err(io::Error::other)
 }
 
 fn below(target: &Path) -> &Path {

@@ -37,6 +37,10 @@ fn usable(path: &Path) -> Result<PathBuf, Failure> {
     if metadata.is_dir() {
         return Err(not_executable(&name, "it is a directory"));
     }
+    // Who opens a FIFO waits for whoever opens its other end.
+    if !metadata.is_file() {
+        return Err(not_executable(&name, "it is no regular file"));
+    }
     if metadata.permissions().mode() & 0o111 == 0 {
         return Err(not_executable(&name, "it has no permission to be executed"));
     }
@@ -92,5 +96,13 @@ mod tests {
         assert_eq!(find("nothing", &env(directory.path())).unwrap_err().code, 127);
         assert_eq!(find("text", &env(directory.path())).unwrap_err().code, 126);
         assert_eq!(find("/", &[]).unwrap_err().code, 126);
+    }
+
+    #[test]
+    fn a_fifo_that_may_be_executed_is_no_program_and_nobody_waits_for_its_writer() {
+        let directory = tempfile::tempdir().unwrap();
+        let fifo = directory.path().join("fifo");
+        rustix::fs::mknodat(rustix::fs::CWD, &fifo, rustix::fs::FileType::Fifo, 0o755.into(), 0).unwrap();
+        assert_eq!(find(fifo.to_str().unwrap(), &[]).unwrap_err().code, 126);
     }
 }
