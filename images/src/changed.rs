@@ -12,9 +12,9 @@ use crate::scan::{self, Enter};
 /// The most files that are noted in one snapshot.
 const MOST: usize = 20_000;
 
-/// Directories of dependencies and results: large, made anew at will, and executed only by way of what is noted.
-#[rustfmt::skip]
-const PASSED_OVER: [&str; 7] = ["node_modules", "target", ".venv", "venv", "__pycache__", "objects", "lfs"];
+/// Directories of dependencies and results: large, made anew at will, and executed only by way of what is noted. Repositories
+/// are noted in them too: git looks into whatever its index calls a submodule.
+const PASSED_OVER: [&str; 5] = ["node_modules", "target", ".venv", "venv", "__pycache__"];
 
 /// Files that a tool of the host executes, or obeys, without being asked again.
 #[rustfmt::skip]
@@ -36,13 +36,13 @@ const DIRECTORIES: [&str; 11] = [
     "hooks",
 ];
 
-/// Files that git obeys within a repository's own directory, at any depth of submodules and work trees.
-const GIT: [&str; 5] = ["config", "config.worktree", "commondir", "attributes", "alternates"];
+/// Files that git obeys within a repository's own directory.
+const GIT: [&str; 4] = ["config", "config.worktree", "commondir", "gitdir"];
 
 /// What the noted files of some trees look like at one moment.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Snapshot {
-    files: BTreeMap<PathBuf, Look>,
+    files: BTreeMap<PathBuf, (Look, Option<Look>)>,
     complete: bool,
 }
 
@@ -53,6 +53,13 @@ struct Look {
     size: u64,
     mode: u32,
     changed: (i64, i64),
+}
+
+impl Look {
+    fn of(metadata: &Metadata) -> Look {
+        let changed = (metadata.ctime(), metadata.ctime_nsec());
+        Look { inode: metadata.ino(), size: metadata.size(), mode: metadata.mode(), changed }
+    }
 }
 
 impl Snapshot {
@@ -81,14 +88,8 @@ impl Snapshot {
 
     fn add(&mut self, tree: &Path) {
         let walked = scan::walk(tree, &[], |found| {
-            let Ok(relative) = found.path.strip_prefix(tree) else {
-                return Enter::No;
-            };
-            if found.kind.is_dir() {
-                let name = relative.file_name().unwrap_or_default();
-                return if PASSED_OVER.iter().any(|known| name == *known) { Enter::No } else { Enter::Yes };
-            }
-            if is_executed(relative) {
+            let relative = found.path.strip_prefix(tree).unwrap_or(&found.path);
+            if !found.kind.is_dir() && (is_executed(relative) || is_obeyed_by_git(&found.path)) {
                 self.note(&found.path);
             }
             Enter::Yes
@@ -111,9 +112,9 @@ impl Snapshot {
         if says_nothing(path, &metadata) {
             return;
         }
-        let changed = (metadata.ctime(), metadata.ctime_nsec());
-        let look = Look { inode: metadata.ino(), size: metadata.size(), mode: metadata.mode(), changed };
-        self.files.insert(path.to_owned(), look);
+        // A link stays as it is when what it leads to is changed.
+        let behind = metadata.is_symlink().then(|| std::fs::metadata(path).ok()).flatten();
+        self.files.insert(path.to_owned(), (Look::of(&metadata), behind.as_ref().map(Look::of)));
     }
 }
 
@@ -128,13 +129,33 @@ fn is_executed(relative: &Path) -> bool {
     let Some(name) = relative.file_name().and_then(|name| name.to_str()) else {
         return false;
     };
-    if NAMES.contains(&name) || name.ends_with(".mk") || name.ends_with(".sln") {
-        return true;
-    }
     let within = |directory: &str| relative.parent().is_some_and(|parent| parent.iter().any(|part| part == directory));
-    DIRECTORIES.iter().any(|directory| within(directory))
-        || (within(".git") && GIT.contains(&name))
+    if PASSED_OVER.iter().any(|directory| within(directory)) {
+        return false;
+    }
+    NAMES.contains(&name)
+        || name.ends_with(".mk")
+        || name.ends_with(".sln")
+        || DIRECTORIES.iter().any(|directory| within(directory))
         || (within(".cargo") && name.starts_with("config"))
+}
+
+/// What makes a directory a work tree, and settings and hooks in whatever git would take for a repository, which may have
+/// any name.
+fn is_obeyed_by_git(path: &Path) -> bool {
+    let Some(name) = path.file_name().and_then(|name| name.to_str()) else {
+        return false;
+    };
+    let Some(directory) = path.parent() else {
+        return false;
+    };
+    let is_hook = || directory.ends_with("hooks") && directory.parent().is_some_and(is_repository);
+    name == ".git" || (GIT.contains(&name) && is_repository(directory)) || is_hook()
+}
+
+/// Whether it has what git asks of every repository, links among them.
+fn is_repository(directory: &Path) -> bool {
+    directory.ends_with(".git") || std::fs::symlink_metadata(directory.join("HEAD")).is_ok()
 }
 
 #[cfg(test)]
@@ -181,6 +202,46 @@ mod tests {
             std::fs::write(top.join("sub/.git/config"), "[core]").unwrap();
         });
         assert_eq!(listed, ["sub/.git/commondir", "sub/.git/config", "sub/.git/hooks/post-checkout"]);
+    }
+
+    #[test]
+    fn whatever_git_would_take_for_a_repository_is_listed_under_any_name_and_anywhere() {
+        let tree =
+            tree(&["old.git/HEAD", "old.git/config", "app/config", "app/hooks/use.js", "node_modules/a/package.json"]);
+        let write = |path: PathBuf, text: &str| {
+            std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+            std::fs::write(path, text).unwrap();
+        };
+        let listed = changed(&tree, |top| {
+            write(top.join("old.git/config"), "[core]");
+            write(top.join("old.git/hooks/update"), "#!");
+            write(top.join("HEAD"), "ref: x");
+            write(top.join("config"), "[core]");
+            write(top.join("sub/.git"), "gitdir: ../data");
+            write(top.join("data/HEAD"), "ref: x");
+            write(top.join("data/config"), "[core]");
+            write(top.join("node_modules/b/.git/config"), "[core]");
+            write(top.join("node_modules/b/package.json"), "{}");
+            write(top.join("app/config"), "changed");
+            std::os::unix::fs::symlink("data", top.join(".git")).unwrap();
+        });
+        let expected = [
+            ".git",
+            "config",
+            "data/config",
+            "node_modules/b/.git/config",
+            "old.git/config",
+            "old.git/hooks/update",
+            "sub/.git",
+        ];
+        assert_eq!(listed, expected);
+    }
+
+    #[test]
+    fn a_link_whose_target_changes_is_listed() {
+        let tree = tree(&["settings", "sub/.git/HEAD"]);
+        std::os::unix::fs::symlink("../../settings", tree.path().join("sub/.git/config")).unwrap();
+        assert_eq!(changed(&tree, |top| std::fs::write(top.join("settings"), "[core]").unwrap()), ["sub/.git/config"]);
     }
 
     #[test]

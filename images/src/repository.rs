@@ -42,6 +42,15 @@ impl Repositories {
         }
     }
 
+    /// One that has any other name, if this directory is one: git takes it for one by what is in it.
+    pub(crate) fn add_bare(&mut self, directory: &Path) {
+        let has = |name| std::fs::symlink_metadata(directory.join(name)).is_ok();
+        let is_met = self.pins.iter().any(|(path, _)| *path == directory.join("config"));
+        if !is_met && has("HEAD") && has("objects") && has("refs") {
+            self.add_whole(directory, directory);
+        }
+    }
+
     /// What must be pinned, each after what holds it.
     pub(crate) fn pins(mut self) -> Vec<(PathBuf, Kind)> {
         let holders = self.holders();
@@ -73,10 +82,14 @@ impl Repositories {
                 self.add_named(&elsewhere, top);
             }
         } else if metadata.is_dir() {
-            self.add_directory(git, top);
-            self.add_within(&git.join("modules"));
-            self.add_within(&git.join("worktrees"));
+            self.add_whole(git, top);
         }
+    }
+
+    fn add_whole(&mut self, git: &Path, top: &Path) {
+        self.add_directory(git, top);
+        self.add_within(&git.join("modules"));
+        self.add_within(&git.join("worktrees"));
     }
 
     /// A repository's own directory: it can't be exchanged, and what git obeys in it can't be changed.
@@ -85,7 +98,9 @@ impl Repositories {
             return;
         }
         self.left -= 1;
-        self.pins.push((git.to_owned(), Kind::Pin { access: Access::ReadWrite }));
+        if git != self.tree {
+            self.pins.push((git.to_owned(), Kind::Pin { access: Access::ReadWrite }));
+        }
         self.pins.extend(settings(git).into_iter().map(|(path, text)| (path, Kind::PinFile { text })));
         let hooks = git.join("hooks");
         if std::fs::symlink_metadata(&hooks).map_or(true, |metadata| metadata.is_dir()) {
@@ -224,6 +239,22 @@ mod tests {
         let tree = tree(&[("sub/.git/config", "")]);
         let expected = ["sub", "sub/.git", "sub/.git/commondir", "sub/.git/config", "sub/.git/hooks"];
         assert_eq!(pinned(&tree, &["sub/.git"]), expected);
+    }
+
+    #[test]
+    fn a_repository_of_any_name_is_pinned_if_git_would_take_it_for_one() {
+        let bare = |at: &str| ["HEAD", "config", "objects/x", "refs/x"].map(|name| format!("{at}{name}"));
+        let files = [bare(""), bare("r.git/")].concat();
+        let tree = tree(&files.iter().map(|name| (name.as_str(), "")).collect::<Vec<_>>());
+        let top = tree.path().canonicalize().unwrap();
+        let mut repositories = Repositories::of(&top, &top.join("home"));
+        for directory in ["", "r.git", "r.git/refs"] {
+            repositories.add_bare(&top.join(directory));
+        }
+        let pins = repositories.pins();
+        let pins: Vec<&Path> = pins.iter().map(|(path, _)| path.strip_prefix(&top).unwrap()).collect();
+        let expected = ["commondir", "config", "hooks", "r.git", "r.git/commondir", "r.git/config", "r.git/hooks"];
+        assert_eq!(pins, expected.map(Path::new));
     }
 
     #[test]

@@ -46,6 +46,8 @@ pub(crate) fn mounts(
             }
         } else if found.path.file_name() == Some(OsStr::new(".git")) {
             repositories.add_nested(&found.path);
+        } else if found.path.file_name() == Some(OsStr::new("HEAD")) {
+            repositories.add_bare(found.path.parent().unwrap_or(source));
         }
         Enter::Yes
     })?;
