@@ -196,7 +196,7 @@ fn make_file(parent: &OwnedFd, name: &OsStr, text: &[u8]) -> io::Result<()> {
         Err(rustix::io::Errno::INVAL) => Ok(rename(RenameFlags::empty())?),
         named => Ok(named?),
     });
-    named.inspect_err(|_| drop(rustix::fs::unlinkat(parent, &meanwhile, AtFlags::empty())))
+    named.inspect_err(|_| _ = rustix::fs::unlinkat(parent, &meanwhile, AtFlags::empty()))
 }
 
 fn drawn() -> io::Result<u64> {
