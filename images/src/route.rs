@@ -46,7 +46,7 @@ impl Route {
         let entry = self.end.join(name);
         match std::fs::symlink_metadata(&entry) {
             Ok(metadata) if metadata.is_symlink() => {
-                *left = left.checked_sub(1).ok_or_else(|| rustix::io::Errno::LOOP)?;
+                *left = left.checked_sub(1).ok_or(rustix::io::Errno::LOOP)?;
                 self.by.push(self.end.clone());
                 self.go(&std::fs::read_link(&entry)?, left)
             }

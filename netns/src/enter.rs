@@ -7,7 +7,7 @@ use std::os::fd::{AsFd, OwnedFd};
 
 use nix::errno::Errno;
 use nix::sched::{CloneFlags, setns, unshare};
-use nix::unistd::{getgid, getuid};
+use nix::unistd::{Gid, Uid, getgid, getuid};
 use thiserror::Error;
 
 /// Why no namespace could be had.
@@ -83,12 +83,37 @@ const APPARMOR: &str = "/proc/sys/kernel/apparmor_restrict_unprivileged_userns";
 ///
 /// Returns the namespace. The capabilities last until the process executes a program.
 pub fn enter_user_namespace() -> Result<OwnedFd, EnterError> {
-    let (uid, gid) = (getuid(), getgid());
-    unshare(CloneFlags::CLONE_NEWUSER).map_err(|errno| refused(errno, apparmor_restricts()))?;
-    write("/proc/self/setgroups", "deny")?;
-    write("/proc/self/uid_map", &format!("{uid} {uid} 1"))?;
-    write("/proc/self/gid_map", &format!("{gid} {gid} 1"))?;
+    let own = OwnIds::now();
+    unshare(CloneFlags::CLONE_NEWUSER).map_err(no_user_namespace)?;
+    own.keep()?;
     open("/proc/self/ns/user")
+}
+
+/// What a process was before it came into a new user namespace, where it is nobody at first.
+#[derive(Clone, Copy, Debug)]
+pub struct OwnIds {
+    uid: Uid,
+    gid: Gid,
+}
+
+impl OwnIds {
+    /// The caller's.
+    pub fn now() -> OwnIds {
+        OwnIds { uid: getuid(), gid: getgid() }
+    }
+
+    /// Has the calling process, which was made in a new user namespace, be there what its maker is outside.
+    pub fn keep(self) -> Result<(), EnterError> {
+        let OwnIds { uid, gid } = self;
+        write("/proc/self/setgroups", "deny")?;
+        write("/proc/self/uid_map", &format!("{uid} {uid} 1"))?;
+        write("/proc/self/gid_map", &format!("{gid} {gid} 1"))
+    }
+}
+
+/// Why the kernel would not make a user namespace.
+pub fn no_user_namespace(errno: Errno) -> EnterError {
+    refused(errno, apparmor_restricts())
 }
 
 /// Enters a new network namespace and returns it.

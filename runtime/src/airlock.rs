@@ -251,10 +251,10 @@ async fn surveyed(space: bottle_netns::Airlock) -> Result<(bottle_netns::Airlock
 /// The dialler and the gate, which the builder has forked.
 async fn helpers(builder: &Waiting, to_dialler: Channel, to_gate: Channel) -> Result<[Waiting; 2], RealizeError> {
     let (message, pidfds) = builder.recv::<FromBuilder>().await?;
-    let (FromBuilder::Helpers { dialler, gate }, Ok([dialler_fd, gate_fd])) =
-        (message, <[OwnedFd; 2]>::try_from(pidfds))
-    else {
-        return Err(builder.unexpected());
+    let (dialler, gate, [dialler_fd, gate_fd]) = match (message, <[OwnedFd; 2]>::try_from(pidfds)) {
+        (FromBuilder::Helpers { dialler, gate }, Ok(pidfds)) => (dialler, gate, pidfds),
+        (FromBuilder::Failed { why, hint }, _) => return Err(RealizeError::Build { why, hint }),
+        _ => return Err(builder.unexpected()),
     };
     let dialler = RoleProcess { channel: to_dialler, process: Process::new(dialler, dialler_fd) };
     let gate = RoleProcess { channel: to_gate, process: Process::new(gate, gate_fd) };
@@ -310,19 +310,13 @@ async fn set_up_gate(
 }
 
 async fn gate_in_place(gate: Waiting, recorder: Arc<Recorder>) -> Result<Gate, RealizeError> {
-    let (message, pidfds) = gate.recv::<FromGate>().await?;
-    let process = match (message, pidfds.into_iter().next()) {
-        (FromGate::Forked { pid }, Some(pidfd)) => Process::new(pid as u32, pidfd),
-        (FromGate::Failed(why), _) => return Err(gate.says(why)),
-        _ => return Err(gate.unexpected()),
-    };
     match gate.recv().await?.0 {
         FromGate::Ready => {}
         FromGate::Failed(why) => return Err(gate.says(why)),
         _ => return Err(gate.unexpected()),
     }
     let channel = gate.channel.into_blocking().map_err(step("hear the gate"))?;
-    Ok(Gate { process, link: GateLink::serve(channel, recorder).map_err(step("hear the gate"))? })
+    Ok(Gate { process: gate.process, link: GateLink::serve(channel, recorder).map_err(step("hear the gate"))? })
 }
 
 async fn dialler_in_place(dialler: Waiting, recorder: Arc<Recorder>) -> Result<Dialler, RealizeError> {

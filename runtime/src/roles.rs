@@ -9,6 +9,7 @@ use std::process::{Command, Stdio};
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use bottle_evidence::Digest;
+use bottle_netns::enter::OwnIds;
 
 use crate::channel::Channel;
 use crate::digest;
@@ -27,12 +28,12 @@ pub enum Role {
 const ROLES: [(Role, &str); 2] = [(Role::Builder, "bottle-builder"), (Role::Init, "bottle-init")];
 
 /// What the builder becomes a second and a third time, before it does anything else.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug)]
 pub(crate) enum Helper {
     /// Parses what the workload sends, relays; can open nothing.
     Gate {
-        /// Whether it needs a user namespace of its own: an ordinary user's does.
-        own_user: bool,
+        /// Who it is in the user namespace that it was made in: an ordinary user's has one of its own.
+        own: Option<OwnIds>,
     },
     /// Decides, has it recorded, resolves, connects.
     Dialler,
@@ -75,7 +76,7 @@ pub(crate) fn become_helper(helper: Helper, channel: OwnedFd) -> ! {
     }
     let channel = Channel::from_owned_fd(channel);
     match helper {
-        Helper::Gate { own_user } => crate::gate::main(channel, own_user),
+        Helper::Gate { own } => crate::gate::main(channel, own),
         Helper::Dialler => crate::dialler::main(channel),
     }
 }

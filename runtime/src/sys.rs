@@ -3,6 +3,8 @@
 use std::io;
 use std::os::fd::{AsRawFd, BorrowedFd, FromRawFd, OwnedFd};
 
+use nix::sched::CloneFlags;
+
 /// A packet socket that is bound to one link: it sends whole Ethernet frames, and receives those of one protocol
 /// (`ETH_P_*`). To close it takes the kernel several milliseconds.
 ///
@@ -46,20 +48,21 @@ pub(crate) fn register(descriptor: OwnedFd) -> io::Result<tokio::io::unix::Async
 pub enum Forked {
     /// The process that called; the new one's id in the caller's pid namespace.
     Original(i32),
-    /// The new process: pid 1 where a pid namespace was unshared before.
+    /// The new process: pid 1 where a pid namespace was asked for, or unshared before.
     Sibling,
 }
 
-/// Forks a process whose parent is the caller's parent (CLONE_PARENT), so that the supervisor can wait for it.
+/// Forks a process whose parent is the caller's parent (CLONE_PARENT), so that the supervisor can wait for it, in new
+/// namespaces of these kinds (CLONE_NEW*).
 ///
 /// # Errors
 /// `Unsupported` in a process with threads: the new process goes on in Rust code on a copy of its memory, where
 /// another thread's locks would stay locked for ever.
-pub fn fork_sibling() -> io::Result<Forked> {
+pub fn fork_sibling(namespaces: CloneFlags) -> io::Result<Forked> {
     if std::fs::read_dir("/proc/self/task")?.count() != 1 {
         return Err(io::ErrorKind::Unsupported.into());
     }
-    let flags = libc::c_long::from(libc::CLONE_PARENT | libc::SIGCHLD);
+    let flags = libc::c_long::from(namespaces.bits() | libc::CLONE_PARENT | libc::SIGCHLD);
     // SAFETY: without CLONE_VM and with a null stack, clone(2) behaves as fork(2), and this process has one thread.
     let result = unsafe { libc::syscall(libc::SYS_clone, flags, 0, 0, 0, 0) };
     match result {
@@ -72,7 +75,7 @@ pub fn fork_sibling() -> io::Result<Forked> {
 /// The same; the new process goes on when the original has ended, so that whatever the original reports comes first.
 pub fn fork_successor() -> io::Result<Forked> {
     let (wait, hold) = rustix::pipe::pipe_with(rustix::pipe::PipeFlags::CLOEXEC)?;
-    let forked = fork_sibling()?;
+    let forked = fork_sibling(CloneFlags::empty())?;
     match forked {
         Forked::Sibling => {
             drop(hold);

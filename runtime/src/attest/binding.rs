@@ -95,26 +95,17 @@ impl Binding {
         let path = airlock.plan.attestation.clone();
         let write = |source| AttestError::Write { path: path.clone(), source };
         let unfinished = Unfinished::write(&path, &airlock.plan.run, &envelope).map_err(write)?;
-        let workload = std::thread::scope(|scope| {
+        let started = std::thread::scope(|scope| {
             // The disk takes its time.
             let durable = scope.spawn(|| unfinished.synchronise());
             airlock.unchanged()?;
             let workload = held.workload().map_err(step("identify the workload"))?;
-            durable.join().unwrap_or_else(|_| Err(io::Error::other("the writing thread broke"))).map_err(write)?;
-            Ok::<_, AttestError>(workload)
+            airlock.recorder.ledger().append(&Entry::RunStart(run_start(&airlock, workload, &envelope)))?;
+            let committed = airlock.recorder.ledger().commit().map_err(AttestError::from);
+            let durable = durable.join().unwrap_or_else(|_| Err(io::Error::other("the writing thread broke")));
+            Ok::<_, AttestError>(committed.and(durable.map_err(write)))
         })?;
-        let start = RunStart {
-            run: Text::new(&airlock.plan.run),
-            attestation: sha256(&envelope),
-            workload,
-            command: Text::list(airlock.plan.argv.iter().map(String::as_str)),
-            mode: mode(&airlock),
-            policy: policy(&airlock),
-        };
-        airlock.recorder.ledger().append(&Entry::RunStart(start))?;
-        let committed = airlock.recorder.ledger().commit().map_err(AttestError::from);
-        let placed = committed.and_then(|()| unfinished.place(sync_directory_of).map_err(write));
-        if let Err(error) = placed {
+        if let Err(error) = started.and_then(|()| unfinished.place(sync_directory_of).map_err(write)) {
             airlock.close_after(&error);
             return Err(error);
         }
@@ -134,6 +125,17 @@ fn drawn() -> io::Result<Digest> {
     let mut bytes = [0; 32];
     getrandom::fill(&mut bytes).map_err(io::Error::other)?;
     Ok(Digest(bytes))
+}
+
+fn run_start(airlock: &Airlock, workload: Workload, envelope: &[u8]) -> RunStart {
+    RunStart {
+        run: Text::new(&airlock.plan.run),
+        attestation: sha256(envelope),
+        workload,
+        command: Text::list(airlock.plan.argv.iter().map(String::as_str)),
+        mode: mode(airlock),
+        policy: policy(airlock),
+    }
 }
 
 fn mode(airlock: &Airlock) -> Mode {

@@ -9,8 +9,10 @@ use std::os::fd::{AsFd, OwnedFd};
 
 use bottle_netns::airlock::AirlockIndex;
 use bottle_netns::build::{BuildError, Owner, build};
-use bottle_netns::enter::enter_user_namespace;
+use bottle_netns::enter::{OwnIds, enter_user_namespace, no_user_namespace};
 use bottle_netns::{Airlock, Layout};
+use nix::errno::Errno;
+use nix::sched::CloneFlags;
 use rustix::process::{Pid, PidfdFlags};
 use serde::{Deserialize, Serialize};
 
@@ -30,7 +32,7 @@ pub struct BuilderSetup {
     pub own_user: bool,
 }
 
-/// Builder to supervisor: the helpers, the program, what was built; `Failed` may come instead of any but the first.
+/// Builder to supervisor: the helpers, the program, what was built; `Failed` may come instead of any.
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub enum FromBuilder {
@@ -38,7 +40,7 @@ pub enum FromBuilder {
     Helpers {
         /// The dialler's id in the supervisor's pid namespace.
         dialler: u32,
-        /// The gate's; it forks once more, into a pid namespace, and ends.
+        /// The gate's.
         gate: u32,
     },
     /// What init starts from is beside it: bottle's own program on a read-only mount, and an ordinary user's namespace.
@@ -61,13 +63,8 @@ pub fn main(supervisor: Channel) -> ! {
 
 fn run(supervisor: &Channel) -> io::Result<()> {
     let (setup, channels): (BuilderSetup, _) = supervisor.recv()?;
-    let [dialler, gate] = <[OwnedFd; 2]>::try_from(channels).map_err(|_| io::ErrorKind::InvalidData)?;
-    // The dialler needs the longest to take its place.
-    let dialler = fork(Helper::Dialler, dialler)?;
-    let gate = fork(Helper::Gate { own_user: setup.own_user }, gate)?;
-    let helpers = FromBuilder::Helpers { dialler: pid_of(&dialler)?, gate: pid_of(&gate)? };
-    supervisor.send(&helpers, &[dialler.as_fd(), gate.as_fd()])?;
-    match airlock(setup.own_user, supervisor) {
+    let channels = <[OwnedFd; 2]>::try_from(channels).map_err(|_| io::ErrorKind::InvalidData)?;
+    match helpers(setup.own_user, channels, supervisor).and_then(|()| airlock(setup.own_user, supervisor)) {
         Ok(airlock) => {
             let (index, descriptors) = airlock.flatten();
             let borrowed: Vec<_> = descriptors.iter().map(AsFd::as_fd).collect();
@@ -80,13 +77,32 @@ fn run(supervisor: &Channel) -> io::Result<()> {
     }
 }
 
+/// The gate first: where the host gives no user namespace, nothing else is there that would have to end.
+fn helpers(own_user: bool, [dialler, gate]: [OwnedFd; 2], supervisor: &Channel) -> Result<(), BuilderError> {
+    let (own, user) = match own_user {
+        true => (Some(OwnIds::now()), CloneFlags::CLONE_NEWUSER),
+        false => (None, CloneFlags::empty()),
+    };
+    let gate = fork(Helper::Gate { own }, gate, user | CloneFlags::CLONE_NEWPID)?;
+    let dialler = fork(Helper::Dialler, dialler, CloneFlags::empty())?;
+    let helpers = FromBuilder::Helpers { dialler: pid_of(&dialler)?, gate: pid_of(&gate)? };
+    Ok(supervisor.send(&helpers, &[dialler.as_fd(), gate.as_fd()])?)
+}
+
 /// Returns the helper's pidfd. The supervisor is its parent, and may wait for it.
-fn fork(helper: Helper, channel: OwnedFd) -> io::Result<OwnedFd> {
-    match fork_sibling()? {
+fn fork(helper: Helper, channel: OwnedFd, namespaces: CloneFlags) -> Result<OwnedFd, BuilderError> {
+    let forked = fork_sibling(namespaces).map_err(|error| match Errno::try_from(error) {
+        Ok(errno) if namespaces.contains(CloneFlags::CLONE_NEWUSER) => {
+            BuildError::from(no_user_namespace(errno)).into()
+        }
+        Ok(errno) => BuilderError::Fork(errno.into()),
+        Err(error) => BuilderError::Fork(error),
+    })?;
+    match forked {
         Forked::Sibling => become_helper(helper, channel),
         Forked::Original(pid) => {
-            let pid = Pid::from_raw(pid).ok_or(io::ErrorKind::InvalidData)?;
-            Ok(rustix::process::pidfd_open(pid, PidfdFlags::empty())?)
+            let pid = Pid::from_raw(pid).ok_or(io::Error::from(io::ErrorKind::InvalidData))?;
+            Ok(rustix::process::pidfd_open(pid, PidfdFlags::empty()).map_err(io::Error::from)?)
         }
     }
 }
@@ -98,6 +114,8 @@ enum BuilderError {
     Build(#[from] BuildError),
     #[error(transparent)]
     Program(#[from] ProgramError),
+    #[error("cannot fork the helpers")]
+    Fork(#[from] io::Error),
 }
 
 impl BuilderError {
@@ -105,6 +123,7 @@ impl BuilderError {
         match self {
             BuilderError::Build(error) => error.hint(),
             BuilderError::Program(error) => error.hint(),
+            BuilderError::Fork(_) => None,
         }
     }
 }

@@ -5,13 +5,10 @@
 
 use std::io;
 
-use bottle_netns::enter::{EnterError, enter_user_namespace};
+use bottle_netns::enter::{EnterError, OwnIds};
 use nix::mount::{MntFlags, MsFlags, mount, umount2};
 use nix::sched::{CloneFlags, unshare};
 use nix::unistd::{chdir, pivot_root};
-use rustix::fd::OwnedFd;
-
-use crate::sys::{Forked, fork_successor};
 
 /// The step at which the jail could not be closed.
 #[derive(Debug, thiserror::Error)]
@@ -33,41 +30,16 @@ fn at<E: Into<io::Error>>(step: &'static str) -> impl FnOnce(E) -> JailError {
     move |error| JailError::Step { step, source: error.into() }
 }
 
-/// What the original process returns with: the sibling in the new pid namespace, which goes on as the gate.
-pub(super) enum Split {
-    /// This is the executed process; it reports the sibling and ends.
-    Original {
-        /// The sibling's id in the supervisor's pid namespace.
-        pid: i32,
-        /// A descriptor for it.
-        pidfd: OwnedFd,
-    },
-    /// This is the gate.
-    Gate,
-}
-
-/// Leaves every namespace and forks into the new pid namespace. `own_user` as an ordinary user, who may do this only inside a user namespace.
-pub(super) fn split(own_user: bool) -> Result<Split, JailError> {
-    if own_user {
-        // It is held by living in it.
-        enter_user_namespace()?;
-    }
-    let everything = CloneFlags::CLONE_NEWNET
+/// Leaves every namespace but those that the process was made in: its own pid namespace, and as an ordinary user's, who may
+/// do this only there, its own user namespace. It holds that by living in it.
+pub(super) fn leave_namespaces(own: Option<OwnIds>) -> Result<(), JailError> {
+    own.map_or(Ok(()), OwnIds::keep)?;
+    let rest = CloneFlags::CLONE_NEWNET
         | CloneFlags::CLONE_NEWNS
-        | CloneFlags::CLONE_NEWPID
         | CloneFlags::CLONE_NEWIPC
         | CloneFlags::CLONE_NEWUTS
         | CloneFlags::CLONE_NEWCGROUP;
-    unshare(everything).map_err(at("unshare the namespaces"))?;
-    match fork_successor().map_err(at("fork into the pid namespace"))? {
-        Forked::Sibling => Ok(Split::Gate),
-        Forked::Original(pid) => {
-            let id = rustix::process::Pid::from_raw(pid).ok_or(io::Error::from(io::ErrorKind::InvalidData));
-            let id = id.map_err(at("name the gate"))?;
-            let pidfd = rustix::process::pidfd_open(id, rustix::process::PidfdFlags::empty());
-            Ok(Split::Original { pid, pidfd: pidfd.map_err(at("hold the gate"))? })
-        }
-    }
+    unshare(rest).map_err(at("unshare the namespaces"))
 }
 
 /// Swaps the root for an empty, read-only directory. Nothing else is mounted in this namespace afterwards.

@@ -25,12 +25,7 @@ pub struct GateSetup {
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub enum FromGate {
-    /// From the executed process: the gate's id in the supervisor's pid namespace; a pidfd is beside it.
-    Forked {
-        /// The id.
-        pid: i32,
-    },
-    /// From the gate: confined, listening.
+    /// Confined, listening.
     Ready,
     /// It could not begin, or go on: the chain of errors, outermost first.
     Failed(Vec<String>),

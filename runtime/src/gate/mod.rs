@@ -11,8 +11,9 @@ mod serve;
 mod upstream;
 
 use std::io;
-use std::os::fd::{AsFd, OwnedFd};
+use std::os::fd::OwnedFd;
 
+use bottle_netns::enter::OwnIds;
 use bottle_policy::Rules;
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
@@ -38,10 +39,9 @@ enum GateError {
 
 /// The role's main: serves until the supervisor or the dialler is gone, or the supervisor is silent for too long.
 /// All sockets end with the process, so every connection is cut then.
-pub fn main(supervisor: Channel, own_user: bool) -> ! {
-    std::process::exit(match begin(&supervisor, own_user) {
-        Ok(None) => 0,
-        Ok(Some((tokio, parts))) => i32::from(tokio.block_on(serve::serve(supervisor, parts)).is_err()),
+pub fn main(supervisor: Channel, own: Option<OwnIds>) -> ! {
+    std::process::exit(match begin(&supervisor, own) {
+        Ok((tokio, parts)) => i32::from(tokio.block_on(serve::serve(supervisor, parts)).is_err()),
         Err(error) => {
             // A supervisor that is gone needs no answer.
             let _ = supervisor.send(&FromGate::Failed(chain(&error)), &[]);
@@ -50,17 +50,11 @@ pub fn main(supervisor: Channel, own_user: bool) -> ! {
     })
 }
 
-/// Everything up to serving; nothing to serve in the process that only forked the gate.
-fn begin(supervisor: &Channel, own_user: bool) -> Result<Option<(tokio::runtime::Runtime, serve::Parts)>, GateError> {
+/// Everything up to serving.
+fn begin(supervisor: &Channel, own: Option<OwnIds>) -> Result<(tokio::runtime::Runtime, serve::Parts), GateError> {
     let io = |step| move |error| GateError::Io(step, error);
     // While the namespaces are built that it will serve.
-    match jail::split(own_user)? {
-        jail::Split::Original { pid, pidfd } => {
-            supervisor.send(&FromGate::Forked { pid }, &[pidfd.as_fd()]).map_err(io("report the fork"))?;
-            return Ok(None);
-        }
-        jail::Split::Gate => {}
-    }
+    jail::leave_namespaces(own)?;
     jail::empty_root()?;
     let (setup, descriptors): (GateSetup, _) = supervisor.recv().map_err(io("receive the setup"))?;
     let parts = parts(&setup, descriptors)?;
@@ -73,7 +67,7 @@ fn begin(supervisor: &Channel, own_user: bool) -> Result<Option<(tokio::runtime:
     tether::tie_to_supervisor(supervisor).map_err(io("tie itself to the supervisor"))?;
     supervisor.send(&FromGate::Ready, &[]).map_err(io("report"))?;
     sys::give_back_freed_memory();
-    Ok(Some((tokio, parts)))
+    Ok((tokio, parts))
 }
 
 /// What serving takes, out of the descriptors that came along.

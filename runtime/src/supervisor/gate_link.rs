@@ -103,7 +103,7 @@ fn next(channel: &Channel, recorder: &Recorder) -> Result<Begun, GateEnd> {
             FromGate::Begun => return Ok(Begun),
             FromGate::Failed(why) => return Err(GateEnd::Said(Drift::new("gate", why.join(": ")))),
             FromGate::DiallerEnded(why) => return Err(GateEnd::Said(Drift::new("dialler", why))),
-            FromGate::Forked { .. } | FromGate::Ready => return Err(out_of_turn()),
+            FromGate::Ready => return Err(out_of_turn()),
             FromGate::Answered { connections } => recorder.answered(connections),
             message @ (FromGate::NameDenied { .. } | FromGate::PacketRefused { .. }) => recorder.refused(message),
         }
@@ -156,7 +156,7 @@ mod tests {
 
     #[test]
     fn a_gate_that_says_something_out_of_turn_is_not_listened_to_any_more() {
-        for again in [FromGate::Begun, FromGate::Ready, FromGate::Forked { pid: 1 }] {
+        for again in [FromGate::Begun, FromGate::Ready] {
             let (mut link, gate, _directory) = link();
             gate.send(&FromGate::Begun, &[]).unwrap();
             gate.send(&again, &[]).unwrap();
