@@ -170,10 +170,11 @@ impl Plan {
     pub(crate) async fn realize(self, started: Started, events: Events) -> Result<Airlock, RealizeError> {
         let Started { program, builder } = started;
         let builder = Waiting::new("builder", builder)?;
-        let (to_dialler, to_gate) = (Channel::pair().map_err(step(CHANNEL))?, Channel::pair().map_err(step(CHANNEL))?);
+        let pair = || Channel::pair().map_err(step(CHANNEL));
+        let (to_dialler, to_gate, to_init) = (pair()?, pair()?, pair()?);
         let setup = BuilderSetup { own_user: self.ids.is_none() };
-        builder.send(&setup, &[to_dialler.1.as_fd(), to_gate.1.as_fd()]).await?;
-        drop((to_dialler.1, to_gate.1));
+        builder.send(&setup, &[to_dialler.1.as_fd(), to_gate.1.as_fd(), to_init.1.as_fd()]).await?;
+        drop((to_dialler.1, to_gate.1, to_init.1));
         let ledger = Ledger::open(&self.audit, Arc::clone(&self.key));
         let hashed = Arc::clone(&program);
         let memory = self.program_memory.clone();
@@ -184,16 +185,15 @@ impl Plan {
         // Whatever failed meanwhile: processes that were forked are known first, and so ended and waited for.
         let [dialler, gate] = helpers(&builder, to_dialler.0, to_gate.0).await?;
         let recorder = Arc::new(Recorder::new(ledger?, Arc::clone(&self.rules), events));
-        let (to_gate, to_dialler) = Channel::pair().map_err(step(CHANNEL))?;
+        let (to_gate, to_dialler) = pair()?;
         let rules = memory::write(&self.rules.to_canonical()).map_err(step("hand the rules over"))?;
         let setup = DiallerSetup { become_id: self.ids.as_ref().map(|ids| ids.dialler()) };
         dialler.send(&setup, &[to_dialler.as_fd(), rules.as_fd()]).await?;
         drop(to_dialler);
 
         let (challenge, key) = challenge().map_err(step("draw random numbers"))?;
-        let (own_program, user) = read_only_program(&builder).await?;
-        let init = Waiting::new("init", own_program.spawn(Role::Init)?)?;
-        let streams = set_up_init(&init, &self, user.as_ref(), &challenge).await?;
+        let init = init(&builder, to_init.0).await?;
+        let streams = set_up_init(&init, &self, &challenge).await?;
         let mut space = built(&builder).await?;
         // Whoever is gone already has said why, which is heard below; the same for the gate.
         let _ = init.send(&ToInit::Network, &[space.agent.as_fd()]).await;
@@ -209,9 +209,8 @@ impl Plan {
         // While they take their places, which changes nothing in the namespaces.
         let surveyed = surveyed(space);
         let gate = gate_in_place(gate, Arc::clone(&recorder));
-        let init = init_in_place(init, streams);
         let dialler = dialler_in_place(dialler, Arc::clone(&recorder));
-        let ((space, state), gate, init, dialler) = tokio::try_join!(surveyed, gate, init, dialler)?;
+        let ((space, state), gate, dialler) = tokio::try_join!(surveyed, gate, dialler)?;
         // It ended long ago.
         drop(builder);
         let counted_before = Counters::default();
@@ -220,7 +219,7 @@ impl Plan {
             space,
             gate,
             dialler,
-            init,
+            init: Init { process: init.process, channel: init.channel, streams },
             challenge,
             counted_before,
             before,
@@ -261,12 +260,13 @@ async fn helpers(builder: &Waiting, to_dialler: Channel, to_gate: Channel) -> Re
     Ok([Waiting::new("dialler", dialler)?, Waiting::new("gate", gate)?])
 }
 
-/// With the user namespace that owns the others, where an ordinary user needs one.
-async fn read_only_program(builder: &Waiting) -> Result<(Program, Option<OwnedFd>), RealizeError> {
-    let (message, descriptors) = builder.recv::<FromBuilder>().await?;
-    let mut descriptors = descriptors.into_iter();
-    match (message, descriptors.next()) {
-        (FromBuilder::Program, Some(file)) => Ok((Program::from_owned_fd(file), descriptors.next())),
+/// Pid 1 of the bottle, which the builder has forked.
+async fn init(builder: &Waiting, to_init: Channel) -> Result<Waiting, RealizeError> {
+    let (message, pidfds) = builder.recv::<FromBuilder>().await?;
+    match (message, pidfds.into_iter().next()) {
+        (FromBuilder::Init { pid }, Some(pidfd)) => {
+            Waiting::new("init", RoleProcess { channel: to_init, process: Process::new(pid, pidfd) })
+        }
         (FromBuilder::Failed { why, hint }, _) => Err(RealizeError::Build { why, hint }),
         _ => Err(builder.unexpected()),
     }
@@ -277,7 +277,7 @@ async fn built(builder: &Waiting) -> Result<bottle_netns::Airlock, RealizeError>
     match message {
         FromBuilder::Built(index) => Ok(bottle_netns::Airlock::rebuild(index, descriptors)?),
         FromBuilder::Failed { why, hint } => Err(RealizeError::Build { why, hint }),
-        FromBuilder::Program | FromBuilder::Helpers { .. } => Err(builder.unexpected()),
+        FromBuilder::Init { .. } | FromBuilder::Helpers { .. } => Err(builder.unexpected()),
     }
 }
 
@@ -333,32 +333,16 @@ async fn dialler_in_place(dialler: Waiting, recorder: Arc<Recorder>) -> Result<D
 }
 
 /// Returns our ends of the workload's streams, unless it gets a terminal.
-async fn set_up_init(
-    init: &Waiting,
-    plan: &Plan,
-    user: Option<&OwnedFd>,
-    challenge: &Challenge,
-) -> Result<Option<Streams>, RealizeError> {
+async fn set_up_init(init: &Waiting, plan: &Plan, challenge: &Challenge) -> Result<Option<Streams>, RealizeError> {
     let with_terminal = plan.stdio == Stdio::Terminal;
     let streams = if with_terminal { None } else { Some(Streams::open(plan.stdio == Stdio::Interactive)) };
     let streams = streams.transpose().map_err(step("prepare the standard streams"))?;
     let sealed = init_plan(plan, challenge).seal().map_err(step("hand the plan over"))?;
     let mut descriptors = vec![sealed.as_fd()];
-    descriptors.extend(user.map(AsFd::as_fd));
     descriptors.extend(streams.iter().flat_map(|streams| &streams.ends).map(AsFd::as_fd));
-    let start = ToInit::Start { user_namespace: user.is_some(), streams: streams.is_some() };
+    let start = ToInit::Start { streams: streams.is_some() };
     init.send(&start, &descriptors).await?;
     Ok(streams)
-}
-
-async fn init_in_place(init: Waiting, streams: Option<Streams>) -> Result<Init, RealizeError> {
-    let (message, pidfds) = init.recv::<FromInit>().await?;
-    let process = match (message, pidfds.into_iter().next()) {
-        (FromInit::Born { pid }, Some(pidfd)) => Process::new(pid, pidfd),
-        (FromInit::Failed(failure), _) => return Err(failure.into()),
-        _ => return Err(init.unexpected()),
-    };
-    Ok(Init { process, channel: init.channel, streams })
 }
 
 fn init_plan(plan: &Plan, challenge: &Challenge) -> InitPlan {

@@ -1,5 +1,7 @@
 //! How does one binary become five processes? It executes itself under a role's name, with a channel as standard input.
 
+use std::convert::Infallible;
+use std::ffi::CStr;
 use std::fs::File;
 use std::io;
 use std::os::fd::{AsFd, AsRawFd, OwnedFd};
@@ -10,6 +12,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use bottle_evidence::Digest;
 use bottle_netns::enter::OwnIds;
+use nix::fcntl::AtFlags;
 
 use crate::channel::Channel;
 use crate::digest;
@@ -81,6 +84,29 @@ pub(crate) fn become_helper(helper: Helper, channel: OwnedFd) -> ! {
     }
 }
 
+/// Executes bottle's own program in the role of init, in a process that was forked for it.
+pub(crate) fn become_init(program: &OwnedFd, channel: &OwnedFd) -> ! {
+    // Whoever waits for init hears the end of its channel.
+    sys::exit_now(execute_init(program, channel).map_or(125, |never| match never {}))
+}
+
+fn execute_init(program: &OwnedFd, channel: &OwnedFd) -> io::Result<Infallible> {
+    const NAME: &CStr = c"bottle-init";
+    const NO_VARIABLE: [&CStr; 0] = [];
+    rustix::process::setpgid(None, None)?;
+    rustix::stdio::dup2_stdin(channel)?;
+    keep_capabilities()?;
+    Ok(nix::unistd::execveat(program, c"", &[NAME], &NO_VARIABLE, AtFlags::AT_EMPTY_PATH)?)
+}
+
+/// Those that an ordinary user has in a user namespace end with execve(2) unless they are ambient. Init gives them up itself.
+fn keep_capabilities() -> io::Result<()> {
+    use rustix::thread::{CapabilitySets, capabilities, configure_capability_in_ambient_set, set_capabilities};
+    let held = capabilities(None)?;
+    set_capabilities(None, CapabilitySets { inheritable: held.permitted, ..held })?;
+    held.permitted.iter().try_for_each(|one| Ok(configure_capability_in_ambient_set(one, true)?))
+}
+
 /// Else ps and top show the number of the descriptor that was executed. It is only a name: no failure matters.
 fn set_name(name: &str) {
     let _ = std::ffi::CString::new(name).map(|name| rustix::thread::set_name(&name));
@@ -121,8 +147,7 @@ pub enum SpawnError {
     },
 }
 
-/// The running program's file, held open, so that all processes share its memory: as it was started from, or on a
-/// read-only mount.
+/// The running program's file, held open, so that all processes share its memory.
 #[derive(Debug)]
 pub struct Program {
     file: OwnedFd,
@@ -136,11 +161,6 @@ impl Program {
         }
         let file = File::open("/proc/self/exe").map_err(SpawnError::Open)?;
         Ok(Program { file: file.into() })
-    }
-
-    /// The same file by another descriptor, as the builder hands it over.
-    pub(crate) fn from_owned_fd(file: OwnedFd) -> Program {
-        Program { file }
     }
 
     /// SHA-256 of the file. `memory` is the file that keeps it for the next run.
@@ -188,6 +208,6 @@ fn role_stderr() -> Stdio {
 pub struct RoleProcess {
     /// The way to it.
     pub channel: Channel,
-    /// The process that was executed; init leaves a sibling behind and ends.
+    /// The process.
     pub process: Process,
 }

@@ -43,12 +43,12 @@ pub(crate) fn register(descriptor: OwnedFd) -> io::Result<tokio::io::unix::Async
     Ok(unsafe { tokio::io::unix::AsyncFd::register(descriptor) }?)
 }
 
-/// Which side of [`fork_sibling`] or [`fork_successor`] returned.
+/// Which side of [`fork_sibling`] returned.
 #[derive(Debug)]
 pub enum Forked {
     /// The process that called; the new one's id in the caller's pid namespace.
     Original(i32),
-    /// The new process: pid 1 where a pid namespace was asked for, or unshared before.
+    /// The new process: pid 1 where a pid namespace was asked for.
     Sibling,
 }
 
@@ -70,21 +70,6 @@ pub fn fork_sibling(namespaces: CloneFlags) -> io::Result<Forked> {
         pid if pid > 0 => Ok(Forked::Original(pid as i32)),
         _ => Err(io::Error::last_os_error()),
     }
-}
-
-/// The same; the new process goes on when the original has ended, so that whatever the original reports comes first.
-pub fn fork_successor() -> io::Result<Forked> {
-    let (wait, hold) = rustix::pipe::pipe_with(rustix::pipe::PipeFlags::CLOEXEC)?;
-    let forked = fork_sibling(CloneFlags::empty())?;
-    match forked {
-        Forked::Sibling => {
-            drop(hold);
-            std::io::Read::read_to_end(&mut std::fs::File::from(wait), &mut Vec::new())?;
-        }
-        // It is closed by the end of this process, and by nothing before.
-        Forked::Original(_) => std::mem::forget(hold),
-    }
-    Ok(forked)
 }
 
 /// Replaces the first argument, by which ps shows a process and others find it. A longer name than it had is cut.

@@ -104,15 +104,9 @@ fn a_symbolic_link_in_the_working_directory_is_refused_wherever_it_leads() {
     ] {
         assert_refused(&world, run_with(&world, option, &world.project(name)), what);
     }
-    let mut state = world.bottle(&["run"]);
-    assert_refused(
-        &world,
-        {
-            state.env("BOTTLE_ROOT", world.project("up/state"));
-            state
-        },
-        "the state directory",
-    );
+    let mut command = world.bottle(&["run"]);
+    command.env("BOTTLE_ROOT", world.project("up/state"));
+    assert_refused(&world, command, "up/state/");
     symlink(BOTTLE, world.project("bottle")).unwrap();
     let mut command = world.program(text(&world.project("bottle")));
     command.arg("run");

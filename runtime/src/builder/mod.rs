@@ -1,6 +1,6 @@
 //! The builder: single-threaded, makes the pair of namespaces with all that is in it, hands it over, and ends.
 //!
-//! Before anything else it forks the gate and the dialler, when it has nothing yet that they should not have.
+//! Before anything else it forks the gate, the dialler and what becomes init, when it has nothing yet that they should not have.
 
 pub mod program;
 
@@ -19,12 +19,12 @@ use serde::{Deserialize, Serialize};
 use crate::channel::Channel;
 use crate::init::message::pid_of;
 use crate::report::chain;
-use crate::roles::{Helper, become_helper};
+use crate::roles::{Helper, become_helper, become_init};
 use crate::sys::{Forked, fork_sibling};
 
 use program::ProgramError;
 
-/// Supervisor to builder, once; beside it the dialler's and the gate's ends of their channels.
+/// Supervisor to builder, once; beside it the dialler's, the gate's and init's ends of their channels.
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct BuilderSetup {
@@ -32,7 +32,7 @@ pub struct BuilderSetup {
     pub own_user: bool,
 }
 
-/// Builder to supervisor: the helpers, the program, what was built; `Failed` may come instead of any.
+/// Builder to supervisor: the helpers, init, what was built; `Failed` may come instead of any.
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub enum FromBuilder {
@@ -43,8 +43,11 @@ pub enum FromBuilder {
         /// The gate's.
         gate: u32,
     },
-    /// What init starts from is beside it: bottle's own program on a read-only mount, and an ordinary user's namespace.
-    Program,
+    /// Init is forked, in the pid namespace of the bottle, and executes the program; its pidfd is beside it.
+    Init {
+        /// Its id in the supervisor's pid namespace.
+        pid: u32,
+    },
     /// Built; the descriptors are beside it.
     Built(AirlockIndex),
     /// Not built.
@@ -63,8 +66,10 @@ pub fn main(supervisor: Channel) -> ! {
 
 fn run(supervisor: &Channel) -> io::Result<()> {
     let (setup, channels): (BuilderSetup, _) = supervisor.recv()?;
-    let channels = <[OwnedFd; 2]>::try_from(channels).map_err(|_| io::ErrorKind::InvalidData)?;
-    match helpers(setup.own_user, channels, supervisor).and_then(|()| airlock(setup.own_user, supervisor)) {
+    let [dialler, gate, init] = <[OwnedFd; 3]>::try_from(channels).map_err(|_| io::ErrorKind::InvalidData)?;
+    let built =
+        helpers(setup.own_user, [dialler, gate], supervisor).and_then(|()| airlock(setup.own_user, init, supervisor));
+    match built {
         Ok(airlock) => {
             let (index, descriptors) = airlock.flatten();
             let borrowed: Vec<_> = descriptors.iter().map(AsFd::as_fd).collect();
@@ -100,11 +105,13 @@ fn fork(helper: Helper, channel: OwnedFd, namespaces: CloneFlags) -> Result<Owne
     })?;
     match forked {
         Forked::Sibling => become_helper(helper, channel),
-        Forked::Original(pid) => {
-            let pid = Pid::from_raw(pid).ok_or(io::Error::from(io::ErrorKind::InvalidData))?;
-            Ok(rustix::process::pidfd_open(pid, PidfdFlags::empty()).map_err(io::Error::from)?)
-        }
+        Forked::Original(pid) => Ok(held(pid)?),
     }
+}
+
+fn held(pid: i32) -> io::Result<OwnedFd> {
+    let pid = Pid::from_raw(pid).ok_or(io::ErrorKind::InvalidData)?;
+    Ok(rustix::process::pidfd_open(pid, PidfdFlags::empty())?)
 }
 
 /// Why the builder has nothing to hand over.
@@ -114,7 +121,7 @@ enum BuilderError {
     Build(#[from] BuildError),
     #[error(transparent)]
     Program(#[from] ProgramError),
-    #[error("cannot fork the helpers")]
+    #[error("cannot fork")]
     Fork(#[from] io::Error),
 }
 
@@ -128,8 +135,8 @@ impl BuilderError {
     }
 }
 
-/// The program goes first: init is started while the rest is built.
-fn airlock(own_user: bool, supervisor: &Channel) -> Result<Airlock, BuilderError> {
+/// Init goes first: it takes its place while the rest is built.
+fn airlock(own_user: bool, init: OwnedFd, supervisor: &Channel) -> Result<Airlock, BuilderError> {
     let owner = if own_user {
         let namespace = enter_user_namespace().map_err(BuildError::from)?;
         Owner::Own(namespace)
@@ -137,10 +144,10 @@ fn airlock(own_user: bool, supervisor: &Channel) -> Result<Airlock, BuilderError
         Owner::Inherited
     };
     let program = program::read_only()?;
-    let mut descriptors = vec![program.as_fd()];
-    if let Owner::Own(user) = &owner {
-        descriptors.push(user.as_fd());
-    }
-    supervisor.send(&FromBuilder::Program, &descriptors).map_err(ProgramError::HandOver)?;
+    let init = match fork_sibling(CloneFlags::CLONE_NEWPID)? {
+        Forked::Sibling => become_init(&program, &init),
+        Forked::Original(pid) => held(pid)?,
+    };
+    supervisor.send(&FromBuilder::Init { pid: pid_of(&init)? }, &[init.as_fd()])?;
     Ok(build(&Layout::default(), owner)?)
 }

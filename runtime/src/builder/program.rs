@@ -30,9 +30,6 @@ pub enum ProgramError {
         /// What the kernel said.
         source: io::Error,
     },
-    /// The supervisor is gone.
-    #[error("cannot hand the program over")]
-    HandOver(#[source] io::Error),
 }
 
 impl ProgramError {
@@ -41,7 +38,6 @@ impl ProgramError {
         match self {
             ProgramError::Moved(_) => Some("its file was replaced or covered since it was started: start it again"),
             ProgramError::Mount { .. } => Some("Linux 5.12 or later, on a file system that can be bound elsewhere"),
-            ProgramError::HandOver(_) => None,
         }
     }
 }

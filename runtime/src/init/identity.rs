@@ -10,12 +10,12 @@ use std::path::Path;
 
 use bottle_images::{Kind, Owner};
 use nix::sched::{CloneFlags, unshare};
-use rustix::process::DumpableBehavior;
+use rustix::process::{DumpableBehavior, Pid, PidfdFlags};
 
 use crate::sys;
 
 use super::failure::{at, on};
-use super::message::Failure;
+use super::message::{Failure, pid_of};
 use super::plan::{Ids, InitPlan};
 
 /// How many ids the workload has when root runs the bottle.
@@ -28,7 +28,7 @@ pub(super) struct Pair {
     pub(super) gid: u32,
 }
 
-/// The workload's user namespace and id maps for mounts, made before there is a pid namespace.
+/// The workload's user namespace and id maps for mounts.
 pub(super) struct Identities {
     ids: Ids,
     user: Pair,
@@ -168,6 +168,7 @@ fn user_namespace(uids: &[Line], gids: &[Line]) -> Result<OwnedFd, Failure> {
         sys::exit_now(hold_namespace(&tell_made, &done));
     };
     drop((tell_made, done));
+    let child = Pid::from_raw(child);
     let mut errno = [0; 4];
     let namespace = match rustix::io::read(&made, &mut errno).map_err(at(STEP))? {
         4 if errno == [0; 4] => keep(child, uids, gids).map_err(at(STEP)),
@@ -175,7 +176,6 @@ fn user_namespace(uids: &[Line], gids: &[Line]) -> Result<OwnedFd, Failure> {
         _ => Err(at(STEP)(io::Error::from(io::ErrorKind::UnexpectedEof))),
     };
     drop(tell_done);
-    let child = rustix::process::Pid::from_raw(child);
     rustix::process::waitpid(child, rustix::process::WaitOptions::empty()).map_err(at(STEP))?;
     namespace
 }
@@ -199,8 +199,10 @@ fn hold_namespace(tell_made: &OwnedFd, done: &OwnedFd) -> i32 {
     i32::from(told.is_err() || waited.is_err())
 }
 
-fn keep(child: i32, uids: &[Line], gids: &[Line]) -> io::Result<OwnedFd> {
-    let base = Path::new("/proc").join(child.to_string());
+fn keep(child: Option<Pid>, uids: &[Line], gids: &[Line]) -> io::Result<OwnedFd> {
+    let child = rustix::process::pidfd_open(child.ok_or(io::ErrorKind::NotFound)?, PidfdFlags::empty())?;
+    // This is still the host's /proc, where the child has another id than here.
+    let base = Path::new("/proc").join(pid_of(&child)?.to_string());
     std::fs::write(base.join("uid_map"), text(uids))?;
     std::fs::write(base.join("gid_map"), text(gids))?;
     Ok(File::open(base.join("ns/user"))?.into())

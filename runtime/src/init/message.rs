@@ -13,11 +13,9 @@ use crate::probe::ProbeResult;
 #[serde(deny_unknown_fields)]
 pub enum ToInit {
     /// Build everything that takes no network, and wait. With it, in this order: the plan
-    /// ([`super::plan::InitPlan::seal`]), the user namespace that will own the agent's where `user_namespace`, and the
-    /// workload's standard input, output and error where `streams` (else it gets a pty).
+    /// ([`super::plan::InitPlan::seal`]), and the workload's standard input, output and error where `streams` (else it
+    /// gets a pty).
     Start {
-        /// Whether an ordinary user's namespace comes along.
-        user_namespace: bool,
         /// Whether three streams come along.
         streams: bool,
     },
@@ -38,11 +36,6 @@ pub enum ToInit {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub enum FromInit {
-    /// Pid 1 of the bottle is born, a child of the supervisor: its pidfd comes along. Whoever said this ends now.
-    Born {
-        /// Its id in the supervisor's pid namespace.
-        pid: u32,
-    },
     /// The root is built. Nothing depends on this but when the program is hashed: [`FromInit::Held`] says what it is.
     Expects {
         /// What the workload will execute, by the look of it: an absolute path inside.

@@ -1,8 +1,8 @@
 //! What happens between a finished airlock and a running workload? The role `init`.
 //!
-//! The executed process enters the agent's namespaces, makes the ones that only the workload has, and leaves pid 1
-//! behind, a child of the supervisor. Pid 1 builds the root, lets the probes run, forks the workload up to its
-//! execve(2), gives up what it may itself do, and then waits, forwards and reaps.
+//! It is pid 1 of the bottle and a child of the supervisor. It makes the namespaces that only the workload has, enters the
+//! agent's, builds the root, lets the probes run, forks the workload up to its execve(2), gives up what it may itself
+//! do, and then waits, forwards and reaps.
 
 pub mod message;
 pub mod plan;
@@ -30,13 +30,10 @@ use crate::sys;
 
 use message::{Failure, FromInit};
 
-/// Is the role `init` from beginning to end. The calling process has one thread.
+/// Is the role `init` from beginning to end. The calling process has one thread, is pid 1 of a pid namespace, and has every
+/// capability in the user namespace around the workload's.
 pub fn main(channel: Channel) -> ! {
-    let code = match enter::enter(&channel) {
-        Ok(enter::Side::Original) => 0,
-        Ok(enter::Side::First(start)) => conclude(&channel, first::run(&channel, *start)),
-        Err(failure) => conclude(&channel, Err(failure)),
-    };
+    let code = conclude(&channel, enter::enter(&channel).and_then(|start| first::run(&channel, start)));
     sys::exit_now(code)
 }
 

@@ -1,12 +1,14 @@
 //! Can what init executes be written by anybody who gets hold of it?
 
 use std::fs::OpenOptions;
-use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
+use std::os::fd::{AsFd, BorrowedFd};
 use std::os::unix::fs::MetadataExt;
 
 use bottle_runtime::builder::{BuilderSetup, FromBuilder};
 use bottle_runtime::channel::Channel;
+use bottle_runtime::init::message::pid_of;
 use bottle_runtime::sys;
+use rustix::fs::{Mode, OFlags};
 use rustix::io::Errno;
 use rustix::mount::MountAttrFlags;
 use rustix::process::{Pid, WaitOptions};
@@ -23,20 +25,31 @@ pub(crate) const CLAIMS: &[Claim] = &[
 ];
 
 fn read_only(is_root: bool) {
-    let program = handed_over(!is_root);
-    let path = format!("/proc/self/fd/{}", program.as_raw_fd());
+    let init = executed(!is_root);
+    let path = format!("/proc/{}/exe", init.0);
     let (own, theirs) = (std::fs::metadata("/proc/self/exe").unwrap(), std::fs::metadata(&path).unwrap());
     assert_eq!((own.dev(), own.ino()), (theirs.dev(), theirs.ino()));
     // A program that runs can't be written anyway, wherever it is opened; the mount must refuse before that counts.
     let truncated = OpenOptions::new().write(true).truncate(true).open(&path).unwrap_err();
     assert_eq!(truncated.raw_os_error(), Some(Errno::ROFS.raw_os_error()));
     if !is_root {
+        let program = rustix::fs::open(&path, OFlags::PATH | OFlags::CLOEXEC, Mode::empty()).unwrap();
         assert_eq!(changed(program.as_fd()).unwrap_err().raw_os_error(), Some(Errno::PERM.raw_os_error()));
     }
 }
 
-/// What a builder hands over before it builds anything.
-fn handed_over(own_user: bool) -> OwnedFd {
+/// An init that waits for what to start; it ends with its channel.
+struct Init(u32, Channel);
+
+impl Drop for Init {
+    fn drop(&mut self) {
+        self.1 = Channel::pair().unwrap().0;
+        rustix::process::waitpid(Pid::from_raw(self.0 as i32), WaitOptions::empty()).unwrap();
+    }
+}
+
+/// What a builder starts before it builds anything.
+fn executed(own_user: bool) -> Init {
     let (ours, theirs) = Channel::pair().unwrap();
     let Some(child) = sys::fork_child().unwrap() else {
         drop(ours);
@@ -45,14 +58,19 @@ fn handed_over(own_user: bool) -> OwnedFd {
     drop(theirs);
     // The helpers end with their channels, which nobody holds here.
     let (dialler, gate) = (Channel::pair().unwrap().1, Channel::pair().unwrap().1);
-    ours.send(&BuilderSetup { own_user }, &[dialler.as_fd(), gate.as_fd()]).unwrap();
+    let (to_init, init) = Channel::pair().unwrap();
+    ours.send(&BuilderSetup { own_user }, &[dialler.as_fd(), gate.as_fd(), init.as_fd()]).unwrap();
+    drop(init);
     let (message, helpers) = ours.recv::<FromBuilder>().unwrap();
     assert!(matches!(message, FromBuilder::Helpers { .. }) && helpers.len() == 2, "{message:?}");
-    let (message, descriptors) = ours.recv::<FromBuilder>().unwrap();
-    assert!(matches!(message, FromBuilder::Program), "{message:?}");
+    let (message, pidfds) = ours.recv::<FromBuilder>().unwrap();
+    let FromBuilder::Init { pid } = message else { panic!("{message:?}") };
+    assert_eq!((pidfds.len(), pid_of(&pidfds[0]).unwrap()), (1, pid));
     drop(ours.recv::<FromBuilder>().unwrap());
     rustix::process::waitpid(Pid::from_raw(child), WaitOptions::empty()).unwrap();
-    descriptors.into_iter().next().unwrap()
+    // Its copy of the builder's channel is closed when it executes the program.
+    assert!(ours.recv::<FromBuilder>().is_err());
+    Init(pid, to_init)
 }
 
 /// Whether whoever has the mount may change what it allows: to take the read-only attribute away needs no less.

@@ -11,11 +11,12 @@ use bottle_runtime::channel::Channel;
 use bottle_runtime::init::message::{End, Failure, FromInit, ToInit, pid_of};
 use bottle_runtime::init::plan::{Ids, InitPlan, Window};
 use bottle_runtime::probe::ProbePlan;
-use bottle_runtime::sys;
+use bottle_runtime::sys::{self, Forked};
 use nix::sched::{CloneFlags, unshare};
 use nix::unistd::{Gid, Uid, setgroups, setresgid, setresuid};
 use rustix::pipe::{PipeFlags, pipe_with};
 use rustix::process::{DumpableBehavior, Pid, PidfdFlags, WaitOptions};
+use rustix::thread::{LinkNameSpaceType, move_into_link_name_space};
 
 /// The uid of the ordinary user that root plays.
 pub(crate) const ORDINARY: u32 = 4242;
@@ -147,26 +148,45 @@ impl World {
     /// Starts init with pipes for streams, or a pty where the plan has a terminal.
     pub(crate) fn start(&self, plan: &InitPlan) -> Started {
         let (ours, theirs) = Channel::pair().unwrap();
-        let Some(child) = sys::fork_child().unwrap() else {
-            drop(ours);
-            bottle_runtime::init::main(theirs);
-        };
-        drop(theirs);
+        let first = self.fork_first(theirs);
         let memory = plan.seal().unwrap();
         let (output, write) = pipe_with(PipeFlags::CLOEXEC).unwrap();
         let null = File::open("/dev/null").unwrap();
         let mut descriptors = vec![memory.as_fd()];
-        descriptors.extend(self.user.as_ref().map(AsFd::as_fd));
         let streams = plan.terminal.is_none();
         if streams {
             descriptors.extend([null.as_fd(), write.as_fd(), write.as_fd()]);
         }
-        let start = ToInit::Start { user_namespace: self.user.is_some(), streams };
-        ours.send(&start, &descriptors).unwrap();
+        ours.send(&ToInit::Start { streams }, &descriptors).unwrap();
         ours.send(&ToInit::Network, &[self.agent.as_fd()]).unwrap();
         ours.send(&ToInit::Probe, &[]).unwrap();
-        rustix::process::waitpid(Pid::from_raw(child), WaitOptions::empty()).unwrap();
-        Started { channel: ours, output }
+        Started { channel: ours, output, first }
+    }
+
+    /// Forks init as a builder does, in the user namespace around the workload's and as pid 1. Returns its id here.
+    fn fork_first(&self, channel: Channel) -> u32 {
+        let (read, tell) = pipe_with(PipeFlags::CLOEXEC).unwrap();
+        let Some(builder) = sys::fork_child().unwrap() else {
+            drop(read);
+            if let Some(user) = &self.user {
+                move_into_link_name_space(user.as_fd(), Some(LinkNameSpaceType::User)).unwrap();
+            }
+            match sys::fork_sibling(CloneFlags::CLONE_NEWPID).unwrap() {
+                Forked::Sibling => {
+                    drop(tell);
+                    bottle_runtime::init::main(channel);
+                }
+                Forked::Original(first) => {
+                    rustix::io::write(&tell, &first.to_ne_bytes()).unwrap();
+                    sys::exit_now(0);
+                }
+            }
+        };
+        drop((tell, channel));
+        let mut first = [0; 4];
+        assert_eq!(rustix::io::read(&read, &mut first).unwrap(), 4);
+        rustix::process::waitpid(Pid::from_raw(builder), WaitOptions::empty()).unwrap();
+        u32::from_ne_bytes(first)
     }
 }
 
@@ -174,16 +194,13 @@ impl World {
 pub(crate) struct Started {
     pub(crate) channel: Channel,
     output: OwnedFd,
+    first: u32,
 }
 
 impl Started {
     /// Hears everything up to the held workload.
     pub(crate) fn held(self) -> Result<Held, Failure> {
-        let (first, pidfds) = self.channel.recv().unwrap();
-        let FromInit::Born { pid } = first else {
-            return Err(failure(first));
-        };
-        assert_eq!(pidfds.len(), 1);
+        let pid = self.first;
         match self.channel.recv().unwrap().0 {
             FromInit::Expects { .. } => {}
             other => return reaped(pid, failure(other)),
