@@ -20,7 +20,7 @@ use crate::builder::{BuilderSetup, FromBuilder};
 use crate::channel::Channel;
 use crate::dialler::message::{DiallerSetup, FromDialler};
 use crate::gate::message::{FromGate, GateSetup};
-use crate::init::message::{Failure, FromInit, ToInit};
+use crate::init::message::{Failure, ToInit};
 use crate::init::plan::{Ids, InitPlan, Window};
 use crate::options::Stdio;
 use crate::plan::Plan;

@@ -11,5 +11,6 @@ mod lifetime;
 mod program;
 
 fn main() {
+    bottle_runtime::dispatch();
     harness::main(&[exits::CLAIMS, isolation::CLAIMS, files::CLAIMS, lifetime::CLAIMS, program::CLAIMS].concat());
 }

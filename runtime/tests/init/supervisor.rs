@@ -147,8 +147,7 @@ impl World {
 
     /// Starts init with pipes for streams, or a pty where the plan has a terminal.
     pub(crate) fn start(&self, plan: &InitPlan) -> Started {
-        let (ours, theirs) = Channel::pair().unwrap();
-        let first = self.fork_first(theirs);
+        let (first, ours) = self.fork_first();
         let memory = plan.seal().unwrap();
         let (output, write) = pipe_with(PipeFlags::CLOEXEC).unwrap();
         let null = File::open("/dev/null").unwrap();
@@ -163,18 +162,19 @@ impl World {
         Started { channel: ours, output, first }
     }
 
-    /// Forks init as a builder does, in the user namespace around the workload's and as pid 1. Returns its id here.
-    fn fork_first(&self, channel: Channel) -> u32 {
+    /// Forks init as a builder does, in the user namespace around the workload's and as pid 1. Returns its id here, and the way to it.
+    fn fork_first(&self) -> (u32, Channel) {
+        let (ours, theirs) = Channel::pair().unwrap();
         let (read, tell) = pipe_with(PipeFlags::CLOEXEC).unwrap();
         let Some(builder) = sys::fork_child().unwrap() else {
-            drop(read);
+            drop((read, ours));
             if let Some(user) = &self.user {
                 move_into_link_name_space(user.as_fd(), Some(LinkNameSpaceType::User)).unwrap();
             }
             match sys::fork_sibling(CloneFlags::CLONE_NEWPID).unwrap() {
                 Forked::Sibling => {
                     drop(tell);
-                    bottle_runtime::init::main(channel);
+                    bottle_runtime::init::main(theirs);
                 }
                 Forked::Original(first) => {
                     rustix::io::write(&tell, &first.to_ne_bytes()).unwrap();
@@ -182,11 +182,11 @@ impl World {
                 }
             }
         };
-        drop((tell, channel));
+        drop((tell, theirs));
         let mut first = [0; 4];
         assert_eq!(rustix::io::read(&read, &mut first).unwrap(), 4);
         rustix::process::waitpid(Pid::from_raw(builder), WaitOptions::empty()).unwrap();
-        u32::from_ne_bytes(first)
+        (u32::from_ne_bytes(first), ours)
     }
 }
 
