@@ -16,26 +16,44 @@ pub struct ContainsError {
     source: io::Error,
 }
 
-/// The writable tree that holds `path`, or what decides where it leads, if one does. `path` need not exist: then the
-/// nearest existing directory above it tells.
-///
-/// Four ways lead in: a directory above it *is* a writable one (device and inode); the same directory is mounted in two
-/// places; the file has a second name (hard link) in a writable tree; a link on its way lies in one.
-///
-/// # Errors
-/// [`ContainsError`] when a path can't be looked at.
-pub fn contains<'a>(writable: &'a [PathBuf], path: &Path) -> Result<Option<&'a PathBuf>, ContainsError> {
-    let failed = |source| ContainsError { path: path.to_owned(), source };
-    let route = route::follow(path).map_err(failed)?;
-    let mounts = mountinfo::read().map_err(failed)?;
-    for tree in writable {
-        for place in std::iter::once(route.existing()).chain(route.by.iter().map(PathBuf::as_path)) {
-            if holds(tree, place, &mounts).map_err(failed)? {
-                return Ok(Some(tree));
+/// Trees that the workload can write.
+#[derive(Debug)]
+pub struct Trees<'a> {
+    trees: &'a [PathBuf],
+    mounts: Vec<MountPoint>,
+}
+
+impl<'a> Trees<'a> {
+    /// These directories and files, where they are mounted now.
+    ///
+    /// # Errors
+    /// [`ContainsError`] when the mounts can't be read.
+    pub fn of(trees: &'a [PathBuf]) -> Result<Trees<'a>, ContainsError> {
+        let mounts = mountinfo::read();
+        let mounts = mounts.map_err(|source| ContainsError { path: "/proc/self/mountinfo".into(), source })?;
+        Ok(Trees { trees, mounts })
+    }
+
+    /// The tree that holds `path`, or what decides where it leads, if one does. `path` need not exist: then the nearest
+    /// existing directory above it tells.
+    ///
+    /// Four ways lead in: a directory above it *is* a writable one (device and inode); the same directory is mounted in
+    /// two places; the file has a second name (hard link) in a writable tree; a link on its way lies in one.
+    ///
+    /// # Errors
+    /// [`ContainsError`] when a path can't be looked at.
+    pub fn holding(&self, path: &Path) -> Result<Option<&'a PathBuf>, ContainsError> {
+        let failed = |source| ContainsError { path: path.to_owned(), source };
+        let route = route::follow(path).map_err(failed)?;
+        for tree in self.trees {
+            for place in std::iter::once(route.existing()).chain(route.by.iter().map(PathBuf::as_path)) {
+                if holds(tree, place, &self.mounts).map_err(failed)? {
+                    return Ok(Some(tree));
+                }
             }
         }
+        Ok(None)
     }
-    Ok(None)
 }
 
 /// What a path means, links followed. It need not exist.
@@ -116,6 +134,10 @@ fn has_another_name_in(tree: &Path, path: &Path) -> io::Result<bool> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    fn contains(writable: &[PathBuf], path: &Path) -> Result<Option<PathBuf>, ContainsError> {
+        Ok(Trees::of(writable)?.holding(path)?.cloned())
+    }
 
     #[test]
     fn a_file_below_a_writable_directory_is_found_by_any_name() {

@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use crate::contains::contains;
+use crate::contains::Trees;
 use crate::context::Context;
 use crate::mountinfo::MountPoint;
 use crate::plan::{Access, MountPlan};
@@ -29,8 +29,9 @@ pub(crate) fn add(plan: &mut MountPlan, context: &Context, host: &[MountPoint]) 
 /// there, and would choose what this one is shown.
 pub(crate) fn not_led_there(what: &'static str, path: &Path, writable: &[PathBuf]) -> Result<(), ResolveError> {
     let failed = |source| ResolveError::Path { what, path: path.to_owned(), source };
+    let writable = Trees::of(writable)?;
     for directory in route::follow(path).map_err(failed)?.by {
-        if let Some(tree) = contains(writable, &directory)? {
+        if let Some(tree) = writable.holding(&directory)? {
             return Err(ResolveError::Led { what, path: path.to_owned(), tree: tree.clone() });
         }
     }

@@ -34,22 +34,44 @@ use crate::supervisor::stdio::Streams;
 use crate::supervisor::watch::Drift;
 use crate::supervisor::{recording, terminal};
 use crate::waiting::{PATIENCE, Waiting};
-use crate::{hex, memory};
+use crate::{heartbeat, hex, memory};
 
 const CHANNEL: &str = "make a channel";
 
-/// A builder that waits to be told what to build: it takes as long to execute as the plan takes to make.
+/// A builder at work while the plan is made: what it builds is the same for every plan.
 pub(crate) struct Started {
     program: Arc<Program>,
     builder: RoleProcess,
+    to_dialler: Channel,
+    to_gate: Channel,
+    to_init: Channel,
 }
 
 impl Started {
-    /// Dropped, it ends, and has done nothing.
-    pub(crate) fn new() -> Result<Started, RealizeError> {
+    /// `own_user` for an ordinary user, whose namespaces need a user namespace of their own.
+    pub(crate) fn new(own_user: bool) -> Result<Started, RealizeError> {
         let program = Arc::new(Program::running()?);
         let builder = program.spawn(Role::Builder)?;
-        Ok(Started { program, builder })
+        let pair = || Channel::pair().map_err(step(CHANNEL));
+        let ((to_dialler, dialler), (to_gate, gate), (to_init, init)) = (pair()?, pair()?, pair()?);
+        let told = builder.channel.send(&BuilderSetup { own_user }, &[dialler.as_fd(), gate.as_fd(), init.as_fd()]);
+        told.map_err(|source| RealizeError::Helper { who: "builder", source })?;
+        Ok(Started { program, builder, to_dialler, to_gate, to_init })
+    }
+
+    /// Ends it, where there is no plan for what it builds: it is heard out, so that nobody whom it has forked is left.
+    pub(crate) fn end(self) {
+        let mut forked = Vec::new();
+        while heartbeat::heard(&self.builder.channel).unwrap_or(false) {
+            let Ok((message, pidfds)) = self.builder.channel.recv::<FromBuilder>() else { return };
+            let pids = match message {
+                FromBuilder::Helpers { dialler, gate } => vec![dialler, gate],
+                FromBuilder::Init { pid } => vec![pid],
+                FromBuilder::Built(_) | FromBuilder::Failed { .. } => return,
+            };
+            // Dropped, they are killed and waited for.
+            forked.extend(pids.into_iter().zip(pidfds).map(|(pid, pidfd)| Process::new(pid, pidfd)));
+        }
     }
 }
 
@@ -168,13 +190,8 @@ fn step(step: &'static str) -> impl Fn(io::Error) -> RealizeError {
 impl Plan {
     /// Builds the airlock and puts every helper in its place. On an error nothing is left.
     pub(crate) async fn realize(self, started: Started, events: Events) -> Result<Airlock, RealizeError> {
-        let Started { program, builder } = started;
+        let Started { program, builder, to_dialler, to_gate, to_init } = started;
         let builder = Waiting::new("builder", builder)?;
-        let pair = || Channel::pair().map_err(step(CHANNEL));
-        let (to_dialler, to_gate, to_init) = (pair()?, pair()?, pair()?);
-        let setup = BuilderSetup { own_user: self.ids.is_none() };
-        builder.send(&setup, &[to_dialler.1.as_fd(), to_gate.1.as_fd(), to_init.1.as_fd()]).await?;
-        drop((to_dialler.1, to_gate.1, to_init.1));
         let ledger = Ledger::open(&self.audit, Arc::clone(&self.key));
         let hashed = Arc::clone(&program);
         let memory = self.program_memory.clone();
@@ -183,16 +200,16 @@ impl Plan {
         let before = look_through(self.files.writable.clone());
 
         // Whatever failed meanwhile: processes that were forked are known first, and so ended and waited for.
-        let [dialler, gate] = helpers(&builder, to_dialler.0, to_gate.0).await?;
+        let [dialler, gate] = helpers(&builder, to_dialler, to_gate).await?;
         let recorder = Arc::new(Recorder::new(ledger?, Arc::clone(&self.rules), events));
-        let (to_gate, to_dialler) = pair()?;
+        let (to_gate, to_dialler) = Channel::pair().map_err(step(CHANNEL))?;
         let rules = memory::write(&self.rules.to_canonical()).map_err(step("hand the rules over"))?;
         let setup = DiallerSetup { become_id: self.ids.as_ref().map(|ids| ids.dialler()) };
         dialler.send(&setup, &[to_dialler.as_fd(), rules.as_fd()]).await?;
         drop(to_dialler);
 
         let (challenge, key) = challenge().map_err(step("draw random numbers"))?;
-        let init = init(&builder, to_init.0).await?;
+        let init = init(&builder, to_init).await?;
         let streams = set_up_init(&init, &self, &challenge).await?;
         let mut space = built(&builder).await?;
         // Whoever is gone already has said why, which is heard below; the same for the gate.

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use bottle_evidence::key::SigningKey;
 use bottle_evidence::{Digest, canonical};
-use bottle_images::contains::{ContainsError, contains, meant};
+use bottle_images::contains::{ContainsError, Trees, meant};
 use bottle_images::{Context, ImageRef, MountPlan, ResolveError};
 use bottle_policy::Rules;
 
@@ -119,8 +119,11 @@ impl Plan {
         ];
         let policies = options.policy_files.iter().map(|path| ("the policy", path));
         let invoked = caller.invoked.iter().map(|path| ("bottle's own executable", path));
+        let writable = Trees::of(&files.writable);
+        let writable =
+            writable.map_err(|source| PlanError::Contains { what: "the mounts", path: "/".into(), source })?;
         for (what, path) in judged.into_iter().chain(policies).chain(invoked) {
-            outside(&files.writable, what, path)?;
+            outside(&writable, what, path)?;
         }
         let what = "the attestation";
         let attestation =
@@ -184,8 +187,8 @@ fn proxy_variables(wanted: ProxyEnv, caller: &Caller) -> Vec<(String, String)> {
     variables
 }
 
-fn outside(writable: &[PathBuf], what: &'static str, path: &Path) -> Result<(), PlanError> {
-    match contains(writable, path) {
+fn outside(writable: &Trees<'_>, what: &'static str, path: &Path) -> Result<(), PlanError> {
+    match writable.holding(path) {
         Ok(None) => Ok(()),
         Ok(Some(tree)) => Err(PlanError::Writable { what, path: path.to_owned(), tree: tree.clone() }),
         Err(source) => Err(PlanError::Contains { what, path: path.to_owned(), source }),

@@ -70,9 +70,15 @@ pub fn run(
     caller: &Caller,
     events: impl FnMut(Event) + Send + 'static,
 ) -> Result<Outcome, RunError> {
-    let started = Started::new()?;
-    let plan = Plan::new(options, caller)?;
     let tokio = tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(RunError::EventLoop)?;
+    let started = Started::new(caller.uid != 0)?;
+    let plan = match Plan::new(options, caller) {
+        Ok(plan) => plan,
+        Err(error) => {
+            started.end();
+            return Err(error.into());
+        }
+    };
     let teller = Teller::new(events);
     let mut tell = teller.events();
     plan.warnings().iter().for_each(|warning| tell(Event::Warning(warning.clone())));

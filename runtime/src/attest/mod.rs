@@ -156,7 +156,8 @@ pub(crate) struct Probed {
 impl Airlock {
     /// Measures, probes, signs. On an error the workload has not executed an instruction, and never will.
     pub async fn attest(mut self) -> Result<Binding, AttestError> {
-        self.init.channel.send(&ToInit::Probe, &[]).await.map_err(AttestError::Silent)?;
+        // An init that is gone has said why, which is heard next.
+        let _ = self.init.channel.send(&ToInit::Probe, &[]).await;
         let hashing = self.hash_ahead().await?;
         let state = Arc::clone(&self.state);
         // While the probes run, and in a thread of its own, as the survey before.
