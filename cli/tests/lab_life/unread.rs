@@ -10,8 +10,9 @@ use rustix::process::Signal;
 use crate::running::{Held, Processes};
 use crate::world::{LIMIT, Said, World};
 
-/// More than the pipe takes, and no more than waits in bottle's terminal for it.
-const BYTES: usize = 20_000;
+/// More than the pipe takes (4096), and no more than always waits in a terminal for it (4095). How much more does depends on how
+/// the kernel cuts it.
+const BYTES: usize = 8_000;
 
 /// A bottle whose output is a pipe that only the test reads. With `-t` bottle itself writes to it.
 struct Unread {

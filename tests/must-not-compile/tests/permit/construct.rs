@@ -1,7 +1,7 @@
 //! A permit has no public fields and no constructor.
 
-fn forge(attempt: bottle_proxy::Attempt, grant: bottle_policy::Grant) -> bottle_proxy::Permit {
-    bottle_proxy::Permit { attempt, grant }
+fn forge(attempt: bottle_proxy::Attempt) -> bottle_proxy::Permit {
+    bottle_proxy::Permit { attempt }
 }
 
 fn main() {
