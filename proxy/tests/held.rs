@@ -47,8 +47,7 @@ async fn a_head_on_a_kept_connection_has_one_deadline_however_it_drips() {
     let (mut client, mut server) = kept(&bench).await;
     let drip = async {
         let mut clock = tokio::time::interval(Duration::from_millis(20));
-        let mut head = b"GET /".iter().chain(std::iter::repeat(&b'a'));
-        while let Some(&byte) = head.next() {
+        for &byte in b"GET /".iter().chain(std::iter::repeat(&b'a')) {
             clock.tick().await;
             if client.write_all(&[byte]).await.is_err() {
                 break;
