@@ -21,7 +21,7 @@ pub mod audit;
 
 pub mod verify;
 
-mod hex;
+pub mod hex;
 
 pub use digest::{Digest, sha256};
 pub use text::Text;

@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::thread::JoinHandle;
 
-use bottle_evidence::Digest;
+use bottle_evidence::{Digest, hex};
 use bottle_images::changed::Snapshot;
 use bottle_netns::Listeners;
 use bottle_netns::airlock::FlattenError;
@@ -34,7 +34,7 @@ use crate::supervisor::stdio::Streams;
 use crate::supervisor::watch::Drift;
 use crate::supervisor::{recording, terminal};
 use crate::waiting::{PATIENCE, Waiting};
-use crate::{heartbeat, hex, memory};
+use crate::{heartbeat, memory};
 
 const CHANNEL: &str = "make a channel";
 

@@ -43,7 +43,6 @@ mod clock;
 mod closing;
 mod digest;
 mod durable;
-mod hex;
 mod limit;
 mod memory;
 mod patience;

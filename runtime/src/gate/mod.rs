@@ -13,6 +13,7 @@ mod upstream;
 use std::io;
 use std::os::fd::OwnedFd;
 
+use bottle_evidence::hex;
 use bottle_netns::enter::OwnIds;
 use bottle_policy::Rules;
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
@@ -20,7 +21,7 @@ use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use crate::channel::Channel;
 use crate::gate::message::{FromGate, GateSetup};
 use crate::report::chain;
-use crate::{confine, hex, memory, sys, tether};
+use crate::{confine, memory, sys, tether};
 
 pub use limits::GateLimits;
 

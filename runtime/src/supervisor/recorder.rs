@@ -48,7 +48,6 @@ struct State {
     allowance: Allowance,
     /// Denied queries beyond the allowance: counted, and written as one entry later.
     left_out: Option<Tally>,
-    probed: u64,
     /// Decisions in the log of this run.
     decided: u64,
     /// Connections of which nobody decides, as the gate said last.
@@ -61,7 +60,7 @@ impl State {
     fn new() -> State {
         let allowance = Allowance::new(Instant::now());
         let (phase, open) = (Phase::default(), HashMap::new());
-        State { phase, allowance, left_out: None, probed: 0, decided: 0, answered: 0, open, failure_told: false }
+        State { phase, allowance, left_out: None, decided: 0, answered: 0, open, failure_told: false }
     }
 
     /// The entry for what was left out, if anything was. It counts anew from here on.
@@ -98,11 +97,6 @@ impl Recorder {
         self.state().phase == Phase::Running
     }
 
-    /// How many decisions the dialler asked to be recorded while only the probes ran.
-    pub fn probed(&self) -> u64 {
-        self.state().probed
-    }
-
     /// The gate has answered so many connections since it began of which nobody decides.
     pub fn answered(&self, connections: u64) {
         let mut state = self.state();
@@ -116,11 +110,6 @@ impl Recorder {
     pub fn accounted(&self) -> u64 {
         let state = self.state();
         state.decided.saturating_add(state.answered)
-    }
-
-    /// How many attempts have no outcome yet.
-    pub fn unanswered(&self) -> usize {
-        self.state().open.len()
     }
 
     /// Tells the caller of the run.
@@ -143,7 +132,6 @@ impl Recorder {
         let mut state = self.state();
         match state.phase {
             Phase::Probing => {
-                state.probed += 1;
                 // A probe's denial is in the attestation; nothing else can come, and nothing may be allowed.
                 let denied = matches!(record.decision, Decision::Deny(_) | Decision::Escalate(_));
                 return if denied { Ok(Phase::Probing) } else { Err(NotRecorded) };
