@@ -24,12 +24,13 @@ pub(crate) fn limit(soft: u64) -> io::Result<()> {
     Ok(setrlimit(Resource::Nofile, Rlimit { current: Some(soft), ..limit })?)
 }
 
-/// Whether an error comes from there being too few. What another process says of its errors is words only.
+/// Whether an error comes from there being too few, or too many of the user's being on their way between processes (109), which
+/// the same limit bounds. What another process says of its errors is words only.
 pub(crate) fn lacks(error: &(dyn Error + 'static)) -> bool {
     let mut next = Some(error);
     while let Some(error) = next {
         let text = error.to_string();
-        if text.contains("EMFILE") || text.contains("(os error 24)") {
+        if ["EMFILE", "(os error 24)", "(os error 109)"].iter().any(|word| text.contains(word)) {
             return true;
         }
         next = error.source();

@@ -22,6 +22,11 @@ const TURN: Duration = Duration::from_millis(500);
 /// In how many turns, one after the other, nothing must be heard.
 const TURNS: u32 = 6;
 
+/// When to speak. For the first time after one interval: who has just begun has said so.
+pub fn clock() -> tokio::time::Interval {
+    tokio::time::interval_at(tokio::time::Instant::now() + INTERVAL, INTERVAL)
+}
+
 /// Waits for something to be received, or the end of the other side; `false` when that side is silent for too long.
 pub fn heard(channel: &Channel) -> io::Result<bool> {
     for _ in 0..TURNS {

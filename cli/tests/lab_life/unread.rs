@@ -1,6 +1,7 @@
 //! Does a run end when nobody reads what its command writes? At once when it must, and with every byte when it need not.
 
-use std::io::{PipeReader, PipeWriter, Read};
+use std::io::{PipeReader, Read, Write};
+use std::path::Path;
 use std::process::{Child, Stdio};
 
 use nix::sys::inotify::{AddWatchFlags, InitFlags, Inotify};
@@ -10,27 +11,34 @@ use rustix::process::Signal;
 use crate::running::{Held, Processes};
 use crate::world::{LIMIT, Said, World};
 
-/// More than the pipe takes (4096), and no more than always waits in a terminal for it (4095). How much more does depends on how
-/// the kernel cuts it.
-const BYTES: usize = 8_000;
+/// No more than always waits in a terminal.
+const BYTES: usize = 4_000;
 
-/// A bottle whose output is a pipe that only the test reads. With `-t` bottle itself writes to it.
+/// A command that writes for ever.
+const FOR_EVER: &str = "echo y; touch written; exec yes";
+
+/// What the pipe takes.
+const FULL: usize = 4096;
+
+/// A bottle whose output is a full pipe that only the test reads. With `-t` bottle itself writes to it.
 struct Unread {
     child: Child,
     out: PipeReader,
 }
 
 impl Unread {
-    /// Goes on when the pipe is full.
+    /// Goes on when the command has written something, and after it a file.
     fn start(world: &World, options: &[&str], script: &str) -> Unread {
-        let (out, writer) = std::io::pipe().unwrap();
-        rustix::pipe::fcntl_setpipe_size(&writer, 4096).unwrap();
+        let (out, mut writer) = std::io::pipe().unwrap();
+        rustix::pipe::fcntl_setpipe_size(&writer, FULL).unwrap();
+        writer.write_all(&[b'.'; FULL]).unwrap();
         let mut command = world.run(&[&["-t"], options, &["host", "--", "sh", "-c", script]].concat());
-        let child = command.stdout(writer.try_clone().unwrap()).stderr(Stdio::piped()).spawn().unwrap();
+        let child = command.stdout(writer).stderr(Stdio::piped()).spawn().unwrap();
         drop(command);
-        while takes_more(&writer) {
-            std::thread::yield_now();
-        }
+        let written = world.project("written");
+        until(written.parent().unwrap(), AddWatchFlags::IN_CREATE, "the command has written nothing", || {
+            written.exists()
+        });
         Unread { child, out }
     }
 
@@ -45,22 +53,24 @@ impl Unread {
     }
 }
 
-fn takes_more(pipe: &PipeWriter) -> bool {
-    let mut ready = [PollFd::new(pipe, PollFlags::OUT)];
-    rustix::event::poll(&mut ready, Some(&Timespec { tv_sec: 0, tv_nsec: 0 })).unwrap() > 0
+/// Waits until this holds, which a change of the file or directory may bring about.
+fn until(path: &Path, change: AddWatchFlags, else_say: &str, holds: impl Fn() -> bool) {
+    let watch = Inotify::init(InitFlags::IN_CLOEXEC).unwrap();
+    watch.add_watch(path, change).unwrap();
+    while !holds() {
+        let mut changed = [PollFd::new(&watch, PollFlags::IN)];
+        let limit = Timespec { tv_sec: LIMIT.as_secs().cast_signed(), tv_nsec: 0 };
+        assert_eq!(rustix::event::poll(&mut changed, Some(&limit)).unwrap(), 1, "{else_say}");
+        watch.read_events().unwrap();
+    }
 }
 
 /// A command that has ended, in a bottle that has not; its run is closed in the log.
 fn written_and_unread(world: &World) -> Unread {
-    let watch = Inotify::init(InitFlags::IN_CLOEXEC).unwrap();
-    let unread = Unread::start(world, &[], &format!("head -c {BYTES} /dev/zero | tr '\\0' x"));
-    watch.add_watch(&world.audit(), AddWatchFlags::IN_MODIFY).unwrap();
-    while !std::fs::read_to_string(world.audit()).unwrap().contains("\"kind\":\"run.end\"") {
-        let mut changed = [PollFd::new(&watch, PollFlags::IN)];
-        let limit = Timespec { tv_sec: LIMIT.as_secs().cast_signed(), tv_nsec: 0 };
-        assert_eq!(rustix::event::poll(&mut changed, Some(&limit)).unwrap(), 1, "the run is not closed in the log");
-        watch.read_events().unwrap();
-    }
+    let script = format!("head -c {BYTES} /dev/zero | tr '\\0' x; touch written");
+    let unread = Unread::start(world, &[], &script);
+    let ended = || std::fs::read_to_string(world.audit()).unwrap().contains("\"kind\":\"run.end\"");
+    until(&world.audit(), AddWatchFlags::IN_MODIFY, "the run is not closed in the log", ended);
     unread
 }
 
@@ -74,7 +84,7 @@ fn assert_closed(world: &World, said: &Said) {
 #[test]
 fn drift_ends_it() {
     let world = World::new();
-    let unread = Unread::start(&world, &[], "yes");
+    let unread = Unread::start(&world, &[], FOR_EVER);
     Processes::of(unread.child.id()).gate.signal(Signal::KILL);
     assert_closed(&world, &unread.end());
     assert_eq!(world.entries_of("drift")[0]["what"], "gate");
@@ -83,7 +93,7 @@ fn drift_ends_it() {
 #[test]
 fn the_callers_time_limit_ends_it() {
     let world = World::new();
-    let unread = Unread::start(&world, &["--timeout", "1s"], "yes");
+    let unread = Unread::start(&world, &["--timeout", "1s"], FOR_EVER);
     assert_closed(&world, &unread.end());
 }
 

@@ -49,7 +49,8 @@ pub(super) fn measured(
         // Each takes about as long as all the rest, or may.
         let executable = scope.spawn(|| file_digest(held.pid(), Path::new(held.executable()), ahead));
         let members = scope.spawn(members(airlock, held));
-        found(airlock, held, executable, members)
+        let helpers = scope.spawn(helpers(airlock));
+        found(airlock, held, executable, members, helpers)
     })?;
     let agent = format!("net:[{}]", airlock.state.agent.identity.inode);
     workload(&processes.workload, own, &agent)?;
@@ -67,16 +68,22 @@ fn found(
     held: &Held,
     executable: ScopedJoinHandle<'_, Result<Digest, MeasureError>>,
     members: ScopedJoinHandle<'_, io::Result<[Vec<u32>; 2]>>,
+    helpers: ScopedJoinHandle<'_, Result<[ProcessFacts; 2], AttestError>>,
 ) -> Result<Processes, AttestError> {
-    let broken = |_| AttestError::Process { who: "workload", what: "could not be measured".into() };
+    let broken = |_| AttestError::Process { who: "bottle", what: "could not be measured".into() };
     let workload = look("workload", held.pid())?;
     let init = look("init", airlock.init.process.pid())?;
-    let gate = look("gate", airlock.gate.process.pid())?;
-    let dialler = look("dialler", airlock.dialler.process.pid())?;
+    let [gate, dialler] = helpers.join().map_err(broken)??;
     let executable = executable.join().map_err(broken)?;
     let executable = executable.map_err(|source| AttestError::Measure { who: "workload", source })?;
     let [in_agent, in_gate] = members.join().map_err(broken)?.map_err(unlisted)?;
     Ok(Processes { workload, init, gate, dialler, executable, in_agent, in_gate })
+}
+
+/// Looks at the gate and the dialler.
+fn helpers(airlock: &Airlock) -> impl FnOnce() -> Result<[ProcessFacts; 2], AttestError> + use<> {
+    let (gate, dialler) = (airlock.gate.process.pid(), airlock.dialler.process.pid());
+    move || Ok([look("gate", gate)?, look("dialler", dialler)?])
 }
 
 /// Finds who lives in the agent's and in the gate's namespace.

@@ -18,7 +18,7 @@ use bottle_proxy::dialler::{HostResolver, HostResolverError, HostRoutes, HostRou
 use crate::channel::Channel;
 use crate::dialler::message::{DiallerSetup, FromDialler};
 use crate::report::chain;
-use crate::{confine, memory, sys, tether};
+use crate::{confine, memory, tether};
 
 /// Why the dialler could not begin.
 #[derive(Debug, thiserror::Error)]
@@ -68,7 +68,6 @@ fn begin(supervisor: &Channel) -> Result<(tokio::runtime::Runtime, serve::Parts)
     confine::dialler(setup.become_id.map(confine::Identity::same), &resolver_files())?;
     tether::tie_to_supervisor(supervisor).map_err(|error| DiallerError::Io("tie itself to the supervisor", error))?;
     supervisor.send(&FromDialler::Ready, &[]).map_err(|error| DiallerError::Io("report", error))?;
-    sys::give_back_freed_memory();
     Ok((tokio, serve::Parts { gate: Channel::from_owned_fd(gate), rules, resolver, host }))
 }
 

@@ -22,7 +22,8 @@ use super::ledger::RemoteLedger;
 use super::message::{FromDialler, FromGate, ToDialler, ToGate};
 use crate::async_channel::AsyncChannel;
 use crate::channel::Channel;
-use crate::heartbeat::{INTERVAL, PATIENCE};
+use crate::heartbeat::{self, PATIENCE};
+use crate::sys;
 
 /// What serving takes.
 pub(super) struct Parts {
@@ -77,7 +78,7 @@ pub(super) async fn serve(supervisor: Channel, parts: Parts) -> io::Result<()> {
 /// What the gate says counts only within bounds that one in order never comes near.
 async fn from_gate(service: &Arc<Service>) -> io::Result<Infallible> {
     let slots = Arc::new(Semaphore::new(AT_ONCE));
-    let mut clock = tokio::time::interval(INTERVAL);
+    let mut clock = heartbeat::clock();
     loop {
         // What comes when all slots are taken waits in the channel, and then in the gate.
         let next = async {
@@ -183,10 +184,13 @@ async fn from_supervisor(service: &Service) -> io::Result<()> {
 }
 
 async fn beats(service: &Service) -> io::Result<()> {
-    let mut clock = tokio::time::interval(INTERVAL);
+    let mut clock = heartbeat::clock();
+    clock.tick().await;
+    // Not while the start goes on, which would wait for it.
+    sys::give_back_freed_memory();
     loop {
-        clock.tick().await;
         service.supervisor.send(&FromDialler::Beat, &[]).await?;
+        clock.tick().await;
     }
 }
 

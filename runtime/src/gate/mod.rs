@@ -21,7 +21,7 @@ use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use crate::channel::Channel;
 use crate::gate::message::{FromGate, GateSetup};
 use crate::report::chain;
-use crate::{confine, memory, sys, tether};
+use crate::{confine, memory, tether};
 
 pub use limits::GateLimits;
 
@@ -67,7 +67,6 @@ fn begin(supervisor: &Channel, own: Option<OwnIds>) -> Result<(tokio::runtime::R
     confine::gate(setup.become_id.map(confine::Identity::same))?;
     tether::tie_to_supervisor(supervisor).map_err(io("tie itself to the supervisor"))?;
     supervisor.send(&FromGate::Ready, &[]).map_err(io("report"))?;
-    sys::give_back_freed_memory();
     Ok((tokio, parts))
 }
 

@@ -4,6 +4,7 @@ use std::convert::Infallible;
 use std::io;
 use std::net::{TcpListener, UdpSocket};
 use std::os::fd::OwnedFd;
+use std::pin::pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
@@ -22,8 +23,9 @@ use super::refusals::{self, Refusals};
 use super::upstream::{self, DiallerEnded, RemoteDialler};
 use crate::async_channel::AsyncChannel;
 use crate::channel::Channel;
-use crate::heartbeat::{INTERVAL, Pulse};
+use crate::heartbeat::{self, Pulse};
 use crate::report::chain;
+use crate::sys;
 
 /// What the gate was handed, sorted.
 pub(super) struct Parts {
@@ -97,9 +99,18 @@ pub(super) async fn serve(supervisor: Channel, parts: Parts) -> io::Result<()> {
     };
     // Before a word is said: a supervisor that is stopped takes none, and would be waited for while connections go on.
     gate.cut();
-    loops.shutdown().await;
-    let _ = timeout(LAST_WORDS, last_words(&supervisor, &refusals, &answered, &error)).await;
+    say_and_close(last_words(&supervisor, &refusals, &answered, &error), loops).await;
     Err(error)
+}
+
+/// What the supervisor takes at once is said before the listeners are closed, which it would notice and take for the cause.
+async fn say_and_close(words: impl Future<Output = io::Result<()>>, mut loops: Loops) {
+    let mut words = pin!(words);
+    let said = timeout(Duration::ZERO, &mut words).await;
+    loops.shutdown().await;
+    if said.is_err() {
+        let _ = timeout(LAST_WORDS, words).await;
+    }
 }
 
 /// What was refused in the last moments belongs to the run too. A supervisor that is gone needs no answer.
@@ -147,11 +158,14 @@ impl Answered {
 
 /// Alive, and how many connections it has answered by now: a gate that is killed can't say it any more.
 async fn beats(supervisor: Arc<AsyncChannel>, answered: Arc<Answered>) -> io::Result<Infallible> {
-    let mut clock = tokio::time::interval(INTERVAL);
+    let mut clock = heartbeat::clock();
+    clock.tick().await;
+    // Not while the start goes on, which would wait for it.
+    sys::give_back_freed_memory();
     loop {
-        clock.tick().await;
         supervisor.send(&answered.said(), &[]).await?;
         supervisor.send(&FromGate::Beat, &[]).await?;
+        clock.tick().await;
     }
 }
 

@@ -5,7 +5,7 @@ use std::os::fd::{AsFd, BorrowedFd};
 
 use nix::sys::signal::{SigSet, Signal};
 use nix::sys::signalfd::{SfdFlags, SignalFd};
-use rustix::event::{PollFd, PollFlags};
+use rustix::event::{PollFd, PollFlags, Timespec};
 use rustix::process::{DumpableBehavior, Pid, WaitOptions, WaitStatus};
 
 use crate::channel::Channel;
@@ -20,6 +20,9 @@ use super::failure::at;
 use super::message::{End, Failure, FromInit, ToInit};
 use super::workload::{self, Held};
 use super::{root, search};
+
+/// How long nothing happens before there is time for what nobody waits for.
+const QUIET: Timespec = Timespec { tv_sec: 0, tv_nsec: 250_000_000 };
 
 /// Everything that pid 1 does. When it returns, the bottle ends.
 pub(super) fn run(channel: &Channel, mut start: Start) -> Result<(), Failure> {
@@ -44,7 +47,6 @@ pub(super) fn run(channel: &Channel, mut start: Start) -> Result<(), Failure> {
     rustix::process::set_dumpable_behavior(DumpableBehavior::NotDumpable).map_err(at("hide the bottle's init"))?;
     let workload = held.release()?;
     channel.send(&FromInit::Started, &[]).map_err(at("report the start"))?;
-    sys::give_back_freed_memory();
     let end = wait_for_end(channel, &children, workload)?;
     channel.send(&FromInit::Exited(end), &[]).map_err(at("report the end"))
 }
@@ -114,15 +116,22 @@ fn wait_for(channel: &Channel, word: &ToInit) -> Result<(), Failure> {
 }
 
 fn wait_for_end(channel: &Channel, children: &SignalFd, workload: Pid) -> Result<End, Failure> {
+    let mut quiet = Some(QUIET);
     loop {
         if let Some(end) = reap(workload).map_err(at("wait for the workload"))? {
             return Ok(end);
         }
         let mut ready = [PollFd::new(channel, PollFlags::IN), PollFd::new(children, PollFlags::IN)];
-        match rustix::event::poll(&mut ready, None) {
+        match rustix::event::poll(&mut ready, quiet.as_ref()) {
             Err(rustix::io::Errno::INTR) => continue,
             other => other.map_err(at("wait for the workload"))?,
         };
+        if ready.iter().all(|one| one.revents().is_empty()) {
+            // Not before, since a command that ends at once would wait for it.
+            sys::give_back_freed_memory();
+            quiet = None;
+            continue;
+        }
         let (spoken, died) = (!ready[0].revents().is_empty(), !ready[1].revents().is_empty());
         if died {
             while let Ok(Some(_)) = children.read_signal() {}
