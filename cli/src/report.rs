@@ -36,6 +36,7 @@ impl Failure {
 #[derive(Clone, Copy, Debug)]
 pub struct Reporter {
     colours: bool,
+    terminal: bool,
     line_end: &'static str,
 }
 
@@ -43,12 +44,21 @@ impl Reporter {
     /// Colours on a terminal, unless NO_COLOR is set and not empty (no-color.org).
     pub fn for_stderr() -> Reporter {
         let refused = std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
-        Reporter { colours: !refused && std::io::stderr().is_terminal(), line_end: "\n" }
+        let terminal = std::io::stderr().is_terminal();
+        Reporter { colours: !refused && terminal, terminal, line_end: "\n" }
     }
 
     /// The same, for while the terminal is raw.
     pub fn for_raw_terminal(self) -> Reporter {
         Reporter { line_end: "\r\n", ..self }
+    }
+
+    /// Ends what a command may have left open on the terminal, so that what is said next can be read: a control string
+    /// (CAN, ST), margins and modes (DECSTR), colours (SGR 0), another character set.
+    pub fn recover(self) {
+        if self.terminal {
+            self.print("\x18\x1b\\\x1b[!p\x1b[0m\x1b(B");
+        }
     }
 
     /// Prints the chain once, then the hint.
@@ -129,7 +139,7 @@ mod tests {
     struct Inner(#[source] io::Error);
 
     fn render(failure: Failure, colours: bool) -> String {
-        Reporter { colours, line_end: "\n" }.render(&failure)
+        Reporter { colours, terminal: false, line_end: "\n" }.render(&failure)
     }
 
     fn outer(path: &'static str) -> Outer {

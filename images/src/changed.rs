@@ -6,7 +6,9 @@ use std::fs::Metadata;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
+use crate::obeyed::{Obeyed, Reader, plain};
 use crate::plain_file;
+use crate::repository::enclosing;
 use crate::scan::{self, Enter};
 
 /// The most files that are noted in one snapshot.
@@ -18,7 +20,7 @@ const PASSED_OVER: [&str; 5] = ["node_modules", "target", ".venv", "venv", "__py
 
 /// Files that a tool of the host executes, or obeys, without being asked again.
 #[rustfmt::skip]
-const NAMES: [&str; 53] = [
+const NAMES: [&str; 63] = [
     ".bazelrc", ".bash_profile", ".bashrc", ".envrc", ".eslintrc.js", ".gitattributes", ".gitlab-ci.yml",
     ".gitmodules", ".mise.toml", ".npmrc", ".nvmrc", ".pnp.cjs", ".pnpmfile.cjs", ".pre-commit-config.yaml",
     ".profile", ".python-version", ".tool-versions", ".vimrc", ".yarnrc", ".yarnrc.yml", "BUILD.bazel",
@@ -26,7 +28,8 @@ const NAMES: [&str; 53] = [
     "Rakefile", "Taskfile.yml", "build.gradle", "build.gradle.kts", "build.rs", "compose.yaml", "composer.json",
     "configure", "conftest.py", "docker-compose.yml", "go.mod", "gradlew", "justfile", "makefile", "meson.build",
     "mise.toml", "noxfile.py", "package.json", "pom.xml", "pyproject.toml", "setup.py", "sitecustomize.py", "tox.ini",
-    "mvnw",
+    "mvnw", ".gdbinit", ".mcp.json", "CMakePresets.json", "WORKSPACE", "flake.nix", "hgrc", "lefthook.yml",
+    "rust-toolchain.toml", "settings.gradle", "vite.config.js",
 ];
 
 /// Directories in which every file is of that kind.
@@ -36,8 +39,8 @@ const DIRECTORIES: [&str; 11] = [
     "hooks",
 ];
 
-/// Files that git obeys within a repository's own directory.
-const GIT: [&str; 4] = ["config", "config.worktree", "commondir", "gitdir"];
+/// Files that git obeys within a repository's own directory, and a link in place of the directory of hooks.
+const GIT: [&str; 5] = ["config", "config.worktree", "commondir", "gitdir", "hooks"];
 
 /// What the noted files of some trees look like at one moment.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -56,6 +59,11 @@ struct Look {
 }
 
 impl Look {
+    /// Of a directory it counts which one it is, since what is in it is noted for itself.
+    fn of_directory(metadata: &Metadata) -> Look {
+        Look { inode: metadata.ino(), size: 0, mode: 0, changed: (0, 0) }
+    }
+
     fn of(metadata: &Metadata) -> Look {
         let changed = (metadata.ctime(), metadata.ctime_nsec());
         Look { inode: metadata.ino(), size: metadata.size(), mode: metadata.mode(), changed }
@@ -63,11 +71,17 @@ impl Look {
 }
 
 impl Snapshot {
-    /// Notes what the trees hold now.
-    pub fn take(trees: &[PathBuf]) -> Snapshot {
+    /// Notes what the trees hold now, for a caller with this home.
+    pub fn take(trees: &[PathBuf], home: &Path) -> Snapshot {
         let mut snapshot = Snapshot { files: BTreeMap::new(), complete: true };
+        let mut reader = Reader::new(home);
+        let everywhere = reader.everywhere();
         for tree in trees {
-            snapshot.add(tree);
+            let own = snapshot.add(tree);
+            for (git, top) in enclosing(tree).into_iter().chain(own) {
+                let Some(git) = reader.directory_of(&git) else { continue };
+                snapshot.note_named(&reader.obeyed_in(&git), &everywhere, &top, trees);
+            }
         }
         snapshot
     }
@@ -86,11 +100,29 @@ impl Snapshot {
         self.complete
     }
 
-    fn add(&mut self, tree: &Path) {
+    /// Gives back the repositories that were met, each with the top of its work tree.
+    fn add(&mut self, tree: &Path) -> Vec<(PathBuf, PathBuf)> {
+        let mut repositories = Vec::new();
         let walked = scan::walk(tree, &[], |found| {
-            let relative = found.path.strip_prefix(tree).unwrap_or(&found.path);
-            if !found.kind.is_dir() && (is_executed(relative) || is_obeyed_by_git(&found.path)) {
-                self.note(&found.path);
+            let (path, directory) = (&found.path, found.path.parent().unwrap_or(tree));
+            if found.kind.is_dir() {
+                return Enter::Yes;
+            }
+            let relative = path.strip_prefix(tree).unwrap_or(path);
+            let is_link_within = found.kind.is_symlink() && relative.iter().any(|part| part == ".git");
+            if is_executed(relative) || is_obeyed_by_git(path) || is_link_within {
+                self.note(path);
+            }
+            if path.ends_with("hooks") && is_repository(directory) {
+                // A link: what it leads to is executed.
+                self.note_all_in(path);
+            }
+            if path.ends_with(".git") || path.ends_with("HEAD") && is_whole_repository(directory) {
+                let git = if path.ends_with(".git") { path } else { directory };
+                let is_bare = git == directory && !git.ends_with(".git");
+                let top = if is_bare { git } else { git.parent().unwrap_or(tree) };
+                self.note_directory(git);
+                repositories.push((git.to_owned(), top.to_owned()));
             }
             Enter::Yes
         });
@@ -99,17 +131,48 @@ impl Snapshot {
             Ok(closed) => closed.iter().for_each(|directory| self.note(directory)),
             Err(_) => self.complete &= tree.is_file(),
         }
+        repositories
+    }
+
+    /// What settings name, as far as the workload can write it.
+    fn note_named(&mut self, own: &Obeyed, everywhere: &Obeyed, top: &Path, trees: &[PathBuf]) {
+        let within =
+            |path: &Path| path.canonicalize().is_ok_and(|real| trees.iter().any(|tree| real.starts_with(tree)));
+        for settings in own.settings.iter().chain(&everywhere.settings).filter(|path| within(path)) {
+            self.note(settings);
+        }
+        for top in own.work_trees.iter().map(PathBuf::as_path).chain([top]) {
+            for hooks in own.hooks.iter().chain(&everywhere.hooks).map(|hooks| plain(&top.join(hooks))) {
+                if within(&hooks) {
+                    self.note_all_in(&hooks);
+                }
+            }
+        }
+    }
+
+    fn note_all_in(&mut self, directory: &Path) {
+        for entry in std::fs::read_dir(directory).into_iter().flatten().flatten() {
+            self.note(&entry.path());
+        }
+    }
+
+    fn note_directory(&mut self, path: &Path) {
+        let Ok(metadata) = std::fs::symlink_metadata(path) else { return };
+        if metadata.is_dir() && self.has_room() {
+            self.files.insert(path.to_owned(), (Look::of_directory(&metadata), None));
+        }
+    }
+
+    fn has_room(&mut self) -> bool {
+        self.complete &= self.files.len() < MOST;
+        self.files.len() < MOST
     }
 
     fn note(&mut self, path: &Path) {
-        if self.files.len() == MOST {
-            self.complete = false;
-            return;
-        }
         let Ok(metadata) = std::fs::symlink_metadata(path) else {
             return;
         };
-        if says_nothing(path, &metadata) {
+        if says_nothing(path, &metadata) || !self.has_room() {
             return;
         }
         // A link stays as it is when what it leads to is changed.
@@ -150,7 +213,12 @@ fn is_obeyed_by_git(path: &Path) -> bool {
         return false;
     };
     let is_hook = || directory.ends_with("hooks") && directory.parent().is_some_and(is_repository);
-    name == ".git" || (GIT.contains(&name) && is_repository(directory)) || is_hook()
+    name == ".git" || name == "git-rebase-todo" || (GIT.contains(&name) && is_repository(directory)) || is_hook()
+}
+
+/// Whether git would take it for a repository.
+pub(crate) fn is_whole_repository(directory: &Path) -> bool {
+    ["HEAD", "objects", "refs"].iter().all(|name| std::fs::symlink_metadata(directory.join(name)).is_ok())
 }
 
 /// Whether it has what git asks of every repository, links among them.
@@ -174,9 +242,9 @@ mod tests {
 
     fn changed(tree: &tempfile::TempDir, act: impl FnOnce(&Path)) -> Vec<String> {
         let trees = [tree.path().to_owned()];
-        let before = Snapshot::take(&trees);
+        let before = Snapshot::take(&trees, Path::new("/home/nobody"));
         act(tree.path());
-        let changed = Snapshot::take(&trees).changed_since(&before);
+        let changed = Snapshot::take(&trees, Path::new("/home/nobody")).changed_since(&before);
         changed.iter().map(|path| path.strip_prefix(tree.path()).unwrap().display().to_string()).collect()
     }
 
@@ -235,6 +303,56 @@ mod tests {
             "sub/.git",
         ];
         assert_eq!(listed, expected);
+    }
+
+    #[test]
+    fn a_new_repository_and_what_links_in_it_lead_to_is_listed() {
+        let tree = tree(&["evil/post-index-change", "old/.git/HEAD", "old/.git/objects/x", "old/.git/refs/x"]);
+        std::os::unix::fs::symlink("../../evil", tree.path().join("old/.git/hooks")).unwrap();
+        let listed = changed(&tree, |top| {
+            for directory in ["objects", "refs", "logs"] {
+                std::fs::create_dir_all(top.join("new/.git").join(directory)).unwrap();
+            }
+            std::fs::write(top.join("new/.git/HEAD"), "ref: x").unwrap();
+            std::os::unix::fs::symlink("../../evil", top.join("new/.git/hooks")).unwrap();
+            std::os::unix::fs::symlink("/x", top.join("new/.git/logs/HEAD")).unwrap();
+            std::fs::write(top.join("evil/post-index-change"), "longer").unwrap();
+        });
+        let expected = [
+            "new/.git",
+            "new/.git/hooks",
+            "new/.git/hooks/post-index-change",
+            "new/.git/logs/HEAD",
+            "old/.git/hooks/post-index-change",
+        ];
+        assert_eq!(listed, expected);
+    }
+
+    #[test]
+    fn what_settings_name_through_links_or_from_outside_of_the_tree_is_listed() {
+        let top = tree(&["real/hook", "shared.cfg", "pkg/scripts/hook", "pkg/more/x"]);
+        for (git, config) in [
+            (".git", "[core]\n\thooksPath = pkg/scripts\n"),
+            ("pkg/sub/.git", "[core]\n\thooksPath = ../hk\n[include]\n\tpath = ../../cfg\n"),
+        ] {
+            for name in ["HEAD", "objects/x", "refs/x", "config"] {
+                let path = top.path().join(git).join(name);
+                std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+                std::fs::write(path, config).unwrap();
+            }
+        }
+        std::os::unix::fs::symlink("more", top.path().join("pkg/hk")).unwrap();
+        std::os::unix::fs::symlink("more/settings", top.path().join("pkg/cfg")).unwrap();
+        std::fs::write(top.path().join("pkg/more/settings"), "").unwrap();
+        let trees = [top.path().join("pkg").canonicalize().unwrap()];
+        let take = || Snapshot::take(&trees, Path::new("/home/nobody"));
+        let before = take();
+        for name in ["scripts/hook", "more/x", "more/settings"] {
+            std::fs::write(trees[0].join(name), "longer").unwrap();
+        }
+        let listed = take().changed_since(&before);
+        let listed: Vec<&Path> = listed.iter().map(|path| path.strip_prefix(&trees[0]).unwrap()).collect();
+        assert_eq!(listed, ["cfg", "hk/settings", "hk/x", "scripts/hook"].map(Path::new));
     }
 
     #[test]

@@ -52,6 +52,11 @@ impl Reader {
         Some(plain(&file.parent()?.join(line.strip_prefix("gitdir:")?.trim_start())))
     }
 
+    /// The directory of the repository that this entry called `.git` is, or leads to.
+    pub(crate) fn directory_of(&mut self, git: &Path) -> Option<PathBuf> {
+        if git.is_file() { self.led_to(git) } else { Some(git.to_owned()) }
+    }
+
     fn obeyed(&mut self, mut files: Vec<PathBuf>) -> Obeyed {
         let (mut obeyed, mut met) = (Obeyed::default(), HashSet::new());
         while let Some(file) = files.pop() {

@@ -2,6 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
+use crate::changed::is_whole_repository;
 use crate::obeyed::{Obeyed, Reader, plain};
 use crate::plain_file;
 use crate::plan::{Access, Kind};
@@ -22,6 +23,8 @@ pub(crate) struct Repositories {
     pins: Vec<(PathBuf, Kind)>,
     left: usize,
     named: usize,
+    /// Whether something was left out.
+    short: bool,
 }
 
 impl Repositories {
@@ -29,10 +32,21 @@ impl Repositories {
     pub(crate) fn of(tree: &Path, home: &Path) -> Repositories {
         let mut reader = Reader::new(home);
         let everywhere = reader.everywhere();
+        let (tree, pins) = (tree.to_owned(), Vec::new());
         let mut repositories =
-            Repositories { tree: tree.to_owned(), reader, everywhere, pins: Vec::new(), left: MOST, named: MOST_NAMED };
-        repositories.add(&tree.join(".git"));
+            Repositories { tree, reader, everywhere, pins, left: MOST, named: MOST_NAMED, short: false };
+        repositories.add(&repositories.tree.join(".git"));
+        if let Some((git, top)) = enclosing(&repositories.tree)
+            && let Some(git) = repositories.reader.directory_of(&git)
+        {
+            repositories.add_named(&git, &top);
+        }
         repositories
+    }
+
+    /// Whether there is more than is closed.
+    pub(crate) fn is_short(&self) -> bool {
+        self.short
     }
 
     /// One that lies within the tree: `git` is what is called `.git` there.
@@ -44,9 +58,8 @@ impl Repositories {
 
     /// One that has any other name, if this directory is one: git takes it for one by what is in it.
     pub(crate) fn add_bare(&mut self, directory: &Path) {
-        let has = |name| std::fs::symlink_metadata(directory.join(name)).is_ok();
         let is_met = self.pins.iter().any(|(path, _)| *path == directory.join("config"));
-        if !is_met && has("HEAD") && has("objects") && has("refs") {
+        if !is_met && is_whole_repository(directory) {
             self.add_whole(directory, directory);
         }
     }
@@ -74,8 +87,10 @@ impl Repositories {
             return;
         };
         let top = git.parent().unwrap_or(git);
-        if metadata.is_file() && self.left > 0 {
-            self.left -= 1;
+        if metadata.is_file() {
+            if !self.take_one() {
+                return;
+            }
             // A work tree of a repository elsewhere: the file says where.
             self.pins.push((git.to_owned(), Kind::Pin { access: Access::ReadOnly }));
             if let Some(elsewhere) = self.reader.led_to(git) {
@@ -94,14 +109,18 @@ impl Repositories {
 
     /// A repository's own directory: it can't be exchanged, and what git obeys in it can't be changed.
     fn add_directory(&mut self, git: &Path, top: &Path) {
-        if self.left == 0 {
+        if !self.take_one() {
             return;
         }
-        self.left -= 1;
         if git != self.tree {
             self.pins.push((git.to_owned(), Kind::Pin { access: Access::ReadWrite }));
         }
-        self.pins.extend(settings(git).into_iter().map(|(path, text)| (path, Kind::PinFile { text })));
+        // With a `commondir` git would not look for the work tree where the settings say.
+        let has_work_tree = !self.reader.obeyed_in(git).work_trees.is_empty();
+        let settings = settings(git)
+            .into_iter()
+            .filter(|(path, _)| !(has_work_tree && path.ends_with("commondir") && is_missing(path)));
+        self.pins.extend(settings.map(|(path, text)| (path, Kind::PinFile { text })));
         let hooks = git.join("hooks");
         if std::fs::symlink_metadata(&hooks).map_or(true, |metadata| metadata.is_dir()) {
             self.pins.push((hooks, Kind::PinDirectory));
@@ -112,9 +131,6 @@ impl Repositories {
     /// The repositories of submodules and work trees, whose names may have slashes.
     fn add_within(&mut self, directory: &Path) {
         for entry in std::fs::read_dir(directory).into_iter().flatten().flatten() {
-            if self.left == 0 {
-                return;
-            }
             let path = entry.path();
             if !entry.file_type().is_ok_and(|kind| kind.is_dir()) {
                 continue;
@@ -125,8 +141,7 @@ impl Repositories {
                 // Where its work tree lies, its settings say.
                 self.add_directory(&path, &path);
                 self.add_within(&path.join("modules"));
-            } else {
-                self.left -= 1;
+            } else if self.take_one() {
                 self.add_within(&path);
             }
         }
@@ -134,7 +149,9 @@ impl Repositories {
 
     /// What says where a further work tree's settings are.
     fn add_work_tree(&mut self, path: &Path) {
-        self.left -= 1;
+        if !self.take_one() {
+            return;
+        }
         self.pins.push((path.to_owned(), Kind::Pin { access: Access::ReadWrite }));
         let files = ["commondir", "gitdir", "config.worktree"].map(|name| path.join(name));
         let there = files.into_iter().filter(|path| is_plain_file(path));
@@ -157,23 +174,38 @@ impl Repositories {
         }
     }
 
-    /// Closes what a setting names, if it lies in the tree by no link. Of what is missing the first directory is closed:
-    /// it could be made.
+    fn take_one(&mut self) -> bool {
+        self.short |= self.left == 0;
+        self.left.checked_sub(1).map(|left| self.left = left).is_some()
+    }
+
+    /// Closes what a setting names, if it leads into the tree. Of what is missing the first directory is closed: it could be
+    /// made.
     fn pin(&mut self, path: &Path, kind: Kind) {
-        if !path.starts_with(&self.tree) || path == self.tree || self.named == 0 {
+        let Some(existing) = path.ancestors().find(|path| !is_missing(path)) else { return };
+        let Ok(real) = existing.canonicalize() else { return };
+        let missing = path.strip_prefix(existing).unwrap_or(path);
+        let first_missing = missing.iter().next().map(|name| real.join(name));
+        let (path, kind) = match first_missing {
+            Some(first) if missing.iter().count() > 1 => (first, Kind::PinDirectory),
+            Some(first) => (first, kind),
+            None => (real, kind),
+        };
+        if !path.starts_with(&self.tree) || path == self.tree {
             return;
         }
-        let first_missing = path.ancestors().take_while(|path| is_missing(path)).last();
-        let (path, kind) = match first_missing {
-            Some(first) if first != path => (first, Kind::PinDirectory),
-            _ => (path, kind),
-        };
-        let real = if first_missing.is_some() { path.parent().unwrap_or(path) } else { path };
-        if real.canonicalize().is_ok_and(|there| there == real) {
-            self.named -= 1;
-            self.pins.push((path.to_owned(), kind));
+        self.short |= self.named == 0;
+        if let Some(named) = self.named.checked_sub(1) {
+            self.named = named;
+            self.pins.push((path, kind));
         }
     }
+}
+
+/// What is called `.git` in the nearest directory above, and that directory: its settings may name what lies in the tree.
+pub(crate) fn enclosing(tree: &Path) -> Option<(PathBuf, PathBuf)> {
+    let above = tree.ancestors().skip(1).map(|top| (top.join(".git"), top.to_owned()));
+    above.into_iter().find(|(git, _)| git.exists())
 }
 
 /// The files that tell git what to execute, and for each a text that changes nothing: a missing one could be made by

@@ -15,6 +15,9 @@ pub(crate) const LIMIT: usize = 2_000_000;
 /// The most mounts that cover something in one tree: each is judged by all others.
 pub(crate) const DOORS: usize = 256;
 
+/// The most bytes of paths that wait to be looked into.
+const WAITING: usize = 64 << 20;
+
 /// The longest path that the kernel takes, with the zero at its end.
 const PATH_MAX: usize = 4096;
 
@@ -78,10 +81,11 @@ pub(crate) fn walk(
     mut visit: impl FnMut(&Found) -> Enter,
 ) -> Result<Vec<PathBuf>, ScanError> {
     let unreadable = |path: &Path, error: Errno| ScanError::Unreadable { path: path.to_owned(), source: error.into() };
-    let mut left = LIMIT;
+    let (mut left, mut room) = (LIMIT, WAITING);
     let top = rustix::fs::openat(CWD, tree, DIRECTORY, Mode::empty()).map_err(|error| unreadable(tree, error))?;
     let (mut waiting, mut closed) = (vec![tree.to_owned()], Vec::new());
     while let Some(path) = waiting.pop() {
+        room = (room + path.as_os_str().len()).min(WAITING);
         let directory = match open_below(&top, path.strip_prefix(tree).unwrap_or(&path)) {
             Ok(directory) => directory,
             Err(Errno::NOENT) if path != tree => continue,
@@ -108,6 +112,8 @@ pub(crate) fn walk(
                 return Ok(closed);
             }
             if kind.is_dir() && matches!(enter, Enter::Yes) && !skip.contains(&found.path) {
+                let length = found.path.as_os_str().len();
+                room = room.checked_sub(length).ok_or_else(|| ScanError::TooLarge { tree: tree.to_owned() })?;
                 waiting.push(found.path);
             }
         }

@@ -63,6 +63,13 @@ pub(crate) fn mounts(
             .map(|path| format!("{} can't be looked into and is covered: chmod u+rwx it to share it", path.display())),
     );
     if access == Access::ReadWrite {
+        if repositories.is_short() {
+            warnings.push(format!(
+                "{} holds more git repositories than are made read-only: what the command changes in the others is listed at \
+                 the end",
+                source.display()
+            ));
+        }
         let pins = repositories.pins().into_iter().filter(|(path, _)| !is_closed(path));
         mounts.extend(pins.map(|(path, kind)| Mount::new(inside(&path), kind)));
         // A pinned directory covers the masks that were put below it before: the pins come first.

@@ -2,11 +2,11 @@
 
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
-use std::path::PathBuf;
 use std::sync::Arc;
 use std::thread::JoinHandle;
 
 use bottle_evidence::{Digest, hex};
+use bottle_images::MountPlan;
 use bottle_images::changed::Snapshot;
 use bottle_netns::Listeners;
 use bottle_netns::airlock::FlattenError;
@@ -197,7 +197,7 @@ impl Plan {
         let memory = self.program_memory.clone();
         let program_digest = std::thread::spawn(move || hashed.digest(&memory));
 
-        let before = look_through(self.files.writable.clone());
+        let before = look_through(&self.files);
 
         // Whatever failed meanwhile: processes that were forked are known first, and so ended and waited for.
         let [dialler, gate] = helpers(&builder, to_dialler, to_gate).await?;
@@ -249,10 +249,11 @@ impl Plan {
 }
 
 /// What the host would execute of these trees. Looked for by a thread of its own: to walk through them may take long.
-pub(crate) fn look_through(trees: Vec<PathBuf>) -> oneshot::Receiver<Snapshot> {
+pub(crate) fn look_through(files: &MountPlan) -> oneshot::Receiver<Snapshot> {
+    let (trees, home) = (files.writable.clone(), files.user.home.clone());
     let (looked, snapshot) = oneshot::channel();
     // Nobody waits any more when the start has failed, or someone wants the run to end.
-    std::thread::spawn(move || drop(looked.send(Snapshot::take(&trees))));
+    std::thread::spawn(move || drop(looked.send(Snapshot::take(&trees, &home))));
     snapshot
 }
 

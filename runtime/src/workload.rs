@@ -162,7 +162,7 @@ impl Workload {
         // The gate accepts nothing more while what else runs in the bottle is ended.
         let finishing = self.airlock.gate.link.send(&ToGate::Finish).is_ok();
         self.airlock.init.process.wait();
-        let after = look_through(self.airlock.plan.files.writable.clone());
+        let after = look_through(&self.airlock.plan.files);
         self.finish_connections(finishing).await;
         let outcome = self.close(&ended, duration);
         let Workload { airlock, attendants, released } = self;

@@ -19,6 +19,13 @@ fn programs_of_the_host_run_without_an_image() {
 }
 
 #[test]
+fn the_streams_can_be_opened_by_their_names() {
+    let world = World::new();
+    let said = world.shell("echo one > /dev/stderr; echo two | tee /dev/stdout; echo three >> /proc/self/fd/1");
+    assert_eq!((said.out.as_str(), said.err.as_str(), said.code), ("two\ntwo\nthree\n", "one\n", 0));
+}
+
+#[test]
 fn the_working_directory_is_shared_and_what_is_made_there_is_the_callers() {
     use std::os::unix::fs::MetadataExt;
     let world = World::new();

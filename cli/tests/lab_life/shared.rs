@@ -94,6 +94,18 @@ fn hooks_that_the_settings_name_and_nobody_has_made_can_not_be_made_inside() {
 }
 
 #[test]
+fn a_new_repository_whose_hooks_lie_behind_a_link_is_listed() {
+    let world = World::new();
+    let said = world.shell(
+        "mkdir -p sub/.git/objects sub/.git/refs evil; echo 'ref: refs/heads/x' > sub/.git/HEAD; \
+         ln -s ../../evil sub/.git/hooks; touch evil/post-index-change",
+    );
+    for listed in ["/sub/.git\n", "/sub/.git/hooks\n", "/sub/.git/hooks/post-index-change\n"] {
+        assert!(said.err.contains(listed), "{listed}: {}", said.err);
+    }
+}
+
+#[test]
 fn a_list_of_changed_files_that_may_lack_some_says_so() {
     let world = World::new();
     let said = world.shell("seq -f %g.mk 20001 | xargs touch");

@@ -70,6 +70,20 @@ fn the_workloads_terminal_has_the_callers_size_and_follows_it() {
 }
 
 #[test]
+fn a_command_can_not_hide_what_is_said_after_its_end() {
+    let world = World::new();
+    // A control string without an end swallows what follows on a terminal.
+    let script = r"echo x > Makefile; echo; printf '\033]0;'";
+    let mut terminal = Terminal::start(world.run(&["-t", "host", "--", "bash", "-c", script]));
+    assert_eq!(terminal.line(), "");
+    let said = terminal.line();
+    let (hidden, shown) = said.split_once("\x18\x1b\\").expect("the string is ended");
+    assert!(hidden.starts_with("\x1b]0;") && shown.contains("the command changed files"), "{said:?}");
+    assert!(terminal.line().ends_with("/Makefile"));
+    assert_eq!(terminal.end(), 0);
+}
+
+#[test]
 fn what_is_typed_arrives_and_control_c_interrupts_the_workload() {
     let world = World::new();
     let script = "tty; read line; echo got $line; trap 'exit 6' INT; echo ready; while :; do sleep 0.1; done";

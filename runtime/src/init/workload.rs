@@ -6,7 +6,7 @@ use std::io::{self, BufRead, BufReader, Write};
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::path::Path;
 
-use rustix::fs::Mode;
+use rustix::fs::{FileType, Mode};
 use rustix::pipe::{PipeFlags, pipe_with};
 use rustix::process::{DumpableBehavior, Pid, PidfdFlags};
 use rustix::pty::OpenptFlags;
@@ -17,10 +17,10 @@ use crate::{descriptors, sys};
 use super::child;
 use super::enter::Start;
 use super::failure::{at, on};
-use super::identity::Identities;
+use super::identity::{Identities, Pair};
 use super::message::Failure;
 use super::plan::InitPlan;
-use super::search;
+use super::{search, stage};
 
 /// A workload that gets ready.
 pub(super) struct Holding {
@@ -69,7 +69,11 @@ pub(super) fn hold(start: &mut Start) -> Result<Holding, Failure> {
     let (report, tell) = pipe_with(PipeFlags::CLOEXEC).map_err(at(STEP))?;
     let (wait, release) = pipe_with(PipeFlags::CLOEXEC).map_err(at(STEP))?;
     let (streams, terminal) = match start.streams.take() {
-        Some(streams) => (Streams::Handed(streams), None),
+        Some(streams) => {
+            let owner = start.identities.outside(bottle_images::Owner::User);
+            streams.iter().try_for_each(|stream| own(stream, owner)).map_err(at(STEP))?;
+            (Streams::Handed(streams), None)
+        }
         None => {
             open_terminal(&start.plan, &start.identities).map(|(own, master)| (Streams::Terminal(own), Some(master)))?
         }
@@ -167,6 +171,14 @@ fn say(tell: &mut File, report: &Report) -> io::Result<()> {
     let mut line = serde_json::to_vec(report)?;
     line.push(b'\n');
     tell.write_all(&line)
+}
+
+/// A pipe of bottle's becomes the workload's: programs open `/dev/stderr` anew.
+fn own(stream: &OwnedFd, owner: Pair) -> io::Result<()> {
+    match FileType::from_raw_mode(rustix::fs::fstat(stream)?.st_mode) {
+        FileType::Fifo => stage::give(stream.as_fd(), owner),
+        _ => Ok(()),
+    }
 }
 
 /// A session of its own in any case; a terminal becomes its controlling one.

@@ -11,9 +11,12 @@ use crate::report::Reporter;
 
 /// Prints one event.
 pub fn tell(event: &Event, reporter: Reporter) {
-    for line in words(event) {
-        reporter.say(&line);
+    let words = words(event);
+    // The command has ended, and may have meant to hide what is said of it.
+    if matches!(event, Event::Changed(_) | Event::Over(_)) && !words.is_empty() {
+        reporter.recover();
     }
+    words.iter().for_each(|line| reporter.say(line));
 }
 
 fn words(event: &Event) -> Vec<String> {
