@@ -6,9 +6,8 @@ use std::fs::Metadata;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
-use crate::obeyed::{Obeyed, Reader, plain};
+use crate::obeyed::{Obeyed, Reader, enclosing, is_whole_repository, plain};
 use crate::plain_file;
-use crate::repository::enclosing;
 use crate::scan::{self, Enter};
 
 /// The most files that are noted in one snapshot.
@@ -117,12 +116,9 @@ impl Snapshot {
                 // A link: what it leads to is executed.
                 self.note_all_in(path);
             }
-            if path.ends_with(".git") || path.ends_with("HEAD") && is_whole_repository(directory) {
-                let git = if path.ends_with(".git") { path } else { directory };
-                let is_bare = git == directory && !git.ends_with(".git");
-                let top = if is_bare { git } else { git.parent().unwrap_or(tree) };
-                self.note_directory(git);
-                repositories.push((git.to_owned(), top.to_owned()));
+            if let Some((git, top)) = repository_by(path) {
+                self.note_directory(&git);
+                repositories.push((git, top));
             }
             Enter::Yes
         });
@@ -216,9 +212,16 @@ fn is_obeyed_by_git(path: &Path) -> bool {
     name == ".git" || name == "git-rebase-todo" || (GIT.contains(&name) && is_repository(directory)) || is_hook()
 }
 
-/// Whether git would take it for a repository.
-pub(crate) fn is_whole_repository(directory: &Path) -> bool {
-    ["HEAD", "objects", "refs"].iter().all(|name| std::fs::symlink_metadata(directory.join(name)).is_ok())
+/// The repository that this entry makes one, and the top of its work tree: one that is called `.git`, and whatever has the
+/// parts of one.
+fn repository_by(path: &Path) -> Option<(PathBuf, PathBuf)> {
+    let directory = path.parent()?;
+    if path.ends_with(".git") {
+        return Some((path.to_owned(), directory.to_owned()));
+    }
+    let is_whole = path.ends_with("HEAD") && is_whole_repository(directory);
+    let top = if directory.ends_with(".git") { directory.parent()? } else { directory };
+    is_whole.then(|| (directory.to_owned(), top.to_owned()))
 }
 
 /// Whether it has what git asks of every repository, links among them.

@@ -1,4 +1,5 @@
-//! Which settings does git obey in a repository, and what do they name? Files that others include among them.
+//! What does git take for a repository, which settings does it obey there, and what do they name? Files that others include
+//! among them.
 
 use std::collections::HashSet;
 use std::path::{Component, Path, PathBuf};
@@ -90,6 +91,17 @@ impl Reader {
         self.left = self.left.checked_sub(1)?;
         plain_file::beginning(file).ok()
     }
+}
+
+/// What is called `.git` in the nearest directory above, and that directory: its settings may name what lies in the tree.
+pub(crate) fn enclosing(tree: &Path) -> Option<(PathBuf, PathBuf)> {
+    let above = tree.ancestors().skip(1).map(|top| (top.join(".git"), top.to_owned()));
+    above.into_iter().find(|(git, _)| git.exists())
+}
+
+/// Whether git would take this directory for a repository, whatever it is called.
+pub(crate) fn is_whole_repository(directory: &Path) -> bool {
+    ["HEAD", "objects", "refs"].iter().all(|name| std::fs::symlink_metadata(directory.join(name)).is_ok())
 }
 
 /// Without `.` and `..`.

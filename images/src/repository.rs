@@ -2,8 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use crate::changed::is_whole_repository;
-use crate::obeyed::{Obeyed, Reader, plain};
+use crate::obeyed::{Obeyed, Reader, enclosing, is_whole_repository, plain};
 use crate::plain_file;
 use crate::plan::{Access, Kind};
 
@@ -135,6 +134,10 @@ impl Repositories {
             if !entry.file_type().is_ok_and(|kind| kind.is_dir()) {
                 continue;
             }
+            if self.left == 0 {
+                self.short = true;
+                return;
+            }
             if path.join("gitdir").is_file() {
                 self.add_work_tree(&path);
             } else if path.join("HEAD").is_file() {
@@ -200,12 +203,6 @@ impl Repositories {
             self.pins.push((path, kind));
         }
     }
-}
-
-/// What is called `.git` in the nearest directory above, and that directory: its settings may name what lies in the tree.
-pub(crate) fn enclosing(tree: &Path) -> Option<(PathBuf, PathBuf)> {
-    let above = tree.ancestors().skip(1).map(|top| (top.join(".git"), top.to_owned()));
-    above.into_iter().find(|(git, _)| git.exists())
 }
 
 /// The files that tell git what to execute, and for each a text that changes nothing: a missing one could be made by
@@ -387,6 +384,44 @@ mod tests {
         let tree = tree(&names.iter().map(|name| (name.as_str(), "gitdir: elsewhere")).collect::<Vec<_>>());
         let pins = pinned(&tree, &names.iter().map(String::as_str).collect::<Vec<_>>());
         assert_eq!(pins.iter().filter(|pin| pin.ends_with(".git")).count(), MOST);
+    }
+
+    #[test]
+    fn that_there_are_more_repositories_than_are_closed_is_known() {
+        for (count, short) in [(MOST, false), (MOST + 1, true)] {
+            let names: Vec<String> = (0..count).map(|number| format!("{number:03}/.git")).collect();
+            let tree = tree(&names.iter().map(|name| (name.as_str(), "gitdir: elsewhere")).collect::<Vec<_>>());
+            let top = tree.path().canonicalize().unwrap();
+            let mut repositories = Repositories::of(&top, &top.join("home"));
+            names.iter().for_each(|git| repositories.add_nested(&top.join(git)));
+            assert_eq!(repositories.is_short(), short, "{count}");
+        }
+    }
+
+    #[test]
+    fn a_repository_whose_settings_name_its_work_tree_gets_no_commondir_and_keeps_its_own() {
+        let config = "[core]\n\tworktree = ../elsewhere\n";
+        assert!(!pinned(&tree(&[(".git/config", config)]), &[]).contains(&".git/commondir".to_owned()));
+        let tree = tree(&[(".git/config", config), (".git/commondir", ".\n")]);
+        assert!(pinned(&tree, &[]).contains(&".git/commondir".to_owned()));
+    }
+
+    #[test]
+    fn what_the_repository_around_the_tree_names_in_it_is_pinned_and_what_a_link_leads_to_too() {
+        let tree = tree(&[
+            (".git/config", "[core]\n\thooksPath = pkg/scripts\n"),
+            ("pkg/scripts/hook", ""),
+            ("pkg/sub/.git/config", "[core]\n\thooksPath = ../hk\n"),
+            ("pkg/real/hook", ""),
+        ]);
+        std::os::unix::fs::symlink("real", tree.path().join("pkg/hk")).unwrap();
+        let top = tree.path().canonicalize().unwrap().join("pkg");
+        let mut repositories = Repositories::of(&top, &top.join("home"));
+        repositories.add_nested(&top.join("sub/.git"));
+        let pins = repositories.pins();
+        for name in ["scripts", "real"] {
+            assert!(pins.iter().any(|(path, _)| *path == top.join(name)), "{name}: {pins:?}");
+        }
     }
 
     #[test]

@@ -217,6 +217,23 @@ mod tests {
     }
 
     #[test]
+    fn what_waits_to_be_looked_into_takes_no_more_memory_than_is_bounded() {
+        let tree = tempfile::tempdir().unwrap();
+        let name = "n".repeat(250);
+        let mut deepest = rustix::fs::openat(CWD, tree.path(), DIRECTORY, Mode::empty()).unwrap();
+        for _ in 0..15 {
+            rustix::fs::mkdirat(&deepest, name.as_str(), 0o700.into()).unwrap();
+            deepest = rustix::fs::openat(&deepest, name.as_str(), DIRECTORY, Mode::empty()).unwrap();
+        }
+        let each = tree.path().as_os_str().len() + 15 * 251 + 6;
+        for number in 0..=WAITING / each {
+            assert!(number > 1 || walk(tree.path(), &[], |_| Enter::Yes).is_ok());
+            rustix::fs::mkdirat(&deepest, format!("{number:05}"), 0o700.into()).unwrap();
+        }
+        assert!(matches!(walk(tree.path(), &[], |_| Enter::Yes), Err(ScanError::TooLarge { .. })));
+    }
+
+    #[test]
     fn what_lies_deeper_than_a_path_can_say_is_an_error() {
         let tree = tempfile::tempdir().unwrap();
         let name = "n".repeat(250);
