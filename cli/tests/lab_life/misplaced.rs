@@ -171,3 +171,21 @@ fn nothing_that_judges_can_be_seen_from_inside() {
     let arguments = ["--policy", text(&policy), "host", "--", "sh", "-c", &format!("{script}; true")];
     assert_eq!(said(&mut world.run(&arguments)).ok(), "home\nproject\n");
 }
+
+/// Whoever is left behind comes to the nearest subreaper (prctl(2), 36).
+#[test]
+fn a_run_that_is_refused_leaves_no_process_behind() {
+    let world = World::new();
+    fs::write(world.project("policy.yaml"), POLICY).unwrap();
+    let reaper = "import ctypes, os, subprocess, sys\n\
+                  ctypes.CDLL(None).prctl(36, 1)\n\
+                  code = subprocess.run(sys.argv[1:]).returncode\n\
+                  try: print('left', os.waitpid(-1, 0))\n\
+                  except ChildProcessError: print('nobody left', code)";
+    let mut command = world.program("python3");
+    command
+        .args(["-c", reaper, BOTTLE, "run", "--policy"])
+        .arg(world.project("policy.yaml"))
+        .args(["host", "--", "true"]);
+    assert_eq!(said(&mut command).out, "nobody left 125\n");
+}

@@ -121,7 +121,7 @@ enum BuilderError {
     Build(#[from] BuildError),
     #[error(transparent)]
     Program(#[from] ProgramError),
-    #[error("cannot fork")]
+    #[error("cannot start the gate, the dialler and init")]
     Fork(#[from] io::Error),
 }
 
