@@ -177,6 +177,8 @@ fn nothing_that_judges_can_be_seen_from_inside() {
 fn a_run_that_is_refused_leaves_no_process_behind() {
     let world = World::new();
     fs::write(world.project("policy.yaml"), POLICY).unwrap();
+    // What is shared is looked through first: by then the builder has forked everybody.
+    (0..30_000).for_each(|number| fs::write(world.project(&number.to_string()), "").unwrap());
     let reaper = "import ctypes, os, subprocess, sys\n\
                   ctypes.CDLL(None).prctl(36, 1)\n\
                   code = subprocess.run(sys.argv[1:]).returncode\n\
