@@ -11,6 +11,9 @@ use crate::supervisor::signals::{Arrived, Signals};
 /// How long a run that has to end waits for those who read.
 const GRACE: Duration = Duration::from_secs(2);
 
+/// How long what is said last may take to be read when patience has ended, which is said, too.
+const LAST_WORDS: Duration = Duration::from_secs(1);
+
 /// Waits on behalf of a run whose command has ended and whose log is closed.
 pub(crate) struct Patience {
     signals: Option<Signals>,
@@ -42,6 +45,13 @@ impl Patience {
                 () = over(self.until) => return None,
             }
         }
+    }
+
+    /// Waits for what is said last, a moment at the least.
+    pub(crate) async fn wait_for_last_words(mut self, heard: impl Future<Output = ()>) {
+        let soon = Instant::now() + LAST_WORDS;
+        self.until = self.until.map(|until| until.max(soon));
+        self.wait_for(heard).await;
     }
 }
 
@@ -81,6 +91,23 @@ mod tests {
         assert_eq!(patience.wait_for(tokio::time::sleep(DAY)).await, None);
         assert_eq!(patience.wait_for(tokio::time::sleep(GRACE)).await, None);
         assert_eq!(patience.wait_for(async { 7 }).await, Some(7));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn what_is_said_last_is_heard_where_patience_has_ended_but_not_waited_for_without_end() {
+        let mut patience = Patience::short(None);
+        assert_eq!(patience.wait_for(tokio::time::sleep(DAY)).await, None);
+        let mut heard = false;
+        patience
+            .wait_for_last_words(async {
+                tokio::time::sleep(LAST_WORDS / 2).await;
+                heard = true
+            })
+            .await;
+        assert!(heard);
+        let begun = Instant::now();
+        Patience::short(None).wait_for_last_words(tokio::time::sleep(DAY)).await;
+        assert!(begun.elapsed() < DAY);
     }
 
     #[tokio::test(start_paused = true)]

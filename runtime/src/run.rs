@@ -82,12 +82,15 @@ pub fn run(
     let teller = Teller::new(events);
     let mut tell = teller.events();
     plan.warnings().iter().for_each(|warning| tell(Event::Warning(warning.clone())));
-    tokio.block_on(async {
-        let (result, mut patience) = to_its_end(plan, started, Box::new(tell)).await;
-        // Where patience ends first, nobody reads what is left unsaid.
-        patience.wait_for(teller.heard()).await;
+    let result = tokio.block_on(async {
+        let (result, patience) = to_its_end(plan, started, Box::new(tell)).await;
+        // Where this ends first, nobody reads what is left unsaid.
+        patience.wait_for_last_words(teller.heard()).await;
         result
-    })
+    });
+    // All that counts is over: the end of its idle threads is not waited for.
+    tokio.shutdown_background();
+    result
 }
 
 /// The stages after the plan, and how long those who listen may take afterwards.

@@ -3,6 +3,7 @@
 use std::future::pending;
 use std::io;
 use std::os::fd::OwnedFd;
+use std::pin::pin;
 use std::time::{Duration, Instant};
 
 use bottle_evidence::Text;
@@ -17,6 +18,7 @@ use crate::attest::Binding;
 use crate::closing::CloseError;
 use crate::event::Event;
 use crate::gate::message::ToGate;
+use crate::heartbeat;
 use crate::init::message::{End, Failure, FromInit, ToInit};
 use crate::limit::{self, EXECUTING, Limit, Stage};
 use crate::outcome::{Outcome, Status};
@@ -190,6 +192,8 @@ impl Workload {
 
     async fn until_the_end(&mut self) -> Ended {
         let mut stage = Stage::Executing { signalled: None };
+        // Not at once, since a command that ends soon would wait for it.
+        let (mut quiet, mut tidy) = (pin!(tokio::time::sleep(heartbeat::INTERVAL)), false);
         loop {
             let limit = limit::next(self.released, self.airlock.plan.timeout, stage);
             let drift = tokio::select! {
@@ -200,7 +204,6 @@ impl Workload {
                 message = self.airlock.init.channel.recv::<FromInit>() => match message {
                     Ok((FromInit::Started, _)) if stage != Stage::Executed => {
                         stage = Stage::Executed;
-                        sys::give_back_freed_memory();
                         continue;
                     }
                     Ok((FromInit::Exited(end), _)) => return Ended::Itself(end),
@@ -219,6 +222,11 @@ impl Workload {
                     }
                 }
                 limit = reached(limit) => return overdue(limit),
+                () = &mut quiet, if !tidy => {
+                    sys::give_back_freed_memory();
+                    tidy = true;
+                    continue;
+                }
             };
             let drift = self.revoke(drift).await;
             return Ended::Killed(format!("{}: {}", drift.what, drift.detail));
