@@ -1,10 +1,12 @@
 //! Who runs a bottle, and from where? The one place of this crate that reads the environment.
 
 use std::collections::BTreeMap;
+use std::ffi::OsStr;
 use std::io;
+use std::os::unix::ffi::OsStrExt;
 use std::path::PathBuf;
 
-use nix::unistd::{User, getegid, geteuid};
+use nix::unistd::{getegid, geteuid};
 
 use crate::state::Places;
 
@@ -15,9 +17,9 @@ pub struct Caller {
     pub uid: u32,
     /// Effective gid.
     pub gid: u32,
-    /// Login name, or the uid where there is none.
+    /// Login name: as in passwd(5), else what USER says, else the uid.
     pub name: String,
-    /// Home directory.
+    /// Home directory: what HOME says, else as in passwd(5).
     pub home: PathBuf,
     /// Working directory.
     pub cwd: PathBuf,
@@ -36,14 +38,16 @@ impl Caller {
     /// Where the working directory is gone.
     pub fn current() -> io::Result<Caller> {
         let path = |name: &str| std::env::var_os(name).filter(|value| !value.is_empty()).map(PathBuf::from);
-        let user = User::from_uid(geteuid()).ok().flatten();
-        let home = path("HOME").or_else(|| user.as_ref().map(|user| user.dir.clone())).unwrap_or_else(|| "/".into());
+        let passwd = std::fs::read("/etc/passwd").unwrap_or_default();
+        let (name, home) = account(&passwd, geteuid().as_raw()).unzip();
+        let name = name.or_else(|| std::env::var("USER").ok().filter(|name| !name.is_empty()));
+        let home = path("HOME").or(home).unwrap_or_else(|| "/".into());
         let variables =
             std::env::vars_os().filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)));
         Ok(Caller {
             uid: geteuid().as_raw(),
             gid: getegid().as_raw(),
-            name: user.map_or_else(|| geteuid().to_string(), |user| user.name),
+            name: name.unwrap_or_else(|| geteuid().to_string()),
             home,
             cwd: std::env::current_dir()?,
             invoked: invoked(),
@@ -58,6 +62,18 @@ impl Caller {
     }
 }
 
+/// Name and home of this uid in the text of a passwd(5) file. Other sources of accounts are libraries, which a static program
+/// can't ask.
+fn account(passwd: &[u8], uid: u32) -> Option<(String, PathBuf)> {
+    passwd.split(|byte| *byte == b'\n').find_map(|line| {
+        let fields: Vec<&[u8]> = line.split(|byte| *byte == b':').collect();
+        let [name, _, number, _, _, home, _] = fields[..] else { return None };
+        let theirs: u32 = str::from_utf8(number).ok()?.parse().ok()?;
+        let name = str::from_utf8(name).ok().filter(|name| !name.is_empty())?;
+        (theirs == uid).then(|| (name.to_owned(), OsStr::from_bytes(home).into()))
+    })
+}
+
 fn invoked() -> Option<PathBuf> {
     let name = PathBuf::from(std::env::args_os().next()?);
     if name.components().count() > 1 || name.is_absolute() {
@@ -65,4 +81,18 @@ fn invoked() -> Option<PathBuf> {
     }
     let path = std::env::var_os("PATH")?;
     std::env::split_paths(&path).map(|directory| directory.join(&name)).find(|file| file.is_file())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_account_is_the_first_whole_line_with_the_uid() {
+        let passwd = b"root:x:0:0:root:/root:/bin/sh\n+::::::\nshort:x:7\n:x:7:7::/:/bin/sh\n\xff:x:7:7::/:/bin/sh\n\
+                       ann:x:7:100:Ann \xe9:/home/\xe9:/bin/sh\nsecond:x:7:100::/home/second:/bin/sh\n";
+        assert_eq!(account(passwd, 0), Some(("root".into(), "/root".into())));
+        assert_eq!(account(passwd, 7), Some(("ann".into(), OsStr::from_bytes(b"/home/\xe9").into())));
+        assert_eq!(account(passwd, 8), None);
+    }
 }

@@ -1,5 +1,7 @@
 //! Are verbs and options exactly those that the help names?
 
+use bottle_lab::elf::needs_an_interpreter;
+
 use crate::place::Place;
 
 #[test]
@@ -127,4 +129,10 @@ fn a_reader_that_goes_away_is_no_error() {
     drop(child.stdout.take());
     let said = crate::place::Said::from(child.wait_with_output().expect("its end"));
     assert_eq!((said.code, said.err.as_str()), (0, ""));
+}
+
+/// It is copied to hosts with another C library, and executed beside images that have none.
+#[test]
+fn the_program_is_one_file_that_needs_no_other() {
+    assert!(!needs_an_interpreter(assert_cmd::cargo::cargo_bin!("bottle")).unwrap());
 }

@@ -8,7 +8,7 @@ use std::process::{Child, Stdio};
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
-use nix::unistd::User;
+use bottle_lab::account::Account;
 
 use crate::Failure;
 use crate::figure::{Figure, Target};
@@ -23,14 +23,14 @@ const PATIENCE: Duration = Duration::from_secs(20);
 /// Several bottles each, since what a page weighs depends on who shares it.
 pub(crate) fn figures(setting: &Setting) -> Result<Vec<Figure>, Failure> {
     let mut figures = weighed(setting, None)?;
-    match User::from_name(&setting.user)? {
+    match Account::find(&setting.user)? {
         Some(user) => figures.extend(weighed(setting, Some(&user))?),
         None => eprintln!("no user {}: an ordinary user's bottle is not weighed", setting.user),
     }
     Ok(figures)
 }
 
-fn weighed(setting: &Setting, user: Option<&User>) -> Result<Vec<Figure>, Failure> {
+fn weighed(setting: &Setting, user: Option<&Account>) -> Result<Vec<Figure>, Failure> {
     let who = if user.is_some() { "ordinary user" } else { "root" };
     let (mut mapped, mut all) = (Vec::new(), Vec::new());
     for _ in 0..setting.rounds.min(3) {
@@ -62,7 +62,7 @@ fn weigh(processes: &[u32]) -> Result<(f64, f64), Failure> {
 }
 
 /// Starts a bottle whose workload sleeps, and waits until it does.
-fn idle(setting: &Setting, user: Option<&User>) -> Result<Child, Failure> {
+fn idle(setting: &Setting, user: Option<&Account>) -> Result<Child, Failure> {
     let root = match user {
         Some(_) => root_file_system(setting, "root-of-user")?,
         None => root_file_system(setting, "root")?,
@@ -73,8 +73,8 @@ fn idle(setting: &Setting, user: Option<&User>) -> Result<Child, Failure> {
         std::fs::create_dir_all(&state)?;
         give(&root, user)?;
         give(&state, user)?;
-        run.env("BOTTLE_ROOT", state).env("HOME", &user.dir).env("USER", &user.name);
-        run.uid(user.uid.as_raw()).gid(user.gid.as_raw());
+        run.env("BOTTLE_ROOT", state).env("HOME", &user.home).env("USER", &user.name);
+        run.uid(user.uid).gid(user.gid);
     }
     let mut bottle = run.stdin(Stdio::null()).spawn()?;
     let begun = Instant::now();
@@ -91,14 +91,14 @@ fn idle(setting: &Setting, user: Option<&User>) -> Result<Child, Failure> {
 }
 
 /// A directory and what lies in it: one mapped id sees only its own files.
-fn give(directory: &Path, user: &User) -> Result<(), Failure> {
-    lchown(directory, Some(user.uid.as_raw()), Some(user.gid.as_raw()))?;
+fn give(directory: &Path, user: &Account) -> Result<(), Failure> {
+    lchown(directory, Some(user.uid), Some(user.gid))?;
     for entry in std::fs::read_dir(directory)? {
         let entry = entry?;
         if entry.file_type()?.is_dir() {
             give(&entry.path(), user)?;
         } else {
-            lchown(entry.path(), Some(user.uid.as_raw()), Some(user.gid.as_raw()))?;
+            lchown(entry.path(), Some(user.uid), Some(user.gid))?;
         }
     }
     Ok(())

@@ -5,6 +5,7 @@ mod range;
 use bottle_escape::attempt::Control;
 use bottle_escape::judge::{Outcome, Verdict};
 use bottle_escape::{audit, table};
+use bottle_lab::elf::needs_an_interpreter;
 use range::{Range, Sandbox, Shot};
 
 fn shoot(sandbox: Sandbox<'_>) -> Shot {
@@ -69,14 +70,5 @@ fn is_lacking(shot: &Shot, id: &str) -> bool {
 /// Sandboxes bring their own root, or none: nothing but the kernel may be needed.
 #[test]
 fn the_program_needs_no_other_file() {
-    let bytes = std::fs::read(range::static_program()).unwrap();
-    let number = |at: usize, width: usize| {
-        bytes[at..at + width].iter().rev().fold(0_u64, |number, byte| number << 8 | u64::from(*byte))
-    };
-    assert_eq!(&bytes[..5], b"\x7fELF\x02");
-    let (first, size, count) = (number(32, 8) as usize, number(54, 2) as usize, number(56, 2) as usize);
-    let kinds: Vec<u64> = (0..count).map(|at| number(first + at * size, 4)).collect();
-    let (load, dynamic, interpreter) = (1, 2, 3);
-    assert!(kinds.contains(&load), "{kinds:?}");
-    assert!(!kinds.contains(&dynamic) && !kinds.contains(&interpreter), "{kinds:?}");
+    assert!(!needs_an_interpreter(&range::static_program()).unwrap());
 }

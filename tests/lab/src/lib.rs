@@ -8,9 +8,11 @@ mod lab;
 mod options;
 mod require;
 
+pub mod account;
 pub mod addresses;
 pub mod answer;
 pub mod capture;
+pub mod elf;
 pub mod helper;
 pub mod journal;
 
