@@ -6,7 +6,8 @@ use bottle_escape::attempt::Control;
 use bottle_escape::judge::{Outcome, Verdict};
 use bottle_escape::{audit, table};
 use bottle_lab::elf::needs_an_interpreter;
-use range::{Range, Sandbox, Shot};
+use range::sandbox::Sandbox;
+use range::{Range, Shot};
 
 fn shoot(sandbox: Sandbox<'_>) -> Shot {
     Range::new(sandbox).shoot(sandbox)
@@ -70,5 +71,5 @@ fn is_lacking(shot: &Shot, id: &str) -> bool {
 /// Sandboxes bring their own root, or none: nothing but the kernel may be needed.
 #[test]
 fn the_program_needs_no_other_file() {
-    assert!(!needs_an_interpreter(&range::static_program()).unwrap());
+    assert!(!needs_an_interpreter(&range::programs::static_program()).unwrap());
 }
