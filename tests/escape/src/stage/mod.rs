@@ -3,6 +3,7 @@
 mod canaries;
 pub(crate) mod directory;
 mod messages;
+mod name_cache;
 mod proxy;
 mod stand_ins;
 mod watch;
