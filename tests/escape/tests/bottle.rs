@@ -64,7 +64,11 @@ fn is_lacking(shot: &Shot, id: &str) -> bool {
         libc::EOPNOTSUPP,
         libc::EACCES,
     ];
-    let said = |step: &String| lacks.iter().any(|errno| step.ends_with(&format!("(os error {errno})")));
+    let is = |step: &str, errno: i32| step.ends_with(&format!("(os error {errno})"));
+    // A file of the kernel's own that it does not have.
+    let said = |step: &String| {
+        lacks.iter().any(|errno| is(step, *errno)) || step.starts_with("/proc/") && is(step, libc::ENOENT)
+    };
     shot.reports.iter().any(|report| report.id == id && report.tried.iter().any(said))
 }
 

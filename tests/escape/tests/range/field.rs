@@ -72,7 +72,9 @@ pub fn field(
             addresses: vec![HOST.into(), HOST_V6.into()],
             loopback: Some(loopback),
             listeners,
-            sockets: daemons("unix", "/run").chain([directory.join("project/agents/agent.sock")]).collect(),
+            sockets: daemons("unix", "/run")
+                .chain(["project/agents/agent.sock", ".X11-unix/X0"].map(|name| directory.join(name)))
+                .collect(),
             datagram_sockets: daemons("unix-datagram", "/run").collect(),
             abstract_sockets: daemons("unix", "@")
                 .map(|name| name.to_str().unwrap()[1..].to_owned())
