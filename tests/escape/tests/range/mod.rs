@@ -26,7 +26,7 @@ use bottle_lab::{Answer, Lab, Options};
 use serde_json::Value;
 
 use field::{OPEN_PROXY, rebinding};
-use programs::{powerless, static_program};
+use programs::{open_to_all, powerless, static_program};
 use sandbox::Sandbox;
 
 const PATH: &str = "/usr/local/bin:/usr/bin:/bin";
@@ -66,7 +66,9 @@ impl Range {
         }
         // Of use to a proxy only; a real one is somewhere else.
         options = options.name("dns.google", zone).name("_egress.local", Answer::Addresses(vec![HOST.into()], 60));
-        if !sandbox.is_bottle() {
+        if sandbox.is_started_as_root() {
+            open_to_all(directory.path());
+        } else if !sandbox.is_bottle() {
             options = options.helper(powerless(directory.path()));
         }
         let lab = Lab::start(options).unwrap();

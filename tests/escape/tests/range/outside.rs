@@ -1,6 +1,7 @@
 //! What was seen outside? All that collectors, canaries and captures got, in the form in which it is judged.
 
 use std::fs;
+use std::net::Ipv4Addr;
 
 use bottle_escape::field::Evidence;
 use bottle_escape::judge::Outside;
@@ -39,9 +40,12 @@ impl Range {
         got.push(("the neighbour".to_owned(), fs::read(self.path("neighbour").join(HEARD)).unwrap_or_default()));
         let evidence = self.field.host.evidence.as_ref().unwrap();
         got.extend(forged(evidence));
+        let wire = fs::read_to_string(self.path("wire")).unwrap_or_default();
         // Without a network of its own it has the host's loopback, where what is sent has not got out yet.
-        let inside =
-            |link: &str, frame: &[u8]| link == "host/lo" && (!sandbox.is_bottle() || is_between(frame, staged.said_to));
+        let inside = |link: &str, frame: &[u8]| {
+            link == "host/lo" && (!sandbox.is_bottle() || is_between(frame, staged.said_to))
+                || is_on(&wire, link, frame)
+        };
         let packets = self.lab.all_packets().unwrap().into_iter();
         let packets = packets.filter(|packet| !inside(&packet.link, &packet.bytes));
         let frames = packets.map(|packet| (packet.link, packet.bytes)).collect();
@@ -58,6 +62,17 @@ impl Range {
 fn is_between(frame: &[u8], port: u16) -> bool {
     let ports = [34, 36].map(|at| frame.get(at..at + 2).map(|bytes| u16::from_be_bytes([bytes[0], bytes[1]])));
     frame.get(12..15) == Some(&[8, 0, 0x45]) && frame.get(23) == Some(&6) && ports.contains(&Some(port))
+}
+
+/// Whether a frame is TCP or UDP over IPv4 from end to end of a peer's own wire: it came to the peer, and no further by this.
+fn is_on(wire: &str, link: &str, frame: &[u8]) -> bool {
+    let Some((links, addresses)) = wire.trim().split_once(' ') else { return false };
+    let is_end = |at: usize| {
+        let address = frame.get(at..at + 4).and_then(|bytes| bytes.first_chunk::<4>());
+        address.is_some_and(|octets| Ipv4Addr::from(*octets).to_string().starts_with(addresses))
+    };
+    let is_plain = frame.get(12..15) == Some(&[8, 0, 0x45]) && matches!(frame.get(23), Some(6 | 17));
+    link.strip_prefix("host/").is_some_and(|name| name.starts_with(links)) && is_plain && is_end(26) && is_end(30)
 }
 
 /// What is there of the evidence that bottle did not make: lines that are no entries, files in its state.

@@ -30,6 +30,11 @@ impl Sandbox<'_> {
         }
     }
 
+    /// A peer whose name says so gives up root itself, and can't be started by anybody else.
+    pub fn is_started_as_root(self) -> bool {
+        matches!(self, Sandbox::Peer(script) if script.to_string_lossy().ends_with("-as-root"))
+    }
+
     pub fn is_bottle(self) -> bool {
         matches!(self, Sandbox::Bottle | Sandbox::Closed)
     }
