@@ -81,6 +81,9 @@ pub(super) fn look(directory: &Path, seed: &str) -> Vec<(String, Vec<u8>)> {
         if !kind.is_symlink() && about.permissions().mode() & 0o6000 != 0 {
             seen.push(("set-id file in the shared directory".to_owned(), name.clone()));
         }
+        if crate::sys::has_capabilities(&entry.path()) {
+            seen.push(("capabilities of a file in the shared directory".to_owned(), name.clone()));
+        }
         if kind.is_block_device() || kind.is_char_device() {
             seen.push(("device in the shared directory".to_owned(), name.clone()));
         }

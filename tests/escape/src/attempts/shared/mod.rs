@@ -4,6 +4,7 @@ mod closed_directory;
 mod core_dump;
 mod device_in_directory;
 mod fifo_in_directory;
+mod file_capabilities;
 mod git_common_directory;
 mod git_exchanged;
 mod git_hook;
@@ -30,6 +31,7 @@ pub(crate) const ALL: &[Attempt] = &[
     core_dump::ATTEMPT,
     device_in_directory::ATTEMPT,
     fifo_in_directory::ATTEMPT,
+    file_capabilities::ATTEMPT,
     git_common_directory::ATTEMPT,
     git_exchanged::ATTEMPT,
     git_hook::ATTEMPT,
