@@ -2,6 +2,7 @@
 
 mod canaries;
 mod directory;
+pub(crate) mod limits;
 mod messages;
 mod name_cache;
 mod proxy;
@@ -80,6 +81,7 @@ pub fn stage(field: &Field, secrets: &Secrets, around: &Around, command: &[OsStr
     let (mut staged, terminal) = run(field, command)?;
     let mut seen = canaries.take_down();
     seen.extend(terminal);
+    seen.extend(limits::changed(victim.id(), field));
     seen.push((
         "memory of a process".to_owned(),
         fs::read(format!("/proc/{}/environ", victim.id())).unwrap_or_default(),
