@@ -121,8 +121,11 @@ impl Repositories {
             .filter(|(path, _)| !(has_work_tree && path.ends_with("commondir") && is_missing(path)));
         self.pins.extend(settings.map(|(path, text)| (path, Kind::PinFile { text })));
         let hooks = git.join("hooks");
-        if std::fs::symlink_metadata(&hooks).map_or(true, |metadata| metadata.is_dir()) {
-            self.pins.push((hooks, Kind::PinDirectory));
+        match std::fs::symlink_metadata(&hooks) {
+            // What it leads to is closed; that another link takes its place can't be prevented, and is told at the end.
+            Ok(metadata) if metadata.is_symlink() => self.pin(&hooks, Kind::PinDirectory),
+            Ok(metadata) if !metadata.is_dir() => {}
+            _ => self.pins.push((hooks, Kind::PinDirectory)),
         }
         self.add_named(git, top);
     }

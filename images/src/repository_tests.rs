@@ -28,6 +28,14 @@ fn a_nested_repository_is_pinned_like_the_top_one() {
 }
 
 #[test]
+fn the_directory_that_a_nested_repository_s_hooks_are_a_link_to_is_pinned() {
+    let tree = tree(&[("sub/.git/config", ""), ("sub/scripts/pre-commit", "")]);
+    std::os::unix::fs::symlink("../scripts", tree.path().join("sub/.git/hooks")).unwrap();
+    let pins = pinned(&tree, &["sub/.git"]);
+    assert!(pins.contains(&"sub/scripts".to_owned()) && !pins.contains(&"sub/.git/hooks".to_owned()), "{pins:?}");
+}
+
+#[test]
 fn a_repository_of_any_name_is_pinned_if_git_would_take_it_for_one() {
     let bare = |at: &str| ["HEAD", "config", "objects/x", "refs/x"].map(|name| format!("{at}{name}"));
     let files = [bare(""), bare("r.git/")].concat();

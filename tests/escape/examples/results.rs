@@ -8,7 +8,8 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 use bottle_escape::judge::Outcome;
-use range::{Range, Sandbox};
+use range::Range;
+use range::sandbox::Sandbox;
 use serde::{Deserialize, Serialize};
 
 /// What became of all attempts in one sandbox.

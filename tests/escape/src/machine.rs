@@ -14,6 +14,8 @@ pub(crate) const PROGRAMS: &[&str] = &[
 ];
 /// What the machine is called.
 pub(crate) const NAMES: &[&str] = &["/proc/sys/kernel/hostname", "/proc/sys/kernel/domainname"];
+/// Takes keys of the kernel's console.
+pub(crate) const SYSRQ: &str = "/proc/sysrq-trigger";
 /// The kernel's own log.
 pub(crate) const LOG: &str = "/dev/kmsg";
 /// Who there is, and who may do what.
@@ -27,7 +29,7 @@ pub(crate) const GROUPS: &str = "/sys/fs/cgroup";
 
 /// All files, those that exist.
 pub(crate) fn files() -> impl Iterator<Item = &'static Path> {
-    let lists = [&[CORE_PATTERN][..], PROGRAMS, NAMES, &[LOG], ACCOUNTS];
+    let lists = [&[CORE_PATTERN][..], PROGRAMS, NAMES, &[LOG, SYSRQ], ACCOUNTS];
     lists.into_iter().flatten().map(Path::new).filter(|path| path.exists())
 }
 

@@ -123,6 +123,16 @@ pub(crate) fn fifo(path: &Path) -> io::Result<u64> {
     call(libc::SYS_mknodat, &mut [here, Arg::In(&path), kind, device])
 }
 
+/// What a file's capabilities are called among its attributes.
+pub(crate) const CAPABILITIES: &[u8] = b"security.capability\0";
+
+/// Whether a file has capabilities.
+pub(crate) fn has_capabilities(path: &Path) -> bool {
+    let path = [path.as_os_str().as_encoded_bytes(), b"\0"].concat();
+    let [nothing, size] = [Arg::Number(0), Arg::Number(0)];
+    call(libc::SYS_lgetxattr, &mut [Arg::In(&path), Arg::In(CAPABILITIES), nothing, size]).is_ok()
+}
+
 /// What the machine is called: all that uname(2) says.
 pub(crate) fn names() -> Vec<u8> {
     let mut names = vec![0; size_of::<libc::utsname>()];

@@ -33,7 +33,7 @@ impl Scene {
         let marks = Marks { v4: [11, 200, 0, 0].into(), v6: "2600:db:77::".parse().unwrap() };
         let field = Field { seed: "crash".into(), marks: Some(marks), ..Field::default() };
         let project = directory.path().join("project");
-        fs::copy(range::static_program(), project.join("bottle-escape")).unwrap();
+        fs::copy(range::programs::static_program(), project.join("bottle-escape")).unwrap();
         fs::write(project.join("field.json"), serde_json::to_vec(&field).unwrap()).unwrap();
         Scene { lab, directory, field }
     }
@@ -56,7 +56,7 @@ impl Scene {
     }
 
     fn bottle(&self) -> Child {
-        let bottle = range::beside("bottle");
+        let bottle = range::programs::beside("bottle");
         self.start(&[
             bottle.to_str().unwrap(),
             "run",

@@ -11,6 +11,7 @@ use crate::field::Host;
 use crate::sys;
 
 use super::messages::{self, Messages};
+use super::name_cache::Asked;
 
 /// Canaries that are up. What arrives waits in the kernel: a small message needs no reader.
 #[derive(Default)]
@@ -18,6 +19,7 @@ pub(super) struct Canaries {
     /// All that has a name in the file system, and goes with them.
     made: Vec<PathBuf>,
     listeners: Vec<(String, UnixListener)>,
+    name_cache: Option<Asked>,
     datagrams: Vec<(String, UnixDatagram)>,
     fifos: Vec<(String, File)>,
     files: Vec<PathBuf>,
@@ -31,7 +33,11 @@ impl Canaries {
             prepare(path)?;
             let listener = UnixListener::bind(path).map_err(|error| at(path, &error))?;
             up.open_to_all(path)?;
-            up.listeners.push((format!("socket {}", path.display()), listener));
+            if Asked::is_at(path) {
+                up.name_cache = Some(Asked::listen(listener));
+            } else {
+                up.listeners.push((format!("socket {}", path.display()), listener));
+            }
         }
         for name in &host.abstract_sockets {
             let listener = UnixListener::bind_addr(&SocketAddr::from_abstract_name(name)?)?;
@@ -66,7 +72,7 @@ impl Canaries {
 
     /// All that arrived, by place.
     pub(super) fn take_down(mut self) -> Vec<(String, Vec<u8>)> {
-        let mut seen = Vec::new();
+        let mut seen: Vec<_> = self.name_cache.iter().map(|cache| ("the name cache".to_owned(), cache.all())).collect();
         for (place, listener) in self.listeners.drain(..) {
             let _ = listener.set_nonblocking(true);
             while let Ok((mut stream, _)) = listener.accept() {

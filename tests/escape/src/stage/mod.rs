@@ -1,17 +1,20 @@
 //! What stands around a sandbox? Canaries on the host, secrets that nothing inside should see, a terminal that is watched.
 
 mod canaries;
-pub(crate) mod directory;
+mod directory;
+pub(crate) mod limits;
 mod messages;
+mod name_cache;
 mod proxy;
 mod stand_ins;
+pub(crate) mod terminal;
 mod watch;
 
 use std::ffi::OsString;
 use std::fs;
 use std::io::{self, Read};
 use std::net::{SocketAddr, TcpListener, TcpStream};
-use std::os::fd::OwnedFd;
+use std::os::fd::{AsFd, OwnedFd};
 use std::process::{Child, Command, Stdio};
 
 use serde::{Deserialize, Serialize};
@@ -75,9 +78,10 @@ pub fn stage(field: &Field, secrets: &Secrets, around: &Around, command: &[OsStr
         stand_ins::put_up(&field.host)?;
     }
     let watch = Watch::begin(&field.seed);
-    let (mut staged, typed) = run(command)?;
+    let (mut staged, terminal) = run(field, command)?;
     let mut seen = canaries.take_down();
-    seen.push(("terminal".to_owned(), typed));
+    seen.extend(terminal);
+    seen.extend(limits::changed(victim.id(), field));
     seen.push((
         "memory of a process".to_owned(),
         fs::read(format!("/proc/{}/environ", victim.id())).unwrap_or_default(),
@@ -94,13 +98,17 @@ pub fn stage(field: &Field, secrets: &Secrets, around: &Around, command: &[OsStr
 /// Removes what a stage made on the machine beyond a lab, in case that it was killed and could not do so itself.
 pub fn clear(field: &Field) {
     canaries::clear(&field.host);
+    field.host.directory.as_deref().into_iter().for_each(directory::open);
 }
 
+/// Where something arrived, and what.
+type Seen = Vec<(String, Vec<u8>)>;
+
 /// Runs the command with a watched terminal as its input and a connection of the host's as its standard error, and says what was
-/// typed meanwhile.
-fn run(command: &[OsString]) -> io::Result<(Staged, Vec<u8>)> {
+/// typed meanwhile, and what else became of the terminal.
+fn run(field: &Field, command: &[OsString]) -> io::Result<(Staged, Seen)> {
     let (master, slave) = sys::terminal()?;
-    sys::never_wait(std::os::fd::AsFd::as_fd(&master))?;
+    sys::never_wait(master.as_fd())?;
     let (heard, error) = connection()?;
     let said_to = heard.local_addr()?.port();
     let (program, arguments) = command.split_first().ok_or(io::ErrorKind::InvalidInput)?;
@@ -117,12 +125,14 @@ fn run(command: &[OsString]) -> io::Result<(Staged, Vec<u8>)> {
         said
     });
     let output = running?.wait_with_output()?;
+    let mut seen = terminal::changed(slave.as_fd(), field);
     let mut typed = Vec::new();
     // Ends with "nothing more for now", since the other end is still open.
     let _ = fs::File::from(master).read_to_end(&mut typed);
+    seen.push(("terminal".to_owned(), typed));
     drop(slave);
     let said = text(said.join().unwrap_or_default());
-    Ok((Staged { code: output.status.code(), out: text(output.stdout), said, said_to, seen: Vec::new() }, typed))
+    Ok((Staged { code: output.status.code(), out: text(output.stdout), said, said_to, seen: Vec::new() }, seen))
 }
 
 /// Both ends of a connection over the host's loopback.

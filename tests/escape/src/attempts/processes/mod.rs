@@ -1,6 +1,7 @@
 //! Which attempts go through other processes?
 
 mod foreign_descriptors;
+mod foreign_limits;
 mod foreign_memory;
 mod foreign_memory_file;
 mod foreign_mounts;
@@ -20,6 +21,7 @@ use crate::attempt::Attempt;
 #[rustfmt::skip]
 pub(crate) const ALL: &[Attempt] = &[
     foreign_descriptors::ATTEMPT,
+    foreign_limits::ATTEMPT,
     foreign_memory::ATTEMPT,
     foreign_memory_file::ATTEMPT,
     foreign_mounts::ATTEMPT,

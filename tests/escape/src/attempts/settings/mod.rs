@@ -12,6 +12,7 @@ mod release_agent;
 mod root_again;
 mod root_of_new_users;
 mod started_later;
+mod sysrq;
 
 use crate::attempt::Attempt;
 
@@ -30,4 +31,5 @@ pub(crate) const ALL: &[Attempt] = &[
     root_again::ATTEMPT,
     root_of_new_users::ATTEMPT,
     started_later::ATTEMPT,
+    sysrq::ATTEMPT,
 ];

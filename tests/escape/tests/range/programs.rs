@@ -1,0 +1,46 @@
+//! Which programs are used, and whose power do they have?
+
+use std::fs;
+use std::os::unix::fs::{MetadataExt, PermissionsExt};
+use std::path::{Path, PathBuf};
+
+use bottle_lab::Helper;
+
+/// A program of this build, beside the current one or beside its folder `deps` or `examples`.
+pub fn beside(name: &str) -> PathBuf {
+    let current = std::env::current_exe().unwrap();
+    let mut folders = current.ancestors().skip(1).take(2).map(|folder| folder.join(name));
+    folders.find(|program| program.is_file()).unwrap_or_else(|| panic!("{name} is not built"))
+}
+
+/// The static program that `tests/run` has built.
+pub fn static_program() -> PathBuf {
+    PathBuf::from(std::env::var_os("BOTTLE_ESCAPE").expect("BOTTLE_ESCAPE names the static program; run `tests/run`"))
+}
+
+/// Root gives up the machine first: in an open sandbox attempts have all power over the lab, and must have none over the
+/// machine that it runs on.
+pub fn powerless(directory: &Path) -> Helper {
+    let lab = directory.join("bottle-lab");
+    fs::copy(beside("bottle-lab"), &lab).unwrap();
+    if !is_root() {
+        return Helper::new(lab, [""; 0]);
+    }
+    open_to_all(directory);
+    let nobody = ["--reuid=65534", "--regid=65534", "--clear-groups", "--inh-caps=-all"];
+    Helper::new(
+        "setpriv",
+        nobody.into_iter().map(Into::into).chain([lab.into_os_string()]).collect::<Vec<std::ffi::OsString>>(),
+    )
+}
+
+/// Lets whoever runs attempts, and who is not root, write in the range's directories.
+pub fn open_to_all(directory: &Path) {
+    for name in ["project", "home", "neighbour", "state", ""] {
+        fs::set_permissions(directory.join(name), fs::Permissions::from_mode(0o777)).unwrap();
+    }
+}
+
+pub fn is_root() -> bool {
+    fs::metadata("/proc/self").unwrap().uid() == 0
+}

@@ -1,0 +1,83 @@
+//! What runs the attempts? bottle, a peer's script, or nothing at all.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use super::Range;
+use super::field::REBIND;
+use super::programs::beside;
+
+/// What runs the attempts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Sandbox<'a> {
+    /// Nothing stands in the way: the lab's host itself, with all power over its network.
+    Open,
+    /// bottle, with one name allowed for TLS, one for plain HTTP, and some that lead where no rule allows.
+    Bottle,
+    /// bottle, with an empty list of names.
+    Closed,
+    /// A script under `peers`: given the shared directory and the command, with all power over the lab's network.
+    Peer(&'a Path),
+}
+
+impl Sandbox<'_> {
+    /// A peer whose name says so has one.
+    pub fn lacks_proxy(self) -> bool {
+        match self {
+            Sandbox::Bottle | Sandbox::Closed => false,
+            Sandbox::Peer(script) => !script.file_name().unwrap().to_string_lossy().starts_with("proxy"),
+            Sandbox::Open => true,
+        }
+    }
+
+    /// A peer whose name says so gives up root itself, and can't be started by anybody else.
+    pub fn is_started_as_root(self) -> bool {
+        matches!(self, Sandbox::Peer(script) if script.to_string_lossy().ends_with("-as-root"))
+    }
+
+    pub fn is_bottle(self) -> bool {
+        matches!(self, Sandbox::Bottle | Sandbox::Closed)
+    }
+}
+
+impl Range {
+    /// The words before the command that runs inside.
+    pub(super) fn around(&self, sandbox: Sandbox<'_>, directory: &str, audit: &str) -> Vec<String> {
+        let text = |path: &Path| path.to_str().unwrap().to_owned();
+        match sandbox {
+            Sandbox::Open => Vec::new(),
+            Sandbox::Peer(script) => vec![text(&self.peer(script)), text(&self.path(directory))],
+            Sandbox::Bottle | Sandbox::Closed => {
+                let (audit, key) = (text(&self.path(audit)), text(&self.path("key")));
+                let mut words = vec![text(&beside("bottle"))];
+                words.extend(["run", "--timeout", "300", "--audit", &audit, "--key", &key].map(str::to_owned));
+                words.extend(self.policy(sandbox));
+                words.extend(["host", "--"].map(str::to_owned));
+                words
+            }
+        }
+    }
+
+    /// The options that say what is allowed.
+    fn policy(&self, sandbox: Sandbox<'_>) -> Vec<String> {
+        if sandbox == Sandbox::Closed {
+            let policy = self.path("policy.yaml");
+            fs::write(&policy, "version: 1\ndomains: []\n").unwrap();
+            return vec!["--policy".to_owned(), policy.to_str().unwrap().to_owned()];
+        }
+        let names = self.field.names.as_ref().unwrap();
+        let http = format!("http://{}", names.allowed_http);
+        let rebind = format!("tcp://*.{REBIND}:9");
+        [&names.allowed, &http, &rebind].into_iter().flat_map(|rule| ["--allow".to_owned(), rule.clone()]).collect()
+    }
+
+    /// A copy of all scripts, where everybody may start them; and which of them this one is.
+    fn peer(&self, script: &Path) -> PathBuf {
+        let folder = self.path("peers");
+        fs::create_dir_all(&folder).unwrap();
+        for other in fs::read_dir(script.parent().unwrap()).unwrap().flatten() {
+            fs::copy(other.path(), folder.join(other.file_name())).unwrap();
+        }
+        folder.join(script.file_name().unwrap())
+    }
+}
