@@ -208,6 +208,15 @@ fn an_absolute_request_goes_on_with_the_host_and_port_that_were_judged() {
     assert_eq!(old, "GET / HTTP/1.0\r\nHost: [2001:db8::1]\r\nConnection: close\r\n\r\n");
 }
 
+/// Old clients send one after a body.
+#[test]
+fn an_empty_line_before_the_request_does_not_go_on() {
+    let absolute = to_origin(b"\r\n\nGET http://a.example/p HTTP/1.1\r\nHost: a.example\r\n\r\n");
+    assert_eq!(absolute, "GET /p HTTP/1.1\r\nHost: a.example\r\nConnection: close\r\n\r\n");
+    let origin = without_upgrade(b"\r\nGET /p HTTP/1.1\r\nHost: a.example\r\nUpgrade: h2c\r\n\r\n");
+    assert_eq!(origin, b"GET /p HTTP/1.1\r\nHost: a.example\r\n\r\n");
+}
+
 #[test]
 fn a_server_agrees_to_an_upgrade_only_by_101() {
     let answer = |pieces: &[&[u8]]| {

@@ -35,10 +35,11 @@ fn host_line(head: &Head) -> String {
     format!("Host: {host}{port}")
 }
 
-/// Lines are whole fields, since folded ones were refused.
+/// Lines are whole fields, since folded ones were refused. Empty lines before the request line are no part of it (RFC 9112, 2.2).
 fn rebuild(head: &[u8], path: Option<&str>, removed: &[&str], added: &[&str]) -> Vec<u8> {
     let mut out = Vec::with_capacity(head.len());
-    let mut lines = head.split(|byte| *byte == b'\n').map(|line| line.strip_suffix(b"\r").unwrap_or(line));
+    let lines = head.split(|byte| *byte == b'\n').map(|line| line.strip_suffix(b"\r").unwrap_or(line));
+    let mut lines = lines.skip_while(|line| line.is_empty());
     let request_line = lines.next().unwrap_or_default();
     push_line(&mut out, &with_path(request_line, path));
     added.iter().for_each(|line| push_line(&mut out, line.as_bytes()));
