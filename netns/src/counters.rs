@@ -2,17 +2,14 @@
 
 use std::collections::BTreeMap;
 
-use netlink_packet_core::{DefaultNla, Nla, NlasIterator};
-use netlink_packet_netfilter::nftables::NfTablesMessage;
-use netlink_packet_netfilter::{NetfilterMessage, NetfilterMessageInner, NetfilterProtoFamily};
 use serde::{Deserialize, Serialize};
 
 use crate::airlock::Airlock;
 use crate::class::Class;
-use crate::encode::nft;
 use crate::layout::Side;
 use crate::ruleset;
 use crate::survey::SurveyError;
+use crate::survey::message::{Attributes, Message};
 use crate::wire::WireError;
 
 /// The gate's counter of packets that open a TCP connection, whatever becomes of them. One that is sent again counts again.
@@ -75,7 +72,7 @@ fn by_class(counts: &BTreeMap<String, u64>) -> BTreeMap<Class, u64> {
 }
 
 fn read(airlock: &Airlock, side: Side) -> Result<BTreeMap<String, u64>, CountError> {
-    let request = nft(NetfilterProtoFamily::Unspec, NfTablesMessage::GetObject(Vec::new()));
+    let request = Message::request(libc::NFT_MSG_GETOBJ);
     let fail = |source: WireError| SurveyError::Dump { what: "counters", side, source };
     let dump = airlock.desks.of(side).netfilter.dump(&request).map_err(fail)?;
     complete(side, counted(dump))
@@ -88,29 +85,22 @@ fn complete(side: Side, counts: BTreeMap<String, u64>) -> Result<BTreeMap<String
     }
 }
 
+/// Of include/uapi/linux/netfilter/nf_tables.h.
+const OBJECT_NAME: u16 = 2;
+const OBJECT_DATA: u16 = 4;
+const COUNTER_PACKETS: u16 = 2;
+
 /// The counters among objects of nftables.
-pub(crate) fn counted(dump: Vec<NetfilterMessage>) -> BTreeMap<String, u64> {
-    let objects = dump.into_iter().filter_map(|message| match message.inner {
-        NetfilterMessageInner::NfTables(NfTablesMessage::NewObject(nlas)) => counter(&nlas),
-        _ => None,
-    });
-    objects.collect()
+pub(crate) fn counted(dump: Vec<Message>) -> BTreeMap<String, u64> {
+    dump.iter().filter(|message| message.is(libc::NFT_MSG_NEWOBJ)).filter_map(counter).collect()
 }
 
-/// Name and packets of a counter: NFTA_OBJ_NAME, and NFTA_COUNTER_PACKETS in NFTA_OBJ_DATA.
-fn counter(nlas: &[DefaultNla]) -> Option<(String, u64)> {
-    let value = |kind| nlas.iter().find(|nla| nla.kind() == kind).map(bytes_of);
-    let name = value(2)?;
-    let name = std::str::from_utf8(&name).ok()?.trim_end_matches('\0').to_owned();
-    let data = value(4)?;
-    let packets = NlasIterator::new(&data[..]).filter_map(Result::ok).find(|nla| nla.kind() == 2)?;
-    Some((name, u64::from_be_bytes(*packets.value().first_chunk()?)))
-}
-
-fn bytes_of(nla: &DefaultNla) -> Vec<u8> {
-    let mut bytes = vec![0; nla.value_len()];
-    nla.emit_value(&mut bytes);
-    bytes
+/// Name and packets of a counter.
+fn counter(message: &Message) -> Option<(String, u64)> {
+    let object = Attributes::of(&message.attributes).ok()?;
+    let data = Attributes::of(object.value(OBJECT_DATA)?).ok()?;
+    let packets = data.value(COUNTER_PACKETS)?.first_chunk()?;
+    Some((object.text(OBJECT_NAME), u64::from_be_bytes(*packets)))
 }
 
 #[cfg(test)]

@@ -4,13 +4,14 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::os::fd::OwnedFd;
 
 use netlink_packet_core::NetlinkPayload;
-use netlink_packet_netfilter::nflog::{ConfigCmd, ConfigMode, ConfigNla, PacketNla, ULogMessage, config_request};
-use netlink_packet_netfilter::{NetfilterMessage, NetfilterMessageInner, NetfilterProtoFamily};
+use netlink_packet_netfilter::NetfilterProtoFamily;
+use netlink_packet_netfilter::nflog::{ConfigCmd, ConfigMode, ConfigNla, config_request};
 use nix::sys::socket::SockProtocol;
 use serde::{Deserialize, Serialize};
 
 use crate::class::Class;
 use crate::layout::Layout;
+use crate::survey::message::{Attributes, Message};
 use crate::wire::{self, Wire, WireError};
 
 /// How much of a packet is copied: enough for IPv6, a few extension headers and ports.
@@ -18,6 +19,11 @@ const SNAPPED: u32 = 128;
 
 /// How many IPv6 extension headers are looked through.
 const MOST_HEADERS: usize = 8;
+
+/// `NFULNL_MSG_PACKET` of `NFNL_SUBSYS_ULOG`, and its attributes, of include/uapi/linux/netfilter/nfnetlink_log.h.
+const PACKET: u16 = (libc::NFNL_SUBSYS_ULOG as u16) << 8;
+const PAYLOAD: u16 = 9;
+const PREFIX: u16 = 10;
 
 /// One refused packet, as far as its first bytes show it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -53,28 +59,17 @@ pub(crate) fn open(layout: &Layout) -> Result<OwnedFd, WireError> {
 
 /// Reads one datagram of an NFLOG socket. What cannot be read as a packet is left out.
 pub fn parse(datagram: &[u8]) -> Vec<Refusal> {
-    let messages = wire::parse::<NetfilterMessage>(datagram).unwrap_or_default();
+    let messages = wire::parse::<Message>(datagram).unwrap_or_default();
     messages.into_iter().filter_map(|message| refusal(message.payload)).collect()
 }
 
-fn refusal(payload: NetlinkPayload<NetfilterMessage>) -> Option<Refusal> {
+fn refusal(payload: NetlinkPayload<Message>) -> Option<Refusal> {
     let NetlinkPayload::InnerMessage(message) = payload else {
         return None;
     };
-    let NetfilterMessageInner::ULog(ULogMessage::Packet(nlas)) = message.inner else {
-        return None;
-    };
-    let mut packet = None;
-    let mut class = None;
-    for nla in &nlas {
-        match nla {
-            PacketNla::Payload(bytes) => packet = Some(bytes.as_slice()),
-            PacketNla::Prefix(prefix) => class = prefix.to_str().ok().and_then(Class::named),
-            _ => {}
-        }
-    }
-    let mut refusal = describe(packet.unwrap_or_default());
-    if let Some(class) = class {
+    let attributes = Attributes::of(&message.attributes).ok().filter(|_| message.message_type == PACKET)?;
+    let mut refusal = describe(attributes.value(PAYLOAD).unwrap_or_default());
+    if let Some(class) = Class::named(&attributes.text(PREFIX)) {
         refusal.class = class;
     }
     Some(refusal)
