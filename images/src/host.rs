@@ -116,10 +116,22 @@ fn working_directory(context: &Context) -> Result<PathBuf, ResolveError> {
     Ok(cwd)
 }
 
-/// The caller's home, and the ones that hold everybody's.
+/// The caller's home, as HOME and as passwd(5) say, those of other people, and the ones that hold everybody's.
 fn homes(context: &Context) -> Vec<PathBuf> {
-    let homes = [context.home.as_path(), Path::new("/root"), Path::new("/home")];
-    homes.iter().filter_map(|home| home.canonicalize().ok()).collect()
+    let passwd = std::fs::read(context.host.join("etc/passwd")).unwrap_or_default();
+    let passwd = String::from_utf8_lossy(&passwd).into_owned();
+    let listed = passwd.lines().filter_map(|line| home_of_a_person(line, context.uid));
+    let homes = [context.home.as_path(), Path::new("/root"), Path::new("/home")].into_iter().chain(listed);
+    homes.filter_map(|home| home.canonicalize().ok()).collect()
+}
+
+/// Services have homes too, which may well be somebody's project.
+fn home_of_a_person(line: &str, own: u32) -> Option<&Path> {
+    const PEOPLE: std::ops::Range<u32> = 1000..65_534;
+    let fields: Vec<&str> = line.split(':').collect();
+    let [_, _, uid, _, _, home, _] = fields[..] else { return None };
+    let uid: u32 = uid.parse().ok()?;
+    (uid == own || PEOPLE.contains(&uid)).then(|| Path::new(home)).filter(|home| home.is_absolute())
 }
 
 /// By device and inode, so that another name for the directory does not help.
@@ -129,4 +141,28 @@ fn is_at_or_above(directory: &Path, path: &Path) -> bool {
         return true;
     };
     path.ancestors().any(|ancestor| identity(ancestor) == Some(wanted))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_home_is_one_whatever_home_says_and_a_services_is_none() {
+        let top = tempfile::tempdir().unwrap();
+        let top = top.path().canonicalize().unwrap();
+        for name in ["etc", "own", "other", "site", "elsewhere"] {
+            std::fs::create_dir(top.join(name)).unwrap();
+        }
+        let line = |name: &str, uid| format!("{name}:x:{uid}:{uid}::{}:/bin/sh\n", top.join(name).display());
+        let passwd = [line("own", 1000), line("other", 1001), line("site", 33)].concat();
+        std::fs::write(top.join("etc/passwd"), passwd).unwrap();
+        let refused = |directory: &str| {
+            let mut context = Context::new(1000, 1000, "own", &top.join("elsewhere"), &top.join(directory));
+            context.host.clone_from(&top);
+            matches!(working_directory(&context), Err(ResolveError::TooWide { .. }))
+        };
+        assert!(refused("own") && refused("other") && refused("elsewhere"));
+        assert!(!refused("site"));
+    }
 }

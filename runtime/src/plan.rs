@@ -7,10 +7,11 @@ use std::time::Duration;
 use bottle_evidence::key::SigningKey;
 use bottle_evidence::{Digest, canonical};
 use bottle_images::contains::{ContainsError, Trees, meant};
-use bottle_images::{Context, ImageRef, MountPlan, ResolveError};
+use bottle_images::{Context, ImageRef, Kind, MountPlan, ResolveError, Root};
 use bottle_policy::Rules;
 
 use crate::caller::Caller;
+use crate::confine;
 use crate::ids::{IdsError, PrivateIds};
 use crate::keys::{self, KeyFileError};
 use crate::options::{ProxyEnv, RunOptions, Stdio};
@@ -71,6 +72,22 @@ pub enum PlanError {
         /// In which shared tree.
         tree: PathBuf,
     },
+    /// The workload could read the key, and sign with it.
+    #[error("the key {} lies in {}, which the workload can read", path.display(), tree.display())]
+    Readable {
+        /// Where it is.
+        path: PathBuf,
+        /// In which tree that is shown inside.
+        tree: PathBuf,
+    },
+    /// What would be replaced is no file.
+    #[error("the attestation {} is there already, and is no regular file", .0.display())]
+    NoFile(PathBuf),
+    /// A crash would start a helper of the host's.
+    #[error(
+        "core dumps can't be turned off: the hard limit of their size is 0, and this host pipes them to a program even then"
+    )]
+    CoreDumps,
     /// No randomness.
     #[error("no random numbers")]
     Random(#[source] std::io::Error),
@@ -91,6 +108,11 @@ impl PlanError {
             PlanError::Key(error) => error.hint().map(str::to_owned),
             PlanError::Writable { what: "bottle's own executable", .. } => {
                 Some("install bottle elsewhere, or run it from another working directory".into())
+            }
+            PlanError::Readable { .. } => Some("show another directory, or keep the key elsewhere with --key".into()),
+            PlanError::NoFile(_) => Some("give a file, or leave --attestation out".into()),
+            PlanError::CoreDumps => {
+                Some("raise the hard limit (`prlimit --core=1:1`), or as root `sysctl kernel.core_pattern=core`".into())
             }
             PlanError::Writable { .. } => Some("put it outside of every directory that is shared read-write".into()),
             _ => None,
@@ -125,9 +147,16 @@ impl Plan {
         for (what, path) in judged.into_iter().chain(policies).chain(invoked) {
             outside(&writable, what, path)?;
         }
+        unreadable(&files, &key)?;
+        if confine::dumps_reach_a_helper() {
+            return Err(PlanError::CoreDumps);
+        }
         let what = "the attestation";
         let attestation =
             meant(&attestation).map_err(|source| PlanError::Contains { what, path: attestation, source })?;
+        if std::fs::metadata(&attestation).is_ok_and(|there| !there.is_file()) {
+            return Err(PlanError::NoFile(attestation));
+        }
         make_private(&directory, caller.uid)?;
         let ids = if caller.uid == 0 { Some(PrivateIds::claim(&state.run)?) } else { None };
         let (signing, _) = keys::find_or_make(&key)?;
@@ -146,7 +175,7 @@ impl Plan {
             stdio: options.stdio,
             timeout: options.timeout,
             descriptors: options.descriptors,
-            program_memory: state.run.join("program.json"),
+            program_memory: state.data.join("program.json"),
         })
     }
 
@@ -192,6 +221,22 @@ fn outside(writable: &Trees<'_>, what: &'static str, path: &Path) -> Result<(), 
         Ok(None) => Ok(()),
         Ok(Some(tree)) => Err(PlanError::Writable { what, path: path.to_owned(), tree: tree.clone() }),
         Err(source) => Err(PlanError::Contains { what, path: path.to_owned(), source }),
+    }
+}
+
+/// What is only shown inside must not hold the key either.
+fn unreadable(files: &MountPlan, key: &Path) -> Result<(), PlanError> {
+    let shown = files.mounts.iter().filter_map(|mount| match &mount.kind {
+        Kind::Share { source, .. } | Kind::ReadOnly { source } | Kind::System { source } => Some(source.clone()),
+        _ => None,
+    });
+    let root = if let Root::Overlay { lower } = &files.root { Some(lower.clone()) } else { None };
+    let shown: Vec<PathBuf> = shown.chain(root).collect();
+    let failed = |source| PlanError::Contains { what: "the key", path: key.to_owned(), source };
+    match Trees::of(&shown).map_err(failed)?.holding(key) {
+        Ok(None) => Ok(()),
+        Ok(Some(tree)) => Err(PlanError::Readable { path: key.to_owned(), tree: tree.clone() }),
+        Err(source) => Err(PlanError::Contains { what: "the key", path: key.to_owned(), source }),
     }
 }
 

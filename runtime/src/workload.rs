@@ -104,8 +104,8 @@ enum Ended {
 impl Binding {
     /// Releases the workload to its first instruction. What becomes of it, its execve(2) included, `Workload::wait` tells.
     pub async fn start(self) -> Result<Workload, WorkloadError> {
-        let (mut airlock, master, listening) = self.into_parts();
-        let attendants = match Attendants::gather(&mut airlock, master, listening).await {
+        let (mut airlock, master, listening, signals) = self.into_parts();
+        let attendants = match Attendants::gather(&mut airlock, master, listening, signals).await {
             Ok(attendants) => attendants,
             Err(error) => return Err(never_released(&airlock, error)),
         };
@@ -134,14 +134,14 @@ impl Attendants {
         airlock: &mut Airlock,
         master: Option<OwnedFd>,
         listening: Listening,
+        signals: Signals,
     ) -> Result<Attendants, WorkloadError> {
         let step = |step| move |source| WorkloadError::Step { step, source };
-        // First, since it may take long: signals are not taken over yet, and what changes meanwhile is seen below.
+        // First, since it may take long, and what changes meanwhile is seen below.
         let before = (&mut airlock.before).await.map_err(|_| WorkloadError::Snapshot)?;
         let watches = std::mem::replace(&mut airlock.space.watches, Watches(Vec::new()));
         let sysctls = std::mem::take(&mut airlock.space.sysctls);
         let watcher = Watcher::new(watches, sysctls, listening).map_err(step("watch the namespaces"))?;
-        let signals = Signals::listen().map_err(step("take over signals"))?;
         let output = match (&master, airlock.init.streams.take()) {
             (Some(master), _) => Output::Terminal(Terminal::connect(master).map_err(step("connect the terminal"))?),
             (None, Some(streams)) => Output::Relays(streams.hand_over()),

@@ -119,11 +119,12 @@ fn nothing_runs_where_the_attestation_cannot_be_written() {
 #[test]
 fn a_run_that_was_opened_and_never_started_has_an_end_that_says_why() {
     let world = World::new();
-    let directory = world.path("directory");
-    fs::create_dir(&directory).unwrap();
-    // Nothing can replace a directory, which shows only when the log already names the attestation.
+    let busy = world.path("busy");
+    fs::write(&busy, "").unwrap();
+    said(world.privileged("mount").arg("--bind").args([&busy, &busy])).ok();
+    // Nothing can replace what something is mounted on, which shows only when the log already names the attestation.
     let log = world.audit();
-    let said = assert_never_ran(&world, &["--audit", text(&log), "--attestation", text(&directory)]);
+    let said = assert_never_ran(&world, &["--audit", text(&log), "--attestation", text(&busy)]);
     assert!(said.err.contains("cannot write the attestation"), "{said:?}");
     let ends = world.entries_of("run.end");
     assert_eq!((world.entries_of("run.start").len(), ends.len()), (1, 1));

@@ -28,7 +28,9 @@ fn revoked(side: Side, command: &[&str], what: &[&str]) -> serde_json::Value {
     assert_eq!(end["exit"], 137);
     assert!(end["reason"].as_str().unwrap().starts_with(named), "{end}");
     let outcome = &world.entries_of("outcome")[0];
-    assert_eq!((&outcome["result"], &outcome["bytes_up"]), (&"cut".into(), &serde_json::Value::Null), "{outcome}");
+    // Nobody is left to say how much went through, unless the gate noticed by itself and was quicker.
+    let said = what.contains(&"listener") && outcome["bytes_up"] == 6;
+    assert!(outcome["result"] == "cut" && (outcome["bytes_up"].is_null() || said), "{outcome}");
     world.verify_log().ok();
     end
 }

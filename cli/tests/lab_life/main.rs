@@ -14,6 +14,7 @@ mod terminal;
 mod unread;
 
 mod drift;
+mod interrupted;
 mod killed;
 mod stopped;
 mod stuck;

@@ -191,3 +191,32 @@ fn a_run_that_is_refused_leaves_no_process_behind() {
         .args(["host", "--", "true"]);
     assert_eq!(said(&mut command).out, "nobody left 125\n");
 }
+
+/// Whoever can read the key can sign whatever they like, later and elsewhere.
+#[test]
+fn a_key_that_the_workload_could_only_read_is_refused_too() {
+    let world = World::new();
+    fs::create_dir(world.path("keys")).unwrap();
+    let key = world.path("keys/own.key");
+    said(&mut world.bottle(&["attest", "keygen", "--key", text(&key)])).ok();
+    let volume = format!("{}:/shown:ro", text(&world.path("keys")));
+    let refused = said(&mut world.run(&["--key", text(&key), "-v", &volume, "host", "--", "true"]));
+    assert!(refused.refused().contains("which the workload can read\nhint: "), "{refused:?}");
+    let image = format!("dir:{}", text(&world.path("keys")));
+    let refused = said(&mut world.run(&["--key", text(&key), &image, "--", "true"]));
+    assert!(refused.refused().contains("which the workload can read"), "{refused:?}");
+}
+
+#[test]
+fn an_attestation_replaces_nothing_but_a_file() {
+    let world = World::new();
+    let fifo = world.path("fifo");
+    rustix::fs::mknodat(rustix::fs::CWD, &fifo, rustix::fs::FileType::Fifo, rustix::fs::Mode::RUSR, 0).unwrap();
+    fs::create_dir(world.path("directory")).unwrap();
+    for path in [fifo.as_path(), Path::new("/dev/null"), &world.path("directory")] {
+        let before = fs::symlink_metadata(path).unwrap().file_type();
+        let said = said(world.bottle(&["run", "--attestation"]).arg(path).args(["host", "--", "true"]));
+        assert!(said.refused().contains("is no regular file\nhint: "), "{said:?}");
+        assert_eq!(fs::symlink_metadata(path).unwrap().file_type(), before);
+    }
+}

@@ -54,7 +54,7 @@ impl Unread {
 }
 
 /// Waits until this holds, which a change of the file or directory may bring about.
-fn until(path: &Path, change: AddWatchFlags, else_say: &str, holds: impl Fn() -> bool) {
+pub fn until(path: &Path, change: AddWatchFlags, else_say: &str, holds: impl Fn() -> bool) {
     let watch = Inotify::init(InitFlags::IN_CLOEXEC).unwrap();
     watch.add_watch(path, change).unwrap();
     while !holds() {

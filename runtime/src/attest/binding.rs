@@ -20,6 +20,7 @@ use crate::airlock::Airlock;
 use crate::clock;
 use crate::durable::{directory_of, sync_directory_of};
 use crate::init::message::pid_of;
+use crate::supervisor::signals::Signals;
 use crate::whole;
 
 /// How long an attestation is worth something after it was signed.
@@ -32,6 +33,7 @@ pub struct Binding {
     airlock: Airlock,
     held: Held,
     listening: Listening,
+    signals: Signals,
 }
 
 /// The workload, standing before its execve(2).
@@ -95,6 +97,8 @@ impl Binding {
         let path = airlock.plan.attestation.clone();
         let write = |source| AttestError::Write { path: path.clone(), source };
         let unfinished = Unfinished::write(&path, &airlock.plan.run, &envelope).map_err(write)?;
+        // From here on a signal must not end us, since the run would have no end in the log: it is heeded when the workload runs.
+        let signals = Signals::listen().map_err(step("take over signals"))?;
         let started = std::thread::scope(|scope| {
             // The disk takes its time.
             let durable = scope.spawn(|| unfinished.synchronise());
@@ -111,12 +115,12 @@ impl Binding {
         }
         airlock.recorder.begin();
         let listening = airlock.state.listening(&Layout::default());
-        Ok(Binding { airlock, held, listening })
+        Ok(Binding { airlock, held, listening, signals })
     }
 
     /// Taken apart by the one who starts the workload.
-    pub(crate) fn into_parts(self) -> (Airlock, Option<OwnedFd>, Listening) {
-        (self.airlock, self.held.terminal, self.listening)
+    pub(crate) fn into_parts(self) -> (Airlock, Option<OwnedFd>, Listening, Signals) {
+        (self.airlock, self.held.terminal, self.listening, self.signals)
     }
 }
 

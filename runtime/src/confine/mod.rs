@@ -11,6 +11,8 @@ mod privileges;
 mod helpers;
 mod workload;
 
+pub(crate) use limits::dumps_reach_a_helper;
+
 use std::collections::BTreeMap;
 use std::io;
 use std::path::PathBuf;
