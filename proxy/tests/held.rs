@@ -15,7 +15,7 @@ use bottle_proxy::Ended;
 use bottle_proxy::gate::Limits;
 use hello::Hello;
 use support::{Answer, Bench, Peer, limits};
-use tokio::io::AsyncWriteExt;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
 const REQUEST: &[u8] = b"GET /1 HTTP/1.1\r\nHost: web.example.com\r\n\r\n";
@@ -112,4 +112,46 @@ async fn a_request_to_the_proxy_counts_until_the_dialler_has_answered() {
     let mut beyond = bench.proxy().await;
     beyond.write_all(request).await.expect("sent");
     assert_eq!(bench.outcome().await.reason, Some(Reason::Limit));
+}
+
+#[tokio::test]
+async fn one_pending_too_many_denies_the_oldest_and_no_other() {
+    let bench = Bench::new(Limits { pending: 2, ..limits() }).await;
+    let mut oldest = bench.connect("api.example.com", 443).await;
+    bench.settle().await;
+    let mut second = bench.connect("api.example.com", 443).await;
+    bench.settle().await;
+    let _third = bench.connect("api.example.com", 443).await;
+    assert_eq!(support::reset(&mut oldest).await, ErrorKind::ConnectionReset);
+    assert_eq!(bench.outcome().await.reason, Some(Reason::Limit));
+    second.write_all(&Hello::to("api.example.com").records()).await.expect("sent");
+    bench.accept().await;
+}
+
+#[tokio::test]
+async fn connections_beyond_the_limit_are_denied_and_recorded() {
+    let bench = Bench::new(Limits { connections: 1, ..limits() }).await;
+    let mut first = bench.connect("db.example.com", 5432).await;
+    let mut server = bench.accept().await;
+    let mut second = bench.connect("db.example.com", 5432).await;
+    assert_eq!(support::reset(&mut second).await, ErrorKind::ConnectionReset);
+    assert_eq!(bench.outcome().await.reason, Some(Reason::Limit));
+    first.write_all(b"\0").await.expect("sent");
+    assert_eq!(server.take(1).await, b"\0");
+}
+
+#[tokio::test]
+async fn a_thousand_silent_connections_keep_no_other_out() {
+    let bench = Bench::new(Limits { pending: 32, connections: 64, ..limits() }).await;
+    let mut silent = Vec::new();
+    for _ in 0..1000 {
+        silent.push(bench.connect("api.example.com", 443).await);
+    }
+    let mut client = bench.connect("api.example.com", 443).await;
+    client.write_all(&Hello::to("api.example.com").records()).await.expect("sent");
+    let mut server = bench.accept().await;
+    server.stream.write_all(b"here").await.expect("sent");
+    client.read_exact(&mut [0; 4]).await.expect("read");
+    let denied = bench.attempts().iter().filter(|attempt| attempt.denied == Some(Reason::Limit)).count();
+    assert!((1000 - 64..=1000).contains(&denied), "{denied}");
 }
