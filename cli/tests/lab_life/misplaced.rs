@@ -220,3 +220,12 @@ fn an_attestation_replaces_nothing_but_a_file() {
         assert_eq!(fs::symlink_metadata(path).unwrap().file_type(), before);
     }
 }
+
+/// A directory below /tmp may have been laid there by an earlier run that was given /tmp; where the key lies may not.
+#[test]
+fn what_is_remembered_of_bottles_own_program_lies_with_the_key() {
+    let world = World::new();
+    world.shell("true").ok();
+    // Where the file system can be trusted it is beside the keys; in no case beside the locks.
+    assert!(!world.path("state/run/program.json").exists());
+}
