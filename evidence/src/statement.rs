@@ -55,7 +55,7 @@ pub struct DigestSet {
 pub struct Subjects {
     /// Of the bottle executable.
     pub binary: Digest,
-    /// Of the plan that says which trees are put where, as whom and with what covered: not of what is in the files. Each run
+    /// Of the manifest of an image in the store; else of the plan that says which trees are put where, as whom and with what covered: not of what is in the files. Each run
     /// of one image by one caller in one place has the same, whatever its environment.
     pub image: Digest,
     /// Of the policy in force.

@@ -52,12 +52,22 @@ impl From<SystemTime> for Time {
 #[error("not a time: one like 2026-01-02T03:04:05.000006Z is expected")]
 pub struct NotATime;
 
+impl Time {
+    /// Reads any spelling of RFC 3339, as people write; records have one only.
+    ///
+    /// # Errors
+    /// [`NotATime`] for anything else, and before 1970.
+    pub fn from_rfc3339(text: &str) -> Result<Time, NotATime> {
+        let stamp: Timestamp = text.parse().map_err(|_| NotATime)?;
+        u64::try_from(stamp.as_microsecond()).map(Time::from_micros).map_err(|_| NotATime)
+    }
+}
+
 impl FromStr for Time {
     type Err = NotATime;
 
     fn from_str(text: &str) -> Result<Time, NotATime> {
-        let stamp: Timestamp = text.parse().map_err(|_| NotATime)?;
-        let time = u64::try_from(stamp.as_microsecond()).map(Time::from_micros).map_err(|_| NotATime)?;
+        let time = Time::from_rfc3339(text)?;
         if time.to_string() == text { Ok(time) } else { Err(NotATime) }
     }
 }

@@ -118,9 +118,9 @@ fn the_verifier_finds_the_rows_that_the_run_wrote() {
     let Completeness::Complete { end, .. } = &run.completeness else { panic!("incomplete") };
     assert_eq!(run.hosts, end.hosts);
     assert_eq!(run.hosts.len(), 3);
-    assert_eq!((run.first, run.entries, end.count), (1, 11, 10));
-    assert_eq!((run.unanswered, run.drifts.clone()), (0, vec![10]));
-    assert_eq!((report.lines, report.head.seq), (12, 12));
+    assert_eq!((run.first, run.entries, end.count), (1, 12, 11));
+    assert_eq!((run.unanswered, run.drifts.clone()), (0, vec![11]));
+    assert_eq!((report.lines, report.head.seq), (13, 13));
 }
 
 #[test]

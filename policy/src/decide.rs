@@ -8,10 +8,11 @@ use std::net::IpAddr;
 use ipnet::IpNet;
 
 use crate::{
-    Grant, HttpHost, Mode, Name, Reason, Request, Rules, Seen, Target, Verdict,
-    addresses::{Class, classify},
+    Grant, Host, HttpHost, Mode, Name, Pattern, Reason, Request, Rules, Seen, Target, Verdict,
+    addresses::{Class, classify, embedded},
     endpoints,
     rules::{DomainRule, Found, Protocol},
+    this_host::LOOPBACK,
 };
 
 /// The verdict on one connection attempt, given what its first bytes showed so far.
@@ -49,12 +50,45 @@ pub fn check_addresses(rules: &Rules, request: &Request, addresses: &[IpAddr]) -
     if addresses.is_empty() {
         return Err(Reason::Unavailable);
     }
-    if let Target::Literal(literal) = request.target
-        && addresses.iter().any(|address| *address != literal)
-    {
-        return Err(Reason::LiteralAddress);
+    match &request.target {
+        Target::Lease(name) | Target::Named(name) if name.is_this_host() => {
+            let known = addresses.iter().all(|address| LOOPBACK.contains(address));
+            return if known { Ok(()) } else { Err(Reason::HostAddress) };
+        }
+        Target::Literal(literal) if addresses.iter().any(|address| address != literal) => {
+            return Err(Reason::LiteralAddress);
+        }
+        _ => {}
     }
     addresses.iter().try_for_each(|address| check_address(rules, *address, request.port, grant.private))
+}
+
+/// Whether what is allowed may be asked of an upstream proxy, given the proxy's own name or address and all its addresses.
+/// Who reaches the proxy itself reaches all that it reaches: that takes a rule which names it and nothing else.
+pub fn check_proxy(rules: &Rules, request: &Request, proxy: &Host, addresses: &[IpAddr]) -> Result<(), Reason> {
+    let named = match &request.target {
+        Target::Lease(name) | Target::Named(name) if *proxy == Host::Name(name.clone()) => {
+            let exact = |rule: &&DomainRule| rule.pattern == Pattern::Exact(name.clone());
+            let fits = fitting(&request.seen);
+            rules
+                .domains()
+                .iter()
+                .filter(exact)
+                .any(|rule| rule.ports.contains(request.port) && fits.contains(&rule.protocol))
+        }
+        Target::Literal(literal) if addresses.iter().any(|own| leads_to(*literal, own.to_canonical())) => {
+            let exact = |net: IpNet| net.prefix_len() == net.max_prefix_len();
+            rules.index().address(*literal, request.port, exact).rule(ANY).is_some()
+        }
+        _ => true,
+    };
+    if named { Ok(()) } else { Err(Reason::UpstreamProxy) }
+}
+
+/// Whether it is this address, or a translator or the end of a tunnel makes it that one.
+fn leads_to(literal: IpAddr, own: IpAddr) -> bool {
+    let inside = if let IpAddr::V6(v6) = literal { Some(embedded(v6)) } else { None };
+    literal.to_canonical() == own || inside.into_iter().flatten().any(|inside| IpAddr::V4(inside) == own)
 }
 
 fn judge(rules: &Rules, request: &Request) -> Result<Verdict, Reason> {
@@ -88,22 +122,28 @@ fn find(rules: &Rules, name: &Name, port: u16) -> Result<Found, Reason> {
         return Err(Reason::NoRule);
     }
     let found = rules.index().name(name, port);
-    if found.named || rules.mode() == Mode::Observe { Ok(found) } else { Err(Reason::NoRule) }
+    if found.named || is_lenient(rules, name) { Ok(found) } else { Err(Reason::NoRule) }
+}
+
+/// Whether what no rule names is allowed and recorded. Never of the host's loopback.
+fn is_lenient(rules: &Rules, name: &Name) -> bool {
+    rules.mode() == Mode::Observe && !name.is_this_host()
 }
 
 fn judge_name(rules: &Rules, name: &Name, port: u16, seen: &Seen) -> Result<Verdict, Reason> {
     let found = find(rules, name, port)?;
-    let observe = rules.mode() == Mode::Observe;
-    if !observe && found.rule(ANY).is_none() {
+    let lenient = is_lenient(rules, name);
+    if !lenient && found.rule(ANY).is_none() {
         return Err(Reason::PortNotAllowed);
     }
     deny_disagreement(Some(name), port, seen)?;
     let fits = fitting(seen);
     match found.rule(fits) {
         Some((rule, private)) => {
-            Ok(Verdict::Allow(Grant { rule: rules.domains()[rule].origin.to_string(), private, observed: observe }))
+            let observed = rules.mode() == Mode::Observe;
+            Ok(Verdict::Allow(Grant { rule: rules.domains()[rule].origin.to_string(), private, observed }))
         }
-        None if observe => Ok(Verdict::Allow(Grant { rule: OBSERVED.to_owned(), private: false, observed: true })),
+        None if lenient => Ok(Verdict::Allow(Grant { rule: OBSERVED.to_owned(), private: false, observed: true })),
         None if *seen == Seen::Nothing => Ok(Verdict::Peek),
         None => Err(wrong_protocol(&found, seen)),
     }

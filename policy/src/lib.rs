@@ -19,8 +19,9 @@ pub mod why;
 pub mod addresses;
 pub mod endpoints;
 pub mod lease;
+pub mod this_host;
 
-pub use decide::{check_addresses, decide, resolvable};
+pub use decide::{check_addresses, check_proxy, decide, resolvable};
 pub use host::{Host, HostError};
 pub use lease::Leases;
 pub use name::{Name, NameError};

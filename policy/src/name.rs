@@ -4,6 +4,8 @@ use std::{borrow::Cow, fmt, str::FromStr, sync::Arc};
 
 use idna::uts46::{AsciiDenyList, DnsLength, Hyphens, Uts46};
 
+use crate::this_host;
+
 /// A DNS name in canonical form: lower-case A-labels, no trailing dot, at least one label, no numeric last label.
 ///
 /// Underscores are allowed except in the last label: service names (`_http._tcp.example.com`) are asked for by ordinary
@@ -45,9 +47,21 @@ impl Name {
         self.0.split('.')
     }
 
-    /// Whether no rule and no mode can ever reach it: names below `.invalid`, and the gate's own name `_egress.local`.
+    /// Whether no rule and no mode can ever reach it: names below `.invalid`, the gate's own name `_egress.local`, and
+    /// `bottle.internal` with all below it except [the host's loopback](crate::this_host).
     pub fn is_reserved(&self) -> bool {
-        self.labels().next_back() == Some("invalid") || self.as_str() == "_egress.local"
+        let unused = this_host::is_within(self) && !self.is_this_host();
+        self.labels().next_back() == Some("invalid") || self.as_str() == "_egress.local" || unused
+    }
+
+    /// Whether it stands for [the host's loopback](crate::this_host), which only a rule that names it exactly opens.
+    pub fn is_this_host(&self) -> bool {
+        self.as_str() == this_host::NAME
+    }
+
+    /// Whether it stands for an address (RFC 1035 section 3.5, RFC 3596 section 2.5): whose address that is, is asked by it.
+    pub fn is_reverse(&self) -> bool {
+        [".in-addr.arpa", ".ip6.arpa"].iter().any(|zone| self.as_str().ends_with(zone))
     }
 }
 

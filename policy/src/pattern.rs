@@ -2,7 +2,7 @@
 
 use std::{fmt, str::FromStr};
 
-use crate::{Name, NameError};
+use crate::{Name, NameError, this_host};
 
 /// A pattern of the policy: `example.com`, `*.example.com` or `.example.com`.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, serde::Serialize, serde::Deserialize)]
@@ -29,8 +29,13 @@ pub enum PatternError {
     #[error(transparent)]
     Name(#[from] NameError),
     /// A name that is never reached.
-    #[error("no rule can reach this name: `.invalid` names nothing, and `_egress.local` is the gate itself")]
+    #[error(
+        "no rule can reach this name: `.invalid` names nothing, `_egress.local` is the gate itself, and of `bottle.internal` there is only `host.bottle.internal`"
+    )]
     Reserved,
+    /// A wildcard about the host's loopback.
+    #[error("`host.bottle.internal` is the host's own loopback, and no wildcard means it")]
+    ThisHost,
 }
 
 impl PatternError {
@@ -44,8 +49,9 @@ impl PatternError {
             }
             Self::Name(NameError(why)) if why.contains("address") => Some("addresses belong under `ip_ranges`"),
             Self::Name(NameError(why)) if why.contains("this machine") => {
-                Some("loopback inside the bottle needs no rule, and the host's is never reached")
+                Some("loopback inside the bottle needs no rule; the host's is `host.bottle.internal`, with its `ports`")
             }
+            Self::ThisHost => Some("name it exactly, with the ports that are meant: \"host.bottle.internal\""),
             Self::Name(_) | Self::Reserved => None,
         }
     }
@@ -66,7 +72,12 @@ impl Pattern {
         } else {
             Self::Exact(Name::parse(text)?)
         };
-        if pattern.name().is_reserved() { Err(PatternError::Reserved) } else { Ok(pattern) }
+        match &pattern {
+            Self::Exact(_) if !pattern.name().is_reserved() => Ok(pattern),
+            Self::Below(name) | Self::AndBelow(name) if this_host::is_within(name) => Err(PatternError::ThisHost),
+            other if other.name().is_reserved() => Err(PatternError::Reserved),
+            _ => Ok(pattern),
+        }
     }
 
     /// The name without the star or dot.
@@ -76,11 +87,11 @@ impl Pattern {
         }
     }
 
-    /// Whether it means `name`.
+    /// Whether it means `name`. [The host's loopback](crate::this_host) is meant only where it is named exactly.
     pub fn matches(&self, name: &Name) -> bool {
         let below = || {
             let rest = name.as_str().strip_suffix(self.name().as_str());
-            rest.is_some_and(|rest| rest.ends_with('.'))
+            rest.is_some_and(|rest| rest.ends_with('.')) && !name.is_this_host()
         };
         match self {
             Self::Exact(this) => this == name,
@@ -163,6 +174,13 @@ mod tests {
             "*.1",
             "x.invalid",
             "_egress.local",
+            "*.bottle.internal",
+            ".bottle.internal",
+            "bottle.internal",
+            "x.bottle.internal",
+            "*.host.bottle.internal",
+            ".host.bottle.internal",
+            "x.host.bottle.internal",
         ] {
             assert!(Pattern::parse(text).is_err(), "{text}");
         }

@@ -33,6 +33,8 @@ pub enum Reason {
     MetadataAddress,
     /// The host's own address, loopback or link-local.
     HostAddress,
+    /// It is the proxy that everything is dialled through, and no rule names that exactly.
+    UpstreamProxy,
     /// Approval is needed and approvals are off.
     Escalation,
     /// The decision or its record could not be made in time or at all.
@@ -60,6 +62,7 @@ impl Reason {
             Self::PrivateAddress => "private-address",
             Self::MetadataAddress => "metadata-address",
             Self::HostAddress => "host-address",
+            Self::UpstreamProxy => "upstream-proxy",
             Self::Escalation => "escalation",
             Self::Unavailable => "unavailable",
             Self::Limit => "limit",
@@ -88,6 +91,7 @@ impl Reason {
             Self::PrivateAddress => "the address is private or special",
             Self::MetadataAddress => "the address is a cloud metadata service",
             Self::HostAddress => "the address is the host's own, loopback or link-local",
+            Self::UpstreamProxy => "it is the upstream proxy itself, which no rule names exactly",
             Self::Escalation => "it needs an approval, and approvals are off",
             Self::Unavailable => "the decision could not be made or recorded",
             Self::Limit => "too much is pending",
@@ -123,6 +127,7 @@ mod tests {
             PrivateAddress,
             MetadataAddress,
             HostAddress,
+            UpstreamProxy,
             Escalation,
             Unavailable,
             Limit,

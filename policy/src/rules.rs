@@ -19,6 +19,7 @@ pub use ports::Ports;
 pub use rule::{DomainRule, List, Origin, Protocol, RangeRule};
 
 use crate::document::{Document, DocumentError};
+use crate::{Pattern, endpoints};
 
 /// What happens to a destination that no rule names.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, serde::Serialize, serde::Deserialize)]
@@ -152,6 +153,19 @@ impl Rules {
     /// The JSON text that the digest covers.
     pub fn meaning(&self) -> String {
         canonical::meaning(self.mode(), &self.domains, &self.ranges)
+    }
+
+    /// The rules that never apply, since they name just one known server of encrypted DNS: where each was written, and what it
+    /// names.
+    pub fn never_applying(&self) -> Vec<(&Origin, String)> {
+        let is_one = |net: &ipnet::IpNet| net.prefix_len() == net.max_prefix_len();
+        let names = self.domains.iter().filter_map(|rule| match &rule.pattern {
+            Pattern::Exact(name) if endpoints::is_resolver_name(name) => Some((&rule.origin, name.to_string())),
+            _ => None,
+        });
+        let ranges =
+            self.ranges.iter().filter(|rule| is_one(&rule.cidr) && endpoints::is_resolver_address(rule.cidr.addr()));
+        names.chain(ranges.map(|rule| (&rule.origin, rule.cidr.addr().to_string()))).collect()
     }
 
     pub(crate) fn index(&self) -> &Index {

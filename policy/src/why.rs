@@ -7,7 +7,7 @@ use std::fmt;
 pub use edit::{Edit, remedy};
 
 use crate::decide::rule_for;
-use crate::{Host, HostError, Reason, Request, Rules, Seen, Target, Verdict, decide};
+use crate::{Host, HostError, HttpHost, Reason, Request, Rules, Seen, Target, Verdict, decide};
 
 /// The answer to "why", from the same function that enforces.
 #[derive(Clone, Debug, PartialEq, Eq, serde::Serialize)]
@@ -37,17 +37,41 @@ pub fn why(rules: &Rules, request: &Request) -> Explanation {
     Explanation { request: request.clone(), verdict, rule, edit }
 }
 
-/// The request that `NAME[:PORT]`, `ADDRESS[:PORT]` or `[V6][:PORT]` asks about, before any byte was seen. The port is 443 if left out.
-pub fn ask(text: &str) -> Result<Request, HostError> {
+/// The request that `NAME[:PORT]`, `ADDRESS[:PORT]` or `[V6][:PORT]` asks about, before any byte was seen. The port is 443 if left
+/// out. As for `--allow`, `tls://`, `http://` or `tcp://` may stand before it and says what the client speaks.
+pub fn ask(whole: &str) -> Result<Request, HostError> {
+    let (scheme, text) = SCHEMES.iter().find_map(|scheme| Some((*scheme, whole.strip_prefix(scheme)?))).unzip();
+    let (scheme, text) = (scheme.unwrap_or_default(), text.unwrap_or(whole));
     let (host, port) = match text.parse() {
         Ok(bare) => (Host::Address(bare), None),
         Err(_) => Host::parse_with_port(text)?,
     };
+    let port = match (port, scheme) {
+        (Some(port), _) => port,
+        (None, "tcp://") => return Err(HostError::Port),
+        (None, "http://") => 80,
+        (None, _) => 443,
+    };
+    let seen = spoken(scheme, &host);
     let target = match host {
         Host::Name(name) => Target::Lease(name),
         Host::Address(address) => Target::Literal(address),
     };
-    Ok(Request { target, port: port.unwrap_or(443), seen: Seen::Nothing })
+    Ok(Request { target, port, seen })
+}
+
+const SCHEMES: [&str; 3] = ["tls://", "http://", "tcp://"];
+
+/// What the first bytes of a client show that speaks this.
+fn spoken(scheme: &str, host: &Host) -> Seen {
+    match (scheme, host) {
+        ("tls://", Host::Name(name)) => Seen::Tls { sni: Some(name.clone()), ech: false },
+        ("tls://", Host::Address(_)) => Seen::Tls { sni: None, ech: false },
+        ("http://", Host::Name(name)) => Seen::Http { host: HttpHost::Name(name.clone()), port: None },
+        ("http://", Host::Address(address)) => Seen::Http { host: HttpHost::Address(*address), port: None },
+        ("tcp://", _) => Seen::Opaque,
+        _ => Seen::Nothing,
+    }
 }
 
 fn matching_rule(rules: &Rules, request: &Request) -> Option<String> {
@@ -128,6 +152,19 @@ ip_ranges:
     }
 
     #[test]
+    fn what_is_asked_as_an_option_is_written_gets_an_answer_for_that_protocol() {
+        assert!(answer(POLICY, "tcp://db.example.com:5432").ends_with("allowed by domains[1] at agent.yaml:5:5"));
+        assert!(answer(POLICY, "tls://a.example.com").contains("allowed by domains[0] at agent.yaml:3:5"));
+        assert!(
+            answer(POLICY, "http://other.example").contains("other.example:80: denied: no rule names this destination")
+        );
+        assert!(answer(POLICY, "http://other.example").contains("--allow http://other.example,"));
+        assert!(answer(POLICY, "tcp://other.example:22").contains("--allow tcp://other.example:22,"));
+        assert!(answer(POLICY, "http://a.example.com:443").contains("denied"));
+        assert_eq!(ask("tcp://db.example.com"), Err(HostError::Port));
+    }
+
+    #[test]
     fn an_apex_that_a_star_misses_is_told_so() {
         assert!(
             answer(POLICY, "example.com")
@@ -145,6 +182,20 @@ ip_ranges:
     fn an_address_gets_an_exact_range() {
         assert!(answer(POLICY, "192.168.7.7:22").contains("- cidr: \"192.168.7.7/32\"\n    ports: [22]"));
         assert!(answer(POLICY, "169.254.169.254:80").contains("- cidr: \"169.254.169.254/32\""));
+    }
+
+    #[test]
+    fn the_hosts_loopback_is_asked_about_by_its_one_name() {
+        let policy = "version: 1\ndomains:\n  - pattern: host.bottle.internal\n    ports: [11434]\n    protocol: http\n  - pattern: \"*.internal\"\n";
+        assert_eq!(
+            answer(policy, "host.bottle.internal:11434"),
+            "host.bottle.internal:11434: allowed by domains[0] at agent.yaml:3:5, if the client's first bytes are what it \
+             asks for and name the same host"
+        );
+        assert!(answer(policy, "host.bottle.internal:5432").contains("(port-not-allowed)"));
+        let other = answer("version: 1\n", "host.bottle.internal:443");
+        assert!(other.contains("(no-rule)\nto allow it: --allow host.bottle.internal:443, or add"), "{other}");
+        assert!(answer("version: 1\n", "127.0.0.1:5432").contains("`host.bottle.internal`"));
     }
 
     #[test]

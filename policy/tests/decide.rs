@@ -3,8 +3,12 @@
 use std::net::IpAddr;
 
 use bottle_policy::{
-    Host, HttpHost, Name, Reason, Request, Rules, Seen, Target, Verdict, check_addresses, decide, resolvable,
+    Host, HttpHost, Name, Reason, Request, Rules, Seen, Target, Verdict, check_addresses, check_proxy, decide,
+    resolvable,
 };
+
+#[path = "decide/host.rs"]
+mod host;
 
 const POLICY: &str = r#"
 version: 1
@@ -305,7 +309,7 @@ fn rules_in_observe_mode_still_add_allow_private() {
 
 #[test]
 fn names_that_every_mode_denies() {
-    for text in ["probe.invalid", "_egress.local"] {
+    for text in ["probe.invalid", "_egress.local", "bottle.internal", "x.bottle.internal", "x.host.bottle.internal"] {
         let request = to(text, 443, Seen::Nothing);
         assert_eq!(decide(&Rules::observe(), &request), Verdict::Deny(Reason::NoRule));
         assert_eq!(resolvable(&Rules::observe(), &name(text)), Err(Reason::NoRule));

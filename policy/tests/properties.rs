@@ -4,7 +4,7 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use bottle_policy::{
     HttpHost, Leases, Name, Pattern, Reason, Request, Rules, Seen, Target, Verdict, check_addresses, decide, lease,
-    resolvable, rules::Protocol, why,
+    resolvable, rules::Protocol, this_host, why,
 };
 use proptest::prelude::*;
 
@@ -305,6 +305,25 @@ proptest! {
                 let literal = Request { target: Target::Literal(address), ..request.clone() };
                 prop_assert!(matches!(decide(&rules, &literal), Verdict::Deny(_)));
             }
+        }
+    }
+
+    #[test]
+    fn the_hosts_loopback_is_reached_only_at_ports_that_a_rule_lists_for_its_name(
+        ports in prop::collection::vec(a_port(), 1..3), wide in prop::sample::select(vec!["*.internal", ".internal", "a.example"]),
+        protocol in prop::sample::select(vec!["auto", "tls", "http", "tcp"]), request in a_request(), address in an_address(),
+        host in prop::sample::select(vec!["host.bottle.internal", "x.bottle.internal", "bottle.internal", "host.internal", "a.example"]),
+        mode in prop::sample::select(vec!["enforce", "observe"]), loopback in prop::sample::select(this_host::LOOPBACK.to_vec()),
+    ) {
+        let listed = format!("{{pattern: host.bottle.internal, ports: {ports:?}, protocol: {protocol}}}");
+        let rules = policy(mode, &[listed, format!("{{pattern: '{wide}', protocol: tcp, allow_private: true}}")], &[]);
+        let name = Name::parse(host).expect("a name");
+        let request = Request { target: Target::Lease(name.clone()), ..request };
+        let reached = |address| check_addresses(&rules, &request, &[address]).is_ok();
+        prop_assert!(!reached(loopback) || name.is_this_host() && ports.contains(&request.port));
+        prop_assert!(!name.is_this_host() || !reached(address) || this_host::LOOPBACK.contains(&address));
+        if name.is_this_host() && !ports.contains(&request.port) {
+            prop_assert!(matches!(decide(&rules, &request), Verdict::Deny(_)));
         }
     }
 

@@ -36,6 +36,15 @@ ip_ranges:
 }
 
 #[test]
+fn a_rule_that_names_just_a_server_of_encrypted_dns_never_applies() {
+    let rules = rules(
+        "version: 1\ndomains:\n  - pattern: DNS.google\n  - pattern: \"*.google\"\n  - pattern: a.example\nip_ranges:\n  - cidr: 1.1.1.1\n  - cidr: 1.0.0.0/8\n",
+    );
+    let never: Vec<_> = rules.never_applying().iter().map(|(origin, what)| format!("{origin}: {what}")).collect();
+    assert_eq!(never, ["domains[0] at agent.yaml:3:5: dns.google", "ip_ranges[0] at agent.yaml:7:5: 1.1.1.1"]);
+}
+
+#[test]
 fn json_is_yaml() {
     let json = r#"{"version": 1, "domains": [{"pattern": "a.example", "ports": [443]}]}"#;
     assert_eq!(

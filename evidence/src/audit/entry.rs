@@ -30,6 +30,9 @@ pub enum Entry {
     /// Packets were refused before any proxy saw them.
     #[serde(rename = "refused")]
     Refused(Refused),
+    /// Another process is to be started in the run's bottle.
+    #[serde(rename = "run.exec")]
+    RunExec(RunExec),
     /// The binding no longer holds: the attestation is revoked.
     #[serde(rename = "drift")]
     Drift(Drift),
@@ -70,6 +73,17 @@ pub struct Workload {
     pub pid: u32,
     /// Clock ticks since boot (field 22 of /proc/PID/stat).
     pub start: u64,
+}
+
+/// Another process is to be started in the run's bottle, under the confinement of the first. Nothing of it runs before this is
+/// on the disk; it may fail to start all the same.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct RunExec {
+    /// Its argument vector.
+    pub command: Vec<Text>,
+    /// Its uid and gid inside, as `1000:1000`.
+    pub user: Text,
 }
 
 /// A name was asked for that is denied.

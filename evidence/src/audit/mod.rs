@@ -44,7 +44,7 @@ mod walk;
 
 pub use attempt::{Choice, Decision, Ended, Known, Outcome, Process, Seen, Unknown};
 pub use chain::{AppendError, Chain, Ending};
-pub use entry::{DnsDenied, Drift, Entry, HostRow, Refused, RunEnd, RunStart, Seal, Torn, Workload};
+pub use entry::{DnsDenied, Drift, Entry, HostRow, Refused, RunEnd, RunExec, RunStart, Seal, Torn, Workload};
 pub use line::{Line, MAX_LINE};
 pub use misplaced::OrderError;
 pub use problem::{LogError, LogProblem};

@@ -48,7 +48,7 @@ impl Order {
             Entry::Decision(decision) => self.open()?.check_decision(decision),
             Entry::Outcome(outcome) => self.open()?.check_outcome(outcome),
             Entry::RunEnd(end) => self.open()?.check_end(prev, end),
-            Entry::DnsDenied(_) | Entry::Refused(_) | Entry::Drift(_) => self.open().map(|_| ()),
+            Entry::DnsDenied(_) | Entry::Refused(_) | Entry::RunExec(_) | Entry::Drift(_) => self.open().map(|_| ()),
         }
     }
 

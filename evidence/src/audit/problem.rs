@@ -52,6 +52,9 @@ pub enum LogProblem {
     /// It has no line.
     #[error("the log is empty")]
     Empty,
+    /// It does not begin as a log does.
+    #[error("it is no audit log")]
+    Other,
     /// A line is longer than any that is written.
     #[error("longer than {MAX_LINE} bytes")]
     TooLong,

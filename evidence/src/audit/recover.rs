@@ -19,6 +19,14 @@ pub struct Recovered {
     pub mark: Option<Entry>,
 }
 
+/// What the first line of a log begins with: `run.start`, or `torn` where not even that was written in full.
+const BEGINNINGS: [&[u8]; 2] = [br#"{"attestation":""#, br#"{"bytes":"#];
+
+/// Whether one is how the other begins.
+fn agree(one: &[u8], other: &[u8]) -> bool {
+    one.starts_with(other) || other.starts_with(one)
+}
+
 /// Takes up a log from its bytes. All but an unfinished last line must pass verification: nothing is added to a log
 /// that someone has changed, since a later seal would sign for the change.
 pub fn recover(bytes: &[u8], keys: &[PublicKey]) -> Result<Recovered, LogError> {
@@ -34,7 +42,11 @@ pub fn recover(bytes: &[u8], keys: &[PublicKey]) -> Result<Recovered, LogError> 
         }
         keep = bytes.len() - rest.len();
     }
-    Ok(recovered(keep, &bytes[keep..], walk.into_chain()))
+    let cut = &bytes[keep..];
+    if keep == 0 && !cut.is_empty() && !BEGINNINGS.iter().any(|beginning| agree(beginning, cut)) {
+        return Err(LogError::at(1, LogProblem::Other));
+    }
+    Ok(recovered(keep, cut, walk.into_chain()))
 }
 
 fn recovered(keep: usize, cut: &[u8], chain: Chain) -> Recovered {

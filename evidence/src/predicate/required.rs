@@ -46,6 +46,9 @@ const fn probe(name: &'static str, expected: &'static str) -> RequiredProbe {
 /// The fact whose value is the workload's `{"pid":…,"start":…}`, which `run.start` repeats.
 pub const WORKLOAD_IDENTITY: &str = "workload.identity";
 
+/// The fact that is there where everything was dialled through a proxy: `{"scheme":…,"host":…,"port":…,"credentials":…}`.
+pub const UPSTREAM_PROXY: &str = "dialler.upstream-proxy";
+
 /// What every attestation must say.
 pub const REQUIRED_FACTS: &[RequiredFact] = &[
     measured("host.boot-id"),

@@ -5,8 +5,8 @@ use std::collections::BTreeMap;
 use std::net::{IpAddr, Ipv4Addr};
 
 use bottle_evidence::audit::{
-    Chain, Choice, Decision, DnsDenied, Drift, Ended, Ending, Entry, Known, Outcome, Process, Refused, RunStart, Seen,
-    Workload,
+    Chain, Choice, Decision, DnsDenied, Drift, Ended, Ending, Entry, Known, Outcome, Process, Refused, RunExec,
+    RunStart, Seen, Workload,
 };
 use bottle_evidence::key::{PublicKey, SigningKey};
 use bottle_evidence::predicate::{
@@ -80,6 +80,7 @@ impl Recorder {
         self.add(outcome(2, Ended::Refused));
         self.add(Entry::Refused(refused()));
         self.add(outcome(1, Ended::Closed));
+        self.add(Entry::RunExec(exec()));
         self.add(Entry::Drift(Drift { what: "route".into(), detail: "a route was added".into() }));
         self.end();
         self.seal();
@@ -176,6 +177,10 @@ pub fn refused() -> Refused {
         address: Some(IpAddr::V4(Ipv4Addr::new(8, 8, 4, 4))),
         port: Some(443),
     }
+}
+
+pub fn exec() -> RunExec {
+    RunExec { command: vec!["sh".into(), "-c".into(), "ps".into()], user: "1000:1000".into() }
 }
 
 pub fn subjects() -> Subjects {

@@ -6,11 +6,12 @@ use serde_saphyr::{Location, Spanned};
 
 use super::{
     Document, Problem, VERSION,
-    written::{DefaultPolicy, Domain, Range, Written},
+    written::{DefaultPolicy, Domain, NUMBER, Port, Range, Written},
 };
 use crate::{
     Pattern,
     rules::{DomainRule, List, Mode, Origin, Ports, RangeRule, parse_cidr},
+    this_host,
 };
 
 /// Understands everything, or returns every problem.
@@ -87,14 +88,18 @@ impl Check {
                 None
             }
         };
-        Some(DomainRule {
+        let rule = DomainRule {
             allow_private: domain.allow_private.unwrap_or(false),
             origin: self.origin(List::Domains, index, at),
             pattern: pattern?,
             ports: ports?,
             protocol: domain.protocol.unwrap_or_default(),
             reason: domain.reason,
-        })
+        };
+        if let Err(error) = this_host::check(&rule) {
+            self.problem(domain.pattern.referenced, error.to_string(), Some(error.hint()));
+        }
+        Some(rule)
     }
 
     fn range(&mut self, range: Range, index: usize, at: Location) -> Option<RangeRule> {
@@ -114,7 +119,7 @@ impl Check {
         })
     }
 
-    fn ports(&mut self, ports: Option<Spanned<Vec<Spanned<i64>>>>) -> Option<Ports> {
+    fn ports(&mut self, ports: Option<Spanned<Vec<Spanned<Port>>>>) -> Option<Ports> {
         let Some(ports) = ports else {
             return Some(Ports::All);
         };
@@ -129,13 +134,16 @@ impl Check {
         let mut meant = BTreeSet::new();
         let known = self.problems.len();
         for port in ports.value {
-            match u16::try_from(port.value) {
-                Ok(number) if number > 0 => drop(meant.insert(number)),
-                _ => self.problem(
-                    port.referenced,
-                    format!("{} is not a port", port.value),
-                    Some("ports go from 1 to 65535"),
-                ),
+            match port.value {
+                Port::Number(number) => match u16::try_from(number) {
+                    Ok(number) if number > 0 => drop(meant.insert(number)),
+                    _ => self.problem(
+                        port.referenced,
+                        format!("{number} is not a port"),
+                        Some("ports go from 1 to 65535"),
+                    ),
+                },
+                Port::Text(text) => self.problem(port.referenced, NUMBER, Some(&instead_of_port(&text))),
             }
         }
         (self.problems.len() == known).then_some(Ports::Only(meant))
@@ -158,5 +166,17 @@ impl Check {
             Some(hint) => problem.hint(hint.to_owned()),
             None => problem,
         });
+    }
+}
+
+/// What to write for a text that stands among ports.
+fn instead_of_port(text: &str) -> String {
+    let is_number = |text: &str| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
+    match text.split_once(['-', ':']) {
+        _ if is_number(text) => format!("leave out the quotes: {text}"),
+        Some((first, last)) if is_number(first) && is_number(last) => {
+            "there are no ranges: list each port, or leave `ports` out to mean all of them".to_owned()
+        }
+        _ => "ports are numbers, such as 443".to_owned(),
     }
 }

@@ -1,6 +1,9 @@
 //! What shape does a policy text have, before its values are understood?
 
+use std::fmt;
+
 use serde::Deserialize;
+use serde::de::{Deserializer, Error as _, Visitor};
 use serde_saphyr::{Error, Location, Spanned};
 
 use super::Problem;
@@ -31,7 +34,7 @@ pub(super) enum DefaultPolicy {
 #[serde(deny_unknown_fields)]
 pub(super) struct Domain {
     pub(super) pattern: Spanned<String>,
-    pub(super) ports: Option<Spanned<Vec<Spanned<i64>>>>,
+    pub(super) ports: Option<Spanned<Vec<Spanned<Port>>>>,
     pub(super) reason: Option<String>,
     pub(super) protocol: Option<Protocol>,
     pub(super) allow_private: Option<bool>,
@@ -41,8 +44,47 @@ pub(super) struct Domain {
 #[serde(deny_unknown_fields)]
 pub(super) struct Range {
     pub(super) cidr: Spanned<String>,
-    pub(super) ports: Option<Spanned<Vec<Spanned<i64>>>>,
+    pub(super) ports: Option<Spanned<Vec<Spanned<Port>>>>,
     pub(super) reason: Option<String>,
+}
+
+/// What stands where a port is expected: a number in quotes is a text, as YAML and the schema have it.
+#[derive(Debug)]
+pub(super) enum Port {
+    Number(i64),
+    Text(String),
+}
+
+impl<'de> Deserialize<'de> for Port {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Port, D::Error> {
+        struct Scalar;
+
+        impl Visitor<'_> for Scalar {
+            type Value = Port;
+
+            fn expecting(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+                formatter.write_str("a port")
+            }
+
+            fn visit_i64<E: serde::de::Error>(self, number: i64) -> Result<Port, E> {
+                Ok(Port::Number(number))
+            }
+
+            fn visit_u64<E: serde::de::Error>(self, number: u64) -> Result<Port, E> {
+                Ok(Port::Number(i64::try_from(number).unwrap_or(i64::MAX)))
+            }
+
+            fn visit_f64<E: serde::de::Error>(self, number: f64) -> Result<Port, E> {
+                Ok(Port::Text(format!("{number:?}")))
+            }
+
+            fn visit_str<E: serde::de::Error>(self, text: &str) -> Result<Port, E> {
+                Ok(Port::Text(text.to_owned()))
+            }
+        }
+
+        deserializer.deserialize_any(Scalar).map_err(|_| D::Error::custom(NUMBER))
+    }
 }
 
 #[derive(Debug, Deserialize)]
@@ -130,6 +172,8 @@ fn instead(what: &str, written: &str) -> Option<String> {
 }
 
 const LIST: &str = "a list is expected here";
+/// What is said of anything but a number among ports.
+pub(super) const NUMBER: &str = "a whole number is expected here";
 const ENTRY: &str = "keys and values are expected here";
 
 /// The library ends a message with the place, which the report shows anyway, and speaks of its own types.
@@ -139,7 +183,6 @@ fn without_place(message: &str) -> String {
     match first {
         "expected sequence start" => LIST,
         "expected mapping start" => ENTRY,
-        "invalid i64" => "a whole number is expected here",
         "cannot deserialize null into string; use Option<String>" => "a text is expected here, and there is none",
         "invalid boolean (strict mode expects true/false)" => "`true` or `false` is expected here",
         other => other,

@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{DomainRule, Mode, Ports, Protocol, RangeRule, Rules, parse_cidr};
 use crate::Pattern;
+use crate::this_host::{self, ThisHostError};
 
 /// Why a text is not what [`Rules::to_canonical`] wrote.
 #[derive(Debug, thiserror::Error)]
@@ -15,6 +16,9 @@ pub enum CanonicalError {
     /// A range that no document could have named.
     #[error("a range in canonical form: {0}")]
     Cidr(#[from] super::CidrError),
+    /// A rule about the host's loopback that no document could have had.
+    #[error("a rule in canonical form: {0}")]
+    ThisHost(#[from] ThisHostError),
     /// Another version of this program wrote it.
     #[error("canonical form {0} is not known")]
     Version(u32),
@@ -72,6 +76,7 @@ pub(super) fn read(text: &str) -> Result<Rules, CanonicalError> {
     if whole.version != VERSION {
         return Err(CanonicalError::Version(whole.version));
     }
+    whole.domains.iter().try_for_each(this_host::check)?;
     whole.ip_ranges.iter().try_for_each(|rule| parse_cidr(&rule.cidr.to_string()).map(drop))?;
     Ok(Rules::new(whole.mode, whole.domains, whole.ip_ranges))
 }

@@ -1,7 +1,7 @@
 //! Which rule does `--allow` mean?
 
 use super::{DomainRule, Origin, Ports, Protocol};
-use crate::{Host, HostError, Pattern, PatternError, host};
+use crate::{Host, HostError, Pattern, PatternError, host, this_host::ThisHostError};
 
 /// What is wrong with an `--allow`.
 #[derive(Debug, thiserror::Error, PartialEq, Eq)]
@@ -17,12 +17,20 @@ enum What {
     Scheme(String),
     #[error("tcp needs a port")]
     TcpPort,
+    #[error("the port is missing")]
+    NoPort,
+    #[error("a path can't be given")]
+    Path,
+    #[error("one --allow names one destination")]
+    Several,
     #[error("addresses and networks are not names")]
     Address,
     #[error(transparent)]
     Pattern(#[from] PatternError),
     #[error(transparent)]
     Host(#[from] HostError),
+    #[error(transparent)]
+    ThisHost(#[from] ThisHostError),
 }
 
 impl FlagError {
@@ -30,15 +38,21 @@ impl FlagError {
     pub fn hint(&self) -> Option<&str> {
         match &self.what {
             What::Scheme(scheme) if scheme == "https" => {
-                Some("leave the scheme out: a plain NAME means TLS on port 443")
+                Some("leave the scheme out, and what follows the name: a plain NAME means TLS on port 443")
             }
             What::Scheme(_) => Some("write NAME, tls://NAME, http://NAME or tcp://NAME:PORT"),
             What::TcpPort => Some("write tcp://NAME:PORT, as in tcp://db.example.com:5432"),
+            What::NoPort => Some("write it after the colon, or leave the colon out"),
+            What::Path => Some("leave out the slash and what follows it: a rule is about a host with all its paths"),
+            What::Several => Some("give --allow several times: --allow a.example.com --allow b.example.com"),
             What::Address => Some("addresses are allowed by `ip_ranges` in a policy file"),
             What::Pattern(PatternError::Everything) => Some("use --allow-all to allow and record everything public"),
             What::Pattern(error) => error.hint().or(Some(FORMS)),
             What::Host(HostError::Port) => Some("ports go from 1 to 65535"),
             What::Host(_) => Some(FORMS),
+            What::ThisHost(_) => Some(
+                "say which port, as in --allow tcp://host.bottle.internal:5432 or --allow http://host.bottle.internal:11434",
+            ),
         }
     }
 }
@@ -68,15 +82,26 @@ fn read(flag: &str) -> Result<(Protocol, Pattern, u16), What> {
         "tcp" => (Protocol::Tcp, None),
         other => return Err(What::Scheme(other.escape_debug().to_string())),
     };
+    if rest.contains(',') {
+        return Err(What::Several);
+    }
     let with_port = matches!(Host::parse_with_port(rest), Ok((Host::Address(_), _)));
     if with_port || rest.parse::<std::net::Ipv6Addr>().is_ok() || rest.parse::<ipnet::IpNet>().is_ok() {
         return Err(What::Address);
     }
+    if rest.contains('/') {
+        return Err(What::Path);
+    }
     let (pattern, port) = match rest.rsplit_once(':') {
-        None => (rest, usual.ok_or(What::TcpPort)?),
-        Some((pattern, port)) => (pattern, host::port_number(port)?),
+        Some((_, "")) => return Err(What::NoPort),
+        None => (rest, None),
+        Some((pattern, port)) => (pattern, Some(host::port_number(port)?)),
     };
-    Ok((protocol, Pattern::parse(pattern)?, port))
+    let pattern = Pattern::parse(pattern)?;
+    if port.is_none() && pattern.name().is_this_host() {
+        return Err(ThisHostError::Ports.into());
+    }
+    Ok((protocol, pattern, port.or(usual).ok_or(What::TcpPort)?))
 }
 
 #[cfg(test)]
@@ -102,6 +127,17 @@ mod tests {
     }
 
     #[test]
+    fn the_hosts_loopback_needs_a_port_that_is_written_down() {
+        let port = parse("tcp://host.bottle.internal:5432").map(|rule| rule.ports);
+        assert_eq!(port, Ok(Ports::one(5432)));
+        for flag in ["host.bottle.internal", "tls://host.bottle.internal", "http://HOST.bottle.internal."] {
+            let error = parse(flag).expect_err(flag);
+            assert_eq!(error.what, What::ThisHost(ThisHostError::Ports));
+            assert!(error.hint().is_some_and(|hint| hint.contains("which port")), "{error}");
+        }
+    }
+
+    #[test]
     fn other_schemes_addresses_and_stars_are_refused_with_a_hint() {
         for flag in [
             "https://a.example",
@@ -123,6 +159,13 @@ mod tests {
             let error = parse(flag).expect_err(flag);
             assert!(error.hint().is_some(), "{error}");
         }
+        let hint = |flag: &str| parse(flag).expect_err(flag).hint().expect(flag).to_owned();
+        assert!(hint("https://a.example/v1").starts_with("leave the scheme out, and what follows the name"));
+        for flag in ["http://a.example/", "a.example/v1", "tcp://a.example:22/x"] {
+            assert_eq!(parse(flag).expect_err(flag).what, What::Path, "{flag}");
+        }
+        assert!(hint("a.example,b.example").starts_with("give --allow several times"));
+        assert_eq!(parse("a.example:").expect_err("no port").to_string(), "--allow a.example:: the port is missing");
         for flag in ["10.0.0.0/8", "fd00::/8", "tcp://10.0.0.0/8"] {
             let error = parse(flag).expect_err(flag);
             assert!(error.hint().is_some_and(|hint| hint.contains("ip_ranges")), "{error}");

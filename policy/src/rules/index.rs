@@ -71,7 +71,7 @@ impl Index {
         index
     }
 
-    /// The rules about `name`.
+    /// The rules about `name`. No wildcard means [the host's loopback](crate::this_host).
     pub(crate) fn name(&self, name: &Name, port: u16) -> Found {
         let mut found = Found::default();
         let mut node = &self.names;
@@ -81,8 +81,11 @@ impl Index {
                 return found;
             };
             node = next;
-            let here = if labels.peek().is_some() { &node.below } else { &node.exact };
-            here.find(port, &mut found);
+            match labels.peek() {
+                Some(_) if name.is_this_host() => {}
+                Some(_) => node.below.find(port, &mut found),
+                None => node.exact.find(port, &mut found),
+            }
         }
         found
     }

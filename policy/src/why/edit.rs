@@ -80,8 +80,15 @@ pub fn remedy(rules: &Rules, request: &Request, reason: Reason) -> Edit {
         (_, Reason::Escalation | Reason::Unavailable | Reason::Limit) => none("it is not the policy that denied it"),
         (_, Reason::Several) => none("what it stands for was denied for several reasons"),
         (_, Reason::HostAddress) => host_address(request),
-        (Target::Literal(address), _) => literal(rules, *address, request.port),
+        (Target::Literal(address), Reason::UpstreamProxy) => exact(*address, request.port),
+        (Target::Lease(name) | Target::Named(name), Reason::UpstreamProxy) => {
+            Edit::AddDomain { name: name.clone(), port: request.port, protocol: spoken(request) }
+        }
+        (Target::Literal(address), _) => literal(rules, *address, request),
         (Target::Lease(name) | Target::Named(name), _) if name.is_reserved() => none("this name is never reached"),
+        (Target::Lease(name) | Target::Named(name), _) if name.is_reverse() => {
+            none("only for the addresses that it gave itself does the bottle's resolver know a name")
+        }
         (Target::Lease(name) | Target::Named(name), Reason::PrivateAddress) => allow_private(rules, name, request),
         (_, Reason::MetadataAddress) => none(
             "name the one address in `ip_ranges` as /32 or /128 if the workload is meant to hold the host's identity",
@@ -96,13 +103,13 @@ impl Edit {
         let Self::AddDomain { name, port, protocol } = self else {
             return None;
         };
-        Some(match (protocol, port) {
-            (Protocol::Auto | Protocol::Tls, 443) => format!("--allow {name}"),
-            (Protocol::Auto | Protocol::Tls, port) => format!("--allow {name}:{port}"),
-            (Protocol::Http, 80) => format!("--allow http://{name}"),
-            (Protocol::Http, port) => format!("--allow http://{name}:{port}"),
-            (Protocol::Tcp, port) => format!("--allow tcp://{name}:{port}"),
-        })
+        let (scheme, usual) = match protocol {
+            Protocol::Auto | Protocol::Tls => ("", Some(443)),
+            Protocol::Http => ("http://", Some(80)),
+            Protocol::Tcp => ("tcp://", None),
+        };
+        let short = usual == Some(*port) && !name.is_this_host();
+        Some(if short { format!("--allow {scheme}{name}") } else { format!("--allow {scheme}{name}:{port}") })
     }
 
     /// What to do, in one line: the option where there is one, else the edit. Nothing where no edit helps.
@@ -140,18 +147,19 @@ fn host_address(request: &Request) -> Edit {
     match request.target {
         Target::Literal(address) if matches!(classify(address), Class::LinkLocal(_)) => exact(address, request.port),
         _ => none(
-            "the host's own addresses are never reached; run the service in the bottle, or give it an address of its own",
+            "the host's own addresses are never reached; a service on its loopback is `host.bottle.internal`, where a rule names the port",
         ),
     }
 }
 
-fn literal(rules: &Rules, address: std::net::IpAddr, port: u16) -> Edit {
+fn literal(rules: &Rules, address: std::net::IpAddr, request: &Request) -> Edit {
+    let port = request.port;
     let class = classify(address);
     if class == Class::Pool {
         return none("addresses of the pool stand for names inside the bottle");
     }
     if class == Class::Host {
-        return none("the host's own addresses are never reached");
+        return host_address(request);
     }
     let names_it = |net: &ipnet::IpNet| match class {
         Class::Special(block, _) | Class::LinkLocal(block) => net.contains(&address) && block.contains(net),
