@@ -6,37 +6,13 @@ use std::fs::Metadata;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
-use crate::obeyed::{Obeyed, Reader, enclosing, is_whole_repository, plain};
-use crate::plain_file;
+use crate::behind::Behind;
+use crate::executed::{is_executed, is_place_of_such, is_sample};
+use crate::obeyed::{Obeyed, Reader, enclosing, is_sharing_repository, is_whole_repository, plain, says_itself};
 use crate::scan::{self, Enter};
 
-/// The most files that are noted in one snapshot.
+/// The most files of one gravity that are noted in one snapshot.
 const MOST: usize = 20_000;
-
-/// Directories of dependencies and results: large, made anew at will, and executed only by way of what is noted. Repositories
-/// are noted in them too: git looks into whatever its index calls a submodule.
-const PASSED_OVER: [&str; 5] = ["node_modules", "target", ".venv", "venv", "__pycache__"];
-
-/// Files that a tool of the host executes, or obeys, without being asked again.
-#[rustfmt::skip]
-const NAMES: [&str; 63] = [
-    ".bazelrc", ".bash_profile", ".bashrc", ".envrc", ".eslintrc.js", ".gitattributes", ".gitlab-ci.yml",
-    ".gitmodules", ".mise.toml", ".npmrc", ".nvmrc", ".pnp.cjs", ".pnpmfile.cjs", ".pre-commit-config.yaml",
-    ".profile", ".python-version", ".tool-versions", ".vimrc", ".yarnrc", ".yarnrc.yml", "BUILD.bazel",
-    "CMakeLists.txt", "Cargo.toml", "Dockerfile", "GNUmakefile", "Gemfile", "Jenkinsfile", "Justfile", "Makefile",
-    "Rakefile", "Taskfile.yml", "build.gradle", "build.gradle.kts", "build.rs", "compose.yaml", "composer.json",
-    "configure", "conftest.py", "docker-compose.yml", "go.mod", "gradlew", "justfile", "makefile", "meson.build",
-    "mise.toml", "noxfile.py", "package.json", "pom.xml", "pyproject.toml", "setup.py", "sitecustomize.py", "tox.ini",
-    "mvnw", ".gdbinit", ".mcp.json", "CMakePresets.json", "WORKSPACE", "flake.nix", "hgrc", "lefthook.yml",
-    "rust-toolchain.toml", "settings.gradle", "vite.config.js",
-];
-
-/// Directories in which every file is of that kind.
-#[rustfmt::skip]
-const DIRECTORIES: [&str; 11] = [
-    ".circleci", ".devcontainer", ".githooks", ".github", ".husky", ".idea", ".vscode", ".yarn", ".claude", ".cursor",
-    "hooks",
-];
 
 /// Files that git obeys within a repository's own directory, and a link in place of the directory of hooks.
 const GIT: [&str; 5] = ["config", "config.worktree", "commondir", "gitdir", "hooks"];
@@ -44,8 +20,40 @@ const GIT: [&str; 5] = ["config", "config.worktree", "commondir", "gitdir", "hoo
 /// What the noted files of some trees look like at one moment.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Snapshot {
-    files: BTreeMap<PathBuf, (Look, Option<Look>)>,
-    complete: bool,
+    trees: Vec<PathBuf>,
+    files: BTreeMap<PathBuf, Noted>,
+    count: [usize; 3],
+    unseen: Option<String>,
+}
+
+/// A file that is not as it was.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Change {
+    /// Where, by the name that the host would use.
+    pub path: PathBuf,
+    /// How soon the host would execute it.
+    pub gravity: Gravity,
+    /// The tree that it lies in, or the directory at the top of that tree.
+    pub within: PathBuf,
+}
+
+/// How soon would a changed file be executed, and how easily is it overlooked?
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Gravity {
+    /// By git, which any prompt may ask.
+    Git,
+    /// By tools that are started at the top of a shared tree.
+    Top,
+    /// By tools that are started deeper in it.
+    Deeper,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct Noted {
+    gravity: Gravity,
+    look: Look,
+    /// What a link leads to.
+    behind: Option<Look>,
 }
 
 /// What changes whenever a file does. The change time can't be set back from inside.
@@ -63,58 +71,78 @@ impl Look {
         Look { inode: metadata.ino(), size: 0, mode: 0, changed: (0, 0) }
     }
 
-    fn of(metadata: &Metadata) -> Look {
+    fn of_file(metadata: &Metadata) -> Look {
         let changed = (metadata.ctime(), metadata.ctime_nsec());
         Look { inode: metadata.ino(), size: metadata.size(), mode: metadata.mode(), changed }
+    }
+
+    fn of(metadata: &Metadata) -> Look {
+        if metadata.is_dir() { Look::of_directory(metadata) } else { Look::of_file(metadata) }
     }
 }
 
 impl Snapshot {
     /// Notes what the trees hold now, for a caller with this home.
     pub fn take(trees: &[PathBuf], home: &Path) -> Snapshot {
-        let mut snapshot = Snapshot { files: BTreeMap::new(), complete: true };
-        let mut reader = Reader::new(home);
+        let mut snapshot = Snapshot { trees: trees.to_owned(), ..Snapshot::default() };
+        let (mut reader, mut behind) = (Reader::new(home), Behind::new(trees));
         let everywhere = reader.everywhere();
         for tree in trees {
-            let own = snapshot.add(tree);
+            let own = snapshot.add(tree, &mut behind);
             for (git, top) in enclosing(tree).into_iter().chain(own) {
                 let Some(git) = reader.directory_of(&git) else { continue };
-                snapshot.note_named(&reader.obeyed_in(&git), &everywhere, &top, trees);
+                snapshot.note_named(&reader.obeyed_in(&git), &everywhere, &top);
             }
+        }
+        if behind.is_short() {
+            snapshot.unseen.get_or_insert_with(|| "there is more behind links than is looked at".to_owned());
         }
         snapshot
     }
 
-    /// The noted files that were made, changed or removed since, in order.
-    pub fn changed_since(&self, before: &Snapshot) -> Vec<PathBuf> {
-        let differs = |path: &&PathBuf| self.files.get(*path) != before.files.get(*path);
-        let all = self.files.keys().chain(before.files.keys().filter(|path| !self.files.contains_key(*path)));
-        let mut changed: Vec<PathBuf> = all.filter(differs).cloned().collect();
-        changed.sort();
+    /// The noted files that were made, changed or removed since. First what is grave; of that what was there before, since
+    /// nobody could make it to hide others in its number; and what lies higher before what lies deeper.
+    pub fn changed_since(&self, before: &Snapshot) -> Vec<Change> {
+        let all = self.files.iter().chain(before.files.iter().filter(|(path, _)| !self.files.contains_key(*path)));
+        let differs = |path: &Path| {
+            let looks = |noted: &Noted| (noted.look, noted.behind);
+            self.files.get(path).map(looks) != before.files.get(path).map(looks)
+        };
+        let mut changed: Vec<Change> = all
+            .filter(|(path, _)| differs(path))
+            .map(|(path, noted)| Change { path: path.clone(), gravity: noted.gravity, within: self.within(path) })
+            .collect();
+        changed.sort_by_cached_key(|change| {
+            let is_new = !before.files.contains_key(&change.path);
+            (change.gravity, is_new, change.path.iter().count(), change.path.clone())
+        });
         changed
     }
 
-    /// Whether every such file was noted; false where a tree has too many.
-    pub fn is_complete(&self) -> bool {
-        self.complete
+    /// Why not every such file was noted, if so: where a tree has too many, or lies too deep.
+    pub fn unseen(&self) -> Option<&str> {
+        self.unseen.as_deref()
     }
 
     /// Gives back the repositories that were met, each with the top of its work tree.
-    fn add(&mut self, tree: &Path) -> Vec<(PathBuf, PathBuf)> {
-        let mut repositories = Vec::new();
-        let walked = scan::walk(tree, &[], |found| {
-            let (path, directory) = (&found.path, found.path.parent().unwrap_or(tree));
+    fn add(&mut self, tree: &Path, behind: &mut Behind<'_>) -> Vec<(PathBuf, PathBuf)> {
+        if tree.is_file() {
+            self.note_if_such(tree, tree);
+            return Vec::new();
+        }
+        let (mut repositories, mut links) = (Vec::new(), Vec::new());
+        let walked = scan::walk_past_the_deep(tree, &[], |found| {
+            let path = &found.path;
             if found.kind.is_dir() {
                 return Enter::Yes;
             }
             let relative = path.strip_prefix(tree).unwrap_or(path);
-            let is_link_within = found.kind.is_symlink() && relative.iter().any(|part| part == ".git");
-            if is_executed(relative) || is_obeyed_by_git(path) || is_link_within {
-                self.note(path);
+            if found.kind.is_symlink() && relative.iter().any(|part| part == ".git") {
+                self.note(path, Some(Gravity::Git));
             }
-            if path.ends_with("hooks") && is_repository(directory) {
-                // A link: what it leads to is executed.
-                self.note_all_in(path);
+            self.note_if_such(tree, path);
+            if found.kind.is_symlink() && is_place_of_such(tree, path) {
+                links.push(path.clone());
             }
             if let Some((git, top)) = repository_by(path) {
                 self.note_directory(&git);
@@ -124,18 +152,38 @@ impl Snapshot {
         });
         match walked {
             // What was hidden by it is not known: it stands for all of that.
-            Ok(closed) => closed.iter().for_each(|directory| self.note(directory)),
-            Err(_) => self.complete &= tree.is_file(),
+            Ok((closed, deep)) => {
+                closed.iter().for_each(|directory| self.note(directory, Some(Gravity::Git)));
+                self.unseen = self.unseen.take().or(deep.map(|deep| deep.to_string()));
+            }
+            Err(error) => drop(self.unseen.get_or_insert_with(|| error.to_string())),
+        }
+        for link in links {
+            self.note(&link, None);
+            behind.files(&link).iter().for_each(|file| self.note(file, None));
         }
         repositories
     }
 
+    fn note_if_such(&mut self, tree: &Path, path: &Path) {
+        if is_obeyed_by_git(path) {
+            self.note(path, Some(Gravity::Git));
+        } else if is_executed(tree, path) {
+            self.note(path, None);
+        }
+        if path.ends_with("hooks") && path.parent().is_some_and(is_repository) {
+            // A link: what it leads to is executed.
+            self.note_all_in(path);
+        }
+    }
+
     /// What settings name, as far as the workload can write it.
-    fn note_named(&mut self, own: &Obeyed, everywhere: &Obeyed, top: &Path, trees: &[PathBuf]) {
+    fn note_named(&mut self, own: &Obeyed, everywhere: &Obeyed, top: &Path) {
+        let trees = self.trees.clone();
         let within =
             |path: &Path| path.canonicalize().is_ok_and(|real| trees.iter().any(|tree| real.starts_with(tree)));
         for settings in own.settings.iter().chain(&everywhere.settings).filter(|path| within(path)) {
-            self.note(settings);
+            self.note(settings, Some(Gravity::Git));
         }
         for top in own.work_trees.iter().map(PathBuf::as_path).chain([top]) {
             for hooks in own.hooks.iter().chain(&everywhere.hooks).map(|hooks| plain(&top.join(hooks))) {
@@ -147,33 +195,58 @@ impl Snapshot {
     }
 
     fn note_all_in(&mut self, directory: &Path) {
-        for entry in std::fs::read_dir(directory).into_iter().flatten().flatten() {
-            self.note(&entry.path());
-        }
+        let entries = std::fs::read_dir(directory).into_iter().flatten().flatten().map(|entry| entry.path());
+        entries.filter(|path| !is_sample(path)).for_each(|path| self.note(&path, Some(Gravity::Git)));
     }
 
     fn note_directory(&mut self, path: &Path) {
-        let Ok(metadata) = std::fs::symlink_metadata(path) else { return };
-        if metadata.is_dir() && self.has_room() {
-            self.files.insert(path.to_owned(), (Look::of_directory(&metadata), None));
+        if std::fs::symlink_metadata(path).is_ok_and(|metadata| metadata.is_dir()) {
+            self.note(path, Some(Gravity::Git));
         }
     }
 
-    fn has_room(&mut self) -> bool {
-        self.complete &= self.files.len() < MOST;
-        self.files.len() < MOST
-    }
-
-    fn note(&mut self, path: &Path) {
+    /// Without a gravity it has that of its place.
+    fn note(&mut self, path: &Path, gravity: Option<Gravity>) {
         let Ok(metadata) = std::fs::symlink_metadata(path) else {
             return;
         };
-        if says_nothing(path, &metadata) || !self.has_room() {
+        let gravity = gravity.unwrap_or_else(|| self.gravity(path));
+        let known = self.files.get(path).map(|noted| noted.gravity);
+        if says_nothing(path, &metadata) || known.is_some_and(|known| known <= gravity) || !self.has_room(gravity) {
             return;
         }
         // A link stays as it is when what it leads to is changed.
         let behind = metadata.is_symlink().then(|| std::fs::metadata(path).ok()).flatten();
-        self.files.insert(path.to_owned(), (Look::of(&metadata), behind.as_ref().map(Look::of)));
+        let noted = Noted { gravity, look: Look::of(&metadata), behind: behind.as_ref().map(Look::of) };
+        self.files.insert(path.to_owned(), noted);
+    }
+
+    fn has_room(&mut self, gravity: Gravity) -> bool {
+        let count = &mut self.count[gravity as usize];
+        *count += 1;
+        let has_room = *count <= MOST;
+        if !has_room {
+            self.unseen.get_or_insert_with(|| format!("there are more than {MOST}"));
+        }
+        has_room
+    }
+
+    /// What tools have a directory for at the top of a tree is as grave as what lies there itself.
+    fn gravity(&self, path: &Path) -> Gravity {
+        let within = self.within(path);
+        let is_top = self.trees.contains(&within) || is_place_of_such(&within, &within);
+        if is_top { Gravity::Top } else { Gravity::Deeper }
+    }
+
+    /// The tree that a path lies in, or the directory at its top.
+    fn within(&self, path: &Path) -> PathBuf {
+        let trees = self.trees.iter().filter(|tree| path.starts_with(tree));
+        let Some(tree) = trees.max_by_key(|tree| tree.as_os_str().len()) else { return path.to_owned() };
+        let mut below = path.strip_prefix(tree).unwrap_or(path).iter();
+        match (below.next(), below.next()) {
+            (Some(first), Some(_)) => tree.join(first),
+            _ => tree.clone(),
+        }
     }
 }
 
@@ -181,22 +254,7 @@ impl Snapshot {
 fn says_nothing(path: &Path, metadata: &Metadata) -> bool {
     let is = |name| path.file_name() == Some(OsStr::new(name)) && metadata.is_file();
     let is_empty = metadata.len() == 0 && (is("config") || is("config.worktree"));
-    is_empty || metadata.len() == 2 && is("commondir") && plain_file::read(path).is_ok_and(|text| text == b".\n")
-}
-
-fn is_executed(relative: &Path) -> bool {
-    let Some(name) = relative.file_name().and_then(|name| name.to_str()) else {
-        return false;
-    };
-    let within = |directory: &str| relative.parent().is_some_and(|parent| parent.iter().any(|part| part == directory));
-    if PASSED_OVER.iter().any(|directory| within(directory)) {
-        return false;
-    }
-    NAMES.contains(&name)
-        || name.ends_with(".mk")
-        || name.ends_with(".sln")
-        || DIRECTORIES.iter().any(|directory| within(directory))
-        || (within(".cargo") && name.starts_with("config"))
+    is_empty || metadata.len() == 2 && is("commondir") && says_itself(path)
 }
 
 /// What makes a directory a work tree, and settings and hooks in whatever git would take for a repository, which may have
@@ -208,7 +266,7 @@ fn is_obeyed_by_git(path: &Path) -> bool {
     let Some(directory) = path.parent() else {
         return false;
     };
-    let is_hook = || directory.ends_with("hooks") && directory.parent().is_some_and(is_repository);
+    let is_hook = || directory.ends_with("hooks") && !is_sample(path) && directory.parent().is_some_and(is_repository);
     name == ".git" || name == "git-rebase-todo" || (GIT.contains(&name) && is_repository(directory)) || is_hook()
 }
 
@@ -219,9 +277,9 @@ fn repository_by(path: &Path) -> Option<(PathBuf, PathBuf)> {
     if path.ends_with(".git") {
         return Some((path.to_owned(), directory.to_owned()));
     }
-    let is_whole = path.ends_with("HEAD") && is_whole_repository(directory);
+    let is_one = path.ends_with("HEAD") && (is_whole_repository(directory) || is_sharing_repository(directory));
     let top = if directory.ends_with(".git") { directory.parent()? } else { directory };
-    is_whole.then(|| (directory.to_owned(), top.to_owned()))
+    is_one.then(|| (directory.to_owned(), top.to_owned()))
 }
 
 /// Whether it has what git asks of every repository, links among them.
@@ -230,158 +288,5 @@ fn is_repository(directory: &Path) -> bool {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn tree(files: &[&str]) -> tempfile::TempDir {
-        let tree = tempfile::tempdir().unwrap();
-        for file in files {
-            let path = tree.path().join(file);
-            std::fs::create_dir_all(path.parent().unwrap()).unwrap();
-            std::fs::write(path, "x").unwrap();
-        }
-        tree
-    }
-
-    fn changed(tree: &tempfile::TempDir, act: impl FnOnce(&Path)) -> Vec<String> {
-        let trees = [tree.path().to_owned()];
-        let before = Snapshot::take(&trees, Path::new("/home/nobody"));
-        act(tree.path());
-        let changed = Snapshot::take(&trees, Path::new("/home/nobody")).changed_since(&before);
-        changed.iter().map(|path| path.strip_prefix(tree.path()).unwrap().display().to_string()).collect()
-    }
-
-    #[test]
-    fn what_the_host_would_execute_is_listed_when_made_changed_or_removed() {
-        let tree = tree(&["Makefile", "a/package.json", "src/main.rs"]);
-        let listed = changed(&tree, |top| {
-            std::fs::remove_file(top.join("Makefile")).unwrap();
-            std::fs::write(top.join("a/package.json"), "longer").unwrap();
-            std::fs::write(top.join("src/main.rs"), "longer").unwrap();
-            std::fs::write(top.join("build.rs"), "x").unwrap();
-        });
-        assert_eq!(listed, ["Makefile", "a/package.json", "build.rs"]);
-    }
-
-    #[test]
-    fn settings_and_hooks_of_nested_repositories_are_listed() {
-        let tree = tree(&["sub/.git/config"]);
-        let listed = changed(&tree, |top| {
-            std::fs::create_dir_all(top.join("sub/.git/hooks")).unwrap();
-            std::fs::write(top.join("sub/.git/hooks/post-checkout"), "x").unwrap();
-            std::fs::write(top.join("sub/.git/commondir"), "../evil").unwrap();
-            std::fs::write(top.join("sub/.git/config"), "[core]").unwrap();
-        });
-        assert_eq!(listed, ["sub/.git/commondir", "sub/.git/config", "sub/.git/hooks/post-checkout"]);
-    }
-
-    #[test]
-    fn whatever_git_would_take_for_a_repository_is_listed_under_any_name_and_anywhere() {
-        let tree =
-            tree(&["old.git/HEAD", "old.git/config", "app/config", "app/hooks/use.js", "node_modules/a/package.json"]);
-        let write = |path: PathBuf, text: &str| {
-            std::fs::create_dir_all(path.parent().unwrap()).unwrap();
-            std::fs::write(path, text).unwrap();
-        };
-        let listed = changed(&tree, |top| {
-            write(top.join("old.git/config"), "[core]");
-            write(top.join("old.git/hooks/update"), "#!");
-            write(top.join("HEAD"), "ref: x");
-            write(top.join("config"), "[core]");
-            write(top.join("sub/.git"), "gitdir: ../data");
-            write(top.join("data/HEAD"), "ref: x");
-            write(top.join("data/config"), "[core]");
-            write(top.join("node_modules/b/.git/config"), "[core]");
-            write(top.join("node_modules/b/package.json"), "{}");
-            write(top.join("app/config"), "changed");
-            std::os::unix::fs::symlink("data", top.join(".git")).unwrap();
-        });
-        let expected = [
-            ".git",
-            "config",
-            "data/config",
-            "node_modules/b/.git/config",
-            "old.git/config",
-            "old.git/hooks/update",
-            "sub/.git",
-        ];
-        assert_eq!(listed, expected);
-    }
-
-    #[test]
-    fn a_new_repository_and_what_links_in_it_lead_to_is_listed() {
-        let tree = tree(&["evil/post-index-change", "old/.git/HEAD", "old/.git/objects/x", "old/.git/refs/x"]);
-        std::os::unix::fs::symlink("../../evil", tree.path().join("old/.git/hooks")).unwrap();
-        let listed = changed(&tree, |top| {
-            for directory in ["objects", "refs", "logs"] {
-                std::fs::create_dir_all(top.join("new/.git").join(directory)).unwrap();
-            }
-            std::fs::write(top.join("new/.git/HEAD"), "ref: x").unwrap();
-            std::os::unix::fs::symlink("../../evil", top.join("new/.git/hooks")).unwrap();
-            std::os::unix::fs::symlink("/x", top.join("new/.git/logs/HEAD")).unwrap();
-            std::fs::write(top.join("evil/post-index-change"), "longer").unwrap();
-        });
-        let expected = [
-            "new/.git",
-            "new/.git/hooks",
-            "new/.git/hooks/post-index-change",
-            "new/.git/logs/HEAD",
-            "old/.git/hooks/post-index-change",
-        ];
-        assert_eq!(listed, expected);
-    }
-
-    #[test]
-    fn what_settings_name_through_links_or_from_outside_of_the_tree_is_listed() {
-        let top = tree(&["real/hook", "shared.cfg", "pkg/scripts/hook", "pkg/more/x"]);
-        for (git, config) in [
-            (".git", "[core]\n\thooksPath = pkg/scripts\n"),
-            ("pkg/sub/.git", "[core]\n\thooksPath = ../hk\n[include]\n\tpath = ../../cfg\n"),
-        ] {
-            for name in ["HEAD", "objects/x", "refs/x", "config"] {
-                let path = top.path().join(git).join(name);
-                std::fs::create_dir_all(path.parent().unwrap()).unwrap();
-                std::fs::write(path, config).unwrap();
-            }
-        }
-        std::os::unix::fs::symlink("more", top.path().join("pkg/hk")).unwrap();
-        std::os::unix::fs::symlink("more/settings", top.path().join("pkg/cfg")).unwrap();
-        std::fs::write(top.path().join("pkg/more/settings"), "").unwrap();
-        let trees = [top.path().join("pkg").canonicalize().unwrap()];
-        let take = || Snapshot::take(&trees, Path::new("/home/nobody"));
-        let before = take();
-        for name in ["scripts/hook", "more/x", "more/settings"] {
-            std::fs::write(trees[0].join(name), "longer").unwrap();
-        }
-        let listed = take().changed_since(&before);
-        let listed: Vec<&Path> = listed.iter().map(|path| path.strip_prefix(&trees[0]).unwrap()).collect();
-        assert_eq!(listed, ["cfg", "hk/settings", "hk/x", "scripts/hook"].map(Path::new));
-    }
-
-    #[test]
-    fn a_link_whose_target_changes_is_listed() {
-        let tree = tree(&["settings", "sub/.git/HEAD"]);
-        std::os::unix::fs::symlink("../../settings", tree.path().join("sub/.git/config")).unwrap();
-        assert_eq!(changed(&tree, |top| std::fs::write(top.join("settings"), "[core]").unwrap()), ["sub/.git/config"]);
-    }
-
-    #[test]
-    fn what_keeps_settings_from_being_made_is_not_listed_until_it_says_something() {
-        let tree = tree(&[".git/HEAD"]);
-        let make = |top: &Path, common: &str| std::fs::write(top.join(".git/commondir"), common).unwrap();
-        assert_eq!(changed(&tree, |top| make(top, ".\n")), Vec::<String>::new());
-        assert_eq!(changed(&tree, |top| make(top, "x\n")), [".git/commondir"]);
-    }
-
-    #[test]
-    fn the_same_length_and_a_time_set_back_do_not_hide_a_change() {
-        let tree = tree(&["Makefile"]);
-        let listed = changed(&tree, |top| {
-            let old = std::fs::metadata(top.join("Makefile")).unwrap().modified().unwrap();
-            std::fs::write(top.join("Makefile"), "y").unwrap();
-            let file = std::fs::File::options().write(true).open(top.join("Makefile")).unwrap();
-            file.set_modified(old).unwrap();
-        });
-        assert_eq!(listed, ["Makefile"]);
-    }
-}
+#[path = "changed_tests.rs"]
+mod tests;

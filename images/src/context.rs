@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::net::IpAddr;
 use std::path::{Path, PathBuf};
 
+use crate::tmpfs::Tmpfs;
 use crate::volume::Volume;
 
 /// Who asks, from where, and with which options.
@@ -25,6 +26,16 @@ pub struct Context {
     pub env: Vec<(String, String)>,
     /// What `-v` shows, in order.
     pub volumes: Vec<Volume>,
+    /// What `--tmpfs` makes, in order.
+    pub tmpfs: Vec<Tmpfs>,
+    /// Whether `--read-only` was given.
+    pub read_only: bool,
+    /// Whom `-u` names, of those in the image.
+    pub user: Option<String>,
+    /// What is to be executed; empty means the image's own command.
+    pub command: Vec<String>,
+    /// Where the store of images is.
+    pub store: PathBuf,
     /// What `-w` says.
     pub workdir: Option<PathBuf>,
     /// Who answers DNS inside.
@@ -47,6 +58,11 @@ impl Context {
             variables: BTreeMap::new(),
             env: Vec::new(),
             volumes: Vec::new(),
+            tmpfs: Vec::new(),
+            read_only: false,
+            user: None,
+            command: Vec::new(),
+            store: PathBuf::new(),
             workdir: None,
             nameserver: IpAddr::from([28, 0, 0, 1]),
             hostname: "bottle".to_owned(),

@@ -3,13 +3,15 @@
 use std::path::Path;
 
 use crate::context::Context;
+use crate::origin::Origin;
 use crate::plan::{Kind, Mount, MountPlan, Owner, Root};
-use crate::resolve::{ResolveError, canonical};
+use crate::resolve::ResolveError;
 use crate::{environment, etc, mountinfo, volumes};
 
 /// Plans a root file system that was unpacked into a directory. The working directory is not shared.
 pub(crate) fn plan(path: &Path, context: &Context) -> Result<MountPlan, ResolveError> {
-    let lower = canonical("image directory", &context.cwd.join(path))?;
+    let origin = Origin::from(&context.cwd, "image directory", path)?;
+    let lower = origin.end().to_owned();
     let failed = |source| ResolveError::Path { what: "image directory", path: lower.clone(), source };
     if !lower.is_dir() {
         return Err(failed(std::io::ErrorKind::NotADirectory.into()));
@@ -19,7 +21,8 @@ pub(crate) fn plan(path: &Path, context: &Context) -> Result<MountPlan, ResolveE
     let mut user = environment::user(context, home);
     user.shell = "/bin/sh".into();
     let mut plan = MountPlan {
-        root: Root::Overlay { lower },
+        root: Root::Overlay { layers: vec![lower], like: 0, kept: None },
+        read_only: false,
         mounts: vec![
             Mount::new("/tmp", Kind::Directory { mode: 0o1777, owner: Owner::Root }),
             Mount::new("/run", Kind::Directory { mode: 0o755, owner: Owner::Root }),
@@ -38,6 +41,6 @@ pub(crate) fn plan(path: &Path, context: &Context) -> Result<MountPlan, ResolveE
     let own = etc::own_files(context, &plan.user).into_iter();
     plan.mounts.extend(own.filter(|file| replaced.iter().any(|path| file.target == Path::new(path))));
     volumes::add(&mut plan, context, &host)?;
-    volumes::not_led_there("image directory", &context.cwd.join(path), &plan.writable)?;
+    origin.not_led_by(&plan.writable)?;
     Ok(plan)
 }

@@ -21,6 +21,20 @@ pub(crate) fn user(context: &Context, home: PathBuf) -> User {
     User { uid: context.uid, gid: context.gid, name: name.to_owned(), home, shell: shell.into() }
 }
 
+/// Refuses `-u` where there is only the caller, unless it says who that is: `UID` or `UID:GID`.
+pub(crate) fn nobody_else(context: &Context, user: &User) -> Result<(), ResolveError> {
+    let is_caller = |asked: &str| {
+        let (uid, gid) = asked.split_once(':').map_or((asked, None), |(uid, gid)| (uid, Some(gid)));
+        uid.parse() == Ok(user.uid) && gid.is_none_or(|gid| gid.parse() == Ok(user.gid))
+    };
+    match &context.user {
+        Some(asked) if !is_caller(asked) => {
+            Err(ResolveError::OnlyCaller { asked: asked.clone(), uid: user.uid, gid: user.gid })
+        }
+        _ => Ok(()),
+    }
+}
+
 /// The environment of the `host` image.
 pub(crate) fn host(context: &Context, user: &User) -> Vec<(String, String)> {
     let taken = |name: &str| TAKEN.contains(&name) || name.starts_with("LC_");
@@ -33,6 +47,21 @@ pub(crate) fn host(context: &Context, user: &User) -> Vec<(String, String)> {
 pub(crate) fn foreign(context: &Context, user: &User) -> Vec<(String, String)> {
     let term = context.variables.get("TERM").cloned();
     finish(term.map(|term| ("TERM".to_owned(), term)).into_iter().collect(), context, user)
+}
+
+/// The environment of an image that says which variables it wants.
+pub(crate) fn image(context: &Context, user: &User, wanted: &[(String, String)]) -> Vec<(String, String)> {
+    let term = context.variables.get("TERM").cloned();
+    let mut env: Vec<_> = term.map(|term| ("TERM".to_owned(), term)).into_iter().collect();
+    for (name, value) in wanted {
+        set(&mut env, name, value);
+    }
+    let home = wanted.iter().find(|(name, _)| name == "HOME").map(|(_, home)| home.clone());
+    let mut env = finish(env, context, user);
+    if let Some(home) = home.filter(|_| !context.env.iter().any(|(name, _)| name == "HOME")) {
+        set(&mut env, "HOME", &home);
+    }
+    env
 }
 
 fn finish(mut env: Vec<(String, String)>, context: &Context, user: &User) -> Vec<(String, String)> {

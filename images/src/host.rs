@@ -5,8 +5,9 @@ use std::path::{Path, PathBuf};
 
 use crate::context::Context;
 use crate::mountinfo;
+use crate::origin::Origin;
 use crate::plan::{Access, Kind, Mount, MountPlan, Owner, Root};
-use crate::resolve::{ResolveError, canonical};
+use crate::resolve::ResolveError;
 use crate::{environment, etc, repository, share, toolchain, volumes};
 
 /// The trees of programs. Everything at the top that begins with `lib` comes with them.
@@ -29,6 +30,7 @@ pub(crate) fn plan(context: &Context) -> Result<MountPlan, ResolveError> {
     })?;
     let mut plan = MountPlan {
         root: Root::Tmpfs,
+        read_only: false,
         mounts: programs(&context.host),
         env: environment::host(context, &user),
         workdir: environment::workdir(context, &cwd)?,
@@ -38,8 +40,7 @@ pub(crate) fn plan(context: &Context) -> Result<MountPlan, ResolveError> {
     };
     plan.mounts.extend(etc::mounts(context, &plan.user));
     plan.mounts.extend(fresh(&plan.user.home));
-    let toolchains = toolchain::mounts(context, &host, &mut plan.warnings);
-    let shown: Vec<PathBuf> = toolchains.iter().map(|mount| mount.target.clone()).collect();
+    let (toolchains, origins) = toolchain::mounts(context, &host, &mut plan.warnings);
     plan.mounts.extend(toolchains);
     plan.mounts.extend([
         Mount::new("/proc", Kind::Proc),
@@ -51,9 +52,7 @@ pub(crate) fn plan(context: &Context) -> Result<MountPlan, ResolveError> {
         format!("{} is a symbolic link: bottle can't keep the workload from changing what git executes", path.display())
     }));
     volumes::add(&mut plan, context, &host)?;
-    for path in shown {
-        volumes::not_led_there("toolchain", &path, &plan.writable)?;
-    }
+    origins.iter().try_for_each(|origin| origin.not_led_by(&plan.writable))?;
     Ok(plan)
 }
 
@@ -97,13 +96,21 @@ fn fresh(home: &Path) -> Vec<Mount> {
 }
 
 fn working_directory(context: &Context) -> Result<PathBuf, ResolveError> {
-    let cwd = canonical("working directory", &context.cwd)?;
+    let origin = Origin::of("working directory", &context.cwd)?;
+    // The kernel names it without links: one that is there now was laid since.
+    if !origin.is_plain() {
+        return Err(ResolveError::Moved { path: context.cwd.clone() });
+    }
+    let cwd = origin.end().to_owned();
     let refused = |why| Err(ResolveError::TooWide { path: cwd.clone(), why });
     if cwd == Path::new("/") {
         return refused("is the root of the host");
     }
     if SYSTEM.iter().any(|system| Path::new(system).starts_with(&cwd)) {
         return refused("belongs to the host's system");
+    }
+    if ["/tmp", "/var/tmp"].iter().any(|shared| cwd == Path::new(shared)) {
+        return refused("is where everybody's programs leave their sockets");
     }
     if ["/proc", "/sys", "/dev"].iter().any(|kernel| cwd.starts_with(kernel)) {
         return refused("belongs to the kernel");

@@ -4,7 +4,7 @@
 use std::collections::HashSet;
 use std::path::{Component, Path, PathBuf};
 
-use crate::{plain_file, settings};
+use crate::{plain_file, route, settings};
 
 /// The most files of settings that are read for one shared tree.
 const MOST: usize = 1024;
@@ -38,12 +38,19 @@ impl Reader {
         self.obeyed(own.into_iter().chain(["/etc/gitconfig".into()]).collect())
     }
 
-    /// What the settings of the repository in this directory name.
+    /// What the settings of the repository in this directory name; and where it shares another's, those settings and hooks.
     pub(crate) fn obeyed_in(&mut self, git: &Path) -> Obeyed {
         let common = self.line(&git.join("commondir")).map(|common| plain(&git.join(common)));
-        let config = common.unwrap_or_else(|| git.to_owned()).join("config");
-        let mut obeyed = self.obeyed(vec![config, git.join("config.worktree")]);
+        let shared = common.filter(|common| *common != plain(git));
+        let config = shared.as_deref().unwrap_or(git).join("config");
+        let mut obeyed = self.obeyed(vec![config.clone(), git.join("config.worktree")]);
         obeyed.work_trees = obeyed.work_trees.iter().map(|path| plain(&git.join(path))).collect();
+        if let Some(common) = shared {
+            let of_work_trees = [git, &common].map(|directory| directory.join("config.worktree"));
+            obeyed.settings.extend(of_work_trees.into_iter().filter(|_| obeys_work_tree_settings(&config)));
+            obeyed.settings.push(config);
+            obeyed.hooks.push(common.join("hooks"));
+        }
         obeyed
     }
 
@@ -104,13 +111,39 @@ pub(crate) fn is_whole_repository(directory: &Path) -> bool {
     ["HEAD", "objects", "refs"].iter().all(|name| std::fs::symlink_metadata(directory.join(name)).is_ok())
 }
 
-/// Without `.` and `..`.
+/// Whether git would take this directory for a repository that has its settings in another, whatever it is called.
+pub(crate) fn is_sharing_repository(directory: &Path) -> bool {
+    let has = |name| std::fs::symlink_metadata(directory.join(name)).is_ok();
+    has("HEAD") && has("commondir") && !says_itself(&directory.join("commondir"))
+}
+
+/// Whether a `commondir` changes nothing. Such a file is made when a repository is shared that has none.
+pub(crate) fn says_itself(commondir: &Path) -> bool {
+    plain_file::read(commondir).is_ok_and(|text| text == b".\n")
+}
+
+/// Whether git reads `config.worktree`. What can't be read is taken to say so.
+pub(crate) fn obeys_work_tree_settings(config: &Path) -> bool {
+    match plain_file::beginning(config) {
+        Ok(text) => String::from_utf8_lossy(&text).to_ascii_lowercase().contains("worktreeconfig"),
+        Err(error) => error.kind() != std::io::ErrorKind::NotFound,
+    }
+}
+
+/// Without `.` and `..`: out of a link `..` leads as the kernel goes, above what the link leads to.
 pub(crate) fn plain(path: &Path) -> PathBuf {
     let mut plain = PathBuf::new();
     for part in path.components() {
         match part {
             Component::CurDir => {}
-            Component::ParentDir => drop(plain.pop()),
+            Component::ParentDir => {
+                if plain.is_symlink()
+                    && let Ok(route) = route::follow(&plain)
+                {
+                    plain = route.end;
+                }
+                plain.pop();
+            }
             part => plain.push(part),
         }
     }

@@ -13,6 +13,8 @@ use crate::mountinfo::{self, MountPoint};
 pub struct MountPlan {
     /// What lies at `/` to begin with.
     pub root: Root,
+    /// Whether nothing can be changed in the root itself: only in what is mounted there.
+    pub read_only: bool,
     /// What is put there, in this order: a later one may lie upon or within an earlier one.
     pub mounts: Vec<Mount>,
     /// Who the workload is inside.
@@ -27,16 +29,20 @@ pub struct MountPlan {
     pub warnings: Vec<String>,
 }
 
-/// What the root starts from. Either way all changes vanish with the bottle.
+/// What the root starts from.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub enum Root {
     /// An empty tmpfs.
     Tmpfs,
-    /// A host directory as the lower layer of an overlay.
+    /// Host directories as the lower layers of an overlay.
     Overlay {
-        /// The directory, canonical.
-        lower: PathBuf,
+        /// The directories, canonical, the topmost first; never empty.
+        layers: Vec<PathBuf>,
+        /// Which of them has the owner and the mode of `/`.
+        like: usize,
+        /// A directory of the host's that keeps what is changed, canonical; without one it vanishes with the bottle.
+        kept: Option<PathBuf>,
     },
 }
 
@@ -60,6 +66,17 @@ pub enum Kind {
         mode: u32,
         /// Whose it is.
         owner: Owner,
+    },
+    /// An empty tmpfs of its own.
+    Tmpfs {
+        /// Its permission bits.
+        mode: u32,
+        /// Whose it is.
+        owner: Owner,
+        /// How many bytes it may hold; the kernel's default is half of the memory.
+        size: Option<u64>,
+        /// Whether programs can be executed there.
+        exec: bool,
     },
     /// A symbolic link.
     Symlink {
@@ -150,6 +167,7 @@ pub struct User {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Image<'a> {
     root: &'a Root,
+    read_only: bool,
     mounts: Vec<&'a Mount>,
     user: &'a User,
     workdir: &'a Path,
@@ -162,6 +180,7 @@ impl MountPlan {
         let names_the_run = |mount: &&Mount| etc::OF_THE_RUN.iter().any(|path| mount.target == Path::new(path));
         Image {
             root: &self.root,
+            read_only: self.read_only,
             mounts: self.mounts.iter().filter(|mount| !names_the_run(mount)).collect(),
             user: &self.user,
             workdir: &self.workdir,

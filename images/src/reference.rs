@@ -2,6 +2,9 @@
 
 use std::path::PathBuf;
 
+use crate::digest::Digest;
+use crate::source::{Source, SourceError};
+
 /// The name of an image.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum ImageRef {
@@ -9,63 +12,43 @@ pub enum ImageRef {
     Host,
     /// An unpacked root file system.
     Directory(PathBuf),
+    /// An image that is to be pulled or loaded into the store.
+    Stored(Source),
+    /// An image in the store, by the digest of its manifest.
+    Manifest(Digest),
 }
 
-/// Why a text names no image that can be run.
+/// Why a text names no image.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum ImageRefError {
     /// Nothing was given, or `dir:` without a path.
     #[error("the image name {0:?} is empty")]
     Empty(String),
-    /// A kind of image that this version can't run.
-    #[error("{kind} images are not built yet: {name:?}")]
-    NotBuilt {
-        /// What the name asks for, as a person would say it.
-        kind: &'static str,
-        /// The name as given.
-        name: String,
-    },
+    /// It is none of the kinds that there are.
+    #[error(transparent)]
+    Source(#[from] SourceError),
 }
 
 impl ImageRefError {
     /// What to do about it.
     pub fn hint(&self) -> String {
-        match self {
-            ImageRefError::Empty(_) => "write `host`, or `dir:PATH` for an unpacked root file system".to_owned(),
-            // What has no colon and no slash may well be a command before which the image was forgotten.
-            ImageRefError::NotBuilt { name, .. } if !name.contains([':', '/']) => {
-                format!("for this machine's own `{name}` write `host -- {name}`; {UNPACK}")
-            }
-            ImageRefError::NotBuilt { .. } => format!("use `host` for this machine's own programs; {UNPACK}"),
-        }
+        "write `host`, `dir:PATH`, `oci:PATH`, `oci-archive:FILE`, `docker-archive:FILE`, or an image's name in a registry".to_owned()
     }
 }
 
-const UNPACK: &str = "an image has to be unpacked (`skopeo copy` and `umoci unpack`) and named as `dir:PATH`";
-
-const NOT_BUILT: [(&str, &str); 4] = [
-    ("oci:", "OCI layout"),
-    ("oci-archive:", "OCI archive"),
-    ("docker-archive:", "docker archive"),
-    ("docker://", "registry"),
-];
-
 impl ImageRef {
-    /// Reads `host` or `dir:PATH`. A relative path stays relative: [`crate::resolve`] joins it to the working directory.
+    /// Reads `host`, `dir:PATH`, or what [`Source::parse`] reads. A relative path stays relative: it is joined to the working
+    /// directory when it is used.
     ///
     /// # Errors
     /// [`ImageRefError`] for everything else.
     pub fn parse(name: &str) -> Result<ImageRef, ImageRefError> {
-        if name == "host" {
-            return Ok(ImageRef::Host);
-        }
         match name.strip_prefix("dir:") {
-            Some(path) if !path.is_empty() => return Ok(ImageRef::Directory(path.into())),
-            None if !name.is_empty() => {}
-            _ => return Err(ImageRefError::Empty(name.to_owned())),
+            _ if name == "host" => Ok(ImageRef::Host),
+            Some(path) if !path.is_empty() => Ok(ImageRef::Directory(path.into())),
+            None if !name.is_empty() => Ok(ImageRef::Stored(Source::parse(name)?)),
+            _ => Err(ImageRefError::Empty(name.to_owned())),
         }
-        let kind = NOT_BUILT.iter().find(|(prefix, _)| name.starts_with(prefix));
-        Err(ImageRefError::NotBuilt { kind: kind.map_or("registry", |(_, kind)| kind), name: name.to_owned() })
     }
 }
 
@@ -80,18 +63,11 @@ mod tests {
     }
 
     #[test]
-    fn what_is_not_built_yet_says_so_and_what_to_do() {
-        for (name, kind) in [("alpine", "registry"), ("oci:x", "OCI layout"), ("docker-archive:f", "docker archive")] {
-            let error = ImageRef::parse(name).unwrap_err();
-            assert!(error.to_string().starts_with(kind), "{error}");
-            assert!(error.hint().contains("dir:PATH"));
+    fn what_is_neither_is_in_the_store() {
+        for name in ["alpine", "docker://alpine", "oci:x", "docker-archive:f"] {
+            assert!(matches!(ImageRef::parse(name), Ok(ImageRef::Stored(_))), "{name}");
         }
-    }
-
-    #[test]
-    fn a_command_without_an_image_is_told_where_the_image_goes() {
-        assert!(ImageRef::parse("curl").unwrap_err().hint().contains("write `host -- curl`"));
-        assert!(!ImageRef::parse("docker://curl").unwrap_err().hint().contains("-- "));
+        assert!(ImageRef::parse("Not a name").unwrap_err().hint().contains("dir:PATH"));
     }
 
     #[test]

@@ -2,8 +2,9 @@
 
 use std::path::{Path, PathBuf};
 
-use crate::obeyed::{Obeyed, Reader, enclosing, is_whole_repository, plain};
-use crate::plain_file;
+use crate::obeyed::{
+    Obeyed, Reader, enclosing, is_sharing_repository, is_whole_repository, obeys_work_tree_settings, plain,
+};
 use crate::plan::{Access, Kind};
 
 /// The most repositories in one tree whose settings are closed, the top one and submodules among them. What the workload
@@ -57,9 +58,13 @@ impl Repositories {
 
     /// One that has any other name, if this directory is one: git takes it for one by what is in it.
     pub(crate) fn add_bare(&mut self, directory: &Path) {
-        let is_met = self.pins.iter().any(|(path, _)| *path == directory.join("config"));
-        if !is_met && is_whole_repository(directory) {
+        if self.is_pinned(directory) || self.is_pinned(&directory.join("config")) {
+            return;
+        }
+        if is_whole_repository(directory) {
             self.add_whole(directory, directory);
+        } else if is_sharing_repository(directory) {
+            self.add_work_tree(directory);
         }
     }
 
@@ -71,6 +76,10 @@ impl Repositories {
         // The same directory of hooks may be named twice, and a holder may be pinned for itself: what was first counts.
         self.pins.dedup_by(|(one, _), (other, _)| one == other);
         self.pins
+    }
+
+    fn is_pinned(&self, path: &Path) -> bool {
+        self.pins.iter().any(|(pinned, _)| pinned == path)
     }
 
     /// The directories above, up to the tree: one that could be renamed would take what is pinned along, and another could
@@ -162,6 +171,7 @@ impl Repositories {
         let files = ["commondir", "gitdir", "config.worktree"].map(|name| path.join(name));
         let there = files.into_iter().filter(|path| is_plain_file(path));
         self.pins.extend(there.map(|path| (path, Kind::Pin { access: Access::ReadOnly })));
+        self.add_named(path, path);
     }
 
     /// Hooks that lie elsewhere in the tree, and further settings, where the repository's own settings say so, or the
@@ -197,7 +207,7 @@ impl Repositories {
             Some(first) => (first, kind),
             None => (real, kind),
         };
-        if !path.starts_with(&self.tree) || path == self.tree {
+        if !path.starts_with(&self.tree) || path == self.tree || self.is_pinned(&path) {
             return;
         }
         self.short |= self.named == 0;
@@ -213,19 +223,11 @@ impl Repositories {
 fn settings(git: &Path) -> Vec<(PathBuf, String)> {
     let mut names = vec![("config", ""), ("commondir", ".\n")];
     let worktree = "config.worktree";
-    if is_plain_file(&git.join(worktree)) || obeys_worktree_settings(&git.join("config")) {
+    if is_plain_file(&git.join(worktree)) || obeys_work_tree_settings(&git.join("config")) {
         names.push((worktree, ""));
     }
     let paths = names.into_iter().map(|(name, text)| (git.join(name), text.to_owned()));
     paths.filter(|(path, _)| is_plain_file(path) || is_missing(path)).collect()
-}
-
-/// Whether git reads `config.worktree`. What can't be read is taken to say so.
-fn obeys_worktree_settings(config: &Path) -> bool {
-    match plain_file::beginning(config) {
-        Ok(text) => String::from_utf8_lossy(&text).to_ascii_lowercase().contains("worktreeconfig"),
-        Err(error) => error.kind() != std::io::ErrorKind::NotFound,
-    }
 }
 
 fn is_plain_file(path: &Path) -> bool {

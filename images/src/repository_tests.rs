@@ -195,3 +195,37 @@ fn a_repository_behind_a_link_is_noticed() {
     std::os::unix::fs::symlink("real", tree.path().join(".git")).unwrap();
     assert_eq!(has_linked_repository(tree.path()), Some(tree.path().join(".git")));
 }
+
+#[test]
+fn what_a_repository_shares_with_others_is_pinned_where_its_commondir_says() {
+    for files in [
+        vec![("sub/.git/HEAD", ""), ("sub/.git/commondir", "../../data\n")],
+        vec![("sub/.git", "gitdir: ../x\n"), ("x/HEAD", ""), ("x/commondir", "../data\n")],
+        vec![("any/HEAD", ""), ("any/commondir", "../data")],
+    ] {
+        let tree = tree(&[&files[..], &[("data/objects/x", ""), ("data/refs/x", "")]].concat());
+        let top = tree.path().canonicalize().unwrap();
+        let mut repositories = Repositories::of(&top, &top.join("home"));
+        repositories.add_nested(&top.join("sub/.git"));
+        ["x", "any"].iter().for_each(|name| repositories.add_bare(&top.join(name)));
+        let pins = repositories.pins();
+        let commondir = files[files.len() - 1].0;
+        for name in ["data", "data/config", "data/hooks", commondir] {
+            assert!(pins.iter().any(|(path, _)| *path == top.join(name)), "{name} of {files:?}: {pins:?}");
+        }
+    }
+}
+
+#[test]
+fn settings_of_a_further_work_tree_that_are_obeyed_and_nobody_has_made_are_pinned() {
+    let tree = tree(&[
+        (".git/HEAD", ""),
+        (".git/config", "[extensions]\n\tworktreeConfig = true\n"),
+        (".git/worktrees/w/HEAD", ""),
+        (".git/worktrees/w/commondir", "../..\n"),
+        (".git/worktrees/w/gitdir", "x\n"),
+    ]);
+    let pins = pinned(&tree, &[]);
+    assert!(pins.contains(&".git/worktrees/w/config.worktree".to_owned()), "{pins:?}");
+    assert!(!pins.contains(&".git/worktrees/w/hooks".to_owned()), "{pins:?}");
+}

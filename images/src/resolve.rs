@@ -3,12 +3,17 @@
 use std::io;
 use std::path::PathBuf;
 
+use crate::accounts::AccountError;
+use crate::config::NoCommand;
 use crate::contains::ContainsError;
 use crate::context::Context;
+use crate::image::{Image, ImageError};
 use crate::plan::MountPlan;
 use crate::reference::ImageRef;
 use crate::scan::ScanError;
-use crate::{directory, host};
+use crate::store::{Store, StoreError};
+use crate::unpack::{UnpackError, Unpacked, unpack};
+use crate::{Digest, UnpackOptions, directory, environment, host, read_only, stored};
 
 /// Why an image can't be had. Nothing was changed.
 #[derive(Debug, thiserror::Error)]
@@ -41,6 +46,12 @@ pub enum ResolveError {
         /// In which shared tree.
         tree: PathBuf,
     },
+    /// The working directory was exchanged for a link.
+    #[error("a link has come into the way to the working directory {}", path.display())]
+    Moved {
+        /// The path as the kernel said it.
+        path: PathBuf,
+    },
     /// Whether the workload has a hand in a path can't be told.
     #[error(transparent)]
     Contains(#[from] ContainsError),
@@ -53,6 +64,34 @@ pub enum ResolveError {
         /// The path.
         path: PathBuf,
     },
+    /// The store of images can't be used.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// An image in the store can't be read.
+    #[error(transparent)]
+    Image(#[from] ImageError),
+    /// It can't be unpacked.
+    #[error(transparent)]
+    Unpack(#[from] UnpackError),
+    /// The user is nobody inside.
+    #[error(transparent)]
+    Account(#[from] AccountError),
+    /// There is nothing to execute.
+    #[error(transparent)]
+    NoCommand(#[from] NoCommand),
+    /// The image was named, and not brought into the store.
+    #[error("the image {0:?} is not in the store")]
+    NotStored(String),
+    /// `-u` where nobody else can be.
+    #[error("-u {asked}: in `host` and `dir:` the command runs as the caller, who is {uid}:{gid} inside")]
+    OnlyCaller {
+        /// As given.
+        asked: String,
+        /// The caller's.
+        uid: u32,
+        /// The caller's.
+        gid: u32,
+    },
     /// `-w` is no absolute path.
     #[error("the working directory {} is not a plain absolute path", path.display())]
     Workdir {
@@ -63,42 +102,96 @@ pub enum ResolveError {
 
 impl ResolveError {
     /// What to do about it.
-    pub fn hint(&self) -> Option<&'static str> {
-        match self {
+    pub fn hint(&self) -> Option<String> {
+        let said = match self {
+            ResolveError::NotStored(_) => Some("pull or load it first, and give the digest of its manifest"),
+            ResolveError::Store(error) => return error.hint(),
+            ResolveError::Image(error) => return error.hint(),
+            ResolveError::Unpack(error) => return error.hint(),
+            ResolveError::NoCommand(error) => Some(error.hint()),
+            ResolveError::OnlyCaller { .. } => {
+                Some("leave it out: -u names a user of an image from a registry or file")
+            }
+            ResolveError::Account(_) => Some("`-u` names another: a name of the image's /etc/passwd, or UID:GID"),
             ResolveError::TooWide { .. } => Some("run bottle in the directory of one project"),
+            ResolveError::Path { source, .. } if source.kind() == io::ErrorKind::NotFound => {
+                Some("it must exist on this machine; a relative path begins in the working directory")
+            }
             ResolveError::Path { .. } | ResolveError::Contains(_) => None,
             ResolveError::Led { .. } => {
                 Some("an earlier run may have laid the link; if it is yours, name what it leads to")
             }
+            ResolveError::Moved { .. } => Some("something exchanges directories there; cd to it again if it is yours"),
             ResolveError::Scan(ScanError::TooManyDoors { .. }) => Some(
                 "remove those that nobody needs: `find DIR -type p -delete` for FIFOs, `-type s` for sockets; chmod u+rwx \
                  opens your directories",
             ),
+            ResolveError::Scan(ScanError::Kernels { .. }) => {
+                Some("copy what is needed of it to a file; the bottle has a /proc, /sys and /dev of its own")
+            }
             ResolveError::Scan(ScanError::TooLarge { .. }) => Some("share a smaller directory"),
             ResolveError::Scan(ScanError::TooDeep { .. }) => Some("move or remove it, or share another directory"),
             ResolveError::Scan(ScanError::Unreadable { .. }) => Some("chmod u+rwx it, or share another directory"),
             ResolveError::NotUtf8 { .. } => Some("rename it, or share another directory"),
             ResolveError::Workdir { .. } => Some("give -w an absolute path inside the bottle"),
-        }
+        };
+        said.map(str::to_owned)
     }
 }
 
-/// Looks at the host and plans the root file system.
+/// An image that can be run.
+#[derive(Debug)]
+pub struct Resolved {
+    /// Its files, user and environment.
+    pub plan: MountPlan,
+    /// What is executed; never empty.
+    pub command: Vec<String>,
+    /// By which signal it wants to be asked to end, where it says so.
+    pub stop_signal: Option<String>,
+    /// The digest of its manifest, where it has one.
+    pub manifest: Option<Digest>,
+    /// Keeps its layers in the store.
+    pub held: Option<Unpacked>,
+}
+
+/// Looks at the host and plans the root file system. An image in the store is unpacked if it is not yet.
 ///
 /// # Errors
 /// [`ResolveError`] when the image, the working directory or a volume can't be used.
-pub fn resolve(image: &ImageRef, context: &Context) -> Result<MountPlan, ResolveError> {
-    let plan = match image {
-        ImageRef::Host => host::plan(context)?,
-        ImageRef::Directory(path) => directory::plan(path, context)?,
+pub fn resolve(image: &ImageRef, context: &Context) -> Result<Resolved, ResolveError> {
+    let or = |command: String| if context.command.is_empty() { vec![command] } else { context.command.clone() };
+    let mut resolved = match image {
+        ImageRef::Host => {
+            let plan = host::plan(context)?;
+            environment::nobody_else(context, &plan.user)?;
+            let command = or(plan.user.shell.to_string_lossy().into_owned());
+            Resolved { plan, command, stop_signal: None, manifest: None, held: None }
+        }
+        ImageRef::Directory(path) => {
+            let plan = directory::plan(path, context)?;
+            environment::nobody_else(context, &plan.user)?;
+            Resolved { plan, command: or("/bin/sh".into()), stop_signal: None, manifest: None, held: None }
+        }
+        ImageRef::Manifest(manifest) => from_store(*manifest, context)?,
+        ImageRef::Stored(source) => return Err(ResolveError::NotStored(source.to_string())),
     };
+    let plan = &mut resolved.plan;
+    if context.read_only {
+        read_only::close(plan);
+    }
     match plan.mounts.iter().find(|mount| mount.target.to_str().is_none()) {
         Some(mount) => Err(ResolveError::NotUtf8 { path: mount.target.clone() }),
-        None => Ok(plan),
+        None => Ok(resolved),
     }
 }
 
-/// A path of the host in canonical form, or why it can't be used as `what`.
-pub(crate) fn canonical(what: &'static str, path: &std::path::Path) -> Result<PathBuf, ResolveError> {
-    path.canonicalize().map_err(|source| ResolveError::Path { what, path: path.to_owned(), source })
+fn from_store(manifest: Digest, context: &Context) -> Result<Resolved, ResolveError> {
+    let store = Store::open(&context.store)?;
+    let image = Image::read(&store, manifest)?;
+    let unpacked = unpack(&store, &image, UnpackOptions::for_uid(context.uid), &|_| {})?;
+    let mut plan = stored::plan(&unpacked, image.config(), context)?;
+    plan.warnings.extend(unpacked.notes().iter().cloned());
+    let command = image.config().command(&context.command)?;
+    let stop_signal = image.config().stop_signal.clone();
+    Ok(Resolved { plan, command, stop_signal, manifest: Some(manifest), held: Some(unpacked) })
 }

@@ -17,9 +17,14 @@ pub(crate) struct Route {
 
 /// Follows a path as the kernel would, were what is missing made as directories.
 pub(crate) fn follow(path: &Path) -> io::Result<Route> {
-    let mut route = Route { end: "/".into(), by: Vec::new() };
+    follow_from(Path::new("/"), &std::path::absolute(path)?)
+}
+
+/// The same from a directory whose path has no links, and is not followed: one that is there now was laid since.
+pub(crate) fn follow_from(directory: &Path, path: &Path) -> io::Result<Route> {
+    let mut route = Route { end: directory.to_owned(), by: Vec::new() };
     let mut left = LINKS;
-    route.go(&std::path::absolute(path)?, &mut left)?;
+    route.go(path, &mut left)?;
     Ok(route)
 }
 

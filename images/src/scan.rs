@@ -36,6 +36,14 @@ pub enum ScanError {
         /// The tree.
         tree: PathBuf,
     },
+    /// It belongs to the kernel: what lies in it is a process of the host's, a terminal or a switch.
+    #[error("{} is of the kernel's own, in a file system of the type {kind}", tree.display())]
+    Kernels {
+        /// What was to be shared.
+        tree: PathBuf,
+        /// Its type, as in `/proc/self/mountinfo`.
+        kind: String,
+    },
     /// Something lies deeper than a path can say. It can be moved there name by name.
     #[error("below {top:?} in {} lies something whose path is longer than {PATH_MAX} bytes", tree.display())]
     TooDeep {
@@ -78,12 +86,24 @@ impl Found {
 pub(crate) fn walk(
     tree: &Path,
     skip: &[PathBuf],
-    mut visit: impl FnMut(&Found) -> Enter,
+    visit: impl FnMut(&Found) -> Enter,
 ) -> Result<Vec<PathBuf>, ScanError> {
+    match walk_past_the_deep(tree, skip, visit)? {
+        (_, Some(deep)) => Err(deep),
+        (closed, None) => Ok(closed),
+    }
+}
+
+/// The same, but what lies too deep only stays unseen: the first of it is given back beside the closed directories.
+pub(crate) fn walk_past_the_deep(
+    tree: &Path,
+    skip: &[PathBuf],
+    mut visit: impl FnMut(&Found) -> Enter,
+) -> Result<(Vec<PathBuf>, Option<ScanError>), ScanError> {
     let unreadable = |path: &Path, error: Errno| ScanError::Unreadable { path: path.to_owned(), source: error.into() };
     let (mut left, mut room) = (LIMIT, WAITING);
     let top = rustix::fs::openat(CWD, tree, DIRECTORY, Mode::empty()).map_err(|error| unreadable(tree, error))?;
-    let (mut waiting, mut closed) = (vec![tree.to_owned()], Vec::new());
+    let (mut waiting, mut closed, mut deep) = (vec![tree.to_owned()], Vec::new(), None);
     while let Some(path) = waiting.pop() {
         room = (room + path.as_os_str().len()).min(WAITING);
         let directory = match open_below(&top, path.strip_prefix(tree).unwrap_or(&path)) {
@@ -105,11 +125,12 @@ pub(crate) fn walk(
             };
             let found = Found { path: path.join(name), kind, inode: entry.ino() };
             if found.path.as_os_str().len() >= PATH_MAX {
-                return Err(too_deep(tree, &found.path));
+                deep.get_or_insert_with(|| too_deep(tree, &found.path));
+                continue;
             }
             let enter = visit(&found);
             if matches!(enter, Enter::Stop) {
-                return Ok(closed);
+                return Ok((closed, deep));
             }
             if kind.is_dir() && matches!(enter, Enter::Yes) && !skip.contains(&found.path) {
                 let length = found.path.as_os_str().len();
@@ -118,7 +139,7 @@ pub(crate) fn walk(
             }
         }
     }
-    Ok(closed)
+    Ok((closed, deep))
 }
 
 const DIRECTORY: OFlags = OFlags::RDONLY.union(OFlags::DIRECTORY).union(OFlags::CLOEXEC);

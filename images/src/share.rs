@@ -15,6 +15,13 @@ const PLAIN: [&str; 17] = [
     "squashfs", "tmpfs", "vfat", "xfs", "zfs",
 ];
 
+/// File systems in which nothing is a file: what is done there is done to a process, a terminal or the machine.
+#[rustfmt::skip]
+const KERNELS: [&str; 23] = [
+    "binder", "binfmt_misc", "bpf", "cgroup", "cgroup2", "configfs", "debugfs", "devpts", "devtmpfs", "efivarfs",
+    "fusectl", "nsfs", "mqueue", "nfsd", "proc", "pstore", "resctrl", "rpc_pipefs", "securityfs", "selinuxfs", "smackfs", "sysfs", "tracefs",
+];
+
 /// The mounts that share a canonical host path at a target, and what lies within it that must be covered.
 ///
 /// Covered are sockets and FIFOs (they lead to processes outside), mounts of file systems that lead elsewhere, and
@@ -29,6 +36,9 @@ pub(crate) fn mounts(
     home: &Path,
     warnings: &mut Vec<String>,
 ) -> Result<Vec<Mount>, ScanError> {
+    if let Some(mount) = mountinfo::holding(host, source).filter(|mount| KERNELS.contains(&mount.kind.as_str())) {
+        return Err(ScanError::Kernels { tree: source.to_owned(), kind: mount.kind.clone() });
+    }
     let mut mounts = vec![Mount::new(target, Kind::Share { source: source.to_owned(), access })];
     if !source.is_dir() {
         return Ok(mounts);
@@ -57,11 +67,7 @@ pub(crate) fn mounts(
     mounts.extend(doors);
     mounts.extend(closed.iter().map(|path| Mount::new(inside(path), Kind::MaskDirectory)));
     let is_closed = |path: &Path| closed.iter().any(|closed| path.starts_with(closed));
-    warnings.extend(
-        closed
-            .iter()
-            .map(|path| format!("{} can't be looked into and is covered: chmod u+rwx it to share it", path.display())),
-    );
+    warnings.extend(covered(&closed));
     if access == Access::ReadWrite {
         if repositories.is_short() {
             warnings.push(format!(
@@ -87,6 +93,16 @@ fn foreign_mounts(source: &Path, host: &[MountPoint]) -> Vec<PathBuf> {
     targets
 }
 
+/// One sentence about the directories that can't be looked into, however many there are.
+fn covered(closed: &[PathBuf]) -> Option<String> {
+    let [first, others @ ..] = closed else { return None };
+    let more = if others.is_empty() { String::new() } else { format!(" and {} more", others.len()) };
+    let first = first.display();
+    Some(format!(
+        "{first}{more} can't be looked into, so nothing of it is shown inside; chmod u+rwx shares what is yours"
+    ))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -94,6 +110,16 @@ mod tests {
 
     fn kinds(mounts: &[Mount]) -> Vec<(String, Kind)> {
         mounts[1..].iter().map(|mount| (mount.target.display().to_string(), mount.kind.clone())).collect()
+    }
+
+    #[test]
+    fn what_belongs_to_the_kernel_is_not_shared() {
+        let host = mountinfo::read().unwrap();
+        for source in ["/proc/self", "/proc/self/environ", "/proc/sys", "/dev/pts"] {
+            let shared =
+                mounts(Path::new(source), Path::new("/w"), Access::ReadOnly, &host, Path::new("/h"), &mut Vec::new());
+            assert!(matches!(shared, Err(ScanError::Kernels { .. })), "{source}: {shared:?}");
+        }
     }
 
     #[test]

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 
 use crate::context::Context;
 use crate::mountinfo::MountPoint;
+use crate::origin::Origin;
 use crate::plain_file;
 use crate::plan::{Kind, Mount};
 
@@ -46,8 +47,13 @@ const TOOLCHAINS: [Toolchain; 11] = [
 /// Words that a settings file with a credential in it has.
 const TELLTALES: [&str; 5] = ["token", "password", "secret", "_auth", "credential"];
 
-/// The mounts for every toolchain that is on PATH. What looks like it holds a credential is left out, with a warning.
-pub(crate) fn mounts(context: &Context, mounted: &[MountPoint], warnings: &mut Vec<String>) -> Vec<Mount> {
+/// The mounts for every toolchain that is on PATH, and where they come from. What looks like it holds a credential is left out,
+/// with a warning.
+pub(crate) fn mounts(
+    context: &Context,
+    mounted: &[MountPoint],
+    warnings: &mut Vec<String>,
+) -> (Vec<Mount>, Vec<Origin>) {
     let path = context.variables.get("PATH").map_or("", String::as_str);
     let used = |toolchain: &&Toolchain| {
         let root = context.home.join(toolchain.root);
@@ -56,13 +62,16 @@ pub(crate) fn mounts(context: &Context, mounted: &[MountPoint], warnings: &mut V
     let mut shown: Vec<&str> = TOOLCHAINS.iter().filter(used).flat_map(|toolchain| toolchain.shown).copied().collect();
     shown.sort_unstable();
     shown.dedup();
-    shown.into_iter().flat_map(|name| show(&context.home.join(name), context.uid, mounted, warnings)).collect()
+    let (mut mounts, mut origins) = (Vec::new(), Vec::new());
+    for place in shown.into_iter().map(|name| context.home.join(name)) {
+        let Ok(origin) = Origin::of("toolchain", &place) else { continue };
+        mounts.extend(show(&place, origin.end().to_owned(), context.uid, mounted, warnings));
+        origins.push(origin);
+    }
+    (mounts, origins)
 }
 
-fn show(place: &Path, uid: u32, mounted: &[MountPoint], warnings: &mut Vec<String>) -> Vec<Mount> {
-    let Ok(source) = place.canonicalize() else {
-        return Vec::new();
-    };
+fn show(place: &Path, source: PathBuf, uid: u32, mounted: &[MountPoint], warnings: &mut Vec<String>) -> Vec<Mount> {
     if source.is_dir() {
         let masked = npm_settings(&source).into_iter();
         let masked = masked.filter_map(|file| Some(place.join(file.strip_prefix(&source).ok()?)));
@@ -121,7 +130,7 @@ mod tests {
     fn cargo_is_shown_without_its_credentials() {
         let (_home, mut context) = home_with(&[".cargo/bin/cargo", ".cargo/credentials.toml", ".rustup/settings.toml"]);
         context.variables.insert("PATH".into(), format!("/bin:{}/.cargo/bin", context.home.display()));
-        let mounts = mounts(&context, &[], &mut Vec::new());
+        let (mounts, _) = mounts(&context, &[], &mut Vec::new());
         assert_eq!(targets(&mounts, &context.home), [".cargo/bin", ".rustup"]);
     }
 
@@ -129,7 +138,7 @@ mod tests {
     fn what_is_not_on_path_is_not_shown() {
         let (_home, mut context) = home_with(&[".cargo/bin/cargo", ".pyenv/shims/python"]);
         context.variables.insert("PATH".into(), format!("{}/.pyenv/shims", context.home.display()));
-        assert_eq!(targets(&mounts(&context, &[], &mut Vec::new()), &context.home), [".pyenv"]);
+        assert_eq!(targets(&mounts(&context, &[], &mut Vec::new()).0, &context.home), [".pyenv"]);
     }
 
     #[test]
@@ -138,7 +147,7 @@ mod tests {
         std::fs::write(context.home.join(".cargo/config.toml"), "[registry]\ntoken = 'x'\n").unwrap();
         context.variables.insert("PATH".into(), format!("{}/.cargo/bin", context.home.display()));
         let mut warnings = Vec::new();
-        assert_eq!(targets(&mounts(&context, &[], &mut warnings), &context.home), [".cargo/bin"]);
+        assert_eq!(targets(&mounts(&context, &[], &mut warnings).0, &context.home), [".cargo/bin"]);
         assert!(warnings[0].contains("config.toml"));
     }
 
@@ -146,7 +155,7 @@ mod tests {
     fn the_npmrc_of_a_node_version_is_masked() {
         let (_home, mut context) = home_with(&[".nvm/versions/node/v20/etc/npmrc", ".nvm/versions/node/v20/bin/node"]);
         context.variables.insert("PATH".into(), format!("{}/.nvm/versions/node/v20/bin", context.home.display()));
-        let mounts = mounts(&context, &[], &mut Vec::new());
+        let (mounts, _) = mounts(&context, &[], &mut Vec::new());
         assert_eq!(targets(&mounts, &context.home), [".nvm", ".nvm/versions/node/v20/etc/npmrc"]);
         assert_eq!(mounts[1].kind, Kind::MaskFile);
     }

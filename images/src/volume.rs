@@ -30,6 +30,9 @@ impl VolumeError {
     }
 }
 
+/// Where the file systems of the bottle's own kernel view lie.
+const KERNELS: [&str; 3] = ["/proc", "/sys", "/dev"];
+
 impl Volume {
     /// Reads `SRC:DST`, `SRC:DST:ro` or `SRC:DST:rw`.
     ///
@@ -53,9 +56,20 @@ impl Volume {
             return Err(wrong("has no source"));
         }
         let target = clean(Path::new(target)).ok_or_else(|| wrong("has a target that is not a plain absolute path"))?;
+        if is_kernels(&target) {
+            return Err(wrong(COVERS_KERNELS));
+        }
         Ok(Volume { source: source.into(), target, access })
     }
 }
+
+/// Whether the kernel shows something there, which nothing may cover.
+pub(crate) fn is_kernels(target: &Path) -> bool {
+    KERNELS.iter().any(|own| target.starts_with(own))
+}
+
+/// What is wrong with a target that does.
+pub(crate) const COVERS_KERNELS: &str = "would cover what the kernel shows inside, in /proc, /sys or /dev";
 
 /// An absolute path below the root without `.` and `..`.
 pub(crate) fn clean(path: &Path) -> Option<PathBuf> {
@@ -80,7 +94,7 @@ mod tests {
 
     #[test]
     fn a_target_must_be_absolute_and_plain() {
-        for text in ["a", "a:b", "a:/", "a:/b/../c", ":/b", "a:/b:rx", "a:/b:ro:x"] {
+        for text in ["a", "a:b", "a:/", "a:/b/../c", ":/b", "a:/b:rx", "a:/b:ro:x", "a:/proc", "a:/dev/x:ro"] {
             assert!(Volume::parse(text).is_err(), "{text}");
         }
         assert_eq!(Volume::parse("a://b//c/").unwrap().target, Path::new("/b/c"));

@@ -1,0 +1,73 @@
+//! What is a name that a person writes called in the store? As it is written, or as it would be pulled.
+
+use std::path::Path;
+
+use crate::containers::{Places, Registries, RegistriesError};
+use crate::image::{Image, ImageError};
+use crate::name::{Name, Written};
+use crate::source::Source;
+use crate::store::Store;
+
+/// Why a name can't be looked up.
+#[derive(Debug, thiserror::Error)]
+pub enum LookUpError {
+    /// What the containers configuration says can't be read.
+    #[error(transparent)]
+    Registries(#[from] RegistriesError),
+    /// The store can't be.
+    #[error(transparent)]
+    Image(#[from] ImageError),
+}
+
+impl LookUpError {
+    /// What to do about it, where that is known.
+    pub fn hint(&self) -> Option<String> {
+        match self {
+            LookUpError::Registries(error) => error.hint(),
+            LookUpError::Image(error) => error.hint(),
+        }
+    }
+}
+
+/// The image in the store that a text means, with the name that it has there. Relative paths are joined to `directory`.
+///
+/// # Errors
+/// [`LookUpError`]
+pub fn look_up(
+    store: &Store,
+    written: &str,
+    places: &Places,
+    directory: &Path,
+) -> Result<Option<(String, Image)>, LookUpError> {
+    for name in spellings(written, places, directory)? {
+        if let Some(image) = Image::named(store, &name)? {
+            return Ok(Some((name, image)));
+        }
+    }
+    Ok(None)
+}
+
+/// The names that a text may mean, in the order to try.
+///
+/// # Errors
+/// Where the containers configuration can't be read.
+pub fn spellings(written: &str, places: &Places, directory: &Path) -> Result<Vec<String>, RegistriesError> {
+    let mut names = vec![written.to_owned()];
+    match Source::parse(written) {
+        Ok(Source::Registry(short)) => {
+            let registries = Registries::load(places)?;
+            names.extend(here(written).map(|name| name.to_string()));
+            names.extend(registries.names(&short).into_iter().flatten().map(|name| name.to_string()));
+        }
+        Ok(source) => names.extend(source.at(directory).map(|source| source.to_string())),
+        Err(_) => {}
+    }
+    Ok(names)
+}
+
+/// The full name that a text is on this machine: where it is short, one of localhost's, as podman has it.
+pub fn here(written: &str) -> Option<Name> {
+    let written = written.strip_prefix("docker://").unwrap_or(written);
+    let name: Written = written.parse().ok()?;
+    name.full().or_else(|| format!("localhost/{written}").parse::<Written>().ok()?.full())
+}

@@ -1,0 +1,140 @@
+//! Images that the tests make: layers written entry by entry, in an OCI layout of which the tools make everything else.
+
+use std::path::{Path, PathBuf};
+
+use bottle_images::Digest;
+use serde_json::json;
+use tar::{Builder, EntryType, Header};
+
+/// One layer being written.
+pub struct Layer(Builder<Vec<u8>>);
+
+impl Layer {
+    pub fn new() -> Layer {
+        Layer(Builder::new(Vec::new()))
+    }
+
+    pub fn add(
+        mut self,
+        kind: EntryType,
+        path: &str,
+        (mode, uid, gid): (u32, u64, u64),
+        target: &str,
+        content: &[u8],
+    ) -> Layer {
+        let mut header = Header::new_gnu();
+        header.set_entry_type(kind);
+        header.set_size(content.len() as u64);
+        header.set_mode(mode);
+        header.set_uid(uid);
+        header.set_gid(gid);
+        header.set_mtime(1_234_567_890);
+        if !target.is_empty() {
+            header.set_link_name(target).expect("a short target");
+        }
+        if matches!(kind, EntryType::Char | EntryType::Block) {
+            header.set_device_major(1).expect("a device");
+            header.set_device_minor(3).expect("a device");
+        }
+        self.0.append_data(&mut header, path, content).expect("memory");
+        self
+    }
+
+    pub fn file(self, path: &str, content: &str) -> Layer {
+        self.add(EntryType::Regular, path, (0o644, 0, 0), "", content.as_bytes())
+    }
+
+    pub fn directory(self, path: &str, mode: u32) -> Layer {
+        self.add(EntryType::Directory, path, (mode, 0, 0), "", b"")
+    }
+
+    pub fn link(self, path: &str, target: &str) -> Layer {
+        self.add(EntryType::Symlink, path, (0o777, 0, 0), target, b"")
+    }
+
+    pub fn hard(self, path: &str, target: &str) -> Layer {
+        self.add(EntryType::Link, path, (0o644, 0, 0), target, b"")
+    }
+
+    pub fn attribute(mut self, name: &str, value: &[u8]) -> Layer {
+        let key = format!("SCHILY.xattr.{name}");
+        self.0.append_pax_extensions([(key.as_str(), value)]).expect("memory");
+        self
+    }
+
+    pub fn bytes(self) -> Vec<u8> {
+        self.0.into_inner().expect("memory")
+    }
+}
+
+/// How a layer is packed.
+#[derive(Clone, Copy)]
+pub enum Packed {
+    Plain,
+    Gzip,
+    Zstd,
+}
+
+impl Packed {
+    pub fn pack(self, bytes: &[u8]) -> (Vec<u8>, &'static str) {
+        match self {
+            Packed::Plain => (bytes.to_vec(), "application/vnd.oci.image.layer.v1.tar"),
+            Packed::Gzip => {
+                let mut encoder = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
+                std::io::Write::write_all(&mut encoder, bytes).expect("memory");
+                (encoder.finish().expect("memory"), "application/vnd.oci.image.layer.v1.tar+gzip")
+            }
+            Packed::Zstd => {
+                (zstd::encode_all(bytes, 1).expect("memory"), "application/vnd.oci.image.layer.v1.tar+zstd")
+            }
+        }
+    }
+}
+
+/// Writes an OCI layout with one image, tagged `t`. Its directory, and the digest of its manifest.
+pub fn layout(directory: &Path, layers: Vec<(Vec<u8>, Packed)>) -> (PathBuf, Digest) {
+    let blobs = directory.join("blobs/sha256");
+    std::fs::create_dir_all(&blobs).expect("a directory");
+    let put = |bytes: &[u8]| {
+        let digest = Digest::of(bytes);
+        std::fs::write(blobs.join(digest.hex()), bytes).expect("a file");
+        digest
+    };
+    let (mut descriptors, mut diff_ids) = (Vec::new(), Vec::new());
+    for (bytes, packed) in layers {
+        let (stored, kind) = packed.pack(&bytes);
+        diff_ids.push(Digest::of(&bytes));
+        descriptors.push(json!({ "mediaType": kind, "digest": put(&stored), "size": stored.len() }));
+    }
+    let architecture = if cfg!(target_arch = "x86_64") { "amd64" } else { "arm64" };
+    let config =
+        json!({ "architecture": architecture, "os": "linux", "config": { "Cmd": ["/bin/sh"], "Env": ["PATH=/bin"] },
+        "rootfs": { "type": "layers", "diff_ids": diff_ids } })
+        .to_string();
+    let kind = "application/vnd.oci.image.config.v1+json";
+    let config = json!({ "mediaType": kind, "digest": put(config.as_bytes()), "size": config.len() });
+    let kind = "application/vnd.oci.image.manifest.v1+json";
+    let manifest =
+        json!({ "schemaVersion": 2, "mediaType": kind, "config": config, "layers": descriptors }).to_string();
+    let digest = put(manifest.as_bytes());
+    let entry = json!({ "mediaType": kind, "digest": digest, "size": manifest.len(),
+        "annotations": { "org.opencontainers.image.ref.name": "t" } });
+    std::fs::write(directory.join("index.json"), json!({ "schemaVersion": 2, "manifests": [entry] }).to_string())
+        .expect("a file");
+    std::fs::write(directory.join("oci-layout"), r#"{"imageLayoutVersion":"1.0.0"}"#).expect("a file");
+    (directory.to_owned(), digest)
+}
+
+/// Bytes that no compression makes smaller, the same each time.
+pub fn noise(count: usize) -> Vec<u8> {
+    let mut state = 0x9e37_79b9_7f4a_7c15_u64;
+    let mut bytes = Vec::with_capacity(count + 8);
+    while bytes.len() < count {
+        state ^= state << 13;
+        state ^= state >> 7;
+        state ^= state << 17;
+        bytes.extend(state.to_le_bytes());
+    }
+    bytes.truncate(count);
+    bytes
+}
