@@ -17,9 +17,11 @@ pub mod permit;
 mod promise;
 pub mod relay;
 pub mod sniff;
+pub mod upstream_proxy;
 
 pub use attempt::{Attempt, Ended, Outcome, Refusal, RefusalKind, Way};
 pub use detail::Detail;
 pub use dialler::{Dialler, HostAddresses, Resolve};
 pub use gate::{Gate, GateParts, Listeners, OriginalDst, Upstream};
 pub use permit::{Ledger, LedgerError, Permit};
+pub use upstream_proxy::{UpstreamProxy, UpstreamProxyError};

@@ -7,7 +7,9 @@ use std::time::Duration;
 
 use bottle_policy::{Name, Reason, Request, Rules, Seen, Target, Verdict};
 use bottle_proxy::dialler::{Addresses, HostResolver, Limits, ResolveError};
-use bottle_proxy::{Attempt, Dialler, Ended, HostAddresses, Ledger, LedgerError, Outcome, RefusalKind, Resolve, Way};
+use bottle_proxy::{
+    Attempt, Dialler, Ended, HostAddresses, Ledger, LedgerError, Outcome, RefusalKind, Resolve, UpstreamProxy, Way,
+};
 
 const POLICY: &str = "
 version: 1
@@ -151,8 +153,137 @@ async fn allow_private_covers_private_but_not_loopback() {
     let (covered, events) = dialler(true, &["10.0.0.1"], &["10.0.0.1"]);
     assert_eq!(covered.handle(inside(1)).await.expect_err("the host's own").reason, Some(Reason::HostAddress));
     assert_eq!(events.all().last().map(String::as_str), Some("own 10.0.0.1"));
+    for form in ["64:ff9b::a00:1", "2002:a00:1::1", "::ffff:10.0.0.1"] {
+        let (led_to, _) = dialler(true, &[form], &["10.0.0.1"]);
+        assert_eq!(led_to.handle(inside(1)).await.expect_err(form).reason, Some(Reason::HostAddress), "{form}");
+    }
     let (loopback, _) = dialler(true, &["127.0.0.1"], &[]);
     assert_eq!(loopback.handle(inside(1)).await.expect_err("loopback").reason, Some(Reason::HostAddress));
+}
+
+/// A listener on loopback, and a rule for its port.
+async fn on_loopback(at: &str) -> (tokio::net::TcpListener, u16, Scripted, Events) {
+    let listener = tokio::net::TcpListener::bind(at).await.expect("loopback");
+    let port = listener.local_addr().expect("an address").port();
+    let rule = format!("version: 1\ndomains: [{{pattern: host.bottle.internal, ports: [{port}], protocol: tcp}}]\n");
+    let (events, rules) = (Events::default(), Rules::from_text(&rule, "x").expect("valid"));
+    let answers = vec![[11, 1, 0, 1].into()];
+    let part = Part(Arc::new(Script { events: events.clone(), records: true, answers, own: Vec::new() }));
+    let dialler = Dialler::new(Arc::new(rules), part.clone(), part.clone(), part, Limits::default());
+    (listener, port, dialler, events)
+}
+
+#[tokio::test]
+async fn the_hosts_loopback_is_dialled_at_a_listed_port_without_a_lookup() {
+    for at in ["127.0.0.1:0", "[::1]:0"] {
+        let (listener, port, dialler, events) = on_loopback(at).await;
+        let socket = dialler.handle(attempt(1, "host.bottle.internal", port, Seen::Nothing)).await.expect(at);
+        let (_, from) = listener.accept().await.expect("a connection");
+        assert_eq!(std::net::TcpStream::from(socket).local_addr().expect("connected"), from);
+        assert_eq!(events.all(), ["decided 1 allow"]);
+    }
+}
+
+#[tokio::test]
+async fn no_other_port_of_the_hosts_loopback_is_dialled() {
+    let (listener, _, dialler, events) = on_loopback("127.0.0.1:0").await;
+    let other = std::net::TcpListener::bind("127.0.0.1:0").expect("loopback");
+    let port = other.local_addr().expect("an address").port();
+    let refusal = dialler.handle(attempt(1, "host.bottle.internal", port, Seen::Nothing)).await.expect_err("denied");
+    assert_eq!(refusal.reason, Some(Reason::PortNotAllowed));
+    assert_eq!(events.all(), ["decided 1 port-not-allowed"]);
+    drop(listener);
+}
+
+/// A dialler whose upstream proxy is on loopback and answers each head with these pieces; and what the proxy hears.
+async fn through_a_proxy(pieces: &'static [&'static str]) -> (Scripted, Events, tokio::task::JoinHandle<String>) {
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("loopback");
+    let url = format!("http://u:p@{}", listener.local_addr().expect("an address"));
+    let heard = tokio::spawn(async move {
+        let (mut stream, _) = listener.accept().await.expect("a connection");
+        let mut head = Vec::new();
+        while !head.ends_with(b"\r\n\r\n") {
+            head.push(stream.read_u8().await.expect("a head"));
+        }
+        for piece in pieces {
+            stream.write_all(piece.as_bytes()).await.expect("written");
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+        String::from_utf8(head).expect("text")
+    });
+    let (dialler, events) = dialler(true, &["11.1.0.1"], &[]);
+    (dialler.through(Some(UpstreamProxy::parse(&url).expect("a proxy"))), events, heard)
+}
+
+#[tokio::test]
+async fn a_proxy_is_asked_by_name_and_what_follows_its_answer_is_left_in_the_socket() {
+    for pieces in [
+        &["HTTP/1.1 200 OK\r\nVia: x\r\n\r\nSSH-2.0-x\r\n"] as &[_],
+        &["HTTP/1.1 100 Continue\r\n\r\nHTTP/1.", "0 200 O", "K\r\n\r", "\nSSH-", "2.0-x\r\n"],
+    ] {
+        let (dialler, events, heard) = through_a_proxy(pieces).await;
+        let socket = dialler.handle(database(1)).await.expect("a tunnel");
+        assert_eq!(
+            heard.await.expect("a head"),
+            "CONNECT db.example.com:5432 HTTP/1.1\r\nHost: db.example.com:5432\r\nProxy-Authorization: Basic dTpw\r\n\r\n"
+        );
+        assert_eq!(events.all(), ["decided 1 allow"], "the name is not looked up here");
+        let stream = std::net::TcpStream::from(socket);
+        stream.set_nonblocking(false).expect("blocking");
+        let text = std::io::read_to_string(stream).expect("all of it");
+        assert_eq!(text, "SSH-2.0-x\r\n");
+    }
+}
+
+#[tokio::test]
+async fn what_a_proxy_refuses_is_unreachable_with_its_reason() {
+    for (answer, words) in [
+        (&["HTTP/1.1 407 No\r\n\r\n"], "the upstream proxy does not accept the credentials (407)"),
+        (&["HTTP/1.1 504 Late\r\n\r\n"], "the upstream proxy got no answer from it in time (504)"),
+        (&["220 mail.example ESMTP\r\n\r\n"], "is not the answer of an HTTP proxy"),
+        (&["HTTP/1.1 200 O"], "closed the connection without an answer"),
+    ] {
+        let (dialler, _, heard) = through_a_proxy(answer).await;
+        let refusal = dialler.handle(database(1)).await.expect_err(words);
+        assert_eq!(refusal.kind, RefusalKind::Unreachable);
+        assert!(refusal.to_string().contains(words), "{refusal}");
+        heard.await.expect("a head");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_proxy_that_never_answers_is_given_up_in_time() {
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("loopback");
+    let url = format!("http://{}", listener.local_addr().expect("an address"));
+    let (dialler, _) = dialler(true, &[], &[]);
+    let dialler = dialler.through(Some(UpstreamProxy::parse(&url).expect("a proxy")));
+    let refusal = dialler.handle(database(1)).await.expect_err("no answer");
+    assert!(refusal.to_string().contains("no answer from the upstream proxy in time"), "{refusal}");
+}
+
+#[tokio::test]
+async fn a_literal_address_is_checked_before_any_proxy_is_asked() {
+    let rules = "version: 1\nip_ranges: [{cidr: 11.0.0.0/8}, {cidr: 8.0.0.0/6}]\n";
+    let events = Events::default();
+    let own = vec!["11.0.0.2".parse().expect("an address")];
+    let part =
+        Part(Arc::new(Script { events: events.clone(), records: true, answers: vec![[11, 0, 0, 9].into()], own }));
+    let rules = Arc::new(Rules::from_text(rules, "x").expect("valid"));
+    let dialler = Dialler::new(rules, part.clone(), part.clone(), part, Limits::default());
+    let dialler = dialler.through(Some(UpstreamProxy::parse("http://proxy.example:1").expect("a proxy")));
+    for (id, address, reason) in [
+        (1, "10.1.2.3", Reason::PrivateAddress),
+        (2, "11.0.0.2", Reason::HostAddress),
+        (3, "11.0.0.9", Reason::UpstreamProxy),
+    ] {
+        let literal: IpAddr = address.parse().expect(address);
+        let request = Request { target: Target::Literal(literal), port: 5432, seen: Seen::Nothing };
+        let attempt = Attempt { original: SocketAddr::new(literal, 5432), request, ..database(id) };
+        let refusal = dialler.handle(attempt).await.expect_err(address);
+        assert_eq!(refusal.reason, Some(reason), "{address}: {:?}", events.all());
+    }
+    assert_eq!(events.all().iter().filter(|event| event.starts_with("lookup")).count(), 1, "the proxy's own name");
 }
 
 #[tokio::test]

@@ -10,19 +10,32 @@ use tokio::net::TcpStream;
 use tokio::task::JoinSet;
 use tokio::time::sleep;
 
-use super::Checked;
+use super::{Checked, tunnel};
 use crate::Refusal;
 use crate::permit::Permit;
 
 const HEAD_START: Duration = Duration::from_millis(250);
 
-/// Connects under the permit, which is used up.
+/// Connects under the permit, which is used up; through a proxy to what the permit names.
 pub(super) async fn dial(permit: Permit, checked: Checked) -> Result<OwnedFd, Refusal> {
-    let stream = race(by_turns(checked.into_addresses()), TcpStream::connect)
-        .await
-        .map_err(|error| Refusal::unreachable(format_args!("port {}: {error}", permit.attempt().request.port)))?;
+    let (addresses, proxy) = checked.into_parts();
+    let mut stream = race(by_turns(addresses), connect).await.map_err(|error| match &proxy {
+        None => Refusal::unreachable(format_args!("port {}: {error}", permit.attempt().request.port)),
+        Some(proxy) => Refusal::unreachable(format_args!("the upstream proxy {proxy}: {error}")),
+    })?;
+    if let Some(proxy) = proxy {
+        tunnel::open(&mut stream, &proxy, permit.attempt()).await?;
+    }
     drop(permit);
     stream.set_nodelay(true).and_then(|()| stream.into_std()).map(OwnedFd::from).map_err(Refusal::unreachable)
+}
+
+/// Connects to a listener. On loopback, where nobody listens, the kernel may choose the very port that is connected to as
+/// the source, and the socket is then connected to itself.
+async fn connect(address: SocketAddr) -> io::Result<TcpStream> {
+    let stream = TcpStream::connect(address).await?;
+    let itself = stream.local_addr()? == address;
+    if itself { Err(io::ErrorKind::ConnectionRefused.into()) } else { Ok(stream) }
 }
 
 /// One of each family in turn, beginning with the family that comes first.

@@ -1,10 +1,13 @@
 //! Who connects to the outside, and in which order? Decide again, record, resolve, check, dial; hand the socket over.
+//!
+//! Where there is an upstream proxy, only its own name is resolved, and it is asked for what was allowed.
 
 mod check;
 mod eyeballs;
 mod host;
 mod recent;
 mod resolve;
+mod tunnel;
 
 use std::collections::HashSet;
 use std::os::fd::OwnedFd;
@@ -17,7 +20,7 @@ use tokio::time::timeout;
 
 use crate::permit::{self, Ledger, Permit};
 use crate::promise::question;
-use crate::{Attempt, Outcome, Refusal};
+use crate::{Attempt, Outcome, Refusal, UpstreamProxy};
 
 pub use check::Checked;
 pub use host::{HostAddresses, HostRoutes, HostRoutesError};
@@ -48,6 +51,7 @@ pub struct Dialler<R, H, L> {
     host: H,
     ledger: L,
     limits: Limits,
+    proxy: Option<Arc<UpstreamProxy>>,
     dials: Semaphore,
     open: Mutex<HashSet<u64>>,
 }
@@ -56,7 +60,13 @@ impl<R: Resolve, H: HostAddresses, L: Ledger> Dialler<R, H, L> {
     /// A dialler under these rules.
     pub fn new(rules: Arc<Rules>, resolver: R, host: H, ledger: L, limits: Limits) -> Self {
         let dials = Semaphore::new(limits.dials);
-        Dialler { rules, resolver, host, ledger, limits, dials, open: Mutex::default() }
+        Dialler { rules, resolver, host, ledger, limits, proxy: None, dials, open: Mutex::default() }
+    }
+
+    /// The same, but everything except the host's loopback is dialled through this proxy, if there is one.
+    #[must_use]
+    pub fn through(self, proxy: Option<UpstreamProxy>) -> Self {
+        Dialler { proxy: proxy.map(Arc::new), ..self }
     }
 
     /// One attempt: exactly one decision entry, and a connected, non-blocking socket only after that entry is durable.
@@ -95,17 +105,22 @@ impl<R: Resolve, H: HostAddresses, L: Ledger> Dialler<R, H, L> {
     }
 
     async fn resolve(&self, permit: &Permit) -> Result<Checked, Refusal> {
-        let resolving = check::resolve(permit, &self.rules, &self.resolver, &self.host);
+        let resolving = async {
+            match &self.proxy {
+                None => check::resolve(permit, &self.rules, &self.resolver, &self.host).await,
+                Some(proxy) => check::through(proxy, permit, &self.rules, &self.resolver, &self.host).await,
+            }
+        };
         timeout(self.limits.resolve, resolving)
             .await
             .unwrap_or_else(|_| Err(Refusal::unreachable("no answer from DNS in time")))
     }
 
     async fn dial(&self, permit: Permit, checked: Checked) -> Result<OwnedFd, Refusal> {
+        let late =
+            if checked.is_proxied() { "no answer from the upstream proxy in time" } else { "no connection in time" };
         let dialling = eyeballs::dial(permit, checked);
-        timeout(self.limits.connect, dialling)
-            .await
-            .unwrap_or_else(|_| Err(Refusal::unreachable("no connection in time")))
+        timeout(self.limits.connect, dialling).await.unwrap_or_else(|_| Err(Refusal::unreachable(late)))
     }
 
     fn lock_open(&self) -> std::sync::MutexGuard<'_, HashSet<u64>> {

@@ -129,11 +129,12 @@ impl Resolve for HostResolver {
     }
 }
 
-/// The two usual answers in words of our own: the library's show its types.
+/// The usual answers in words of our own: the library's show its types.
 fn why(error: &NetError) -> String {
     match error {
         error if error.is_nx_domain() => "there is no such name".to_owned(),
         error if error.is_no_records_found() => "it has no address".to_owned(),
+        NetError::NoConnections => "no name server can be reached".to_owned(),
         error => error.to_string(),
     }
 }
