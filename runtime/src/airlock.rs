@@ -17,11 +17,12 @@ use tokio::sync::oneshot;
 
 use crate::async_channel::AsyncChannel;
 use crate::builder::{BuilderSetup, FromBuilder};
+use crate::cgroups::{Group, LimitError};
 use crate::channel::Channel;
 use crate::dialler::message::{DiallerSetup, FromDialler};
 use crate::gate::message::{FromGate, GateSetup};
 use crate::init::message::{Failure, ToInit};
-use crate::init::plan::{Ids, InitPlan, Window};
+use crate::init::plan::{InitPlan, Window};
 use crate::options::Stdio;
 use crate::plan::Plan;
 use crate::probe::ProbePlan;
@@ -34,9 +35,10 @@ use crate::supervisor::stdio::Streams;
 use crate::supervisor::watch::Drift;
 use crate::supervisor::{recording, terminal};
 use crate::waiting::{PATIENCE, Waiting};
-use crate::{heartbeat, memory};
+use crate::{heartbeat, memory, thread};
 
 const CHANNEL: &str = "make a channel";
+const THREAD: &str = "begin a thread";
 
 /// A builder at work while the plan is made: what it builds is the same for every plan.
 pub(crate) struct Started {
@@ -82,6 +84,8 @@ pub struct Airlock {
     pub(crate) gate: Gate,
     pub(crate) dialler: Dialler,
     pub(crate) init: Init,
+    /// Dropped after what is in it.
+    pub(crate) group: Option<Arc<Group>>,
     pub(crate) challenge: Challenge,
     /// What the packet filter had counted when the probes were through.
     pub(crate) counted_before: Counters,
@@ -112,6 +116,8 @@ pub(crate) struct Init {
     pub(crate) process: Process,
     pub(crate) channel: AsyncChannel,
     pub(crate) streams: Option<Streams>,
+    /// What it executes, on the mount that it executes it from.
+    pub(crate) program: OwnedFd,
 }
 
 /// What the gate must answer.
@@ -151,6 +157,9 @@ pub enum RealizeError {
     /// The namespaces could not be read back.
     #[error("cannot measure the namespaces")]
     Survey(#[from] SurveyError),
+    /// A limit can't be set.
+    #[error(transparent)]
+    Limit(#[from] LimitError),
     /// Init could not prepare the workload.
     #[error(transparent)]
     Init(#[from] Failure),
@@ -171,9 +180,11 @@ impl RealizeError {
             RealizeError::Spawn(SpawnError::NotDispatched) => {
                 Some("call bottle_runtime::dispatch() first in main".into())
             }
-            RealizeError::Ledger(LedgerError::Busy(_)) => Some("give each run an --audit file of its own".into()),
-            RealizeError::Ledger(_) => Some("give another file with --audit".into()),
+            RealizeError::Ledger(error) => {
+                Some(error.hint().unwrap_or_else(|| "give another file with --audit".into()))
+            }
             RealizeError::Build { hint: Some(hint), .. } => Some(hint.clone()),
+            RealizeError::Limit(error) => error.hint(),
             RealizeError::Init(failure) => failure.hint.clone(),
             RealizeError::Build { .. } | RealizeError::Helper { .. } => {
                 Some("`bottle doctor` tells what this host lacks".into())
@@ -195,21 +206,24 @@ impl Plan {
         let ledger = Ledger::open(&self.audit, Arc::clone(&self.key));
         let hashed = Arc::clone(&program);
         let memory = self.program_memory.clone();
-        let program_digest = std::thread::spawn(move || hashed.digest(&memory));
-
-        let before = look_through(&self.files);
+        let program_digest = thread::begin(move || hashed.digest(&memory)).map_err(step(THREAD))?;
+        let before = look_through(&self.files).map_err(step(THREAD))?;
 
         // Whatever failed meanwhile: processes that were forked are known first, and so ended and waited for.
         let [dialler, gate] = helpers(&builder, to_dialler, to_gate).await?;
         let recorder = Arc::new(Recorder::new(ledger?, Arc::clone(&self.rules), events));
         let (to_gate, to_dialler) = Channel::pair().map_err(step(CHANNEL))?;
         let rules = memory::write(&self.rules.to_canonical()).map_err(step("hand the rules over"))?;
-        let setup = DiallerSetup { become_id: self.ids.as_ref().map(|ids| ids.dialler()) };
+        let become_id = self.ids.as_ref().map(|ids| ids.dialler());
+        let setup = DiallerSetup { become_id, upstream_proxy: self.upstream_proxy.clone() };
         dialler.send(&setup, &[to_dialler.as_fd(), rules.as_fd()]).await?;
         drop(to_dialler);
 
         let (challenge, key) = challenge().map_err(step("draw random numbers"))?;
-        let init = init(&builder, to_init).await?;
+        // Before init, so that on an error it is removed after init has ended.
+        let group = Group::make(self.limits, &self.run, &self.living)?;
+        let (init, init_program) = init(&builder, to_init).await?;
+        group.as_ref().map_or(Ok(()), |group| group.take_in(init.process.pid()))?;
         let streams = set_up_init(&init, &self, &challenge).await?;
         let mut space = built(&builder).await?;
         // Whoever is gone already has said why, which is heard below; the same for the gate.
@@ -236,7 +250,8 @@ impl Plan {
             space,
             gate,
             dialler,
-            init: Init { process: init.process, channel: init.channel, streams },
+            init: Init { process: init.process, channel: init.channel, streams, program: init_program },
+            group: group.map(Arc::new),
             challenge,
             counted_before,
             before,
@@ -249,19 +264,16 @@ impl Plan {
 }
 
 /// What the host would execute of these trees. Looked for by a thread of its own: to walk through them may take long.
-pub(crate) fn look_through(files: &MountPlan) -> oneshot::Receiver<Snapshot> {
+pub(crate) fn look_through(files: &MountPlan) -> io::Result<oneshot::Receiver<Snapshot>> {
     let (trees, home) = (files.writable.clone(), files.user.home.clone());
-    let (looked, snapshot) = oneshot::channel();
-    // Nobody waits any more when the start has failed, or someone wants the run to end.
-    std::thread::spawn(move || drop(looked.send(Snapshot::take(&trees, &home))));
-    snapshot
+    thread::awaited(move || Snapshot::take(&trees, &home))
 }
 
 /// With what the namespaces hold. It is read in a thread of its own: a helper that was just sent a message is often put on
 /// the sender's processor, to which it comes when the sender waits.
 async fn surveyed(space: bottle_netns::Airlock) -> Result<(bottle_netns::Airlock, Arc<Survey>), RealizeError> {
-    let reading = tokio::task::spawn_blocking(move || (survey(&space), space));
-    let (state, space) = reading.await.map_err(|broken| step("survey the namespaces")(broken.into()))?;
+    let reading = thread::awaited(move || (survey(&space), space)).map_err(step(THREAD))?;
+    let (state, space) = reading.await.map_err(|broken| step("survey the namespaces")(io::Error::other(broken)))?;
     Ok((space, Arc::new(state?)))
 }
 
@@ -279,11 +291,12 @@ async fn helpers(builder: &Waiting, to_dialler: Channel, to_gate: Channel) -> Re
 }
 
 /// Pid 1 of the bottle, which the builder has forked.
-async fn init(builder: &Waiting, to_init: Channel) -> Result<Waiting, RealizeError> {
-    let (message, pidfds) = builder.recv::<FromBuilder>().await?;
-    match (message, pidfds.into_iter().next()) {
-        (FromBuilder::Init { pid }, Some(pidfd)) => {
-            Waiting::new("init", RoleProcess { channel: to_init, process: Process::new(pid, pidfd) })
+async fn init(builder: &Waiting, to_init: Channel) -> Result<(Waiting, OwnedFd), RealizeError> {
+    let (message, descriptors) = builder.recv::<FromBuilder>().await?;
+    match (message, <[OwnedFd; 2]>::try_from(descriptors)) {
+        (FromBuilder::Init { pid }, Ok([pidfd, program])) => {
+            let process = Process::new(pid, pidfd);
+            Ok((Waiting::new("init", RoleProcess { channel: to_init, process })?, program))
         }
         (FromBuilder::Failed { why, hint }, _) => Err(RealizeError::Build { why, hint }),
         _ => Err(builder.unexpected()),
@@ -346,14 +359,20 @@ async fn dialler_in_place(dialler: Waiting, recorder: Arc<Recorder>) -> Result<D
     let channel = dialler.channel.into_blocking().map_err(step("serve the dialler"))?;
     channel.limit_sending(PATIENCE).map_err(step("serve the dialler"))?;
     let (sender, ended) = oneshot::channel();
-    recording::serve(channel, recorder, sender);
+    recording::serve(channel, recorder, sender).map_err(step("serve the dialler"))?;
     Ok(Dialler { process: dialler.process, ended })
 }
 
 /// Returns our ends of the workload's streams, unless it gets a terminal.
 async fn set_up_init(init: &Waiting, plan: &Plan, challenge: &Challenge) -> Result<Option<Streams>, RealizeError> {
     let with_terminal = plan.stdio == Stdio::Terminal;
-    let streams = if with_terminal { None } else { Some(Streams::open(plan.stdio == Stdio::Interactive)) };
+    let interactive = plan.stdio == Stdio::Interactive;
+    let streams = match (&plan.log, &plan.output_files) {
+        _ if with_terminal => None,
+        (Some((log, _)), _) => Some(Streams::logged(log, interactive)),
+        (None, Some(files)) => Some(Streams::into_files(files, interactive)),
+        (None, None) => Some(Streams::open(interactive)),
+    };
     let streams = streams.transpose().map_err(step("prepare the standard streams"))?;
     let sealed = init_plan(plan, challenge).seal().map_err(step("hand the plan over"))?;
     let mut descriptors = vec![sealed.as_fd()];
@@ -369,9 +388,11 @@ fn init_plan(plan: &Plan, challenge: &Challenge) -> InitPlan {
     InitPlan {
         files: plan.files.clone(),
         argv: plan.argv.clone(),
-        ids: plan.ids.as_ref().map_or(Ids::Own, |ids| Ids::Private { base: ids.workload() }),
+        ids: plan.workload_ids(),
         hostname: plan.run.chars().take(12).collect(),
         descriptors: plan.descriptors,
+        ulimits: plan.ulimits.clone(),
+        readily_killed: plan.limits.readily_killed(),
         terminal: (plan.stdio == Stdio::Terminal).then_some(window),
         probe: ProbePlan { challenge: challenge.question.clone() },
     }

@@ -17,9 +17,9 @@ pub struct Caller {
     pub uid: u32,
     /// Effective gid.
     pub gid: u32,
-    /// Login name: as in passwd(5), else what USER says, else the uid.
+    /// Login name: as in passwd(5), else what USER says, else the uid. Nothing that has no place in that file.
     pub name: String,
-    /// Home directory: what HOME says, else as in passwd(5).
+    /// Home directory: what HOME says, else as in passwd(5). The same holds for it.
     pub home: PathBuf,
     /// Working directory.
     pub cwd: PathBuf,
@@ -37,11 +37,12 @@ impl Caller {
     /// # Errors
     /// Where the working directory is gone.
     pub fn current() -> io::Result<Caller> {
-        let path = |name: &str| std::env::var_os(name).filter(|value| !value.is_empty()).map(PathBuf::from);
+        // A relative one has no meaning, as the XDG base directory specification says.
+        let path = |name: &str| std::env::var_os(name).map(PathBuf::from).filter(|path| path.is_absolute());
         let passwd = std::fs::read("/etc/passwd").unwrap_or_default();
         let (name, home) = account(&passwd, geteuid().as_raw()).unzip();
-        let name = name.or_else(|| std::env::var("USER").ok().filter(|name| !name.is_empty()));
-        let home = path("HOME").or(home).unwrap_or_else(|| "/".into());
+        let name = name.or_else(|| std::env::var("USER").ok().filter(|name| !name.is_empty() && is_field(name)));
+        let home = path("HOME").filter(|home| is_field(home)).or(home).unwrap_or_else(|| "/".into());
         let variables =
             std::env::vars_os().filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)));
         Ok(Caller {
@@ -53,13 +54,24 @@ impl Caller {
             invoked: invoked(),
             variables: variables.collect(),
             places: Places {
-                root: path("BOTTLE_ROOT"),
+                root: std::env::var_os("BOTTLE_ROOT").filter(|root| !root.is_empty()).map(PathBuf::from),
                 runtime_dir: path("XDG_RUNTIME_DIR"),
                 data_home: path("XDG_DATA_HOME"),
                 home: path("HOME"),
             },
         })
     }
+
+    /// Where the containers configuration of whoever this is lies.
+    pub fn containers(&self) -> bottle_images::Places {
+        let (home, variables) = (self.home.clone(), self.variables.clone());
+        bottle_images::Places { uid: self.uid, home, variables, host: "/".into() }
+    }
+}
+
+/// Whether passwd(5) inside can say it.
+fn is_field(text: impl AsRef<OsStr>) -> bool {
+    !text.as_ref().as_bytes().iter().any(|byte| matches!(byte, b':' | b'\n'))
 }
 
 /// Name and home of this uid in the text of a passwd(5) file. Other sources of accounts are libraries, which a static program

@@ -80,7 +80,8 @@ impl Channel {
     /// Receives one message with its descriptors, all close-on-exec.
     ///
     /// # Errors
-    /// `UnexpectedEof` when the peer is gone, `InvalidData` for anything that is not one whole message of this type.
+    /// `UnexpectedEof` when the peer is gone, `InvalidData` for anything that is not one whole message of this type, `EMFILE`
+    /// where this process can have no more descriptors.
     pub fn recv<T: DeserializeOwned>(&self) -> io::Result<(T, Vec<OwnedFd>)> {
         self.recv_with(RecvFlags::empty())
     }
@@ -147,9 +148,8 @@ impl Channel {
         if short && shortage == Shortage::Borne {
             descriptors.clear();
         } else if short {
-            // There was room for them here, so that this process may have no more; it still holds those that came.
-            rustix::io::fcntl_dupfd_cloexec(&self.socket, 0)?;
-            return Err(io::Error::new(io::ErrorKind::InvalidData, "truncated descriptors"));
+            // There was room for all that the kernel takes along, so that this process may have no more of them.
+            return Err(rustix::io::Errno::MFILE.into());
         }
         if received.flags.contains(ReturnFlags::TRUNC) {
             return Err(io::Error::new(io::ErrorKind::InvalidData, "truncated message"));

@@ -34,7 +34,7 @@ enum Unknown {
 
 impl Airlock {
     /// Counts what was refused and writes the run's end. Where nobody knows the counts, the end has none, and says why.
-    pub(crate) fn close(&self, exit: u8, reason: Option<&str>, duration: Duration) -> Result<RunEnd, CloseError> {
+    pub(crate) fn close(&self, exit: u8, reasons: &[&str], duration: Duration) -> Result<RunEnd, CloseError> {
         self.recorder.cut();
         let (refused, unknown) = match self.refused() {
             Ok(refused) => (refused, None),
@@ -42,7 +42,7 @@ impl Airlock {
                 (BTreeMap::new(), Some(format!("what was refused is not known: {}", chain(&error).join(": "))))
             }
         };
-        let reason: Vec<&str> = reason.into_iter().chain(unknown.as_deref()).collect();
+        let reason: Vec<&str> = reasons.iter().copied().chain(unknown.as_deref()).collect();
         let ending = Ending {
             exit,
             reason: (!reason.is_empty()).then(|| Text::new(&reason.join("; "))),
@@ -52,6 +52,18 @@ impl Airlock {
         let end = self.recorder.ledger().end(ending)?;
         self.recorder.ledger().commit()?;
         Ok(end)
+    }
+
+    /// What the workload ran short of, as far as it was limited.
+    pub(crate) fn shortages(&self) -> Vec<String> {
+        self.group.as_ref().map_or(Vec::new(), |group| group.shortages())
+    }
+
+    pub(crate) fn why_init_is_gone(&self, error: &std::io::Error) -> String {
+        match &self.group {
+            Some(group) if group.was_starved() => "it is gone, since there was no memory left".into(),
+            _ => format!("it is gone: {error}"),
+        }
     }
 
     /// Ends all that still runs. What the run was and what is told of it are left.
@@ -68,7 +80,7 @@ impl Airlock {
 
     /// Closes a run that has failed already, so that what fails beside it is only told.
     pub(crate) fn close_or_warn(&self, exit: u8, reason: &str, duration: Duration) {
-        if let Err(error) = self.close(exit, Some(reason), duration) {
+        if let Err(error) = self.close(exit, &[reason], duration) {
             self.recorder.tell(Event::Warning(chain(&error).join(": ")));
         }
     }

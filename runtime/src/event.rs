@@ -1,12 +1,15 @@
 //! What does a run tell its caller while it runs? The library prints nothing; whoever called decides how it looks.
 
 use std::convert::Infallible;
+use std::io;
 use std::path::PathBuf;
 use std::sync::mpsc::{Sender, channel};
 
+use bottle_images::changed::Change;
 use tokio::sync::oneshot;
 
 use crate::outcome::Outcome;
+use crate::thread;
 
 /// Something worth a line to the person who started the run.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -35,6 +38,11 @@ pub enum Event {
     },
     /// There were too many destinations for a line each: those that come now are in the audit log only.
     Untold,
+    /// The command was executed.
+    Running {
+        /// The run's id.
+        id: String,
+    },
     /// Something that is not as one may expect, though nothing failed.
     Warning(String),
     /// The audit log can't be written any more; everything is denied from now on.
@@ -42,9 +50,14 @@ pub enum Event {
     /// The binding no longer holds; the workload is being killed.
     Drift(String),
     /// Files in shared directories that the host would execute later and that the workload changed.
-    Changed(Vec<PathBuf>),
+    Changed {
+        /// The files, the gravest first.
+        files: Vec<Change>,
+        /// The file that has all of their names, if it could be written.
+        list: Option<PathBuf>,
+    },
     /// The command has ended, and so has the run in the log. The last event.
-    Over(Outcome),
+    Over(Box<Outcome>),
 }
 
 /// Passes events on from a thread of its own: whoever listens may wait for a terminal that someone has stopped, and
@@ -55,14 +68,14 @@ pub(crate) struct Teller {
 }
 
 impl Teller {
-    pub(crate) fn new(mut listener: impl FnMut(Event) + Send + 'static) -> Teller {
+    pub(crate) fn new(mut listener: impl FnMut(Event) + Send + 'static) -> io::Result<Teller> {
         let (sender, events) = channel();
         let (ends, heard) = oneshot::channel();
-        std::thread::spawn(move || {
+        thread::begin(move || {
             events.into_iter().for_each(&mut listener);
             drop(ends);
-        });
-        Teller { sender, heard }
+        })?;
+        Ok(Teller { sender, heard })
     }
 
     /// Takes events and never waits. A listener that panicked hears nothing more.
@@ -90,7 +103,8 @@ mod tests {
         let teller = Teller::new(move |event| {
             wait.recv().unwrap();
             hear.send(event).unwrap();
-        });
+        })
+        .unwrap();
         let events = ["one", "two"].map(|text| Event::Warning(text.to_owned()));
         let mut tell = teller.events();
         events.iter().cloned().for_each(&mut tell);

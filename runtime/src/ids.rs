@@ -10,7 +10,7 @@ use rustix::fs::FlockOperation;
 const FIRST: u32 = 0x7000_0000;
 /// Ids in one range: 65,536 for the workload, the next ones for the helpers.
 const STRIDE: u32 = 0x2_0000;
-const RANGES: u32 = 4096;
+pub(crate) const RANGES: u32 = 4096;
 
 /// A range of ids that belongs to one bottle for as long as this lives: the lock file's lock is the claim, so the
 /// kernel gives it back whatever happens.
@@ -35,15 +35,26 @@ impl PrivateIds {
     /// Claims the first free range. `directory` is private to root and exists.
     pub fn claim(directory: &Path) -> Result<PrivateIds, IdsError> {
         for range in 0..RANGES {
-            let path = directory.join(format!("ids.{range}"));
-            let file = File::options().create(true).truncate(false).write(true).open(path)?;
-            match rustix::fs::flock(&file, FlockOperation::NonBlockingLockExclusive) {
-                Ok(()) => return Ok(PrivateIds { base: FIRST + range * STRIDE, _claim: file }),
-                Err(rustix::io::Errno::WOULDBLOCK) => {}
-                Err(errno) => return Err(IdsError::Io(errno.into())),
+            if let Some(ids) = PrivateIds::claim_one(directory, range)? {
+                return Ok(ids);
             }
         }
         Err(IdsError::Exhausted)
+    }
+
+    /// Claims the range that a kept layer's files have.
+    pub(crate) fn claim_again(directory: &Path, range: u32) -> Result<PrivateIds, IdsError> {
+        PrivateIds::claim_one(directory, range)?.ok_or(IdsError::Exhausted)
+    }
+
+    fn claim_one(directory: &Path, range: u32) -> Result<Option<PrivateIds>, IdsError> {
+        let path = directory.join(format!("ids.{range}"));
+        let file = File::options().create(true).truncate(false).write(true).open(path)?;
+        match rustix::fs::flock(&file, FlockOperation::NonBlockingLockExclusive) {
+            Ok(()) if range < RANGES => Ok(Some(PrivateIds { base: FIRST + range * STRIDE, _claim: file })),
+            Ok(()) | Err(rustix::io::Errno::WOULDBLOCK) => Ok(None),
+            Err(errno) => Err(IdsError::Io(errno.into())),
+        }
     }
 
     /// The first of the workload's 65,536 ids.

@@ -1,14 +1,17 @@
 //! Where is the key that signs, and how is it made on first use?
 
 use std::fs::{self, File};
-use std::io::{self, Read, Write};
-use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
+use std::io::{self, Write};
+use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
 use bottle_evidence::key::{KeyError, SigningKey};
 
 use crate::durable::directory_of;
-use crate::whole;
+use crate::{bounded, whole};
+
+/// No key is larger.
+const MOST: u64 = 64 << 10;
 
 /// Why a signing key could not be had.
 #[derive(Debug, thiserror::Error)]
@@ -57,6 +60,9 @@ impl KeyFileError {
             KeyFileError::Exposed(_) => Some("make another one with `bottle attest keygen`; this one may be known"),
             KeyFileError::Key { .. } => Some("--key takes the private key in PEM (PKCS#8), not the public one"),
             KeyFileError::OtherHalf { .. } => Some("move it away if its private key is gone; nothing was made"),
+            KeyFileError::Read { source, .. } if source.kind() == io::ErrorKind::NotFound => {
+                Some("`bottle attest keygen --key FILE` makes one")
+            }
             KeyFileError::Read { .. } | KeyFileError::Write { .. } => None,
         }
     }
@@ -72,14 +78,17 @@ pub enum Origin {
 }
 
 /// The key in this file. Where there is none it is made, 0600, with its public half in the file's name ending in `.pub`.
-/// An existing file is never written to. Of several that make it at once all have the same in the end.
+/// An existing file is never written to. Of several that make it at once all have the same in the end. An empty public half
+/// is one that a shell has just made, which will write into it what `keygen` prints.
 pub fn find_or_make(path: &Path) -> Result<(SigningKey, Origin), KeyFileError> {
     match read(path) {
         Err(KeyFileError::Read { source, .. }) if source.kind() == io::ErrorKind::NotFound => {}
         found => return Ok((found?, Origin::Found)),
     }
     let public = path.with_extension("pub");
-    if public.symlink_metadata().is_ok() {
+    let public_metadata = public.symlink_metadata();
+    let awaited = public_metadata.as_ref().is_ok_and(|file| file.is_file() && file.len() == 0);
+    if public_metadata.is_ok() && !awaited {
         // Of a key that was made since, or of an older one.
         let made = read(path).map(|key| (key, Origin::Found));
         return made.map_err(|_| KeyFileError::OtherHalf { path: path.to_owned(), public });
@@ -94,26 +103,34 @@ pub fn find_or_make(path: &Path) -> Result<(SigningKey, Origin), KeyFileError> {
         }
         written => written?,
     }
-    written(&public, &key.public().to_pem(), 0o644)?;
+    if !awaited {
+        written(&public, &key.public().to_pem(), 0o644)?;
+    }
     Ok((key, Origin::Made))
 }
 
 /// The key in this file.
 pub fn read(path: &Path) -> Result<SigningKey, KeyFileError> {
     let failed = |source| KeyFileError::Read { path: path.to_owned(), source };
-    let mut file = File::open(path).map_err(failed)?;
-    if file.metadata().map_err(failed)?.mode() & 0o077 != 0 {
+    // A FIFO that nobody writes would be waited for.
+    let waits_for_nobody = libc::O_NONBLOCK | libc::O_NOCTTY;
+    let file = File::options().read(true).custom_flags(waits_for_nobody).open(path).map_err(failed)?;
+    let metadata = file.metadata().map_err(failed)?;
+    if !metadata.is_file() {
+        return Err(failed(io::Error::other("it is no regular file")));
+    }
+    if metadata.mode() & 0o077 != 0 {
         return Err(KeyFileError::Exposed(path.to_owned()));
     }
-    let mut pem = String::new();
-    file.read_to_string(&mut pem).map_err(failed)?;
+    let pem = bounded::read_from(&file, MOST).map_err(failed)?;
+    let pem = String::from_utf8_lossy(&pem);
     SigningKey::from_pem(&pem).map_err(|source| KeyFileError::Key { path: path.to_owned(), source })
 }
 
 /// Nobody ever sees half a key, and whoever comes second fails.
 fn write_new(path: &Path, bytes: &[u8], mode: u32) -> io::Result<()> {
     let directory = directory_of(path);
-    fs::create_dir_all(directory)?;
+    fs::DirBuilder::new().recursive(true).mode(0o700).create(directory)?;
     let directory = File::open(directory)?;
     let Some(mut file) = whole::nameless(&directory, mode)? else {
         return write_renamed(path, bytes, mode);
@@ -185,6 +202,15 @@ mod tests {
         let error = find_or_make(&path).err().unwrap();
         assert!(matches!(error, KeyFileError::OtherHalf { .. }) && error.hint().is_some(), "{error}");
         assert!(!path.exists());
+    }
+
+    #[test]
+    fn an_empty_public_half_is_the_redirected_output_of_whoever_makes_the_key() {
+        let directory = tempfile::tempdir().unwrap();
+        let (path, public) = (directory.path().join("bottle.key"), directory.path().join("bottle.pub"));
+        fs::write(&public, "").unwrap();
+        assert_eq!(find_or_make(&path).unwrap().1, Origin::Made);
+        assert_eq!(fs::read(&public).unwrap(), b"");
     }
 
     #[test]

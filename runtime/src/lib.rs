@@ -4,13 +4,16 @@
 //! Plan ──realize──► Airlock ──attest──► Binding ──start──► Workload ──wait──► Outcome
 //! ```
 //!
-//! Each stage consumes the one before. [`run`] goes through all of them. A program that uses this crate calls
-//! [`dispatch`] first in `main`: every process of a bottle is that program, executed again in a role.
+//! Each stage consumes the one before. [`run()`] goes through all of them, and [`Bottle`] is the short way to it. A program that
+//! uses this crate calls [`dispatch`] first in `main`: every process of a bottle is that program, executed again in a role.
 
+pub mod bottle;
 pub mod caller;
 pub mod descriptors;
 pub mod event;
 pub mod options;
+mod plan_error;
+pub mod policy_file;
 mod run;
 
 pub mod airlock;
@@ -30,26 +33,43 @@ pub mod confine;
 pub mod probe;
 
 pub mod async_channel;
+pub mod bounded;
+pub mod cgroups;
 pub mod channel;
+pub mod control;
+pub mod exec;
 pub mod heartbeat;
 pub mod ids;
+pub mod kept;
 pub mod keys;
+pub mod log;
 pub mod process;
+pub mod records;
 pub mod report;
+pub mod signal;
 pub mod state;
 pub mod sys;
+pub mod ulimit;
 
+mod attendants;
+mod changes;
 mod clock;
 mod closing;
 mod digest;
 mod durable;
+mod ended;
+mod judged;
 mod limit;
 mod memory;
 mod patience;
+mod remembered;
 mod tether;
+mod thread;
 mod waiting;
 mod whole;
 
+pub use bottle::{Bottle, BottleError, Captured};
+pub use bottle_proxy::{UpstreamProxy, UpstreamProxyError};
 pub use caller::Caller;
 pub use event::Event;
 pub use options::RunOptions;

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-use crate::supervisor::signals::{Arrived, Signals};
+use crate::supervisor::signals::Signals;
 
 /// How long a run that has to end waits for those who read.
 const GRACE: Duration = Duration::from_secs(2);
@@ -57,12 +57,9 @@ impl Patience {
 
 /// Until a signal comes that asks the command to end: it is gone, so bottle is meant.
 async fn asked(signals: &mut Option<Signals>) {
-    let Some(signals) = signals else { return pending().await };
-    loop {
-        if matches!(signals.next().await, Arrived::Forward(libc::SIGHUP | libc::SIGINT | libc::SIGQUIT | libc::SIGTERM))
-        {
-            return;
-        }
+    match signals {
+        Some(signals) => drop(signals.asked_to_end().await),
+        None => pending().await,
     }
 }
 

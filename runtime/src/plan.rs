@@ -1,21 +1,35 @@
 //! What exactly will be done? Everything is decided here, and nothing is done yet that outlives a failure.
 
+use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
 use bottle_evidence::key::SigningKey;
 use bottle_evidence::{Digest, canonical};
-use bottle_images::contains::{ContainsError, Trees, meant};
-use bottle_images::{Context, ImageRef, Kind, MountPlan, ResolveError, Root};
-use bottle_policy::Rules;
+use bottle_images::contains::meant;
+use bottle_images::{Context, ImageRef, MountPlan, Resolved, Root, Unpacked};
+use bottle_policy::{Mode, Rules};
+use bottle_proxy::UpstreamProxy;
 
 use crate::caller::Caller;
+use crate::cgroups::{self, Limits};
+use crate::clock;
 use crate::confine;
-use crate::ids::{IdsError, PrivateIds};
-use crate::keys::{self, KeyFileError};
-use crate::options::{ProxyEnv, RunOptions, Stdio};
-use crate::state::{State, StateError, make_private, new_run_id};
+use crate::ids::PrivateIds;
+use crate::init::plan::Ids;
+use crate::judged;
+use crate::kept::{Kept, KeptError, KeptName};
+use crate::keys;
+use crate::log::Log;
+use crate::options::{Output, ProxyEnv, RunOptions, Stdio, Words};
+use crate::records::{Name, Own, Record, Shelf};
+use crate::report::chain;
+use crate::signal::Signal;
+use crate::state::{State, make_private, new_run_id};
+use crate::ulimit::Ulimit;
+
+pub use crate::plan_error::{CORE_DUMPS, PlanError};
 
 /// Stage one: all decided, nothing done.
 pub struct Plan {
@@ -23,101 +37,44 @@ pub struct Plan {
     pub(crate) files: MountPlan,
     pub(crate) argv: Vec<String>,
     pub(crate) rules: Arc<Rules>,
+    /// The digest of the image's manifest where it has one, else of the plan.
     pub(crate) image: Digest,
+    /// The digest of [`MountPlan::image`].
+    pub(crate) planned: Digest,
     pub(crate) ids: Option<PrivateIds>,
     pub(crate) key: Arc<SigningKey>,
     pub(crate) lease_key: [u8; 32],
     pub(crate) audit: PathBuf,
     pub(crate) attestation: PathBuf,
+    /// Where the list of changed files goes.
+    pub(crate) changes: PathBuf,
     pub(crate) nonce: Option<Digest>,
     pub(crate) stdio: Stdio,
+    pub(crate) stop_signal: Signal,
     pub(crate) timeout: Option<Duration>,
+    pub(crate) upstream_proxy: Option<UpstreamProxy>,
     pub(crate) descriptors: Option<u64>,
+    pub(crate) limits: Limits,
+    pub(crate) ulimits: Vec<Ulimit>,
+    /// Where runs are known that live.
+    pub(crate) living: PathBuf,
+    warnings: Vec<String>,
     /// Where the digest of bottle's own program is kept from one run to the next.
     pub(crate) program_memory: PathBuf,
-}
-
-/// Why there is no plan.
-#[derive(Debug, thiserror::Error)]
-pub enum PlanError {
-    /// The state directories are unusable.
-    #[error(transparent)]
-    State(#[from] StateError),
-    /// The image can't be had.
-    #[error(transparent)]
-    Image(#[from] ResolveError),
-    /// No ids for a bottle of root's.
-    #[error(transparent)]
-    Ids(#[from] IdsError),
-    /// No signing key.
-    #[error(transparent)]
-    Key(#[from] KeyFileError),
-    /// Whether a path lies inside could not be found out.
-    #[error("cannot tell whether {what} {} can be changed from inside", path.display())]
-    Contains {
-        /// What it is.
-        what: &'static str,
-        /// Where it is.
-        path: PathBuf,
-        /// Why not.
-        source: ContainsError,
-    },
-    /// The workload could change what it is judged by.
-    #[error("{what} {} lies in {}, which the workload can write", path.display(), tree.display())]
-    Writable {
-        /// What it is.
-        what: &'static str,
-        /// Where it is.
-        path: PathBuf,
-        /// In which shared tree.
-        tree: PathBuf,
-    },
-    /// The workload could read the key, and sign with it.
-    #[error("the key {} lies in {}, which the workload can read", path.display(), tree.display())]
-    Readable {
-        /// Where it is.
-        path: PathBuf,
-        /// In which tree that is shown inside.
-        tree: PathBuf,
-    },
-    /// What would be replaced is no file.
-    #[error("the attestation {} is there already, and is no regular file", .0.display())]
-    NoFile(PathBuf),
-    /// A crash would start a helper of the host's.
-    #[error(
-        "core dumps can't be turned off: the hard limit of their size is 0, and this host pipes them to a program even then"
-    )]
-    CoreDumps,
-    /// No randomness.
-    #[error("no random numbers")]
-    Random(#[source] std::io::Error),
-    /// The plan has no canonical form.
-    #[error("the image's plan can't be hashed")]
-    Canonical(#[from] canonical::NoCanonicalForm),
-    /// The executable can't be found.
-    #[error("cannot tell where bottle's own executable lies")]
-    Executable(#[source] std::io::Error),
-}
-
-impl PlanError {
-    /// What to do about it.
-    pub fn hint(&self) -> Option<String> {
-        match self {
-            PlanError::State(_) => Some("set BOTTLE_ROOT to a directory of your own".into()),
-            PlanError::Image(error) => error.hint().map(str::to_owned),
-            PlanError::Key(error) => error.hint().map(str::to_owned),
-            PlanError::Writable { what: "bottle's own executable", .. } => {
-                Some("install bottle elsewhere, or run it from another working directory".into())
-            }
-            PlanError::Readable { .. } => Some("show another directory, or keep the key elsewhere with --key".into()),
-            PlanError::NoFile(_) => Some("give a file, or leave --attestation out".into()),
-            PlanError::CoreDumps => {
-                Some("raise the hard limit (`prlimit --core=1:1`), or as root `sysctl kernel.core_pattern=core`".into())
-            }
-            PlanError::Writable { .. } => Some("put it outside of every directory that is shared read-write".into()),
-            _ => None,
-        }
-    }
+    /// The caller's uid and gid.
+    pub(crate) caller: (u32, u32),
+    /// Where its output goes instead of to the caller, and in which words what is told of it.
+    pub(crate) log: Option<(Arc<Log>, Words)>,
+    /// Or into which files.
+    pub(crate) output_files: Option<[Arc<File>; 2]>,
+    /// Where the control socket gets its name for a moment.
+    pub(crate) run_directory: PathBuf,
+    /// What others can know of this run.
+    pub(crate) record: Own,
+    /// Keeps the image's layers from being pruned.
+    _layers: Option<Unpacked>,
+    /// Keeps others from the layer that is kept.
+    _kept: Option<Kept>,
 }
 
 impl Plan {
@@ -125,10 +82,14 @@ impl Plan {
     pub fn new(options: RunOptions, caller: &Caller) -> Result<Plan, PlanError> {
         let state = State::open(&caller.places, caller.uid)?;
         let run = new_run_id().map_err(PlanError::Random)?;
-        let files = bottle_images::resolve(&options.image, &context(&options, caller, &run))?;
+        let context = Context { store: state.data.join("images"), ..context(&options, caller, &run) };
+        let image_name = options.image_name.clone().unwrap_or_else(|| shown(&options.image));
+        let Resolved { plan: mut files, command, stop_signal, manifest, held } =
+            bottle_images::resolve(&options.image, &context)?;
         let directory = state.run_directory(&run);
         let audit = options.audit.unwrap_or_else(|| directory.join("audit.jsonl"));
         let attestation = options.attestation.unwrap_or_else(|| directory.join("attestation.json"));
+        let own_key = options.key.is_none();
         let key = options.key.unwrap_or_else(|| state.default_key());
         let executable = std::env::current_exe().map_err(PlanError::Executable)?;
         let judged = [
@@ -141,29 +102,80 @@ impl Plan {
         ];
         let policies = options.policy_files.iter().map(|path| ("the policy", path));
         let invoked = caller.invoked.iter().map(|path| ("bottle's own executable", path));
-        let writable = Trees::of(&files.writable);
-        let writable =
-            writable.map_err(|source| PlanError::Contains { what: "the mounts", path: "/".into(), source })?;
-        for (what, path) in judged.into_iter().chain(policies).chain(invoked) {
-            outside(&writable, what, path)?;
-        }
-        unreadable(&files, &key)?;
+        let kept = options.keep.is_some().then(|| state.data.join("kept")).filter(|kept| kept.is_dir());
+        judged::unchangeable(&files, kept, judged.into_iter().chain(policies).chain(invoked))?;
+        judged::unreadable(&files, &key)?;
         if confine::dumps_reach_a_helper() {
             return Err(PlanError::CoreDumps);
         }
         let what = "the attestation";
         let attestation =
             meant(&attestation).map_err(|source| PlanError::Contains { what, path: attestation, source })?;
-        if std::fs::metadata(&attestation).is_ok_and(|there| !there.is_file()) {
-            return Err(PlanError::NoFile(attestation));
+        judged::replaceable(&attestation)?;
+        if meant(&audit).is_ok_and(|audit| audit == attestation) {
+            return Err(PlanError::OneFile(audit));
         }
+        // A name that was mistyped must not become another key.
+        let signing = if own_key { keys::find_or_make(&key)?.0 } else { keys::read(&key)? };
+        let mut warnings = std::mem::take(&mut files.warnings);
+        warnings.extend(swept(&state.run));
+        let ulimits = options.ulimits.into_iter().map(Ulimit::adapted);
+        let (ulimits, adapted): (Vec<_>, Vec<_>) = ulimits.unzip();
+        warnings.extend(adapted.into_iter().flatten());
+        let kept = options.keep.map(|name| keep(&state, &name, &mut files, manifest, caller.uid)).transpose()?;
+        let ids = match kept.as_ref().and_then(Kept::range) {
+            Some(range) => Some(PrivateIds::claim_again(&state.run, range)?),
+            None if caller.uid == 0 => Some(PrivateIds::claim(&state.run)?),
+            None => None,
+        };
+        let planned = bottle_evidence::sha256(&canonical::to_bytes(&files.image())?);
+        let image = manifest.map_or(planned, |manifest| Digest(manifest.bytes()));
+        let stop_signal = stop_signal.map_or(Ok(Signal::TERM), |text| text.parse()).map_err(PlanError::StopSignal)?;
+        let changes = directory.join("changed.txt");
+        let record = Record {
+            name: options.name.clone().unwrap_or_else(|| Name::of_id(&run)),
+            id: run.clone(),
+            image: image_name,
+            image_digest: image,
+            policy: Digest(options.rules.digest()),
+            command: command.clone(),
+            user: format!("{}:{}", files.user.uid, files.user.gid),
+            workdir: files.workdir.display().to_string(),
+            created: clock::now(),
+            detached: matches!(options.output, Output::Log(_)),
+            terminal: options.stdio == Stdio::Terminal,
+            afterwards: options.afterwards,
+            stop_signal: stop_signal.number(),
+            audit: audit.display().to_string(),
+            attestation: attestation.display().to_string(),
+            changes: changes.display().to_string(),
+            upstream_proxy: options.upstream_proxy.as_ref().map(ToString::to_string),
+            supervisor: std::process::id(),
+            running: None,
+        };
+        let record = Shelf::open(&state, caller.uid)?.enter(record, options.name.is_some())?;
+        let (log, output_files) = match options.output {
+            Output::Caller => (None, None),
+            Output::Log(words) => {
+                (Some((Arc::new(Log::begin(record.directory()).map_err(PlanError::Log)?), words)), None)
+            }
+            Output::Files { stdout, stderr } => (None, Some([stdout, stderr])),
+        };
+        // Last, so that what is refused leaves none.
         make_private(&directory, caller.uid)?;
-        let ids = if caller.uid == 0 { Some(PrivateIds::claim(&state.run)?) } else { None };
-        let (signing, _) = keys::find_or_make(&key)?;
         Ok(Plan {
             run,
-            image: bottle_evidence::sha256(&canonical::to_bytes(&files.image())?),
-            argv: command(options.command, &options.image, &files),
+            image,
+            record,
+            log,
+            output_files,
+            run_directory: state.run.clone(),
+            stop_signal,
+            planned,
+            argv: command,
+            _layers: held,
+            _kept: kept,
+            caller: (caller.uid, caller.gid),
             files,
             rules: Arc::new(options.rules),
             ids,
@@ -171,18 +183,77 @@ impl Plan {
             key: Arc::new(signing),
             audit,
             attestation,
+            changes,
             nonce: options.nonce,
             stdio: options.stdio,
             timeout: options.timeout,
+            upstream_proxy: options.upstream_proxy,
             descriptors: options.descriptors,
+            limits: options.limits,
+            ulimits,
+            living: state.run,
+            warnings,
             program_memory: state.data.join("program.json"),
         })
     }
 
-    /// Sentences that the person who runs this should read.
-    pub fn warnings(&self) -> &[String] {
-        &self.files.warnings
+    /// Whose ids the workload has outside.
+    pub(crate) fn workload_ids(&self) -> Ids {
+        match &self.ids {
+            Some(ids) => Ids::Private { base: ids.workload() },
+            None => Ids::Own { uid: self.caller.0, gid: self.caller.1 },
+        }
     }
+
+    /// Sentences that the person who runs this should read.
+    pub fn warnings(&self) -> impl Iterator<Item = String> {
+        let observing = (self.rules.mode() == Mode::Observe).then(|| {
+            let audit = self.audit.display();
+            format!(
+                "mode observe: only private and special addresses are refused; what is reached is recorded in {audit}"
+            )
+        });
+        let through = self.upstream_proxy.as_ref().map(|proxy| {
+            format!("all is dialled through {proxy}: it resolves the names, and which addresses these have is not checked here")
+        });
+        self.warnings.iter().cloned().chain(observing).chain(through)
+    }
+}
+
+/// What was left of runs that were killed is removed, and that is said.
+fn swept(living: &Path) -> Option<String> {
+    match cgroups::sweep(living) {
+        Ok(0) => None,
+        Ok(1) => Some("removed the control groups that a killed run had left".into()),
+        Ok(runs) => Some(format!("removed the control groups that {runs} killed runs had left")),
+        Err(error) => Some(chain(&error).join(": ")),
+    }
+}
+
+/// An image that nobody named.
+fn shown(image: &ImageRef) -> String {
+    match image {
+        ImageRef::Host => "host".into(),
+        ImageRef::Directory(path) => format!("dir:{}", path.display()),
+        ImageRef::Stored(source) => source.to_string(),
+        ImageRef::Manifest(digest) => digest.to_string(),
+    }
+}
+
+/// Has the root keep what is changed in it.
+fn keep(
+    state: &State,
+    name: &KeptName,
+    files: &mut MountPlan,
+    manifest: Option<bottle_images::Digest>,
+    uid: u32,
+) -> Result<Kept, KeptError> {
+    let Root::Overlay { layers, kept, .. } = &mut files.root else { return Err(KeptError::Host) };
+    let directory = || format!("dir:{}", layers.first().map(|layer| layer.display().to_string()).unwrap_or_default());
+    let image = manifest.map_or_else(directory, |manifest| manifest.to_string());
+    let layer = Kept::take(state, name, &image, uid)?;
+    *kept = Some(layer.directory().to_owned());
+    Ok(layer)
 }
 
 fn context(options: &RunOptions, caller: &Caller, run: &str) -> Context {
@@ -191,6 +262,10 @@ fn context(options: &RunOptions, caller: &Caller, run: &str) -> Context {
     context.env = proxy_variables(options.proxy_env, caller);
     context.env.extend(options.env.iter().cloned());
     context.volumes = options.volumes.clone();
+    context.tmpfs = options.tmpfs.clone();
+    context.read_only = options.read_only;
+    context.user = options.user.clone();
+    context.command = options.command.clone();
     context.workdir = options.workdir.clone();
     context.hostname = run.chars().take(12).collect();
     context
@@ -214,41 +289,6 @@ fn proxy_variables(wanted: ProxyEnv, caller: &Caller) -> Vec<(String, String)> {
     variables.push(("NO_PROXY".into(), except.clone()));
     variables.push(("no_proxy".into(), except));
     variables
-}
-
-fn outside(writable: &Trees<'_>, what: &'static str, path: &Path) -> Result<(), PlanError> {
-    match writable.holding(path) {
-        Ok(None) => Ok(()),
-        Ok(Some(tree)) => Err(PlanError::Writable { what, path: path.to_owned(), tree: tree.clone() }),
-        Err(source) => Err(PlanError::Contains { what, path: path.to_owned(), source }),
-    }
-}
-
-/// What is only shown inside must not hold the key either.
-fn unreadable(files: &MountPlan, key: &Path) -> Result<(), PlanError> {
-    let shown = files.mounts.iter().filter_map(|mount| match &mount.kind {
-        Kind::Share { source, .. } | Kind::ReadOnly { source } | Kind::System { source } => Some(source.clone()),
-        _ => None,
-    });
-    let root = if let Root::Overlay { lower } = &files.root { Some(lower.clone()) } else { None };
-    let shown: Vec<PathBuf> = shown.chain(root).collect();
-    let failed = |source| PlanError::Contains { what: "the key", path: key.to_owned(), source };
-    match Trees::of(&shown).map_err(failed)?.holding(key) {
-        Ok(None) => Ok(()),
-        Ok(Some(tree)) => Err(PlanError::Readable { path: key.to_owned(), tree: tree.clone() }),
-        Err(source) => Err(PlanError::Contains { what: "the key", path: key.to_owned(), source }),
-    }
-}
-
-/// The command, or where none was given a shell: the caller's for `host`, the image's own otherwise.
-fn command(given: Vec<String>, image: &ImageRef, files: &MountPlan) -> Vec<String> {
-    if !given.is_empty() {
-        return given;
-    }
-    match image {
-        ImageRef::Host => vec![files.user.shell.to_string_lossy().into_owned()],
-        ImageRef::Directory(_) => vec!["/bin/sh".to_owned()],
-    }
 }
 
 /// The key of the names' addresses: the same in each run under one signing key, and telling nothing of it.

@@ -26,9 +26,12 @@ pub enum Role {
     Builder,
     /// Builds the workload's root, then is its pid 1.
     Init,
+    /// Enters a bottle that runs.
+    Enter,
 }
 
-const ROLES: [(Role, &str); 2] = [(Role::Builder, "bottle-builder"), (Role::Init, "bottle-init")];
+const ROLES: [(Role, &str); 3] =
+    [(Role::Builder, "bottle-builder"), (Role::Init, "bottle-init"), (Role::Enter, "bottle-enter")];
 
 /// What the builder becomes a second and a third time, before it does anything else.
 #[derive(Clone, Copy, Debug)]
@@ -51,18 +54,22 @@ pub fn dispatch() {
     DISPATCHED.store(true, Ordering::Relaxed);
     let Some((role, name)) = own_role() else { return };
     set_name(name);
-    let Ok(input) = rustix::io::fcntl_dupfd_cloexec(rustix::stdio::stdin(), 3) else {
-        std::process::exit(125);
-    };
-    // The channel must not stay behind as descriptor 0, or the workload would inherit it.
-    if replace_stdin().and_then(|()| keep_only(&input)).is_err() {
-        std::process::exit(125);
-    }
-    let channel = Channel::from_owned_fd(input);
+    let Ok(channel) = take_channel() else { std::process::exit(125) };
     match role {
         Role::Builder => crate::builder::main(channel),
         Role::Init => crate::init::main(channel),
+        Role::Enter => crate::exec::main(channel),
     }
+}
+
+/// The channel that this process was executed with as its standard input, which leads nowhere from now on. Nothing else is
+/// open afterwards but standard output and error. For a process that has opened nothing yet.
+pub fn take_channel() -> io::Result<Channel> {
+    let input = rustix::io::fcntl_dupfd_cloexec(rustix::stdio::stdin(), 3)?;
+    // The channel must not stay behind as descriptor 0, or the workload would inherit it.
+    replace_stdin()?;
+    keep_only(&input)?;
+    Ok(Channel::from_owned_fd(input))
 }
 
 /// Becomes the helper, in a process that was forked for it and owns nothing else of what is open.
@@ -161,6 +168,11 @@ impl Program {
         }
         let file = File::open("/proc/self/exe").map_err(SpawnError::Open)?;
         Ok(Program { file: file.into() })
+    }
+
+    /// The same file on a mount of its own.
+    pub(crate) fn on_mount(file: OwnedFd) -> Program {
+        Program { file }
     }
 
     /// SHA-256 of the file. `memory` is the file that keeps it for the next run.

@@ -1,17 +1,23 @@
 //! How is a command run in a bottle, from beginning to end? All five stages, and every error with its exit code.
 
+use std::path::Path;
+
 use crate::airlock::{RealizeError, Started};
 use crate::attest::AttestError;
 use crate::caller::Caller;
 use crate::descriptors;
 use crate::event::{Event, Teller};
-use crate::init::message::Failure;
+use crate::log::Stream;
 use crate::options::RunOptions;
 use crate::outcome::Outcome;
 use crate::patience::Patience;
 use crate::plan::{Plan, PlanError};
+use crate::records::Own;
+use crate::remembered::remember;
 use crate::supervisor::recorder::Events;
 use crate::supervisor::signals::Signals;
+use crate::supervisor::taken::Taken;
+use crate::sys;
 use crate::workload::WorkloadError;
 
 /// Why a run has no outcome.
@@ -37,7 +43,13 @@ pub enum RunError {
 impl RunError {
     /// 127 where the command was not found, 126 where it can't be executed, 125 for everything else.
     pub fn exit_code(&self) -> u8 {
-        self.failure().map_or(125, |failure| failure.code)
+        match self {
+            RunError::Workload(error) => error.exit_code(),
+            RunError::Realize(RealizeError::Init(failure)) | RunError::Attest(AttestError::Init(failure)) => {
+                failure.code
+            }
+            _ => 125,
+        }
     }
 
     /// What to do about it.
@@ -51,25 +63,20 @@ impl RunError {
             RunError::Workload(_) | RunError::EventLoop(_) => None,
         }
     }
-
-    fn failure(&self) -> Option<&Failure> {
-        match self {
-            RunError::Realize(RealizeError::Init(failure))
-            | RunError::Attest(AttestError::Init(failure))
-            | RunError::Workload(WorkloadError::Init(failure)) => Some(failure),
-            _ => None,
-        }
-    }
 }
 
 /// Runs a command in a bottle and waits for its end. `events` hears what happens meanwhile, on a thread of its own.
 ///
 /// The calling thread starts the bottle's processes and must live as long as they do: it does, since this returns at the end.
+/// Meanwhile the signals that end a program go to the command instead; afterwards they do what they did before: whoever has
+/// handlers of their own sets them up before the first run, since those that are set up during one are lost with its end.
 pub fn run(
     options: RunOptions,
     caller: &Caller,
     events: impl FnMut(Event) + Send + 'static,
 ) -> Result<Outcome, RunError> {
+    let _taken = Taken::take();
+    sys::let_too_large_writes_fail();
     let tokio = tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(RunError::EventLoop)?;
     let started = Started::new(caller.uid != 0)?;
     let plan = match Plan::new(options, caller) {
@@ -79,31 +86,63 @@ pub fn run(
             return Err(error.into());
         }
     };
-    let teller = Teller::new(events);
+    let teller = Teller::new(told_in_log(&plan, events)).map_err(RunError::EventLoop)?;
     let mut tell = teller.events();
-    plan.warnings().iter().for_each(|warning| tell(Event::Warning(warning.clone())));
+    plan.warnings().for_each(|warning| tell(Event::Warning(warning)));
+    let (changes, audit) = (plan.changes.clone(), plan.audit.clone());
     let result = tokio.block_on(async {
-        let (result, patience) = to_its_end(plan, started, Box::new(tell)).await;
+        let (result, patience, record) = to_its_end(plan, started, Box::new(tell)).await;
         // Where this ends first, nobody reads what is left unsaid.
         patience.wait_for_last_words(teller.heard()).await;
+        // Last: who waits for the end of a bottle then finds all that it said.
+        record.into_iter().for_each(|record| remember(record, &result));
         result
     });
+    if result.is_err() {
+        remove_unused(changes.parent().unwrap_or(&changes), &audit);
+    }
     // All that counts is over: the end of its idle threads is not waited for.
     tokio.shutdown_background();
     result
 }
 
+/// Removes the directory of a run that did not come so far that there is evidence of it.
+fn remove_unused(directory: &Path, audit: &Path) {
+    let is_empty = audit.symlink_metadata().is_ok_and(|file| file.is_file() && file.len() == 0);
+    // What can't be removed is in nobody's way.
+    if is_empty && audit.parent() == Some(directory) {
+        let _ = std::fs::remove_file(audit);
+    }
+    // One in which there is something stays.
+    let _ = std::fs::remove_dir(directory);
+}
+
+/// What is told is told in the log too, where the run has one.
+fn told_in_log(plan: &Plan, mut events: impl FnMut(Event) + Send + 'static) -> impl FnMut(Event) + Send + 'static {
+    let log = plan.log.clone();
+    move |event| {
+        if let Some((log, words)) = &log {
+            words(&event).iter().for_each(|line| log.write(Stream::Bottle, format!("{line}\n").as_bytes()));
+        }
+        events(event);
+    }
+}
+
 /// The stages after the plan, and how long those who listen may take afterwards.
-async fn to_its_end(plan: Plan, started: Started, events: Events) -> (Result<Outcome, RunError>, Patience) {
+async fn to_its_end(
+    plan: Plan,
+    started: Started,
+    events: Events,
+) -> (Result<Outcome, RunError>, Patience, Option<Own>) {
     let workload = async {
         let airlock = plan.realize(started, events).await?;
         Ok::<_, RunError>(airlock.attest().await?.start().await?)
     };
     match workload.await {
         Ok(workload) => {
-            let (result, patience) = workload.wait().await;
-            (result.map_err(RunError::from), patience)
+            let (result, patience, record) = workload.wait().await;
+            (result.map_err(RunError::from), patience, Some(record))
         }
-        Err(error) => (Err(error), Patience::until_asked(Signals::listen().ok(), None)),
+        Err(error) => (Err(error), Patience::until_asked(Signals::listen().ok(), None), None),
     }
 }

@@ -32,6 +32,9 @@ pub enum StateError {
         /// The caller's uid.
         uid: u32,
     },
+    /// Who runs elsewhere would mean another one, and the one here would be the workload's to write.
+    #[error("BOTTLE_ROOT is {}, which does not begin with a slash", .0.display())]
+    Relative(PathBuf),
     /// Nothing says where data may lie.
     #[error("neither XDG_DATA_HOME nor HOME is set")]
     NoHome,
@@ -62,6 +65,9 @@ impl State {
 
     fn locate(places: &Places, uid: u32) -> Result<State, StateError> {
         if let Some(root) = &places.root {
+            if !root.is_absolute() {
+                return Err(StateError::Relative(root.clone()));
+            }
             return Ok(State { data: root.join("data"), run: root.join("run") });
         }
         if uid == 0 {
@@ -74,7 +80,8 @@ impl State {
             .ok_or(StateError::NoHome)?;
         let run = match &places.runtime_dir {
             Some(directory) => directory.join("bottle"),
-            None => PathBuf::from(format!("/tmp/bottle-{uid}")),
+            // Not in /tmp, where anybody could have made it first.
+            None => data.join("bottle/run"),
         };
         Ok(State { data: data.join("bottle"), run })
     }
@@ -109,4 +116,16 @@ pub fn new_run_id() -> io::Result<String> {
     let mut bytes = [0; 16];
     getrandom::fill(&mut bytes).map_err(io::Error::other)?;
     Ok(bytes.iter().map(|byte| format!("{byte:02x}")).collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_relative_root_is_refused_before_anything_is_made() {
+        let places = Places { root: Some("relative-root".into()), ..Places::default() };
+        assert!(matches!(State::open(&places, 0), Err(StateError::Relative(_))));
+        assert!(!Path::new("relative-root").exists());
+    }
 }

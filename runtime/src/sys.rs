@@ -59,9 +59,26 @@ pub enum Forked {
 /// `Unsupported` in a process with threads: the new process goes on in Rust code on a copy of its memory, where
 /// another thread's locks would stay locked for ever.
 pub fn fork_sibling(namespaces: CloneFlags) -> io::Result<Forked> {
-    if std::fs::read_dir("/proc/self/task")?.count() != 1 {
-        return Err(io::ErrorKind::Unsupported.into());
+    fork_sibling_alone(Alone::now()?, namespaces)
+}
+
+/// That the process has one thread. It starts none as long as it holds this.
+#[derive(Debug)]
+pub(crate) struct Alone(());
+
+impl Alone {
+    /// Asks /proc, which may show another pid namespace later.
+    ///
+    /// # Errors
+    /// `Unsupported` in a process with threads.
+    pub(crate) fn now() -> io::Result<Alone> {
+        let alone = std::fs::read_dir("/proc/self/task")?.count() == 1;
+        alone.then_some(Alone(())).ok_or_else(|| io::ErrorKind::Unsupported.into())
     }
+}
+
+/// The same by who knows that it is alone.
+pub(crate) fn fork_sibling_alone(_alone: Alone, namespaces: CloneFlags) -> io::Result<Forked> {
     let flags = libc::c_long::from(namespaces.bits() | libc::CLONE_PARENT | libc::SIGCHLD);
     // SAFETY: without CLONE_VM and with a null stack, clone(2) behaves as fork(2), and this process has one thread.
     let result = unsafe { libc::syscall(libc::SYS_clone, flags, 0, 0, 0, 0) };
@@ -142,20 +159,65 @@ pub fn set_tree_attributes(tree: BorrowedFd<'_>, set: u64, ids: Option<BorrowedF
         propagation: 0,
         user_namespace: ids.map_or(0, |ids| ids.as_raw_fd() as u64),
     };
-    let flags = libc::AT_EMPTY_PATH | libc::AT_RECURSIVE;
-    let pointer = &raw const attributes;
+    mount_setattr(tree, &attributes, libc::AT_RECURSIVE)
+}
+
+/// Makes one mount read-only, and none of those below it.
+pub(crate) fn make_read_only(mount: BorrowedFd<'_>) -> io::Result<()> {
+    let attributes = MountAttributes { set: libc::MOUNT_ATTR_RDONLY, clear: 0, propagation: 0, user_namespace: 0 };
+    mount_setattr(mount, &attributes, 0)
+}
+
+fn mount_setattr(mount: BorrowedFd<'_>, attributes: &MountAttributes, how: libc::c_int) -> io::Result<()> {
+    let flags = libc::AT_EMPTY_PATH | how;
     // SAFETY: the empty path is a C string, and the pointer and size describe `attributes`, which lives across the call.
     let result = unsafe {
         libc::syscall(
             libc::SYS_mount_setattr,
-            tree.as_raw_fd(),
+            mount.as_raw_fd(),
             c"".as_ptr(),
             flags,
-            pointer,
+            std::ptr::from_ref(attributes),
             size_of::<MountAttributes>(),
         )
     };
     if result < 0 { Err(io::Error::last_os_error()) } else { Ok(()) }
+}
+
+/// Sends a signal by its number, a real-time one too, to a process or, where `whom` is negative, to a group.
+pub(crate) fn send_signal(whom: i32, number: i32) -> io::Result<()> {
+    // SAFETY: kill(2) takes integers.
+    let result = unsafe { libc::kill(whom, number) };
+    if result < 0 { Err(io::Error::last_os_error()) } else { Ok(()) }
+}
+
+/// The same to a process that is held. One that is gone needs none.
+pub(crate) fn send_signal_to(pidfd: BorrowedFd<'_>, number: i32) {
+    let nothing: *const libc::siginfo_t = std::ptr::null();
+    // SAFETY: pidfd_send_signal(2) takes integers, and no siginfo.
+    unsafe { libc::syscall(libc::SYS_pidfd_send_signal, pidfd.as_raw_fd(), number, nothing, 0) };
+}
+
+/// From here on a write beyond the limit of file sizes fails, and does not kill the one who writes.
+pub(crate) fn let_too_large_writes_fail() {
+    // SAFETY: SIG_IGN installs no code of ours, and this number can be set.
+    unsafe { libc::signal(libc::SIGXFSZ, libc::SIG_IGN) };
+}
+
+/// What a signal does to this process; nothing where it can't be told.
+pub(crate) fn signal_action(number: i32) -> Option<libc::sigaction> {
+    // SAFETY: all-zero is a valid value of this plain C struct.
+    let mut action: libc::sigaction = unsafe { std::mem::zeroed() };
+    // SAFETY: the pointer is to a live struct that the kernel fills; no action is set.
+    let result = unsafe { libc::sigaction(number, std::ptr::null(), &raw mut action) };
+    (result == 0).then_some(action)
+}
+
+/// Has a signal do what it did before.
+pub(crate) fn set_signal_action(number: i32, action: &libc::sigaction) {
+    // SAFETY: the action is one that sigaction(2) gave for this number in this process, so its handler is code of this program
+    // that was installed for it.
+    unsafe { libc::sigaction(number, std::ptr::from_ref(action), std::ptr::null_mut()) };
 }
 
 /// Gives every signal its default action and unblocks all: what a program expects to start with.

@@ -2,58 +2,49 @@
 
 use std::future::pending;
 use std::io;
-use std::os::fd::OwnedFd;
 use std::pin::pin;
 use std::time::{Duration, Instant};
 
 use bottle_evidence::Text;
 use bottle_evidence::audit::{self, Entry};
-use bottle_images::changed::Snapshot;
-use bottle_netns::airlock::Watches;
-use bottle_netns::survey::Listening;
 use tokio::time::Instant as Moment;
 
 use crate::airlock::{Airlock, Gate, look_through};
-use crate::attest::Binding;
+use crate::attendants::{Attendants, demanded};
+use crate::attest::{Binding, Held};
+use crate::changes;
+use crate::clock;
 use crate::closing::CloseError;
+use crate::control::{Control, Demand};
+use crate::ended::Ended;
 use crate::event::Event;
+use crate::exec::{Entrance, First};
 use crate::gate::message::ToGate;
 use crate::heartbeat;
-use crate::init::message::{End, Failure, FromInit, ToInit};
-use crate::limit::{self, EXECUTING, Limit, Stage};
+use crate::init::message::{Failure, FromInit, ToInit};
+use crate::limit::{self, Asked, Insistence, Limit, Stage};
 use crate::outcome::{Outcome, Status};
 use crate::patience::Patience;
+use crate::records::{Own, Running};
+use crate::report::chain;
 use crate::supervisor::gate_link::GateEnd;
-use crate::supervisor::recorder::Recorder;
 use crate::supervisor::signals::{Arrived, Signals};
-use crate::supervisor::stdio::Relays;
-use crate::supervisor::terminal::{self, Terminal};
-use crate::supervisor::watch::{Drift, Watcher};
+use crate::supervisor::terminal;
+use crate::supervisor::watch::Drift;
 use crate::sys;
 
 /// How long the gate may take to finish what is under way; its own limit is shorter.
 const FINISHING: Duration = Duration::from_secs(5);
+
+/// Whoever watches a bottle can't be stopped for a while: its gate would take that for the watcher's end.
+const NOT_SUSPENDED: &str = "a bottle is watched as long as it runs, so Ctrl-Z does not suspend it; with -it it suspends what \
+                             runs inside";
 
 /// Stage four: released, watched.
 pub struct Workload {
     airlock: Airlock,
     attendants: Attendants,
     released: Instant,
-}
-
-/// What is around a workload while it runs.
-struct Attendants {
-    output: Output,
-    master: Option<OwnedFd>,
-    watcher: Watcher,
-    signals: Signals,
-    before: Snapshot,
-}
-
-/// What copies the workload's output.
-enum Output {
-    Relays(Relays),
-    Terminal(Terminal),
 }
 
 /// Why a workload did not start, although it was bound, or could not be brought to its end.
@@ -68,6 +59,9 @@ pub enum WorkloadError {
     /// The shared trees could not be looked through before the start.
     #[error("cannot look through the shared directories")]
     Snapshot,
+    /// Somebody wanted the run to end before the workload was released.
+    #[error("the run was ended by signal {0} before the command was started")]
+    Forestalled(i32),
     /// Something of our own failed.
     #[error("cannot {step}")]
     Step {
@@ -79,6 +73,14 @@ pub enum WorkloadError {
     /// The binding held no more when the workload was to be released.
     #[error("the airlock changed after it was measured: {}: {}", .0.what, .0.detail)]
     Drift(Drift),
+    /// The caller's file, pipe or terminal did not take what the command wrote.
+    #[error("the command ran and ended with {code}, but what it wrote is lost in part")]
+    Unwritten {
+        /// The command's own exit code.
+        code: u8,
+        /// What the kernel said.
+        source: io::Error,
+    },
     /// The run could not be closed in the log.
     #[error("the command ran and ended with {code}, but its run could not be closed")]
     Unclosed {
@@ -89,23 +91,11 @@ pub enum WorkloadError {
     },
 }
 
-/// How the time of a workload came to an end.
-enum Ended {
-    /// Its first process ended.
-    Itself(End),
-    /// It was killed for this reason.
-    Killed(String),
-    /// A signal for it came before its program was executed, and nothing was there in time to heed it.
-    Forestalled(i32),
-    /// Its program can't be executed.
-    NeverRan(Failure),
-}
-
 impl Binding {
     /// Releases the workload to its first instruction. What becomes of it, its execve(2) included, `Workload::wait` tells.
     pub async fn start(self) -> Result<Workload, WorkloadError> {
-        let (mut airlock, master, listening, signals) = self.into_parts();
-        let attendants = match Attendants::gather(&mut airlock, master, listening, signals).await {
+        let (mut airlock, Held { pid, terminal, first, .. }, listening, signals) = self.into_parts();
+        let attendants = match Attendants::gather(&mut airlock, terminal, listening, signals).await {
             Ok(attendants) => attendants,
             Err(error) => return Err(never_released(&airlock, error)),
         };
@@ -116,7 +106,10 @@ impl Binding {
             return Err(never_released(&workload.airlock, WorkloadError::Drift(drift)));
         }
         match workload.airlock.init.channel.send(&ToInit::Release, &[]).await {
-            Ok(()) => Ok(workload),
+            Ok(()) => {
+                workload.show(pid, first);
+                Ok(workload)
+            }
             Err(error) => Err(never_released(&workload.airlock, WorkloadError::Silent(error))),
         }
     }
@@ -125,37 +118,42 @@ impl Binding {
 /// The workload still stands before its execve(2) and will never go on: the run is closed all the same.
 fn never_released(airlock: &Airlock, error: WorkloadError) -> WorkloadError {
     airlock.init.process.kill();
-    airlock.close_after(&error);
+    let code = error.exit_code();
+    airlock.close_or_warn(code, &chain(&error).join(": "), Duration::ZERO);
     error
 }
 
-impl Attendants {
-    async fn gather(
-        airlock: &mut Airlock,
-        master: Option<OwnedFd>,
-        listening: Listening,
-        signals: Signals,
-    ) -> Result<Attendants, WorkloadError> {
-        let step = |step| move |source| WorkloadError::Step { step, source };
-        // First, since it may take long, and what changes meanwhile is seen below.
-        let before = (&mut airlock.before).await.map_err(|_| WorkloadError::Snapshot)?;
-        let watches = std::mem::replace(&mut airlock.space.watches, Watches(Vec::new()));
-        let sysctls = std::mem::take(&mut airlock.space.sysctls);
-        let watcher = Watcher::new(watches, sysctls, listening).map_err(step("watch the namespaces"))?;
-        let output = match (&master, airlock.init.streams.take()) {
-            (Some(master), _) => Output::Terminal(Terminal::connect(master).map_err(step("connect the terminal"))?),
-            (None, Some(streams)) => Output::Relays(streams.hand_over()),
-            (None, None) => return Err(WorkloadError::Silent(io::ErrorKind::InvalidData.into())),
-        };
-        Ok(Attendants { output, master, watcher, signals, before })
+impl WorkloadError {
+    /// 126 and 127 as init says, 128 and the number of a signal, 125 for what failed of bottle's own.
+    pub(crate) fn exit_code(&self) -> u8 {
+        match self {
+            WorkloadError::Init(failure) => failure.code,
+            WorkloadError::Forestalled(number) => Status::Signalled(*number).code(),
+            _ => 125,
+        }
     }
 }
 
 impl Workload {
+    /// Others can see from now on that it runs. It does all the same where they can't.
+    fn show(&mut self, workload: u32, first: Option<First>) {
+        let entrance = first.map(|first| Entrance::new(&self.airlock, first)).transpose();
+        let Airlock { plan, recorder, .. } = &mut self.airlock;
+        let warn = |what, error| recorder.tell(Event::Warning(format!("{what}: {error}")));
+        let control = entrance.and_then(|entrance| Control::open(&plan.run_directory, &plan.run, entrance));
+        self.attendants.control = control.map_err(|error| warn("nobody can stop or enter this by name", error)).ok();
+        let control = self.attendants.control.as_ref().map(Control::descriptor);
+        if let Err(error) = plan.record.running(Running { started: clock::now(), workload, control }) {
+            warn("`bottle ps` does not know that this runs", error);
+        }
+    }
+
     /// Waits for the end, whoever brings it, and closes the run; then for those who read what was written, as long as they
-    /// may take. How long they still may comes back with the outcome.
-    pub(crate) async fn wait(mut self) -> (Result<Outcome, WorkloadError>, Patience) {
+    /// may take. How long they still may comes back with the outcome, and the record that is to say of it.
+    pub(crate) async fn wait(mut self) -> (Result<Outcome, WorkloadError>, Patience, Own) {
         let ended = self.until_the_end().await;
+        // Who asks from here on hears that it is ending.
+        self.attendants.control = None;
         let duration = self.released.elapsed();
         if !matches!(ended, Ended::Itself(_)) {
             // Only the workload: on drift the gate is dead already, and otherwise it still tells what went through it.
@@ -176,26 +174,35 @@ impl Workload {
                 Patience::until_asked(Some(signals), plan.timeout.map(|timeout| Moment::from_std(released + timeout)))
             }
         };
-        if patience.wait_for(output.finished()).await.is_none() {
-            recorder.tell(Event::Warning("nobody reads what the command wrote, and the rest of it is lost".into()));
-        }
+        let unwritten = match patience.wait_for(output.finished()).await {
+            Some(finished) => finished.err(),
+            None => {
+                recorder.tell(Event::Warning("nobody reads what the command wrote, and the rest of it is lost".into()));
+                None
+            }
+        };
         // The terminal is the caller's again.
         drop(output);
+        let after = async { after.ok()?.await.ok() };
         if let Some(after) = patience.wait_for(after).await {
-            tell_changes(&recorder, &before, after.ok());
+            changes::tell(&recorder, &before, after, &plan.changes);
         }
         if let Ok(outcome) = &outcome {
-            recorder.tell(Event::Over(outcome.clone()));
+            recorder.tell(Event::Over(Box::new(outcome.clone())));
         }
-        (outcome, patience)
+        let outcome = outcome.and_then(|outcome| match unwritten {
+            Some(source) => Err(WorkloadError::Unwritten { code: outcome.status.code(), source }),
+            None => Ok(outcome),
+        });
+        (outcome, patience, plan.record)
     }
 
     async fn until_the_end(&mut self) -> Ended {
-        let mut stage = Stage::Executing { signalled: None };
+        let (mut stage, mut insistence) = (Stage::Executing { signalled: None }, Insistence::default());
         // Not at once, since a command that ends soon would wait for it.
         let (mut quiet, mut tidy) = (pin!(tokio::time::sleep(heartbeat::INTERVAL)), false);
         loop {
-            let limit = limit::next(self.released, self.airlock.plan.timeout, stage);
+            let limit = limit::next(self.released, self.airlock.plan.timeout, stage, self.attendants.stopped);
             let drift = tokio::select! {
                 biased;
                 drift = self.attendants.watcher.drift(&self.airlock.space.desks) => drift,
@@ -204,24 +211,34 @@ impl Workload {
                 message = self.airlock.init.channel.recv::<FromInit>() => match message {
                     Ok((FromInit::Started, _)) if stage != Stage::Executed => {
                         stage = Stage::Executed;
+                        self.airlock.recorder.tell(Event::Running { id: self.airlock.plan.run.clone() });
                         continue;
                     }
                     Ok((FromInit::Exited(end), _)) => return Ended::Itself(end),
                     Ok((FromInit::Failed(failure), _)) if stage != Stage::Executed => return Ended::NeverRan(failure),
                     Ok((FromInit::Failed(failure), _)) => Drift::new("init", failure.to_string()),
                     Ok(_) => Drift::new("init", "it said something out of turn"),
-                    Err(error) => Drift::new("init", format!("it is gone: {error}")),
+                    Err(error) => Drift::new("init", self.airlock.why_init_is_gone(&error)),
                 },
                 arrived = self.attendants.signals.next() => {
                     if let Arrived::Forward(number) = arrived {
                         stage = stage.signalled(Instant::now(), number);
+                        if Signals::asks_to_end(number) && self.is_enough(insistence.asked(Instant::now())) {
+                            return Ended::Killed("it was asked to end three times within 5 s".into());
+                        }
                     }
                     match self.heed(arrived).await {
                         Some(drift) => drift,
                         None => continue,
                     }
                 }
-                limit = reached(limit) => return overdue(limit),
+                demand = demanded(&mut self.attendants.control) => {
+                    let number = self.demanded(demand);
+                    stage = stage.signalled(Instant::now(), number);
+                    self.signal(number).await;
+                    continue;
+                }
+                limit = reached(limit) => return Ended::overdue(limit),
                 () = &mut quiet, if !tidy => {
                     sys::give_back_freed_memory();
                     tidy = true;
@@ -231,6 +248,13 @@ impl Workload {
             let drift = self.revoke(drift).await;
             return Ended::Killed(format!("{}: {}", drift.what, drift.detail));
         }
+    }
+
+    fn is_enough(&self, asked: Asked) -> bool {
+        if asked == Asked::Almost {
+            self.airlock.recorder.tell(Event::Warning("the command still runs: asked once more, it is killed".into()));
+        }
+        asked == Asked::Enough
     }
 
     /// Cuts everything first, then says why.
@@ -254,10 +278,8 @@ impl Workload {
     async fn heed(&self, arrived: Arrived) -> Option<Drift> {
         match arrived {
             Arrived::Child => return self.stopped(),
-            Arrived::Forward(number) => {
-                // An init that is gone is noticed by the loop.
-                let _ = self.airlock.init.channel.send(&ToInit::Signal { number }, &[]).await;
-            }
+            Arrived::Forward(number) => self.signal(number).await,
+            Arrived::Suspend => self.airlock.recorder.tell(Event::Warning(NOT_SUSPENDED.into())),
             Arrived::Resized => {
                 if let (Some(master), Some((rows, columns))) = (&self.attendants.master, terminal::size()) {
                     terminal::resize(master, rows, columns);
@@ -265,6 +287,23 @@ impl Workload {
             }
         }
         None
+    }
+
+    /// An init that is gone is noticed by the loop.
+    async fn signal(&self, number: i32) {
+        let _ = self.airlock.init.channel.send(&ToInit::Signal { number }, &[]).await;
+    }
+
+    /// The signal that the first process gets for what was asked. The shortest time that anybody gave it counts.
+    fn demanded(&mut self, demand: Demand) -> i32 {
+        match demand {
+            Demand::Signal(signal) => signal.number(),
+            Demand::Stop(grace) => {
+                let until = Instant::now() + grace;
+                self.attendants.stopped = Some(self.attendants.stopped.map_or(until, |before| before.min(until)));
+                self.airlock.plan.stop_signal.number()
+            }
+        }
     }
 
     /// A helper that is stopped answers nobody and guards nothing.
@@ -281,17 +320,21 @@ impl Workload {
             self.airlock.close_or_warn(status.code(), &failure.what, duration);
             return Err(failure.clone().into());
         }
-        let closed = self.airlock.close(status.code(), reason.as_deref(), duration);
+        let shortages = self.airlock.shortages();
+        let reasons: Vec<&str> = reason.iter().chain(&shortages).map(String::as_str).collect();
+        let closed = self.airlock.close(status.code(), &reasons, duration);
         let end = closed.map_err(|source| WorkloadError::Unclosed { code: status.code(), source })?;
         let plan = &self.airlock.plan;
         Ok(Outcome {
             run: plan.run.clone(),
             status,
             reason,
+            shortages,
             duration,
             hosts: end.hosts,
             audit: plan.audit.clone(),
             attestation: plan.attestation.clone(),
+            key: plan.key.public().clone(),
         })
     }
 
@@ -314,44 +357,6 @@ impl Workload {
     }
 }
 
-impl Output {
-    /// Waits until all that the workload wrote has been written on.
-    async fn finished(&mut self) {
-        match self {
-            Output::Relays(relays) => relays.finished().await,
-            Output::Terminal(terminal) => terminal.finished().await,
-        }
-    }
-}
-
-impl Ended {
-    /// How the command ended, and why bottle ended it, if bottle did.
-    fn told(&self) -> (Status, Option<String>) {
-        match self {
-            Ended::Itself(End::Code(code)) => (Status::Exited(*code as u8), None),
-            Ended::Itself(End::Signal(number)) => (Status::Signalled(*number), None),
-            Ended::Killed(reason) => (Status::Signalled(libc::SIGKILL), Some(reason.clone())),
-            Ended::Forestalled(number) => {
-                (Status::Signalled(*number), Some("a signal came before the command was executed".into()))
-            }
-            Ended::NeverRan(failure) => (Status::Exited(failure.code), Some(failure.to_string())),
-        }
-    }
-}
-
-/// Tells what of the shared trees the host would execute later and is not as it was, and whether that may not be all.
-fn tell_changes(recorder: &Recorder, before: &Snapshot, after: Option<Snapshot>) {
-    const NOT_ALL: &str = "the shared directories hold too much to tell all files that the host would execute later and that \
-                           the command changed";
-    if !before.is_complete() || !after.as_ref().is_some_and(Snapshot::is_complete) {
-        recorder.tell(Event::Warning(NOT_ALL.into()));
-    }
-    let changed = after.map(|after| after.changed_since(before)).unwrap_or_default();
-    if !changed.is_empty() {
-        recorder.tell(Event::Changed(changed));
-    }
-}
-
 /// The listening sockets end with the gate, and their end may be heard before its own, which says more. The gate has been
 /// killed since, so its end comes at once.
 async fn cause(gate: &mut Gate, was_ending: bool, noticed: Drift) -> Drift {
@@ -359,18 +364,6 @@ async fn cause(gate: &mut Gate, was_ending: bool, noticed: Drift) -> Drift {
         GateEnd::Said(drift) => drift,
         GateEnd::Silent(drift) if was_ending => drift,
         GateEnd::Silent(_) => noticed,
-    }
-}
-
-fn overdue(limit: Limit) -> Ended {
-    match limit {
-        Limit::Heeding(number) => Ended::Forestalled(number),
-        Limit::Timeout => Ended::Killed("the time that --timeout gives is over".into()),
-        Limit::Executing => Ended::NeverRan(Failure {
-            code: 125,
-            what: format!("the command was not executed within {} s", EXECUTING.as_secs()),
-            hint: Some("the file system that holds the program does not answer".into()),
-        }),
     }
 }
 

@@ -15,13 +15,14 @@ use bottle_netns::Layout;
 use bottle_netns::survey::Listening;
 
 use super::facts::{self, Facts};
-use super::{AttestError, Probed};
+use super::process::ProcessFacts;
+use super::{AttestError, Probed, THREAD};
 use crate::airlock::Airlock;
-use crate::clock;
 use crate::durable::{directory_of, sync_directory_of};
+use crate::exec::First;
 use crate::init::message::pid_of;
 use crate::supervisor::signals::Signals;
-use crate::whole;
+use crate::{clock, thread, whole};
 
 /// How long an attestation is worth something after it was signed.
 const VALIDITY: Duration = Duration::from_secs(24 * 60 * 60);
@@ -39,19 +40,29 @@ pub struct Binding {
 /// The workload, standing before its execve(2).
 pub(crate) struct Held {
     executable: String,
-    pid: u32,
+    pub(crate) pid: u32,
     pidfd: OwnedFd,
-    terminal: Option<OwnedFd>,
+    /// The master of its pty, if it has one.
+    pub(crate) terminal: Option<OwnedFd>,
+    /// What was found of it.
+    pub(crate) first: Option<First>,
 }
 
 impl Held {
     pub(super) fn new(executable: String, descriptors: Vec<OwnedFd>) -> io::Result<Held> {
         let mut descriptors = descriptors.into_iter();
         let pidfd = descriptors.next().ok_or(io::ErrorKind::InvalidData)?;
-        Ok(Held { executable, pid: pid_of(&pidfd)?, pidfd, terminal: descriptors.next() })
+        Ok(Held { executable, pid: pid_of(&pidfd)?, pidfd, terminal: descriptors.next(), first: None })
     }
 
-    pub(super) fn pid(&self) -> u32 {
+    /// Keeps what was measured of it, and its user namespace: whoever enters later must be the same.
+    pub(super) fn measured(&mut self, facts: ProcessFacts) -> io::Result<()> {
+        let user_namespace = File::open(format!("/proc/{}/ns/user", self.pid))?.into();
+        self.first = Some(First { facts, user_namespace });
+        Ok(())
+    }
+
+    pub(crate) fn pid(&self) -> u32 {
         self.pid
     }
 
@@ -101,7 +112,7 @@ impl Binding {
         let signals = Signals::listen().map_err(step("take over signals"))?;
         let started = std::thread::scope(|scope| {
             // The disk takes its time.
-            let durable = scope.spawn(|| unfinished.synchronise());
+            let durable = thread::within(scope, || unfinished.synchronise()).map_err(step(THREAD))?;
             airlock.unchanged()?;
             let workload = held.workload().map_err(step("identify the workload"))?;
             airlock.recorder.ledger().append(&Entry::RunStart(run_start(&airlock, workload, &envelope)))?;
@@ -119,8 +130,8 @@ impl Binding {
     }
 
     /// Taken apart by the one who starts the workload.
-    pub(crate) fn into_parts(self) -> (Airlock, Option<OwnedFd>, Listening, Signals) {
-        (self.airlock, self.held.terminal, self.listening, self.signals)
+    pub(crate) fn into_parts(self) -> (Airlock, Held, Listening, Signals) {
+        (self.airlock, self.held, self.listening, self.signals)
     }
 }
 

@@ -2,10 +2,12 @@
 
 use std::collections::BTreeMap;
 
-use bottle_evidence::predicate::{Fact, Probe, WORKLOAD_IDENTITY};
+use bottle_evidence::predicate::{Fact, Probe, UPSTREAM_PROXY, WORKLOAD_IDENTITY};
 use bottle_evidence::{Digest, canonical};
+use bottle_images::Root;
 use bottle_netns::Side;
 use bottle_netns::survey::{Survey, Surveyed};
+use bottle_proxy::UpstreamProxy;
 use serde::Serialize;
 use serde_json::{Value, json};
 
@@ -41,6 +43,9 @@ pub(super) fn complete(
     members(&mut facts, processes, airlock.plan.ids.is_some());
     people(&mut facts, airlock, held, processes)?;
     programs(&mut facts, program);
+    if let Some(proxy) = &airlock.plan.upstream_proxy {
+        facts.insert(UPSTREAM_PROXY.into(), through(proxy));
+    }
     Ok(facts)
 }
 
@@ -102,6 +107,16 @@ fn people(facts: &mut Facts, airlock: &Airlock, held: &Held, processes: &Process
         "SHA-256 of the file, resolved within /proc/PID/root",
         json!({"path": held.executable(), "sha256": processes.executable}),
     );
+    if !processes.limits.is_empty() {
+        let how = "the control groups' files, /proc/PID/cgroup, /proc/PID/limits";
+        measured(facts, "workload.limits", how, &processes.limits);
+    }
+    let how = "SHA-256 of the canonical form of what was to be mounted";
+    facts.insert("workload.files".into(), Fact::asserted(how, json!({"sha256": airlock.plan.planned})));
+    if let Root::Overlay { kept: Some(kept), .. } = &airlock.plan.files.root {
+        let how = "the directory that lies upon the image: what earlier runs of this name changed is part of the root";
+        facts.insert("workload.kept-layer".into(), Fact::asserted(how, json!({"path": kept})));
+    }
     let command = json!({"path": held.executable(), "argv": airlock.plan.argv});
     let how = "what the held process is about to execute: the kernel knows of it only afterwards";
     facts.insert("workload.command".into(), Fact::asserted(how, command));
@@ -110,6 +125,13 @@ fn people(facts: &mut Facts, airlock: &Airlock, held: &Held, processes: &Process
         measured(facts, format!("{who}.process"), "/proc/PID", process);
     }
     Ok(())
+}
+
+/// How everything is dialled, where it is not dialled straight.
+fn through(proxy: &UpstreamProxy) -> Fact {
+    let how = "what the dialler was told: names are handed to this proxy, and that they have no private addresses is its word";
+    let (host, port) = (proxy.host().to_string(), proxy.port());
+    Fact::asserted(how, json!({"scheme": "http", "host": host, "port": port, "credentials": proxy.has_credentials()}))
 }
 
 /// What the helpers were found to execute: init, which lives beside the workload, where nobody can write it.

@@ -24,15 +24,17 @@ use bottle_netns::conform::{Deviation, conforms};
 use bottle_netns::counters::{CountError, Counters, counters};
 use bottle_netns::survey::{Survey, SurveyError, generations};
 use bottle_netns::watch::{Change, Kind};
-use tokio::task::JoinHandle;
+use tokio::sync::oneshot;
 
 use crate::airlock::Airlock;
+use crate::cgroups::LimitError;
 use crate::digest::Ahead;
 use crate::gate::message::ToGate;
 use crate::init::message::{Failure, FromInit, ToInit};
 use crate::probe::ProbeResult;
 use crate::supervisor::ledger::LedgerError;
 use crate::supervisor::watch::Drift;
+use crate::thread;
 
 pub use binding::Binding;
 pub(crate) use binding::Held;
@@ -42,6 +44,16 @@ const PATIENCE: Duration = Duration::from_secs(60);
 
 const FACTS: &str = "read facts of the host";
 const HASH: &str = "hash the workload's program";
+const THREAD: &str = "begin a thread";
+
+fn in_step(step: &'static str) -> impl Fn(io::Error) -> AttestError {
+    move |source| AttestError::Step { step, source }
+}
+
+/// A thread of ours that ended without a result.
+fn broken(step: &'static str) -> impl Fn(oneshot::error::RecvError) -> AttestError {
+    move |source| AttestError::Step { step, source: io::Error::other(source) }
+}
 
 /// Why there is no binding: the workload never starts.
 #[derive(Debug, thiserror::Error)]
@@ -83,6 +95,9 @@ pub enum AttestError {
         /// Why not.
         source: process::MeasureError,
     },
+    /// A limit is not what it must be.
+    #[error(transparent)]
+    Limit(#[from] LimitError),
     /// Something changed while it was measured.
     #[error("the airlock changed while it was measured: {}", changes(.0))]
     Changed(Vec<Change>),
@@ -127,6 +142,7 @@ impl AttestError {
     pub fn hint(&self) -> Option<String> {
         match self {
             AttestError::Init(failure) => failure.hint.clone(),
+            AttestError::Limit(error) => error.hint(),
             AttestError::Write { .. } | AttestError::Ledger(_) => {
                 Some("make room, or give other files with --attestation and --audit".into())
             }
@@ -161,26 +177,27 @@ impl Airlock {
         let hashing = self.hash_ahead().await?;
         let state = Arc::clone(&self.state);
         // While the probes run, and in a thread of its own, as the survey before.
-        let examining = tokio::task::spawn_blocking(move || examined(&state));
+        let examining = thread::awaited(move || examined(&state)).map_err(in_step(THREAD))?;
         let probed = self.probed().await?;
-        let examined = examining.await.map_err(|broken| AttestError::Step { step: FACTS, source: broken.into() })?;
+        let examined = examining.await.map_err(broken(FACTS))?;
         let (known, own) = examined?;
         let counted = self.forget_probes().await?;
-        let held = self.held().await?;
-        let ahead = hashing.await.map_err(|broken| AttestError::Step { step: HASH, source: broken.into() })?;
+        let mut held = self.held().await?;
+        let ahead = hashing.await.map_err(broken(HASH))?;
         let processes = requirements::measured(&self, &held, &own, ahead.as_ref())?;
         self.counted_before = counted;
         let program = self.own_digest()?;
         let facts = facts::complete(known, &self, &held, &processes, program);
         let facts = facts.map_err(|source| AttestError::Step { step: FACTS, source })?;
+        held.measured(processes.workload).map_err(|source| AttestError::Step { step: FACTS, source })?;
         Binding::sign(self, held, program, facts, &probed)
     }
 
     /// Hashes what init expects that the workload will execute, in a thread, while the probes run.
-    async fn hash_ahead(&self) -> Result<JoinHandle<Option<Ahead>>, AttestError> {
+    async fn hash_ahead(&self) -> Result<oneshot::Receiver<Option<Ahead>>, AttestError> {
         let FromInit::Expects { executable } = self.hear_init().await?.0 else { return Err(unexpected()) };
         let init = self.init.process.pid();
-        Ok(tokio::task::spawn_blocking(move || process::file_digest_ahead(init, executable.as_deref()?)))
+        thread::awaited(move || process::file_digest_ahead(init, executable.as_deref()?)).map_err(in_step(THREAD))
     }
 
     async fn probed(&self) -> Result<Probed, AttestError> {
@@ -225,8 +242,17 @@ impl Airlock {
         let received = tokio::time::timeout(PATIENCE, self.init.channel.recv()).await;
         match received.unwrap_or_else(|_| Err(io::ErrorKind::TimedOut.into())) {
             Ok((FromInit::Failed(failure), _)) => Err(failure.into()),
-            other => other.map_err(AttestError::Silent),
+            other => other.map_err(|error| self.starved().map_or(AttestError::Silent(error), AttestError::Init)),
         }
+    }
+
+    /// Why init is gone, where the kernel had no memory for it.
+    fn starved(&self) -> Option<Failure> {
+        self.group.as_ref().filter(|group| group.was_starved()).map(|_| Failure {
+            code: 125,
+            what: "out of memory before the command was started: the kernel killed bottle's own part of it".into(),
+            hint: Some("give more with --memory: 32m is enough to start".into()),
+        })
     }
 
     /// Whether nothing happened to the namespaces since they were surveyed.

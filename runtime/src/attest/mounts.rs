@@ -104,6 +104,7 @@ mod tests {
         let share = Kind::Share { source: "/data".into(), access: Access::ReadOnly };
         MountPlan {
             root: Root::Tmpfs,
+            read_only: false,
             mounts: vec![Mount::new("/inside/data", share), Mount::new("/inside/data/door", Kind::MaskFile)],
             user: User { uid: 1, gid: 1, name: "u".into(), home: "/h".into(), shell: "/bin/sh".into() },
             env: vec![],

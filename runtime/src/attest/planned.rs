@@ -90,11 +90,21 @@ pub(super) fn planned(plan: &MountPlan, host: &[MountPoint]) -> Vec<Planned> {
         Root::Tmpfs => "tmpfs",
         Root::Overlay { .. } => "overlay",
     };
-    let mut all = vec![demanded(Path::new("/"), What::Own(root), &QUIET)];
+    let mut all = vec![demanded(Path::new("/"), What::Own(root), if plan.read_only { &READ_ONLY } else { &QUIET })];
     for mount in &plan.mounts {
         let target = &mount.target;
         match &mount.kind {
             Kind::Directory { .. } | Kind::Symlink { .. } | Kind::File { .. } => {}
+            Kind::Tmpfs { exec, .. } => {
+                all.push(demanded(
+                    target,
+                    What::Own("tmpfs"),
+                    if *exec { &QUIET } else { &["nosuid", "nodev", "noexec"] },
+                ));
+            }
+            Kind::System { source } if plan.read_only => {
+                all.push(demanded(target, What::tree(source, host), &READ_ONLY));
+            }
             Kind::System { source } => {
                 let what = What::LayeredTree { source: source.clone(), from: from(source, host) };
                 all.push(demanded(target, what, &QUIET));

@@ -1,20 +1,22 @@
 //! What must hold for each process before the workload may run? Measured, not assumed.
 
+use std::collections::BTreeMap;
 use std::io;
 use std::os::unix::fs::MetadataExt;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::thread::ScopedJoinHandle;
 
 use bottle_evidence::Digest;
 use rustix::fs::StatVfsMountFlags;
 
-use super::AttestError;
 use super::binding::Held;
 use super::membership::settled_processes_in;
 use super::mounts;
-use super::process::{MeasureError, ProcessFacts, file_digest, identify, measure};
+use super::process::{MeasureError, ProcessFacts, file_digest, identify, measure, read};
+use super::{AttestError, THREAD, in_step};
 use crate::airlock::Airlock;
 use crate::digest::Ahead;
+use crate::thread;
 
 /// The processes of a bottle, measured and found in order.
 pub(crate) struct Processes {
@@ -25,6 +27,8 @@ pub(crate) struct Processes {
     pub(crate) executable: Digest,
     pub(crate) in_agent: Vec<u32>,
     pub(crate) in_gate: Vec<u32>,
+    /// What the kernel says of each limit.
+    pub(crate) limits: BTreeMap<String, String>,
 }
 
 /// A measured process under its name, with the checks that more than one needs.
@@ -47,9 +51,10 @@ pub(super) fn measured(
 ) -> Result<Processes, AttestError> {
     let processes = std::thread::scope(|scope| {
         // Each takes about as long as all the rest, or may.
-        let executable = scope.spawn(|| file_digest(held.pid(), Path::new(held.executable()), ahead));
-        let members = scope.spawn(members(airlock, held));
-        let helpers = scope.spawn(helpers(airlock));
+        let executable = || file_digest(held.pid(), Path::new(held.executable()), ahead);
+        let executable = thread::within(scope, executable).map_err(in_step(THREAD))?;
+        let members = thread::within(scope, members(airlock, held)).map_err(in_step(THREAD))?;
+        let helpers = thread::within(scope, helpers(airlock)).map_err(in_step(THREAD))?;
         found(airlock, held, executable, members, helpers)
     })?;
     let agent = format!("net:[{}]", airlock.state.agent.identity.inode);
@@ -77,7 +82,27 @@ fn found(
     let executable = executable.join().map_err(broken)?;
     let executable = executable.map_err(|source| AttestError::Measure { who: "workload", source })?;
     let [in_agent, in_gate] = members.join().map_err(broken)?.map_err(unlisted)?;
-    Ok(Processes { workload, init, gate, dialler, executable, in_agent, in_gate })
+    let limits = limits(airlock, held)?;
+    Ok(Processes { workload, init, gate, dialler, executable, in_agent, in_gate, limits })
+}
+
+/// Bounds what is still unbounded, and demands that each limit holds for the held workload.
+fn limits(airlock: &Airlock, held: &Held) -> Result<BTreeMap<String, String>, AttestError> {
+    let mut found = match &airlock.group {
+        Some(group) => group.complete(held.pid())?,
+        None => BTreeMap::new(),
+    };
+    let ulimits = &airlock.plan.ulimits;
+    if !ulimits.is_empty() {
+        let path = PathBuf::from(format!("/proc/{}/limits", held.pid()));
+        let text = read(&path).map_err(|source| AttestError::Measure { who: "workload", source })?;
+        for ulimit in ulimits {
+            let differs =
+                || AttestError::Process { who: "workload", what: format!("does not have the limit {ulimit}") };
+            found.insert(ulimit.name().to_owned(), ulimit.found_in(&text).ok_or_else(differs)?);
+        }
+    }
+    Ok(found)
 }
 
 /// Looks at the gate and the dialler.

@@ -43,7 +43,8 @@ pub enum FromBuilder {
         /// The gate's.
         gate: u32,
     },
-    /// Init is forked, in the pid namespace of the bottle, and executes the program; its pidfd is beside it.
+    /// Init is forked, in the pid namespace of the bottle, and executes the program; beside it are its pidfd and the program
+    /// on its read-only mount.
     Init {
         /// Its id in the supervisor's pid namespace.
         pid: u32,
@@ -148,6 +149,6 @@ fn airlock(own_user: bool, init: OwnedFd, supervisor: &Channel) -> Result<Airloc
         Forked::Sibling => become_init(&program, &init),
         Forked::Original(pid) => held(pid)?,
     };
-    supervisor.send(&FromBuilder::Init { pid: pid_of(&init)? }, &[init.as_fd()])?;
+    supervisor.send(&FromBuilder::Init { pid: pid_of(&init)? }, &[init.as_fd(), program.as_fd()])?;
     Ok(build(&Layout::default(), owner)?)
 }

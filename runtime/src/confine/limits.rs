@@ -14,7 +14,7 @@ pub(super) fn set() -> Result<(), ConfineError> {
 }
 
 /// Whether a crash inside would start a helper of the host's all the same: with a hard limit of zero, which can't be raised.
-pub(crate) fn dumps_reach_a_helper() -> bool {
+pub fn dumps_reach_a_helper() -> bool {
     let pattern = fs::read_to_string("/proc/sys/kernel/core_pattern");
     reach_a_helper(getrlimit(Resource::Core).maximum, pattern.as_deref().unwrap_or("|"))
 }

@@ -11,7 +11,7 @@ mod privileges;
 mod helpers;
 mod workload;
 
-pub(crate) use limits::dumps_reach_a_helper;
+pub use limits::dumps_reach_a_helper;
 
 use std::collections::BTreeMap;
 use std::io;

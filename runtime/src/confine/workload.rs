@@ -21,6 +21,7 @@ pub(super) fn filter() -> Filter {
             .chain(modes())
             .chain(personalities())
             .chain(limits())
+            .chain(files())
             .collect(),
         pretended: dumps(),
         unknown: ENOSYS,
@@ -178,10 +179,26 @@ fn limits() -> Vec<(i64, Vec<Case>)> {
     vec![(SYS_prlimit64, vec![vec![Is(0, 1)]])]
 }
 
+/// No leases and no notices: whoever opens a file of the host's would wait for the one who holds its lease.
+fn files() -> Vec<(i64, Vec<Case>)> {
+    vec![(SYS_fcntl, [F_SETLEASE, F_NOTIFY].map(|command| vec![Is(1, command as u32)]).to_vec())]
+}
+
 /// No other limit for core dumps than one byte: for zero, a helper of the host's at the other end of a pipe would be
 /// started. Programs with secrets set zero and end where they can't.
 fn dumps() -> Vec<(i64, Vec<Case>)> {
     // The C libraries disagree on its type.
     const CORE: u32 = 4;
     vec![(SYS_setrlimit, vec![vec![Is(0, CORE)]]), (SYS_prlimit64, vec![vec![Is(1, CORE), Given(2)]])]
+}
+
+#[cfg(all(test, target_arch = "x86_64"))]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_document_counts_the_calls_as_they_are() {
+        let counts = format!("{} names, {} EPERM", ALLOWED.len() + OLD.len(), REFUSED.len());
+        assert!(include_str!("../../../docs/confinement.md").contains(&counts), "{counts}");
+    }
 }

@@ -1,7 +1,7 @@
 //! What do dialler, gate and supervisor say to each other about connections? Fixed schemas, bounded by the channel.
 
 use bottle_policy::{Reason, Verdict};
-use bottle_proxy::{Attempt, Outcome, Refusal};
+use bottle_proxy::{Attempt, Outcome, Refusal, UpstreamProxy};
 use serde::{Deserialize, Serialize};
 
 /// Supervisor to dialler, once; beside it the dialler's end of the gate's channel and the canonical rules in memory.
@@ -10,6 +10,8 @@ use serde::{Deserialize, Serialize};
 pub struct DiallerSetup {
     /// The id to become, as root.
     pub become_id: Option<u32>,
+    /// What everything is dialled through. No other process but the supervisor has its credentials.
+    pub upstream_proxy: Option<UpstreamProxy>,
 }
 
 /// Dialler to supervisor.

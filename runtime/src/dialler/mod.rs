@@ -68,7 +68,8 @@ fn begin(supervisor: &Channel) -> Result<(tokio::runtime::Runtime, serve::Parts)
     confine::dialler(setup.become_id.map(confine::Identity::same), &resolver_files())?;
     tether::tie_to_supervisor(supervisor).map_err(|error| DiallerError::Io("tie itself to the supervisor", error))?;
     supervisor.send(&FromDialler::Ready, &[]).map_err(|error| DiallerError::Io("report", error))?;
-    Ok((tokio, serve::Parts { gate: Channel::from_owned_fd(gate), rules, resolver, host }))
+    let (gate, upstream_proxy) = (Channel::from_owned_fd(gate), setup.upstream_proxy);
+    Ok((tokio, serve::Parts { gate, rules, resolver, host, upstream_proxy }))
 }
 
 /// All that says how names are resolved. The files are read again when they change.

@@ -12,7 +12,7 @@ use std::task::Poll;
 
 use bottle_policy::Rules;
 use bottle_proxy::dialler::{Dialler, HostResolver, HostRoutes, Limits};
-use bottle_proxy::{Attempt, Outcome};
+use bottle_proxy::{Attempt, Outcome, UpstreamProxy};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::task::unconstrained;
 use tokio::time::Instant;
@@ -31,6 +31,7 @@ pub(super) struct Parts {
     pub(super) rules: Rules,
     pub(super) resolver: HostResolver,
     pub(super) host: HostRoutes,
+    pub(super) upstream_proxy: Option<UpstreamProxy>,
 }
 
 struct Service {
@@ -54,9 +55,10 @@ const MOST_OPEN: usize = 32_768;
 pub(super) async fn serve(supervisor: Channel, parts: Parts) -> io::Result<()> {
     let supervisor = Arc::new(AsyncChannel::new(supervisor)?);
     let ledger = RemoteLedger::new(Arc::clone(&supervisor));
+    let dialler = Dialler::new(parts.rules.into(), parts.resolver, parts.host, ledger.clone(), Limits::default());
     let service = Arc::new(Service {
-        ledger: ledger.clone(),
-        dialler: Dialler::new(parts.rules.into(), parts.resolver, parts.host, ledger, Limits::default()),
+        ledger,
+        dialler: dialler.through(parts.upstream_proxy),
         gate: AsyncChannel::new(parts.gate)?,
         supervisor,
         open: Mutex::default(),
@@ -217,7 +219,8 @@ mod tests {
         let tokio = tokio.enable_all().start_paused(true).build().unwrap();
         tokio.block_on(async {
             let (resolver, host) = (HostResolver::system().unwrap(), HostRoutes::open().unwrap());
-            tokio::spawn(serve(ours, Parts { gate, rules: Rules::deny_all(), resolver, host }));
+            let parts = Parts { gate, rules: Rules::deny_all(), resolver, host, upstream_proxy: None };
+            tokio::spawn(serve(ours, parts));
             let supervisor = AsyncChannel::new(supervisor).unwrap();
             loop {
                 match supervisor.recv::<FromDialler>().await.unwrap().0 {
@@ -260,7 +263,8 @@ mod tests {
         let file = |name| directory.path().join(name);
         let ((gate, ours), (supervisor, theirs)) = (Channel::pair().unwrap(), Channel::pair().unwrap());
         let resolver = HostResolver::new(file("resolv.conf"), file("hosts")).unwrap();
-        let parts = Parts { gate: ours, rules: Rules::deny_all(), resolver, host: HostRoutes::open().unwrap() };
+        let host = HostRoutes::open().unwrap();
+        let parts = Parts { gate: ours, rules: Rules::deny_all(), resolver, host, upstream_proxy: None };
         gate.send(&FromGate::Open(attempt(7)), &[]).unwrap();
         gate.send(&FromGate::Ended(Outcome::refused(7, &Refusal::unavailable("cut"), 0)), &[]).unwrap();
         let heard = tokio::select! {

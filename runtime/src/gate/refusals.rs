@@ -28,6 +28,8 @@ const DATAGRAM: usize = 64 * 1024;
 #[derive(Debug)]
 pub(super) struct Refusals {
     state: Mutex<State>,
+    /// Held while messages are sent: who tells the rest finds what another has not sent.
+    turn: tokio::sync::Mutex<()>,
     wake: Notify,
     /// The packet logs of both namespaces, non-blocking.
     logs: Vec<OwnedFd>,
@@ -43,7 +45,7 @@ struct State {
 
 impl Refusals {
     pub(super) fn new(logs: Vec<OwnedFd>) -> Refusals {
-        Refusals { state: Mutex::default(), wake: Notify::new(), logs }
+        Refusals { state: Mutex::default(), turn: Default::default(), wake: Notify::new(), logs }
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {
@@ -87,6 +89,7 @@ impl Refusals {
 
     /// Sends what there is to tell. Safe to drop halfway: what was not sent stays.
     pub(super) async fn tell(&self, supervisor: &AsyncChannel) -> io::Result<()> {
+        let _turn = self.turn.lock().await;
         let mut telling = Telling { refusals: self, messages: self.take() };
         while let Some(message) = telling.messages.front() {
             supervisor.send(message, &[]).await?;
@@ -98,14 +101,14 @@ impl Refusals {
     fn take(&self) -> VecDeque<FromGate> {
         let mut state = self.lock();
         let mut messages = std::mem::take(&mut state.queue);
-        messages.extend(state.left_out.take().map(|left_out| denied(OTHERS, "any", left_out)));
+        messages.extend(state.left_out.take().map(|left_out| denied(OTHERS, "several", left_out)));
         messages
     }
 
     fn repeated(&self) {
         let repeated = self.lock().names.drain();
         for name in repeated {
-            self.push(denied(name.name.as_deref().unwrap_or(OTHERS), "any", name.again));
+            self.push(denied(name.name.as_deref().unwrap_or(OTHERS), "several", name.again));
         }
     }
 }
@@ -204,6 +207,24 @@ mod tests {
         let told = refusals.take();
         let names: Vec<&str> = told.iter().map(name).collect();
         assert_eq!(names, ["a.example", "b.example"]);
+    }
+
+    /// As at the end of a run, when the loop that tells is broken off while the last words are said.
+    #[tokio::test]
+    async fn who_tells_the_rest_waits_for_what_another_is_telling() {
+        let (ours, theirs) = Channel::pair().unwrap();
+        let ours = AsyncChannel::new(ours).unwrap();
+        while timeout(Duration::ZERO, ours.send(&0, &[])).await.is_ok() {}
+        let refusals = Refusals::new(Vec::new());
+        refusals.denied("a.example", "A", Reason::NoRule);
+        let mut first = Box::pin(refusals.tell(&ours));
+        assert!(timeout(Duration::ZERO, &mut first).await.is_err(), "there is no room");
+        let mut rest = std::pin::pin!(refusals.tell(&ours));
+        assert!(timeout(Duration::ZERO, &mut rest).await.is_err(), "nothing was told yet");
+        drop(first);
+        theirs.recv::<u32>().unwrap();
+        rest.await.unwrap();
+        assert!(refusals.take().is_empty());
     }
 
     fn name(message: &FromGate) -> &str {

@@ -17,11 +17,10 @@ use super::identity::Identities;
 use super::message::Failure;
 
 /// Enters the workload's user namespace and confines the calling process as the workload.
-pub(super) fn confine(identities: &Identities) -> Result<(), Failure> {
+pub(super) fn confine(user_namespace: BorrowedFd<'_>, identity: Identity) -> Result<(), Failure> {
     let into = Some(LinkNameSpaceType::User);
-    move_into_link_name_space(identities.namespace(), into).map_err(at("enter the workload's user namespace"))?;
-    let user = identities.user();
-    confine::workload(Identity { uid: user.uid, gid: user.gid }).map_err(|error| {
+    move_into_link_name_space(user_namespace, into).map_err(at("enter the workload's user namespace"))?;
+    confine::workload(identity).map_err(|error| {
         let source = std::error::Error::source(&error).map_or(String::new(), |source| format!(": {source}"));
         Failure { code: 125, what: format!("{error}{source}"), hint: None }
     })
@@ -77,7 +76,10 @@ fn answer_probe(
     confined: Option<&Identities>,
     [tell, wait]: [OwnedFd; 2],
 ) -> io::Result<()> {
-    let ready = confined.map_or(Ok(()), confine);
+    let ready = confined.map_or(Ok(()), |identities| {
+        let user = identities.user();
+        confine(identities.namespace(), Identity { uid: user.uid, gid: user.gid })
+    });
     keep_only(&[tell.as_fd(), wait.as_fd()]);
     // Pid 1, which would say so, is gone.
     if rustix::io::read(&wait, &mut [0; 1])? == 0 {

@@ -31,7 +31,7 @@ pub(super) fn open() -> Result<Vec<(&'static str, OwnedFd)>, Failure> {
 
 fn node(name: &str) -> Result<OwnedFd, Failure> {
     let source = Path::new("/dev").join(name);
-    let tree = stage::copy_host(&source).map_err(on("bind", &source))?;
+    let tree = stage::host(&source).and_then(|device| stage::copy(device.as_fd())).map_err(on("bind", &source))?;
     sys::set_tree_attributes(tree.as_fd(), u64::from(NO_PROGRAMS.bits()), None).map_err(on("bind", &source))?;
     Ok(tree)
 }

@@ -6,7 +6,7 @@ use std::path::Path;
 use super::message::Failure;
 
 /// The failure of a step of ours: bottle failed, nothing ran.
-pub(super) fn at<E: Into<io::Error>>(step: impl Into<String>) -> impl FnOnce(E) -> Failure {
+pub(crate) fn at<E: Into<io::Error>>(step: impl Into<String>) -> impl FnOnce(E) -> Failure {
     let step = step.into();
     move |error| {
         let error: io::Error = error.into();

@@ -163,15 +163,19 @@ fn how(status: WaitStatus) -> End {
     }
 }
 
+/// What a terminal sends goes to all in the foreground, as without a bottle: a shell goes on where only it was interrupted.
+fn whom(number: i32, workload: Pid) -> i32 {
+    let first = workload.as_raw_nonzero().get();
+    let of_a_terminal = matches!(number, libc::SIGINT | libc::SIGQUIT | libc::SIGHUP);
+    if of_a_terminal { -first } else { first }
+}
+
 /// The end of the channel is the end of the supervisor, and so of the bottle.
 fn obey(channel: &Channel, workload: Pid) -> Result<(), Failure> {
     match channel.recv::<ToInit>().map_err(at("hear from the supervisor"))?.0 {
         ToInit::Signal { number } => {
-            let Ok(signal) = Signal::try_from(number) else {
-                return Ok(());
-            };
             // A workload that has just ended can't be signalled any more, and needs not be.
-            let _ = nix::sys::signal::kill(nix::unistd::Pid::from_raw(workload.as_raw_nonzero().get()), signal);
+            let _ = sys::send_signal(whom(number, workload), number);
             Ok(())
         }
         ToInit::Network | ToInit::Probe | ToInit::Release | ToInit::Start { .. } => {

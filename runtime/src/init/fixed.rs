@@ -9,15 +9,17 @@ pub(crate) const PROC_MASKED_FILES: [&str; 9] = [
 pub(crate) const PROC_MASKED_DIRECTORIES: [&str; 3] = ["acpi", "asound", "scsi"];
 /// What has switches of the whole machine in it.
 pub(crate) const PROC_READ_ONLY: [&str; 5] = ["bus", "fs", "irq", "sys", "sysrq-trigger"];
-/// Firmware, debuggers' and security modules' doors, power readings that leak what others compute.
-pub(crate) const SYS_MASKED: [&str; 7] = [
+/// Firmware, debuggers' and security modules' doors, the host's disks, power readings that leak what others compute.
+pub(crate) const SYS_MASKED: [&str; 9] = [
     "firmware",
     "kernel/debug",
     "kernel/security",
     "kernel/tracing",
+    "dev/block",
     "devices/virtual/powercap",
     "fs/bpf",
     "fs/fuse/connections",
+    "fs/selinux",
 ];
 
 /// The devices that hold nothing, by their names in /dev.

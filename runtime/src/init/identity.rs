@@ -43,7 +43,7 @@ impl Identities {
         let user = Pair { uid: plan.files.user.uid, gid: plan.files.user.gid };
         let namespace = match plan.ids {
             Ids::Private { base } => user_namespace(&plain(base), &plain(base))?,
-            Ids::Own => user_namespace(&[one(user.uid, user.uid)], &[one(user.gid, user.gid)])?,
+            Ids::Own { uid, gid } => user_namespace(&[one(user.uid, uid)], &[one(user.gid, gid)])?,
         };
         let mut identities = Identities { ids: plan.ids, user, namespace, shares: BTreeMap::new() };
         if let Ids::Private { base } = plan.ids {
@@ -77,14 +77,10 @@ impl Identities {
         matches!(self.ids, Ids::Private { .. }).then(|| self.namespace.as_fd())
     }
 
-    /// The map for a shared tree, if ids can be mapped at all.
-    pub(super) fn share_map(&self, source: &Path) -> Result<Option<BorrowedFd<'_>>, Failure> {
-        match self.ids {
-            Ids::Own => Ok(None),
-            Ids::Private { .. } => {
-                Ok(Some(self.shares.get(&owner(source)?).map_or(self.namespace.as_fd(), |map| map.as_fd())))
-            }
-        }
+    /// The map for a shared tree of this owner's, if ids can be mapped at all.
+    pub(super) fn share_map(&self, owner: Pair) -> Option<BorrowedFd<'_>> {
+        let map = self.shares.get(&owner).unwrap_or(&self.namespace);
+        matches!(self.ids, Ids::Private { .. }).then(|| map.as_fd())
     }
 
     /// The workload's ids inside.
@@ -95,7 +91,7 @@ impl Identities {
     /// Ids outside, as pid 1 sees them before it gives its own up.
     pub(super) fn outside(&self, owner: Owner) -> Pair {
         match (self.ids, owner) {
-            (Ids::Own, _) => self.user,
+            (Ids::Own { uid, gid }, _) => Pair { uid, gid },
             (Ids::Private { base }, Owner::Root) => Pair { uid: base, gid: base },
             (Ids::Private { base }, Owner::User) => Pair { uid: base + self.user.uid, gid: base + self.user.gid },
         }
@@ -104,7 +100,7 @@ impl Identities {
     /// Ids outside of what this pair owns on disk, in a tree of the host's programs.
     pub(super) fn on_disk(&self, owner: Pair) -> Pair {
         match self.ids {
-            Ids::Own => owner,
+            Ids::Own { .. } => owner,
             Ids::Private { base } => Pair { uid: base.saturating_add(owner.uid), gid: base.saturating_add(owner.gid) },
         }
     }
@@ -112,19 +108,19 @@ impl Identities {
     /// Whether what this pair owns on disk is somebody's inside.
     pub(super) fn is_mapped(&self, owner: Pair) -> bool {
         match self.ids {
-            Ids::Own => owner == self.user,
+            Ids::Own { uid, gid } => owner == Pair { uid, gid },
             Ids::Private { .. } => owner.uid < RANGE && owner.gid < RANGE,
         }
     }
 
     /// Whether the workload is an ordinary user's.
     pub(super) fn is_own(&self) -> bool {
-        matches!(self.ids, Ids::Own)
+        matches!(self.ids, Ids::Own { .. })
     }
 }
 
 /// Who owns a path of the host.
-pub(super) fn owner(path: &Path) -> Result<Pair, Failure> {
+fn owner(path: &Path) -> Result<Pair, Failure> {
     let metadata = std::fs::metadata(path).map_err(on("look at", path))?;
     Ok(Pair { uid: metadata.uid(), gid: metadata.gid() })
 }

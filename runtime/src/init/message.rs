@@ -25,7 +25,7 @@ pub enum ToInit {
     Probe,
     /// Let the held workload execute its program.
     Release,
-    /// Send the workload's first process a signal.
+    /// Send the workload's first process a signal; one that a terminal sends, its whole process group.
     Signal {
         /// The signal's number.
         number: i32,

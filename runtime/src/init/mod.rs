@@ -9,7 +9,8 @@ pub mod plan;
 
 pub(crate) mod fixed;
 
-mod failure;
+pub(crate) mod failure;
+pub(crate) mod launch;
 
 mod enter;
 mod identity;

@@ -29,6 +29,11 @@ impl<'a> Place<'a> {
         Place { root, identities }
     }
 
+    /// Makes the root itself read-only, and nothing that is mounted in it.
+    pub(super) fn close(&self) -> io::Result<()> {
+        sys::make_read_only(self.root.as_fd())
+    }
+
     /// Makes a directory unless there is one already, which then keeps its mode and owner.
     pub(super) fn directory(&self, target: &Path, mode: u32, owner: Owner) -> io::Result<()> {
         let (parent, name) = self.parent(target)?;

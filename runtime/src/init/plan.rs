@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::memory;
 use crate::probe::ProbePlan;
+use crate::ulimit::Ulimit;
 
 /// Everything that is decided about a workload.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -23,6 +24,10 @@ pub struct InitPlan {
     pub hostname: String,
     /// Its soft limit of descriptors, where it is not the supervisor's.
     pub descriptors: Option<u64>,
+    /// What else each of its processes may use.
+    pub ulimits: Vec<Ulimit>,
+    /// How readily the kernel kills it when memory runs out (proc(5), oom_score_adj), where that is not as for others.
+    pub readily_killed: Option<u16>,
     /// The size of its pty, if it has one.
     pub terminal: Option<Window>,
     /// What the probes need.
@@ -38,8 +43,30 @@ pub enum Ids {
         /// The first of 65,536 ids that nobody else has.
         base: u32,
     },
-    /// An ordinary user runs it: the one uid and gid is the same inside and outside.
-    Own,
+    /// An ordinary user runs it: the workload's one uid and gid inside are these outside.
+    Own {
+        /// The caller's uid.
+        uid: u32,
+        /// The caller's gid.
+        gid: u32,
+    },
+}
+
+impl Ids {
+    /// Whether it is an ordinary user's, in a user namespace around the workload's.
+    pub(crate) fn is_own(self) -> bool {
+        matches!(self, Ids::Own { .. })
+    }
+
+    /// What this pair inside is outside; nothing where it is nobody.
+    pub(crate) fn outside(self, inside: (u32, u32), own: (u32, u32)) -> Option<(u32, u32)> {
+        match self {
+            Ids::Own { uid, gid } => (inside == own).then_some((uid, gid)),
+            Ids::Private { base } => {
+                (inside.0 < 65_536 && inside.1 < 65_536).then(|| (base + inside.0, base + inside.1))
+            }
+        }
+    }
 }
 
 /// The size of a terminal, in characters.
@@ -66,7 +93,7 @@ impl InitPlan {
         let plan: InitPlan = serde_json::from_str(&memory::read(memory)?)?;
         let ids = match plan.ids {
             Ids::Private { base } => base >= 65_536 && plan.files.user.uid < 65_536 && plan.files.user.gid < 65_536,
-            Ids::Own => plan.files.user.uid != 0,
+            Ids::Own { uid, .. } => uid != 0,
         };
         let whole = ids && !plan.argv.is_empty();
         if whole { Ok(plan) } else { Err(io::Error::new(io::ErrorKind::InvalidData, "the plan contradicts itself")) }

@@ -13,7 +13,7 @@ pub(super) fn find(name: &str, env: &[(String, String)]) -> Result<PathBuf, Fail
         return usable(Path::new(name));
     }
     let path = env.iter().find(|(key, _)| key == "PATH").map_or("", |(_, value)| value);
-    let mut worst = not_found(name);
+    let mut worst = not_found(name, Some(path));
     for directory in path.split(':').filter(|directory| directory.starts_with('/')) {
         match usable(&Path::new(directory).join(name)) {
             Ok(found) => return Ok(found),
@@ -32,7 +32,7 @@ fn usable(path: &Path) -> Result<PathBuf, Failure> {
         Err(error) if error.kind() == std::io::ErrorKind::PermissionDenied => {
             return Err(not_executable(&name, &error.to_string()));
         }
-        Err(_) => return Err(not_found(&name)),
+        Err(_) => return Err(not_found(&name, None)),
     };
     if metadata.is_dir() {
         return Err(not_executable(&name, "it is a directory"));
@@ -47,12 +47,24 @@ fn usable(path: &Path) -> Result<PathBuf, Failure> {
     std::path::absolute(path).map_err(|error| not_executable(&name, &error.to_string()))
 }
 
-fn not_found(name: &str) -> Failure {
-    Failure {
-        code: 127,
-        what: format!("{name}: not found inside the bottle"),
-        hint: Some("if the spelling is right: programs below home are shown only where PATH names a known toolchain; `-v` shows others".into()),
-    }
+/// `along` is the PATH that was searched.
+fn not_found(name: &str, along: Option<&str>) -> Failure {
+    Failure { code: 127, what: format!("{name}: not found inside the bottle"), hint: Some(hint(along, is_host())) }
+}
+
+fn hint(along: Option<&str>, is_host: bool) -> String {
+    let searched = along.map_or(String::new(), |along| format!("it was looked for in {along}; "));
+    let why = match is_host {
+        true => "image `host` shows programs below home only where PATH names a known toolchain, and `-v` shows others",
+        false => "the image does not have it",
+    };
+    format!("if the spelling is right: {searched}{why}")
+}
+
+/// Only image `host` has an empty file system for its root; the others' is an overlay.
+fn is_host() -> bool {
+    const TMPFS: i64 = 0x0102_1994;
+    rustix::fs::statfs("/").is_ok_and(|root| root.f_type == TMPFS)
 }
 
 fn not_executable(name: &str, why: &str) -> Failure {
@@ -96,6 +108,15 @@ mod tests {
         assert_eq!(find("nothing", &env(directory.path())).unwrap_err().code, 127);
         assert_eq!(find("text", &env(directory.path())).unwrap_err().code, 126);
         assert_eq!(find("/", &[]).unwrap_err().code, 126);
+    }
+
+    #[test]
+    fn what_is_missing_from_an_image_is_not_told_of_the_hosts_home() {
+        assert_eq!(
+            hint(Some("/bin"), false),
+            "if the spelling is right: it was looked for in /bin; the image does not have it"
+        );
+        assert!(hint(None, true).contains("image `host` shows programs below home"));
     }
 
     #[test]

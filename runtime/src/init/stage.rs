@@ -56,19 +56,19 @@ pub(super) fn make(kind: &str, options: &[(&str, &str)], attributes: MountAttrFl
     Ok(fsmount(&context, FsMountFlags::FSMOUNT_CLOEXEC, attributes)?)
 }
 
-/// A copy of the mounts at a host path, attached nowhere. The path is canonical: a symbolic link in it is an attack.
-pub(super) fn copy_host(path: &Path) -> io::Result<OwnedFd> {
-    copy(resolve(CWD, path, ResolveFlags::NO_SYMLINKS)?.as_fd())
+/// What a host path names, opened. The path is canonical: a symbolic link in it is an attack.
+pub(super) fn host(path: &Path) -> io::Result<OwnedFd> {
+    resolve(CWD, path, ResolveFlags::NO_SYMLINKS)
+}
+
+/// A copy of the mounts at what a descriptor names, attached nowhere.
+pub(super) fn copy(place: BorrowedFd<'_>) -> io::Result<OwnedFd> {
+    clone_mounts(place, OpenTreeFlags::AT_RECURSIVE)
 }
 
 /// The same without what is mounted below it.
-pub(super) fn copy_host_alone(path: &Path) -> io::Result<OwnedFd> {
-    clone_mounts(resolve(CWD, path, ResolveFlags::NO_SYMLINKS)?.as_fd(), OpenTreeFlags::empty())
-}
-
-/// A copy of the mounts at what a descriptor names.
-pub(super) fn copy(place: BorrowedFd<'_>) -> io::Result<OwnedFd> {
-    clone_mounts(place, OpenTreeFlags::AT_RECURSIVE)
+pub(super) fn copy_alone(place: BorrowedFd<'_>) -> io::Result<OwnedFd> {
+    clone_mounts(place, OpenTreeFlags::empty())
 }
 
 fn clone_mounts(place: BorrowedFd<'_>, how: OpenTreeFlags) -> io::Result<OwnedFd> {

@@ -23,7 +23,11 @@ pub(super) fn decision(record: &DecisionRecord, policy: Digest) -> audit::Decisi
         attempt: record.attempt.id,
         process: Process::UNKNOWN,
         name: name(&request.target),
-        address: record.attempt.original.ip(),
+        // What the explicit proxy was asked for: the connection itself went to the proxy.
+        address: match request.target {
+            Target::Literal(address) => address,
+            Target::Lease(_) | Target::Named(_) => record.attempt.original.ip(),
+        },
         port: request.port,
         seen: seen(&request.seen),
         decision,

@@ -10,6 +10,7 @@ use super::watch::Drift;
 use crate::channel::Channel;
 use crate::gate::message::{FromGate, ToGate};
 use crate::heartbeat::{self, PATIENCE};
+use crate::thread;
 
 /// The supervisor's end of the gate's channel: what the gate reports is recorded, what is left over comes here.
 pub struct GateLink {
@@ -44,17 +45,17 @@ impl GateLink {
         channel.limit_sending(PATIENCE)?;
         let channel = Arc::new(channel);
         let (sender, incoming) = mpsc::unbounded_channel();
-        let thread = Arc::clone(&channel);
-        std::thread::spawn(move || {
+        let own = Arc::clone(&channel);
+        thread::begin(move || {
             let mut begun = false;
             loop {
-                let message = next(&thread, &recorder).and_then(|word| once(&mut begun, word));
+                let message = next(&own, &recorder).and_then(|word| once(&mut begun, word));
                 let last = message.is_err();
                 if sender.send(message).is_err() || last {
                     return;
                 }
             }
-        });
+        })?;
         Ok(GateLink { channel, incoming })
     }
 

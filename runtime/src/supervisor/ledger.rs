@@ -3,7 +3,7 @@
 //! One writer per file: the lock is held as long as the file is open. After the first failure nothing is ever
 //! appended again, so whoever asks is denied.
 
-use std::fs::File;
+use std::fs::{File, Metadata};
 use std::io::{self, Read, Seek, SeekFrom, Write};
 use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
@@ -31,8 +31,13 @@ pub enum LedgerError {
     #[error("another run writes the audit log {}", .0.display())]
     Busy(PathBuf),
     /// It is not a file of its own that only its owner can change.
-    #[error("the audit log {} must be a regular file of the caller's, closed to others, with one name", .0.display())]
-    Unsafe(PathBuf),
+    #[error("the audit log {} {fault}", path.display())]
+    Unsafe {
+        /// The file.
+        path: PathBuf,
+        /// In what it fails.
+        fault: Fault,
+    },
     /// It holds something that is not this key's log.
     #[error("the audit log {} can't be continued", path.display())]
     Foreign {
@@ -47,6 +52,46 @@ pub enum LedgerError {
     /// An earlier failure ended it.
     #[error("the audit log failed earlier: {0}")]
     Failed(String),
+}
+
+/// Why somebody else could change a file.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Fault {
+    /// A directory, a FIFO, a device.
+    #[error("is no regular file")]
+    Kind,
+    /// Somebody else's.
+    #[error("belongs to uid {0}, and not to the caller")]
+    Owner(u32),
+    /// Open to others.
+    #[error("is mode {0:04o}, and not closed to others")]
+    Mode(u32),
+    /// It has further names, which may lie where others write.
+    #[error("has {0} names, and not one")]
+    Names(u64),
+}
+
+impl Fault {
+    fn of(file: &Metadata) -> Option<Fault> {
+        match (file.uid(), file.mode() & 0o7777, file.nlink()) {
+            _ if !file.is_file() => Some(Fault::Kind),
+            (uid, ..) if uid != rustix::process::geteuid().as_raw() => Some(Fault::Owner(uid)),
+            (_, mode, _) if mode & 0o077 != 0 => Some(Fault::Mode(mode)),
+            (.., names) if names != 1 => Some(Fault::Names(names)),
+            _ => None,
+        }
+    }
+}
+
+impl LedgerError {
+    /// What to do about it, where that is known.
+    pub fn hint(&self) -> Option<String> {
+        match self {
+            LedgerError::Unsafe { path, fault: Fault::Mode(_) } => Some(format!("chmod 600 {}", path.display())),
+            LedgerError::Busy(_) => Some("give each run an --audit file of its own".into()),
+            _ => None,
+        }
+    }
 }
 
 /// The open log of one run.
@@ -153,10 +198,8 @@ fn open_file(path: &Path) -> Result<File, LedgerError> {
     let mut options = File::options();
     options.read(true).append(true).create(true).mode(0o600);
     let file = options.custom_flags(libc::O_NOFOLLOW | libc::O_NOCTTY | libc::O_NONBLOCK).open(path).map_err(failed)?;
-    let metadata = file.metadata().map_err(failed)?;
-    let own = metadata.uid() == rustix::process::geteuid().as_raw();
-    if !metadata.is_file() || !own || metadata.mode() & 0o077 != 0 || metadata.nlink() != 1 {
-        return Err(LedgerError::Unsafe(path.to_owned()));
+    if let Some(fault) = Fault::of(&file.metadata().map_err(failed)?) {
+        return Err(LedgerError::Unsafe { path: path.to_owned(), fault });
     }
     match rustix::fs::flock(&file, FlockOperation::NonBlockingLockExclusive) {
         Ok(()) => Ok(file),
@@ -195,7 +238,13 @@ mod tests {
         let path = directory.path().join("audit.jsonl");
         std::fs::write(&path, "").unwrap();
         std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o666)).unwrap();
-        assert!(matches!(Ledger::open(&path, key()), Err(LedgerError::Unsafe(_))));
+        let error = Ledger::open(&path, key()).err().unwrap();
+        assert!(error.to_string().ends_with("audit.jsonl is mode 0666, and not closed to others"), "{error}");
+        assert_eq!(error.hint(), Some(format!("chmod 600 {}", path.display())));
+        std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o600)).unwrap();
+        std::fs::hard_link(&path, directory.path().join("other")).unwrap();
+        let error = Ledger::open(&path, key()).err().unwrap();
+        assert!(error.to_string().ends_with("audit.jsonl has 2 names, and not one"), "{error}");
     }
 
     #[test]
@@ -206,6 +255,11 @@ mod tests {
         std::fs::set_permissions(&path, std::os::unix::fs::PermissionsExt::from_mode(0o600)).unwrap();
         assert!(matches!(Ledger::open(&path, key()), Err(LedgerError::Foreign { .. })));
         assert_eq!(std::fs::read_to_string(&path).unwrap(), "precious\n");
+        for text in ["a line without an end", r#"{"payload":"e30","payloadType":"x"}"#, "{\"kind"] {
+            std::fs::write(&path, text).unwrap();
+            assert!(matches!(Ledger::open(&path, key()), Err(LedgerError::Foreign { .. })), "{text}");
+            assert_eq!(std::fs::read_to_string(&path).unwrap(), text);
+        }
     }
 
     #[test]

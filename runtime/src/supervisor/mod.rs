@@ -13,4 +13,5 @@ pub mod watch;
 mod end_of_input;
 pub mod signals;
 pub mod stdio;
+pub(crate) mod taken;
 pub mod terminal;

@@ -67,7 +67,7 @@ impl State {
     fn others(&mut self) -> Option<Entry> {
         let others = |Tally { count, reason }| DnsDenied {
             name: Text::new(audit::OTHERS),
-            qtype: Text::new("any"),
+            qtype: Text::new("several"),
             reason: Text::new(reason.code()),
             count: count.min(MAX_INTEGER),
         };
@@ -174,6 +174,22 @@ impl Recorder {
             };
             self.record(&Entry::Outcome(entry));
         }
+    }
+
+    /// Writes that another process is to be started, and returns when that is on the disk. Never before the run has begun, and
+    /// never after what it had was cut.
+    pub(crate) fn entering(&self, entry: audit::RunExec) -> Result<(), NotRecorded> {
+        {
+            // Held, so that nothing is appended after a cut.
+            let state = self.state();
+            if state.phase != Phase::Running {
+                return Err(NotRecorded);
+            }
+            let appended = self.ledger.append(&Entry::RunExec(entry));
+            drop(state);
+            appended.map_err(|error| self.failed(&error))?;
+        }
+        self.commit()
     }
 
     /// Puts any other entry into the chain.

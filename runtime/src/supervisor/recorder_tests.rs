@@ -168,3 +168,19 @@ fn what_is_cut_has_an_outcome() {
     bench.recorder.commit().unwrap();
     assert_eq!(bench.log().matches("\"result\":\"cut\"").count(), 1);
 }
+
+#[test]
+fn an_address_that_the_explicit_proxy_is_asked_for_is_the_one_that_is_recorded() {
+    let bench = bench().running();
+    let mut record = record(7, Decision::Deny(Reason::MetadataAddress));
+    record.attempt.way = Way::Connect;
+    record.attempt.original = "28.0.0.1:3128".parse().unwrap();
+    record.attempt.request.target = Target::Literal("169.254.169.254".parse().unwrap());
+    assert_eq!(bench.recorder.decided(&record), Ok(()));
+    bench.recorder.commit().unwrap();
+    assert!(
+        bench.log().contains(r#""address":"169.254.169.254""#) && !bench.log().contains("28.0.0.1"),
+        "{}",
+        bench.log()
+    );
+}

@@ -14,7 +14,7 @@ use super::recorder::{NotRecorded, Recorder};
 use super::watch::Drift;
 use crate::channel::Channel;
 use crate::dialler::message::{FromDialler, ToDialler};
-use crate::heartbeat;
+use crate::{heartbeat, thread};
 
 /// The most records that share one seal.
 const BATCH: usize = 256;
@@ -23,8 +23,8 @@ const BATCH: usize = 256;
 const PACE: Duration = Duration::from_millis(2);
 
 /// Serves until the dialler is gone or silent for too long; what it was is then sent to `ended`.
-pub fn serve(dialler: Channel, recorder: Arc<Recorder>, ended: oneshot::Sender<Drift>) -> JoinHandle<()> {
-    std::thread::spawn(move || {
+pub fn serve(dialler: Channel, recorder: Arc<Recorder>, ended: oneshot::Sender<Drift>) -> io::Result<JoinHandle<()>> {
+    thread::begin(move || {
         let drift = serve_until_the_end(&dialler, &recorder);
         // Nobody listens any more when the run is over.
         let _ = ended.send(drift);

@@ -4,9 +4,10 @@ use std::io;
 
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
-/// The signals that are forwarded, and the one that says that the terminal changed its size.
+/// The signals that are forwarded, and those that say something to bottle itself.
 pub struct Signals {
     forwarded: [(i32, Signal); 6],
+    suspend: Signal,
     resized: Signal,
     children: Signal,
 }
@@ -18,6 +19,8 @@ pub enum Arrived {
     Forward(i32),
     /// The terminal has another size now.
     Resized,
+    /// Somebody wants the run suspended (Ctrl-Z).
+    Suspend,
     /// A child of ours was stopped, went on or ended.
     Child,
 }
@@ -35,6 +38,7 @@ impl Signals {
                 take(libc::SIGUSR1)?,
                 take(libc::SIGUSR2)?,
             ],
+            suspend: signal(SignalKind::from_raw(libc::SIGTSTP))?,
             resized: signal(SignalKind::window_change())?,
             children: signal(SignalKind::child())?,
         })
@@ -50,8 +54,25 @@ impl Signals {
             _ = d.1.recv() => Arrived::Forward(d.0),
             _ = e.1.recv() => Arrived::Forward(e.0),
             _ = f.1.recv() => Arrived::Forward(f.0),
+            _ = self.suspend.recv() => Arrived::Suspend,
             _ = self.resized.recv() => Arrived::Resized,
             _ = self.children.recv() => Arrived::Child,
+        }
+    }
+
+    /// Whether this one asks whoever gets it to end.
+    pub fn asks_to_end(number: i32) -> bool {
+        matches!(number, libc::SIGINT | libc::SIGTERM | libc::SIGHUP | libc::SIGQUIT)
+    }
+
+    /// The next one that asks whoever gets it to end; others stay for [`Signals::next`]. Safe to drop halfway.
+    pub async fn asked_to_end(&mut self) -> i32 {
+        let [interrupt, terminate, hang_up, quit, ..] = &mut self.forwarded;
+        tokio::select! {
+            _ = interrupt.1.recv() => interrupt.0,
+            _ = terminate.1.recv() => terminate.0,
+            _ = hang_up.1.recv() => hang_up.0,
+            _ = quit.1.recv() => quit.0,
         }
     }
 }

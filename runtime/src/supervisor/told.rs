@@ -3,7 +3,7 @@
 use std::collections::HashSet;
 use std::sync::Arc;
 
-use bottle_policy::why::{ask, remedy};
+use bottle_policy::why::{Edit, ask, remedy};
 use bottle_policy::{Reason, Request, Rules, Seen, Target};
 use bottle_proxy::{Ended, Outcome};
 
@@ -32,9 +32,18 @@ impl Told {
         self.refused(request, reason, detail)
     }
 
-    /// A name was looked up in vain.
+    /// A name was looked up in vain. For which port it was, nobody knows yet.
     pub(super) fn unnamed(&mut self, name: &str, reason: Reason) -> Option<Event> {
-        let allow = ask(name).ok().and_then(|request| remedy(&self.rules, &request, reason).in_a_line());
+        let edit = ask(name).ok().map(|request| remedy(&self.rules, &request, reason));
+        let allow = match &edit {
+            Some(Edit::AddDomain { name, .. }) if name.is_this_host() => {
+                Some(format!("--allow http://{name}:PORT or tcp://{name}:PORT, with the port that is meant"))
+            }
+            Some(edit @ Edit::AddDomain { name, .. }) => edit
+                .in_a_line()
+                .map(|allow| format!("{allow} (TLS on 443; for others http://{name} or tcp://{name}:PORT)")),
+            other => other.as_ref().and_then(Edit::in_a_line),
+        };
         self.blocked(name.to_owned(), None, reason, "", allow)
     }
 
@@ -125,6 +134,21 @@ mod tests {
             Some(Event::Blocked { allow, .. }) => allow,
             other => panic!("{other:?}"),
         }
+    }
+
+    #[test]
+    fn of_a_name_that_was_only_looked_up_other_ports_than_that_of_tls_are_told_and_of_a_reverse_one_nothing() {
+        let mut told = told("");
+        let mut allow = |name: &str| match told.unnamed(name, Reason::NoRule) {
+            Some(Event::Blocked { allow, .. }) => allow,
+            other => panic!("{other:?}"),
+        };
+        let said = "--allow a.example (TLS on 443; for others http://a.example or tcp://a.example:PORT)";
+        assert_eq!(allow("a.example").as_deref(), Some(said));
+        let said =
+            "--allow http://host.bottle.internal:PORT or tcp://host.bottle.internal:PORT, with the port that is meant";
+        assert_eq!(allow("host.bottle.internal").as_deref(), Some(said));
+        assert_eq!((allow("8.8.8.8.in-addr.arpa"), allow("8.b.d.0.1.0.0.2.ip6.arpa")), (None, None));
     }
 
     #[test]

@@ -1,8 +1,9 @@
 //! Which files does the workload change, and whose are they afterwards?
 
 use std::os::unix::fs::{MetadataExt, PermissionsExt, chown};
+use std::path::Path;
 
-use bottle_images::{ImageRef, Kind, Mount, Volume};
+use bottle_images::{ImageRef, Kind, Mount, Root, Volume};
 
 use crate::harness::Claim;
 use crate::supervisor::{World, as_ordinary_user, as_root, world};
@@ -24,6 +25,8 @@ pub(crate) const CLAIMS: &[Claim] = &[
     ("a_volume_is_shown_read_only_or_writable_for_an_ordinary_user", || volumes(&as_ordinary_user())),
     ("a_directory_image_is_never_changed", || directory_image(&world())),
     ("a_directory_image_is_never_changed_for_an_ordinary_user", || directory_image(&as_ordinary_user())),
+    ("layers_lie_upon_one_another_and_none_is_changed", || layers(&world())),
+    ("layers_lie_upon_one_another_and_none_is_changed_for_an_ordinary_user", || layers(&as_ordinary_user())),
     ("a_toolchain_below_home_works_without_its_credentials", || toolchain(&world())),
     ("a_toolchain_below_home_works_without_its_credentials_for_an_ordinary_user", || toolchain(&as_ordinary_user())),
     ("the_environment_is_what_was_asked_for", || environment(&world())),
@@ -148,19 +151,23 @@ fn take(world: &World) -> World {
 }
 
 /// A root file system of the host's static parts: a shell and what it is linked with.
-fn directory_image(world: &World) {
-    let mut world = take(world);
-    let root = world.path().join("rootfs");
+fn root_file_system(root: &Path) {
     for directory in ["bin", "etc", "tmp"] {
         std::fs::create_dir_all(root.join(directory)).unwrap();
     }
     std::fs::write(root.join("etc/release"), "image\n").unwrap();
     let copied = std::process::Command::new("sh")
         .args(["-c", "for f in /bin/sh /bin/cat $(ldd /bin/sh /bin/cat | grep -o '/[^ ]*' | grep -v :); do mkdir -p \"$1$(dirname $f)\" && cp -L $f \"$1$f\"; done", "sh"])
-        .arg(&root)
+        .arg(root)
         .status()
         .unwrap();
     assert!(copied.success());
+}
+
+fn directory_image(world: &World) {
+    let mut world = take(world);
+    let root = world.path().join("rootfs");
+    root_file_system(&root);
     world.image = ImageRef::Directory(root.clone());
     assert_eq!(
         world.shell("cat /etc/release; echo changed > /etc/release; cat /etc/release; pwd"),
@@ -169,6 +176,32 @@ fn directory_image(world: &World) {
     assert_eq!(std::fs::read_to_string(root.join("etc/release")).unwrap(), "image\n");
     assert!(!root.join("etc/resolv.conf").exists());
     assert_eq!(world.shell("cat /etc/resolv.conf"), "nameserver 28.0.0.1\n");
+}
+
+/// As many as images have, with names as long as they get: more than fits into one word for the kernel.
+fn layers(world: &World) {
+    const MANY: usize = 100;
+    let mut world = take(world);
+    let base = world.path().join("base");
+    root_file_system(&base);
+    std::fs::write(base.join("etc/gone"), "").unwrap();
+    world.image = ImageRef::Directory(base.clone());
+    let mut plan = world.plan(&["sh", "-c", "cat /etc/release /etc/0 /etc/98; echo /etc/g*; echo x > /etc/release"]);
+    let mut layers = vec![base.canonicalize().unwrap()];
+    for number in 0..MANY {
+        let layer = world.path().join(format!("{number:0>64}"));
+        std::fs::create_dir_all(layer.join("etc")).unwrap();
+        std::fs::write(layer.join("etc/release"), format!("layer {number}\n")).unwrap();
+        std::fs::write(layer.join(format!("etc/{number}")), format!("{number}\n")).unwrap();
+        layers.insert(0, layer.canonicalize().unwrap());
+    }
+    let whiteout = layers[1].join("etc/gone");
+    let (kind, mode) = (rustix::fs::FileType::CharacterDevice, rustix::fs::Mode::empty());
+    rustix::fs::mknodat(rustix::fs::CWD, &whiteout, kind, mode, rustix::fs::makedev(0, 0)).unwrap();
+    plan.files.root = Root::Overlay { layers: layers.clone(), like: 1, kept: None };
+    let output = world.start(&plan).held().unwrap().release().finish().output;
+    assert_eq!(output, "layer 99\n0\n98\n/etc/g*\n");
+    assert_eq!(std::fs::read_to_string(layers[0].join("etc/release")).unwrap(), "layer 99\n");
 }
 
 fn no_mount_left(world: &World) {

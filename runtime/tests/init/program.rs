@@ -65,7 +65,9 @@ fn executed(own_user: bool) -> Init {
     assert!(matches!(message, FromBuilder::Helpers { .. }) && helpers.len() == 2, "{message:?}");
     let (message, pidfds) = ours.recv::<FromBuilder>().unwrap();
     let FromBuilder::Init { pid } = message else { panic!("{message:?}") };
-    assert_eq!((pidfds.len(), pid_of(&pidfds[0]).unwrap()), (1, pid));
+    assert_eq!((pidfds.len(), pid_of(&pidfds[0]).unwrap()), (2, pid));
+    let mount = rustix::fs::fstatvfs(&pidfds[1]).unwrap();
+    assert!(mount.f_flag.contains(rustix::fs::StatVfsMountFlags::RDONLY), "what others are executed from later, too");
     drop(ours.recv::<FromBuilder>().unwrap());
     rustix::process::waitpid(Pid::from_raw(child), WaitOptions::empty()).unwrap();
     // Its copy of the builder's channel is closed when it executes the program.

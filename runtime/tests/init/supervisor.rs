@@ -120,11 +120,13 @@ impl World {
         context.volumes.clone_from(&self.volumes);
         context.env.clone_from(&self.env);
         InitPlan {
-            files: bottle_images::resolve(&self.image, &context).unwrap(),
+            files: bottle_images::resolve(&self.image, &context).unwrap().plan,
             argv: argv.iter().map(ToString::to_string).collect(),
-            ids: if self.is_root() { Ids::Private { base: BASE } } else { Ids::Own },
+            ids: if self.is_root() { Ids::Private { base: BASE } } else { Ids::Own { uid: self.uid, gid } },
             hostname: "bottle".into(),
             descriptors: None,
+            ulimits: vec![],
+            readily_killed: None,
             terminal: None,
             probe: ProbePlan { challenge: "00".repeat(32) },
         }

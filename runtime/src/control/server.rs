@@ -1,0 +1,139 @@
+//! How does a supervisor hear what it is asked? Each client in a thread of its own, so that none can hold up the watch.
+
+use std::fs::File;
+use std::io;
+use std::os::fd::{AsRawFd, OwnedFd};
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use rustix::fs::{AtFlags, Mode, OFlags};
+use rustix::net::sockopt::socket_peercred;
+use rustix::net::{AddressFamily, SocketAddrUnix, SocketFlags, SocketType, accept_with, bind, listen, socket_with};
+use tokio::io::unix::AsyncFd;
+use tokio::sync::mpsc;
+
+use super::message::{Answer, Refusal, Request};
+use crate::channel::Channel;
+use crate::exec::{self, Entrance};
+use crate::signal::Signal;
+
+/// How many clients are heard at once; what comes beyond is hung up on.
+const CLIENTS: usize = 64;
+
+/// How long a client may take to say what it wants, and to take the answer.
+const PATIENCE: Duration = Duration::from_secs(5);
+
+/// What the run is asked.
+#[derive(Debug)]
+pub(crate) enum Demand {
+    /// To send the first process a signal.
+    Signal(Signal),
+    /// To have it end within this time.
+    Stop(Duration),
+}
+
+/// The control socket of a run, on the current tokio runtime. Dropped, it takes no request any more.
+pub(crate) struct Control {
+    listener: AsyncFd<OwnedFd>,
+    /// The socket's name, which is no longer anywhere else.
+    name: OwnedFd,
+    clients: Arc<()>,
+    /// Nothing where nobody can enter.
+    entrance: Option<Arc<Entrance>>,
+    sender: mpsc::Sender<Demand>,
+    asked: mpsc::Receiver<Demand>,
+}
+
+impl Control {
+    /// Listens. `directory` is private; `run` is no other run's.
+    pub(crate) fn open(directory: &Path, run: &str, entrance: Option<Entrance>) -> io::Result<Control> {
+        let flags = SocketFlags::CLOEXEC | SocketFlags::NONBLOCK;
+        let listener = socket_with(AddressFamily::UNIX, SocketType::SEQPACKET, flags, None)?;
+        let name = named_for_a_moment(&listener, directory, &format!("control.{run}"))?;
+        listen(&listener, CLIENTS as i32)?;
+        let (sender, asked) = mpsc::channel(CLIENTS);
+        let (listener, entrance) = (crate::sys::register(listener)?, entrance.map(Arc::new));
+        Ok(Control { listener, name, clients: Arc::new(()), entrance, sender, asked })
+    }
+
+    /// The number of the descriptor that clients connect through.
+    pub(crate) fn descriptor(&self) -> i32 {
+        self.name.as_raw_fd()
+    }
+
+    /// Waits for the next request. Safe to drop halfway.
+    pub(crate) async fn next(&mut self) -> Demand {
+        loop {
+            tokio::select! {
+                Some(asked) = self.asked.recv() => return asked,
+                ready = self.listener.readable() => match ready {
+                    // A client that is gone again, or for whom there is no descriptor, is none.
+                    Ok(mut ready) => if let Ok(accepted) = ready.try_io(accept) {
+                        accepted.into_iter().for_each(|client| self.hear(client));
+                    },
+                    // It can't be waited for any more, which would else be asked again and again.
+                    Err(_) => std::future::pending().await,
+                },
+            }
+        }
+    }
+
+    fn hear(&self, client: OwnedFd) {
+        let own = rustix::process::geteuid();
+        let is_own = socket_peercred(&client).is_ok_and(|peer| peer.uid == own || peer.uid.is_root());
+        if !is_own || Arc::strong_count(&self.clients) > CLIENTS {
+            return;
+        }
+        let (sender, counted, entrance) = (self.sender.clone(), Arc::clone(&self.clients), self.entrance.clone());
+        let serving = std::thread::Builder::new().name("client".into());
+        // Without a thread for it the client is hung up on.
+        let _ = serving.spawn(move || {
+            // A client that is not in order is hung up on.
+            let _ = serve(&Channel::from_owned_fd(client), &sender, entrance.as_deref(), counted);
+        });
+    }
+}
+
+fn accept(listener: &AsyncFd<OwnedFd>) -> io::Result<OwnedFd> {
+    Ok(accept_with(listener.get_ref(), SocketFlags::CLOEXEC)?)
+}
+
+fn serve(
+    client: &Channel,
+    sender: &mpsc::Sender<Demand>,
+    entrance: Option<&Entrance>,
+    counted: Arc<()>,
+) -> io::Result<()> {
+    client.limit_sending(PATIENCE)?;
+    if !client.wait_readable(PATIENCE)? {
+        return Ok(());
+    }
+    let (request, descriptors) = client.recv::<Request>()?;
+    let asked = match request {
+        Request::Exec(request) => {
+            // Whoever enters stays, and is counted there.
+            drop(counted);
+            return entrance.map_or(Ok(()), |entrance| exec::serve(entrance, client, &request, descriptors));
+        }
+        Request::Signal { signal } => Demand::Signal(signal),
+        Request::Stop { grace_seconds } => Demand::Stop(Duration::from_secs(grace_seconds)),
+    };
+    let answer = match sender.blocking_send(asked) {
+        Ok(()) => Answer::Done,
+        Err(_ending) => Answer::Refused(Refusal::ending()),
+    };
+    client.send(&answer, &[])
+}
+
+/// Binds the socket and removes its name again; what still leads to it is returned. The path is short, however long the
+/// directory's is.
+fn named_for_a_moment(socket: &OwnedFd, directory: &Path, name: &str) -> io::Result<OwnedFd> {
+    let directory = File::open(directory)?;
+    bind(socket, &SocketAddrUnix::new(format!("/proc/self/fd/{}/{name}", directory.as_raw_fd()))?)?;
+    let opened = rustix::fs::chmodat(&directory, name, Mode::RUSR | Mode::WUSR, AtFlags::empty()).and_then(|()| {
+        rustix::fs::openat(&directory, name, OFlags::PATH | OFlags::CLOEXEC | OFlags::NOFOLLOW, Mode::empty())
+    });
+    rustix::fs::unlinkat(&directory, name, AtFlags::empty())?;
+    Ok(opened?)
+}
