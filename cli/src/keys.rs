@@ -1,15 +1,17 @@
 //! Whose signatures are trusted?
 
-use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 
 use bottle_evidence::key::{KeyError, PublicKey};
 use bottle_runtime::caller::Caller;
-use bottle_runtime::keys;
+use bottle_runtime::{bounded, keys};
 
 use crate::report::Failure;
 use crate::state;
+
+/// No key is larger.
+const MOST: u64 = 64 << 10;
 
 /// Why a public key could not be had.
 #[derive(Debug, thiserror::Error)]
@@ -44,7 +46,8 @@ pub fn trusted(files: &[PathBuf], caller: &Caller) -> Result<Vec<PublicKey>, Fai
 }
 
 fn public(path: &Path) -> Result<PublicKey, PublicKeyError> {
-    let pem = fs::read_to_string(path).map_err(|source| PublicKeyError::Read { path: path.to_owned(), source })?;
+    let pem =
+        bounded::read_text(path, MOST).map_err(|source| PublicKeyError::Read { path: path.to_owned(), source })?;
     PublicKey::from_pem(&pem).map_err(|source| PublicKeyError::Key { path: path.to_owned(), source })
 }
 

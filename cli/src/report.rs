@@ -40,6 +40,34 @@ pub struct Reporter {
     line_end: &'static str,
 }
 
+/// What undoes whatever hides text on a terminal like xterm or the kernel's console. Strings end with ST, which rings no bell; a
+/// terminal ignores what it does not know, or shows a few letters of it.
+const RECOVERY: [&str; 15] = [
+    // A control string without an end.
+    "\x18\x1b\\",
+    // The Tektronix window, VT52 mode, a printer that has everything.
+    "\x1b\x03",
+    "\x1b<",
+    "\x1b[4i",
+    // Another character set.
+    "\x0f",
+    "\x1b(B",
+    // The other screen. The position that is restored with this one is saved first, in case it is this one already.
+    "\x1b7\x1b[?1049l",
+    // Margins and modes, and lines that are cut.
+    "\x1b[!p",
+    "\x1b[?7h",
+    // Concealed text.
+    "\x1b[0m",
+    // Colours that are one: the palette, here and on the kernel's console, the foreground, the background.
+    "\x1b]104\x1b\\",
+    "\x1b]R\x1b\\",
+    "\x1b]110\x1b\\",
+    "\x1b]111\x1b\\",
+    // What is left of the screen below.
+    "\x1b[J",
+];
+
 impl Reporter {
     /// Colours on a terminal, unless NO_COLOR is set and not empty (no-color.org).
     pub fn for_stderr() -> Reporter {
@@ -53,11 +81,10 @@ impl Reporter {
         Reporter { line_end: "\r\n", ..self }
     }
 
-    /// Ends what a command may have left open on the terminal, so that what is said next can be read: a control string
-    /// (CAN, ST), margins and modes (DECSTR), colours (SGR 0), another character set.
+    /// Undoes what a command may have done to the terminal, so that what is said next can be read.
     pub fn recover(self) {
         if self.terminal {
-            self.print("\x18\x1b\\\x1b[!p\x1b[0m\x1b(B");
+            self.print(&RECOVERY.concat());
         }
     }
 
@@ -109,16 +136,18 @@ pub fn escape(text: &str) -> String {
         match letter {
             '\n' => safe.push('\n'),
             '\t' => safe.push_str("    "),
-            letter if letter.is_control() || is_format(letter) => safe.extend(letter.escape_unicode()),
+            letter if is_obeyed(letter) => safe.extend(letter.escape_unicode()),
             letter => safe.push(letter),
         }
     }
     safe
 }
 
-/// Characters that change how others are shown: bidirectional controls, joiners, line separators, the byte order mark.
-fn is_format(letter: char) -> bool {
-    matches!(letter, '\u{ad}' | '\u{61c}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}')
+/// Characters that a terminal obeys, or that change how others are shown: controls, bidirectional ones, joiners, line
+/// separators, the byte order mark.
+pub fn is_obeyed(letter: char) -> bool {
+    letter.is_control()
+        || matches!(letter, '\u{ad}' | '\u{61c}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}')
 }
 
 #[cfg(test)]

@@ -4,7 +4,7 @@ use std::io::{self, Write};
 
 use serde::Serialize;
 
-use crate::report::Failure;
+use crate::report::{Failure, is_obeyed};
 
 /// Why data could not be printed.
 #[derive(Debug, thiserror::Error)]
@@ -16,9 +16,19 @@ pub fn line(text: &str) -> Result<(), Failure> {
     print(&format!("{text}\n"))
 }
 
-/// A value as JSON that a person can read, too.
+/// A value as JSON that a person can read, too, and in which a terminal obeys nothing: JSON itself escapes only what is below
+/// U+0020.
 pub fn json<T: Serialize + ?Sized>(value: &T) -> Result<(), Failure> {
-    line(&serde_json::to_string_pretty(value).map_err(Failure::new)?)
+    line(&escaped(&serde_json::to_string_pretty(value).map_err(Failure::new)?))
+}
+
+/// Such letters can only be within strings. All of them are of the Basic Multilingual Plane, so that one escape says each.
+fn escaped(json: &str) -> String {
+    let escape = |letter: char| match letter {
+        letter if letter != '\n' && is_obeyed(letter) => format!("\\u{:04x}", u32::from(letter)),
+        letter => letter.to_string(),
+    };
+    json.chars().map(escape).collect()
 }
 
 fn print(text: &str) -> Result<(), Failure> {
@@ -26,6 +36,30 @@ fn print(text: &str) -> Result<(), Failure> {
     match out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
         // `bottle … | head -1` goes on as if all were read: what the verb exits with says more than what it prints.
         Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
-        outcome => outcome.map_err(|error| Failure::new(PrintError(error))),
+        outcome => outcome.map_err(unwritten),
+    }
+}
+
+/// What ends a verb whose data could not be printed.
+pub fn unwritten(error: io::Error) -> Failure {
+    Failure::new(PrintError(error))
+}
+
+/// Whether it is that who read has seen enough.
+pub fn is_unread(failure: &Failure) -> bool {
+    let error = failure.error.downcast_ref::<PrintError>();
+    error.is_some_and(|PrintError(error)| error.kind() == io::ErrorKind::BrokenPipe)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn json_has_nothing_that_a_terminal_obeys_and_means_the_same() {
+        let text = "\u{9b}31m\u{202e}\u{7f}\u{1b}[2J\n\u{feff}é😀\\";
+        let json = escaped(&serde_json::to_string_pretty(&[text]).unwrap());
+        assert!(json.chars().all(|letter| letter == '\n' || !is_obeyed(letter)), "{json:?}");
+        assert_eq!(serde_json::from_str::<[String; 1]>(&json).unwrap(), [text]);
     }
 }

@@ -7,7 +7,7 @@ use bottle_evidence::{Digest, Time};
 use clap::{Args, Subcommand};
 
 use super::policy::PolicyArgs;
-use super::value::{duration, head};
+use super::value::{digest, duration, head, moment};
 
 /// `bottle audit`.
 #[derive(Debug, Subcommand)]
@@ -77,14 +77,14 @@ pub struct AttestVerifyArgs {
     /// It must bind what these rules mean; without --policy, --allow and --mode any policy will do
     #[command(flatten)]
     pub policy: PolicyArgs,
-    /// It must carry this nonce, in hex
-    #[arg(long, value_name = "HEX")]
+    /// It must carry this nonce, 64 hex digits
+    #[arg(long, value_name = "HEX", value_parser = digest)]
     pub nonce: Option<Digest>,
     /// It must have been issued no longer ago than this: 90, 90s, 15m, 2h
     #[arg(long, value_name = "TIME", value_parser = duration)]
     pub max_age: Option<Duration>,
-    /// Judge it as of this moment, as 2026-01-02T03:04:05.000006Z (default: now)
-    #[arg(long, value_name = "TIME")]
+    /// Judge it as of this moment, as 2026-01-02T03:04:05Z (default: now)
+    #[arg(long, value_name = "TIME", value_parser = moment)]
     pub at: Option<Time>,
     /// Print the answer as JSON
     #[arg(long)]

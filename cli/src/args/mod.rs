@@ -2,6 +2,9 @@
 
 mod evidence;
 pub mod habits;
+mod image;
+mod keep;
+mod life;
 mod policy;
 mod run;
 mod value;
@@ -9,12 +12,15 @@ mod value;
 use clap::{Args, Parser, Subcommand};
 
 pub use evidence::{AttestVerb, AttestVerifyArgs, AuditVerb, AuditVerifyArgs};
+pub use image::ImageVerb;
+pub use keep::KeepVerb;
+pub use life::{ExecArgs, InspectArgs, KillArgs, LogsArgs, PsArgs, RmArgs, StopArgs, Tail};
 pub use policy::{ModeArg, PolicyArgs, PolicyVerb, WhyArgs};
-pub use run::RunArgs;
+pub use run::{Pull, RunArgs};
 
 /// Run a command where the only way out is a door that someone watches.
 #[derive(Debug, Parser)]
-#[command(name = "bottle", version, max_term_width = 100, disable_help_subcommand = true)]
+#[command(name = "bottle", version, max_term_width = 100)]
 pub struct Cli {
     /// What to do.
     #[command(subcommand)]
@@ -25,7 +31,21 @@ pub struct Cli {
 #[derive(Debug, Subcommand)]
 pub enum Verb {
     /// Run a command in a bottle
-    Run(RunArgs),
+    Run(Box<RunArgs>),
+    /// List bottles
+    Ps(PsArgs),
+    /// Run another command in a bottle that runs
+    Exec(ExecArgs),
+    /// Print what a detached bottle writes
+    Logs(LogsArgs),
+    /// Ask bottles to end, and kill those that do not in time
+    Stop(StopArgs),
+    /// Send bottles a signal
+    Kill(KillArgs),
+    /// Print all that is known of bottles, as JSON
+    Inspect(InspectArgs),
+    /// Forget bottles that have ended; their evidence stays
+    Rm(RmArgs),
     /// Say whether a policy lets a destination through, by which rule, and what would change that
     Why(WhyArgs),
     /// Check and show policies
@@ -37,6 +57,12 @@ pub enum Verb {
     /// Verify and show attestations, and make the key that signs them
     #[command(subcommand)]
     Attest(AttestVerb),
+    /// Pull, load, list and remove images
+    #[command(subcommand)]
+    Image(ImageVerb),
+    /// List and remove what `run --keep` has kept
+    #[command(subcommand)]
+    Keep(KeepVerb),
     /// Say what this host can and cannot do, and how to mend it
     Doctor(DoctorArgs),
     /// Show the whole of it, offline, in a sealed lab

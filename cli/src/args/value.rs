@@ -2,7 +2,17 @@
 
 use std::time::Duration;
 
-use bottle_evidence::Digest;
+use bottle_evidence::{Digest, Time};
+
+/// 64 hex digits, in either case.
+pub fn digest(text: &str) -> Result<Digest, String> {
+    text.to_ascii_lowercase().parse().map_err(|_| "not 64 hex digits".to_owned())
+}
+
+/// A moment as RFC 3339 spells it, with or without parts of a second, in any zone.
+pub fn moment(text: &str) -> Result<Time, String> {
+    Time::from_rfc3339(text).map_err(|_| "not a moment such as 2026-01-02T03:04:05Z".to_owned())
+}
 
 /// `SEQ:HASH`.
 pub fn head(text: &str) -> Result<(u64, Digest), String> {
@@ -12,25 +22,47 @@ pub fn head(text: &str) -> Result<(u64, Digest), String> {
     Ok((seq, hash))
 }
 
-/// A whole number of seconds, or of the unit that follows it.
+/// A whole number of seconds, or numbers with a unit each: `90`, `15m`, `1h30m`.
 pub fn duration(text: &str) -> Result<Duration, String> {
-    let digits = text.trim_end_matches(|letter: char| letter.is_ascii_alphabetic());
-    let seconds = match &text[digits.len()..] {
-        "" | "s" => 1,
-        "m" => 60,
-        "h" => 3600,
-        unit => return Err(format!("no such unit of time: {unit}; write s, m or h")),
-    };
-    let number: u64 = digits.parse().map_err(|_| "not a number of seconds".to_owned())?;
-    match number.checked_mul(seconds) {
+    let (mut total, mut rest) = (Some(0_u64), text);
+    while !rest.is_empty() || text.is_empty() {
+        let after = rest.trim_start_matches(|letter: char| letter.is_ascii_digit());
+        let number = &rest[..rest.len() - after.len()];
+        rest = after.trim_start_matches(|letter: char| letter.is_ascii_alphabetic());
+        let seconds = match &after[..after.len() - rest.len()] {
+            "" if number.len() == text.len() => 1,
+            "s" => 1,
+            "m" => 60,
+            "h" => 3600,
+            "" => return Err(FORMS.to_owned()),
+            unit => return Err(format!("no such unit of time: {unit}; write s, m or h")),
+        };
+        if number.is_empty() {
+            return Err(FORMS.to_owned());
+        }
+        // A number that is none is too large.
+        let part = number.parse().ok().and_then(|number: u64| number.checked_mul(seconds));
+        total = total.zip(part).and_then(|(total, part)| total.checked_add(part));
+    }
+    match total {
         Some(total @ 1..) => Ok(Duration::from_secs(total)),
         _ => Err("not a time that can pass".to_owned()),
     }
 }
 
+const FORMS: &str = "not a time: write 90, 90s, 15m, 2h or 1h30m";
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_moment_may_lack_parts_of_a_second_and_have_a_zone() {
+        let whole = moment("2026-01-02T03:04:05Z").map(|time| time.to_string());
+        assert_eq!(whole.as_deref(), Ok("2026-01-02T03:04:05.000000Z"));
+        assert_eq!(moment("2026-01-02T04:04:05.000+01:00"), moment("2026-01-02T03:04:05Z"));
+        assert!(moment("yesterday").is_err() && moment("2026-01-02").is_err());
+    }
 
     #[test]
     fn a_duration_is_a_number_and_a_unit() {
@@ -38,7 +70,22 @@ mod tests {
         assert_eq!(duration("90s"), Ok(Duration::from_secs(90)));
         assert_eq!(duration("15m"), Ok(Duration::from_secs(900)));
         assert_eq!(duration("2h"), Ok(Duration::from_secs(7200)));
-        for wrong in ["", "s", "0", "-1", "1d", "1.5h", "99999999999999999999", "9999999999999999999h"] {
+        assert_eq!(duration("1h30m"), Ok(Duration::from_secs(5400)));
+        assert_eq!(duration("1m5s"), Ok(Duration::from_secs(65)));
+        for wrong in [
+            "1h30",
+            "1h 30m",
+            "h1",
+            "ä",
+            "",
+            "s",
+            "0",
+            "-1",
+            "1d",
+            "1.5h",
+            "99999999999999999999",
+            "9999999999999999999h",
+        ] {
             assert!(duration(wrong).is_err(), "{wrong}");
         }
     }

@@ -2,8 +2,12 @@
 
 pub mod attest;
 pub mod audit;
+pub mod bottles;
 pub mod demo;
 pub mod doctor;
+pub mod image;
+pub mod keep;
 pub mod policy;
+pub mod presets;
 pub mod run;
 pub mod why;

@@ -3,11 +3,15 @@
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
-use bottle_policy::document::DocumentError;
+use bottle_policy::document::Problem;
 use bottle_policy::rules::Rules;
 use bottle_policy::schema::SCHEMA;
+use bottle_runtime::caller::Caller;
+use bottle_runtime::policy_file::{self, PolicyFileError};
+use bottle_runtime::report::chain;
 use serde_json::{Value, json};
 
+use super::presets;
 use crate::amount::counted;
 use crate::args::{PolicyArgs, PolicyVerb};
 use crate::report::{Failure, Reporter};
@@ -15,10 +19,11 @@ use crate::rules::{self, RulesError};
 use crate::stdout;
 
 /// Runs the verb.
-pub fn run(verb: &PolicyVerb, reporter: Reporter) -> Result<ExitCode, Failure> {
+pub fn run(verb: &PolicyVerb, caller: &Caller, reporter: Reporter) -> Result<ExitCode, Failure> {
     match verb {
         PolicyVerb::Check { files, json } => check(files, *json, reporter),
-        PolicyVerb::Show { policy, json } => show(policy, *json),
+        PolicyVerb::Show { files, policy, json } => show(files, policy, *json, caller, reporter),
+        PolicyVerb::Presets { name, json } => presets::run(*name, *json, caller),
         PolicyVerb::Schema => {
             stdout::line(SCHEMA.trim_end())?;
             Ok(ExitCode::SUCCESS)
@@ -27,33 +32,40 @@ pub fn run(verb: &PolicyVerb, reporter: Reporter) -> Result<ExitCode, Failure> {
 }
 
 /// What one file turned out to be.
-type Checked = Result<Rules, DocumentError>;
+type Checked = Result<Rules, RulesError>;
 
-/// All files are checked, so that all errors are seen at once.
+/// All files are checked, so that all errors are seen at once. The exit code is that of the worst.
 fn check(files: &[PathBuf], as_json: bool, reporter: Reporter) -> Result<ExitCode, Failure> {
     let mut answers = Vec::new();
-    let mut all_good = true;
+    let mut worst = 0;
     for path in files {
-        let checked = check_one(path)?;
-        all_good &= checked.is_ok();
+        let checked = check_one(path);
+        worst = worst.max(code(&checked));
         match checked {
             _ if as_json => answers.push(answer(path, &checked)),
-            Ok(rules) => stdout::line(&summary(path, &rules))?,
-            Err(error) => reporter.failure(&Failure::new(error)),
+            Ok(rules) => {
+                stdout::line(&summary(path, &rules))?;
+                rules::idle(&rules).iter().for_each(|sentence| reporter.say(sentence));
+            }
+            Err(error) => reporter.failure(&error.into()),
         }
     }
     if as_json {
         stdout::json(&answers)?;
     }
-    Ok(if all_good { ExitCode::SUCCESS } else { ExitCode::from(1) })
+    Ok(ExitCode::from(worst))
 }
 
-fn check_one(path: &Path) -> Result<Checked, RulesError> {
-    use bottle_policy::rules::RulesError::Document;
-    match rules::read(path) {
-        Ok(document) => Ok(Ok(Rules::from_documents(&[document])?)),
-        Err(RulesError::Policy(Document(error))) => Ok(Err(error)),
-        Err(error) => Err(error),
+fn check_one(path: &Path) -> Checked {
+    Ok(Rules::from_documents(&[policy_file::read(path)?])?)
+}
+
+/// 1 for what is no policy, 2 for what can't be read.
+fn code(checked: &Checked) -> u8 {
+    match checked {
+        Ok(_) => 0,
+        Err(RulesError::Policy(_) | RulesError::File(PolicyFileError::Document(_))) => 1,
+        Err(_) => 2,
     }
 }
 
@@ -76,27 +88,39 @@ fn answer(path: &Path, checked: &Checked) -> Value {
             "domains": rules.domains().len(),
             "ip_ranges": rules.ranges().len(),
             "digest": rules.digest_hex(),
+            "warnings": rules::idle(rules),
         }),
-        Err(error) => {
-            let problems: Vec<_> = error
-                .problems()
-                .iter()
-                .map(|problem| {
-                    json!({
-                        "line": problem.line,
-                        "column": problem.column,
-                        "what": problem.what,
-                        "hint": problem.hint,
-                    })
-                })
-                .collect();
-            json!({ "file": path, "ok": false, "problems": problems })
-        }
+        Err(error) => json!({ "file": path, "ok": false, "problems": problems(error) }),
     }
 }
 
-fn show(policy: &PolicyArgs, as_json: bool) -> Result<ExitCode, Failure> {
-    let rules = rules::rules(policy)?;
+/// What is wrong in a file, place by place; of one that can't be read, why.
+fn problems(error: &RulesError) -> Vec<Value> {
+    let RulesError::File(PolicyFileError::Document(error)) = error else {
+        return vec![json!({ "line": null, "column": null, "what": chain(error).join(": "), "hint": null })];
+    };
+    let row = |problem: &Problem| {
+        json!({
+            "line": problem.line,
+            "column": problem.column,
+            "what": problem.what,
+            "hint": problem.hint,
+        })
+    };
+    error.problems().iter().map(row).collect()
+}
+
+/// Files may be named as for `check` and as for `run`.
+fn show(
+    files: &[PathBuf],
+    policy: &PolicyArgs,
+    as_json: bool,
+    caller: &Caller,
+    reporter: Reporter,
+) -> Result<ExitCode, Failure> {
+    let mut policy = policy.clone();
+    policy.policy.extend_from_slice(files);
+    let rules = rules::stated(&policy, caller, reporter)?.rules;
     if as_json {
         stdout::line(&rules.meaning())?;
         return Ok(ExitCode::SUCCESS);

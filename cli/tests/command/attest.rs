@@ -165,6 +165,15 @@ fn keygen_makes_a_private_key_once_and_prints_its_public_key() {
 }
 
 #[test]
+fn keygen_makes_no_directory_that_it_was_given() {
+    let place = Place::new();
+    let said = place.bottle(&["attest", "keygen", "--key", "nosuch/b.key"]);
+    assert_eq!((said.code, said.out.as_str()), (2, ""));
+    assert!(said.err.contains("there is no directory nosuch\nhint: make it first: mkdir -p nosuch"), "{}", said.err);
+    assert!(!place.path("nosuch").exists());
+}
+
+#[test]
 fn keygen_never_overwrites_a_file_that_is_no_key() {
     let place = Place::new();
     place.write("notes.txt", "mine");

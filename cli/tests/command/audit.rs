@@ -172,6 +172,15 @@ fn what_is_no_log_is_told_so() {
 }
 
 #[test]
+fn an_empty_log_is_told_so() {
+    let place = Place::new();
+    place.write("a.jsonl", "");
+    let said = place.bottle(&["audit", "show", "a.jsonl"]);
+    assert_eq!((said.code, said.out.as_str()), (1, ""));
+    assert!(said.err.starts_with("bottle: a.jsonl: the log is empty\nhint: "), "{}", said.err);
+}
+
+#[test]
 fn show_prints_a_line_for_each_entry_and_json_the_entries_themselves() {
     let place = Place::new();
     let bytes = log(Digest::ZERO, true);

@@ -18,6 +18,7 @@ fn text_has_one_line_for_each_check() {
     let place = Place::new();
     let checks = place.bottle(&["doctor", "--json"]).json()["checks"].clone();
     let said = place.bottle(&["doctor"]);
+    assert!(said.code != 0 || said.out.ends_with("\nbottle can run here\n"), "{}", said.out);
     for check in checks.as_array().expect("a list") {
         let what = check["what"].as_str().expect("a name");
         assert_eq!(said.out.lines().filter(|line| line.starts_with(&format!("{what} "))).count(), 1, "{what}");
@@ -41,6 +42,16 @@ fn a_limit_of_zero_namespaces_is_found_and_mended() {
     assert!(said.out.contains("network namespaces    NO"), "{}", said.out);
     assert!(said.out.contains("mend:    sudo sysctl -w user.max_net_namespaces=15000"), "{}", said.out);
     assert!(said.out.contains("veth                  unknown"), "{}", said.out);
+}
+
+#[test]
+fn each_limit_is_tried_and_what_can_not_be_set_has_a_mend() {
+    let answer = Place::new().bottle(&["doctor", "--json"]).json();
+    for what in ["--memory", "--cpus", "--pids-limit", "higher --ulimit"] {
+        let check = answer["checks"].as_array().expect("a list").iter().find(|check| check["what"] == what);
+        let check = check.unwrap_or_else(|| panic!("{what}: {answer}"));
+        assert!(check["state"] == "yes" || check["state"] == "no" && check["mend"].is_string(), "{check}");
+    }
 }
 
 #[test]

@@ -47,6 +47,34 @@ fn json_has_the_digest_of_a_good_file_and_the_problems_of_a_bad_one() {
 }
 
 #[test]
+fn a_file_that_is_missing_keeps_no_other_from_being_checked_and_json_names_it() {
+    let place = Place::new();
+    place.write("bad.yaml", "version: 9\n");
+    place.write("good.yaml", GOOD);
+    let said = place.bottle(&["policy", "check", "nowhere.yaml", "bad.yaml", "good.yaml"]);
+    assert_eq!(said.code, 2);
+    assert!(said.err.contains("nowhere.yaml") && said.err.contains("bad.yaml:1:"), "{}", said.err);
+    assert!(said.out.starts_with("good.yaml: ok"), "{}", said.out);
+    let said = place.bottle(&["policy", "check", "--json", "nowhere.yaml", "good.yaml"]);
+    let answers = said.json();
+    assert_eq!((said.code, &answers[0]["ok"], &answers[1]["ok"]), (2, &false.into(), &true.into()));
+    assert!(answers[0]["problems"][0]["what"].as_str().is_some_and(|what| what.contains("No such file")), "{answers}");
+}
+
+#[test]
+fn a_rule_that_never_applies_is_warned_of() {
+    let place = Place::new();
+    place.write("p.yaml", "version: 1\nmode: observe\ndomains:\n  - pattern: dns.google\n");
+    let said = place.bottle(&["policy", "check", "p.yaml"]);
+    assert_eq!(said.code, 0);
+    assert!(said.err.contains("warning: domains[0] at p.yaml:4:5 never applies: dns.google serves"), "{}", said.err);
+    assert_eq!(
+        place.bottle(&["policy", "check", "--json", "p.yaml"]).json()[0]["warnings"].as_array().map(Vec::len),
+        Some(1)
+    );
+}
+
+#[test]
 fn a_missing_file_is_an_error_of_io() {
     let said = Place::new().bottle(&["policy", "check", "nowhere.yaml"]);
     assert_eq!((said.code, said.out.as_str()), (2, ""));
@@ -62,6 +90,7 @@ fn show_unites_files_and_flags_into_one_digest() {
         said.out.lines().next().expect("a digest").to_owned()
     };
     assert_eq!(digest(&["--policy", "p.yaml"]), digest(&["--allow", "a.example"]));
+    assert_eq!(digest(&["p.yaml"]), digest(&["--policy", "p.yaml"]));
     assert_ne!(digest(&["--policy", "p.yaml"]), digest(&["--policy", "p.yaml", "--allow", "b.example"]));
 }
 

@@ -6,10 +6,58 @@ use crate::place::Place;
 
 #[test]
 fn an_unknown_verb_is_misuse_with_exit_code_2() {
-    for verb in ["ps", "stop", "exec", "image", "learn", "hook", "help", "frobnicate"] {
+    for verb in ["attach", "learn", "hook", "frobnicate"] {
         let said = Place::new().bottle(&[verb]);
         assert_eq!((said.code, said.out.as_str()), (2, ""), "{verb}");
         assert!(said.err.contains("unrecognized subcommand"), "{}", said.err);
+    }
+}
+
+#[test]
+fn verbs_and_options_of_other_tools_are_answered_with_what_bottle_has_instead() {
+    for (arguments, advice) in [
+        (&["pull", "debian"][..], "tip: bottle image pull NAME"),
+        (&["images"], "tip: bottle image ls"),
+        (&["attach", "x"], "tip: bottle logs -f NAME"),
+        (&["restart", "x"], "--keep NAME"),
+        (&["cp", "x", "y"], "-v HOST:INSIDE"),
+        (&["ls"], "tip: bottle ps"),
+        (&["wait", "x"], "tip: bottle logs -f NAME ends"),
+        (&["stats"], "tip: there is none"),
+        (&["kill", "-9", "x"], "tip: write -s 9"),
+        (&["logs", "--since", "1h", "x"], "-n LINES"),
+    ] {
+        let said = Place::new().bottle(arguments);
+        assert_eq!((said.code, said.out.as_str()), (2, ""), "{arguments:?}");
+        assert!(said.err.contains(advice) && said.err.matches("tip: ").count() == 1, "{}", said.err);
+    }
+}
+
+#[test]
+fn what_is_missing_after_exec_is_named() {
+    let said = Place::new().bottle(&["exec", "web"]);
+    assert_eq!(said.code, 125);
+    assert_eq!(
+        said.err,
+        "bottle: no command was given\nhint: say what to run after the bottle's name: bottle exec -it web sh\n"
+    );
+    assert!(Place::new().bottle(&["exec"]).err.contains("<NAME>..."));
+}
+
+#[test]
+fn how_much_of_the_output_is_told_in_words() {
+    let said = Place::new().bottle(&["logs", "--tail", "some", "x"]);
+    assert!(said.code == 2 && said.err.contains("write a number of lines, or all"), "{}", said.err);
+    assert!(Place::new().bottle(&["logs", "--tail", "all", "x"]).err.contains("there is no bottle"));
+}
+
+#[test]
+fn output_that_nothing_takes_is_an_error_also_where_it_is_help() {
+    for arguments in [&["help"][..], &["--version"], &["policy", "schema"]] {
+        let full = std::fs::File::options().write(true).open("/dev/full").expect("/dev/full");
+        let said = Place::new().command(arguments).stdout(full).output().map(crate::place::Said::from).expect("bottle");
+        assert_eq!(said.code, 2, "{arguments:?}");
+        assert!(said.err.starts_with("bottle: cannot write to standard output\n  because: No space"), "{}", said.err);
     }
 }
 
@@ -24,8 +72,16 @@ fn no_verb_prints_help_on_standard_error_with_exit_code_2() {
 fn help_goes_to_standard_output_and_names_every_verb() {
     let said = Place::new().bottle(&["--help"]);
     assert_eq!((said.code, said.err.as_str()), (0, ""));
-    for verb in ["run", "why", "policy", "audit", "attest", "doctor", "demo"] {
+    for verb in ["run", "why", "policy", "audit", "attest", "image", "keep", "doctor", "demo"] {
         assert!(said.out.contains(&format!("\n  {verb} ")), "{verb}");
+    }
+}
+
+#[test]
+fn help_of_a_verb_is_had_both_ways() {
+    for verb in ["run", "audit", "doctor"] {
+        let [one, other] = [["help", verb], [verb, "--help"]].map(|arguments| Place::new().bottle(&arguments));
+        assert_eq!((one.code, &one.out), (0, &other.out), "{verb}");
     }
 }
 
@@ -60,11 +116,20 @@ fn misuse_of_run_exits_with_125_since_other_codes_are_the_commands() {
 #[test]
 fn options_of_other_tools_are_answered_with_what_bottle_has_instead() {
     for (option, advice) in [
-        ("--rm", "only the evidence"),
         ("-p", "reached from outside"),
         ("--network", "--allow says"),
         ("--net=host", "--allow says"),
-        ("-d", "as long as its command"),
+        ("--hostname", "beginning of its id"),
+        ("--memory-swap=1g", "as much again of swap"),
+        ("--cpu-shares=512", "write --cpus NUMBER"),
+        ("--entrypoint", "the image's own entrypoint"),
+        ("--dns", "as this machine does"),
+        ("--add-host", "as this machine does"),
+        ("--platform", "this machine's is taken"),
+        ("--env-file", "write -e KEY=VALUE"),
+        ("--restart", "run it again"),
+        ("--init", "each bottle has an init"),
+        ("--gpus", "devices"),
     ] {
         let said = Place::new().bottle(&["run", option, "host", "true"]);
         assert_eq!(said.code, 125, "{option}");
@@ -88,7 +153,11 @@ fn an_option_after_the_image_is_misuse_and_not_a_command() {
 fn a_forgotten_image_is_told_with_the_line_that_works() {
     let said = Place::new().bottle(&["run", "curl", "-sI", "https://a.example"]);
     assert_eq!(said.code, 125);
-    assert!(said.err.contains("hint: for this machine's own `curl` write `host -- curl`"), "{}", said.err);
+    assert!(
+        said.err.contains("hint: for this machine's own `curl` write `host -- curl`; for an image: "),
+        "{}",
+        said.err
+    );
 }
 
 #[test]
@@ -104,7 +173,7 @@ fn the_help_of_run_says_what_the_images_are_and_that_nothing_is_reached_by_defau
     let said = Place::new().bottle(&["run", "--help"]);
     assert_eq!((said.code, said.err.as_str()), (0, ""));
     assert!(said.out.contains("Usage: bottle run [OPTIONS] IMAGE [--] [COMMAND [ARG...]]"), "{}", said.out);
-    assert!(said.out.contains("Without --policy and --allow nothing can be reached."), "{}", said.out);
+    assert!(said.out.contains("Without --policy, --preset and --allow nothing can be reached."), "{}", said.out);
     assert!(said.out.contains("dir:PATH"), "{}", said.out);
     assert!(said.out.contains("`git config` says \"Device or resource busy\""), "{}", said.out);
 }

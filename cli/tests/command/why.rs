@@ -53,11 +53,23 @@ fn what_is_no_destination_is_misuse_with_a_hint() {
 
 #[test]
 fn a_url_is_no_destination_and_the_hint_says_what_to_leave_out() {
-    for text in ["https://a.example/", "tcp://a.example:5432"] {
+    for (text, hint) in [
+        ("https://a.example/", "hint: write NAME or NAME:PORT: leave out the scheme"),
+        ("http://a.example/", "hint: write http://NAME or http://NAME:PORT, and leave out what follows"),
+        ("tcp://a.example", "hint: write tcp://NAME:PORT"),
+    ] {
         let said = why(&[text]);
         assert_eq!((said.code, said.out.as_str()), (2, ""), "{text}");
-        assert!(said.err.contains("hint: write NAME or NAME:PORT: leave out the scheme"), "{}", said.err);
+        assert!(said.err.contains(hint), "{}", said.err);
     }
+}
+
+#[test]
+fn what_the_hints_of_bottle_say_is_a_destination() {
+    let said = why(&["tcp://db.example.com:5432", "--policy", "p.yaml"]);
+    assert!(said.code == 0 && said.out.contains("allowed by domains[0]"), "{said:?}");
+    let said = why(&["http://a.example"]);
+    assert!(said.code == 1 && said.out.contains("to allow it: --allow http://a.example,"), "{said:?}");
 }
 
 #[test]

@@ -50,6 +50,31 @@ fn the_key_is_in_the_memory_of_no_helper() {
     scene::assert_unharmed(&world, running);
 }
 
+#[test]
+fn the_password_of_the_upstream_proxy_is_in_the_memory_of_neither_gate_nor_init_nor_workload() {
+    let world = World::new();
+    let url = "http://user:s3cretw0rd@127.0.0.1:9";
+    let running = world.start(&["--upstream-proxy", url, "host", "--", "bash", "-c", "echo ready; exec cat"]).ready();
+    let processes = running.processes();
+    // Init and the workload can't be looked into by an ordinary user.
+    let is_root = rustix::process::geteuid().is_root();
+    let others = [&processes.gate, &processes.init, &processes.workload];
+    let others = if is_root { &others[..] } else { &others[..1] };
+    for form in ["user:s3cretw0rd", "dXNlcjpzM2NyZXR3MHJk"] {
+        for other in others {
+            assert!(!remembers(other, form.as_bytes()), "{form}");
+        }
+    }
+    assert!(remembers(&processes.dialler, b"dXNlcjpzM2NyZXR3MHJk"), "the control: it has to send it");
+    for helper in others.iter().chain(&[&processes.dialler]) {
+        for file in ["cmdline", "environ"] {
+            let text = fs::read(format!("/proc/{}/{file}", helper.pid)).unwrap();
+            assert!(!contains(&text, b"s3cretw0rd"), "{file}");
+        }
+    }
+    scene::assert_unharmed(&world, running);
+}
+
 /// The secret number at the end of an Ed25519 key's PKCS#8 (RFC 8410).
 fn seed(file: &Path) -> Vec<u8> {
     use base64ct::{Base64, Encoding};

@@ -17,12 +17,11 @@ pub struct Aftermath {
     /// All namespaces of a bottle are held by its processes or by mounts, and by nothing else.
     processes: BTreeSet<u32>,
     host: Host,
-    cgroups: BTreeSet<String>,
 }
 
 impl Aftermath {
     pub fn before(world: &World) -> Aftermath {
-        Aftermath { processes: family::living(), host: Host::of(world), cgroups: cgroups() }
+        Aftermath { processes: family::living(), host: Host::of(world) }
     }
 
     /// Asserts that nothing is left, and that the log says what was.
@@ -30,7 +29,7 @@ impl Aftermath {
         self.assert_gone(what);
         assert_eq!(Host::of(world), self.host, "{what}: the host is another one");
         assert_eq!(sockets_below(&world.path("")), [""; 0], "{what}");
-        assert_eq!(cgroups(), self.cgroups, "{what}");
+        assert_eq!(cgroups(world, audit), BTreeSet::new(), "{what}");
         assert_recorded(world, audit, what);
         assert_unchanged(world, audit, what);
     }
@@ -55,15 +54,22 @@ impl Aftermath {
     }
 }
 
-/// The control groups that a bottle could have made; other programs on this machine have theirs.
-fn cgroups() -> BTreeSet<String> {
+/// The control groups of this world's bottles: of those that its logs name, and of those on record. Other tests have theirs.
+fn cgroups(world: &World, audit: &Path) -> BTreeSet<String> {
+    let beside = fs::read_dir(audit.parent().unwrap()).into_iter().flatten().flatten().map(|entry| entry.path());
+    let logs = beside.filter(|path| path.extension().is_some_and(|kind| kind == "jsonl"));
+    let starts = logs.flat_map(|log| whole_lines(&log)).filter(|entry| entry["kind"] == "run.start");
+    let mut runs: BTreeSet<String> = starts.filter_map(|start| Some(start["run"].as_str()?.to_owned())).collect();
+    let records = fs::read_dir(world.path("state/run/groups")).into_iter().flatten().flatten();
+    runs.extend(records.map(|record| record.file_name().to_string_lossy().into_owned()));
     let mut found = BTreeSet::new();
     let mut open = vec![Path::new("/sys/fs/cgroup").to_owned()];
     while let Some(directory) = open.pop() {
         for entry in fs::read_dir(directory).into_iter().flatten().flatten() {
             if entry.file_type().is_ok_and(|kind| kind.is_dir()) {
-                let name = entry.path().display().to_string();
-                found.extend(entry.file_name().to_string_lossy().contains("bottle").then_some(name));
+                let name = entry.file_name().to_string_lossy().into_owned();
+                let is_ours = name.strip_prefix("bottle-").is_some_and(|run| runs.contains(run));
+                found.extend(is_ours.then(|| entry.path().display().to_string()));
                 open.push(entry.path());
             }
         }

@@ -61,9 +61,10 @@ impl Held {
     }
 }
 
+/// Not that of files: how much of the program's counts depends on who else runs it.
 fn memory(pid: u32) -> u64 {
     let text = fs::read_to_string(format!("/proc/{pid}/smaps_rollup")).unwrap();
-    let line = text.lines().find_map(|line| line.strip_prefix("Pss:")).unwrap();
+    let line = text.lines().find_map(|line| line.strip_prefix("Pss_Anon:")).unwrap();
     line.trim().strip_suffix(" kB").unwrap().trim().parse().unwrap()
 }
 

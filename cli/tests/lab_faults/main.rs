@@ -28,6 +28,7 @@ mod clock;
 mod disk;
 mod exhausted;
 mod killed;
+mod limited;
 mod stopped;
 mod upstream;
 

@@ -75,6 +75,11 @@ impl Scene {
         self.start(&["host", "--", "bash", "-c", BUSY])
     }
 
+    /// The same with limits, which take control groups.
+    pub fn limited(&mut self) -> Running {
+        self.start(&["--memory", "256m", "--cpus", "1", "--pids-limit", "200", "host", "--", "bash", "-c", BUSY])
+    }
+
     /// A fresh log for the next bottle.
     pub fn begin(&mut self) {
         self.number += 1;

@@ -55,6 +55,19 @@ fn a_full_disk_denies_what_was_allowed_and_the_next_run_takes_the_log_up() {
 }
 
 #[test]
+fn a_log_that_may_not_grow_any_more_denies_too_and_does_not_kill_the_watcher() {
+    let world = World::new();
+    let script = "for i in $(seq 200); do exec 3<>/dev/tcp/web.lab.example/7; echo $i >&3; \
+                  read -r line <&3 || { echo denied; break; }; exec 3>&-; done 2>/dev/null";
+    let mut command = world.program("prlimit");
+    command.args(["--fsize=65536", crate::world::BOTTLE, "run", "--audit", text(&world.audit())]);
+    let limited = said(command.args(["--allow", "tcp://web.lab.example:7", "host", "--", "bash", "-c", script]));
+    assert!(limited.out.contains("denied"), "{limited:?}");
+    assert!(limited.err.contains("the audit log cannot be written"), "{limited:?}");
+    assert_eq!(limited.code, 125, "{limited:?}");
+}
+
+#[test]
 fn half_a_line_at_the_end_of_a_log_is_cut_and_told() {
     let world = World::new();
     world.shell("true").ok();

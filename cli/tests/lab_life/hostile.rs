@@ -7,10 +7,10 @@ use crate::world::{World, said};
 
 const ALLOW: [&str; 2] = ["--allow", "web.lab.example"];
 
-/// The memory of a process that no other shares, and its part of what is shared, in KiB.
+/// The memory of a process that is no file's, in KiB: how much of a program's file counts depends on who else runs it.
 fn memory(pid: u32) -> u64 {
     let text = fs::read_to_string(format!("/proc/{pid}/smaps_rollup")).unwrap();
-    let line = text.lines().find_map(|line| line.strip_prefix("Pss:")).unwrap();
+    let line = text.lines().find_map(|line| line.strip_prefix("Pss_Anon:")).unwrap();
     line.trim().strip_suffix(" kB").unwrap().trim().parse().unwrap()
 }
 

@@ -10,6 +10,10 @@ mod world;
 
 mod attested;
 mod command;
+mod detached;
+mod entered;
+mod listed;
+mod stopping;
 mod terminal;
 mod unread;
 
@@ -20,9 +24,15 @@ mod stopped;
 mod stuck;
 
 mod confined;
+mod image;
+mod kept;
+mod limits;
 mod misplaced;
+mod packaged;
+mod parity;
 mod program;
 mod shared;
+mod writable;
 
 mod blocked;
 mod disk;

@@ -37,13 +37,30 @@ fn files_in_the_working_directory_are_refused() {
         ("--audit", "deep/er/audit.jsonl", "the audit log"),
         ("--attestation", "attestation.json", "the attestation"),
         ("--key", "own.key", "the key"),
-        ("--key", "new.key", "the key"),
     ] {
         assert_refused(&world, run_with(&world, option, &world.project(name)), what);
     }
     // By a relative name too.
     assert_refused(&world, run_with(&world, "--audit", Path::new("a.jsonl")), "the audit log");
-    assert!(!world.project("a.jsonl").exists() && !world.project("new.key").exists());
+    assert!(!world.project("a.jsonl").exists());
+}
+
+/// Whether it is there yet or not.
+#[test]
+fn settings_in_the_working_directory_that_a_preset_is_made_of_are_refused() {
+    let world = World::new();
+    fs::write(world.project("npmrc"), "").unwrap();
+    for (preset, variable, name) in [
+        ("npm", "npm_config_userconfig", "npmrc"),
+        ("npm", "NPM_CONFIG_GLOBALCONFIG", "new"),
+        ("pip", "PIP_CONFIG_FILE", "new"),
+        ("cargo", "CARGO_HOME", "new"),
+        ("apt", "APT_CONFIG", "new"),
+    ] {
+        let mut command = world.bottle(&["run", "--preset", preset]);
+        command.env(variable, world.project(name));
+        assert_refused(&world, command, text(&world.project(name)));
+    }
 }
 
 #[test]
@@ -208,7 +225,7 @@ fn a_key_that_the_workload_could_only_read_is_refused_too() {
 }
 
 #[test]
-fn an_attestation_replaces_nothing_but_a_file() {
+fn an_attestation_replaces_nothing_but_an_older_one() {
     let world = World::new();
     let fifo = world.path("fifo");
     rustix::fs::mknodat(rustix::fs::CWD, &fifo, rustix::fs::FileType::Fifo, rustix::fs::Mode::RUSR, 0).unwrap();
@@ -216,9 +233,19 @@ fn an_attestation_replaces_nothing_but_a_file() {
     for path in [fifo.as_path(), Path::new("/dev/null"), &world.path("directory")] {
         let before = fs::symlink_metadata(path).unwrap().file_type();
         let said = said(world.bottle(&["run", "--attestation"]).arg(path).args(["host", "--", "true"]));
-        assert!(said.refused().contains("is no regular file\nhint: "), "{said:?}");
+        assert!(said.refused().contains("is there already, and is none\nhint: "), "{said:?}");
         assert_eq!(fs::symlink_metadata(path).unwrap().file_type(), before);
     }
+    world.shell("true").ok();
+    world.shell("true").ok();
+    let key = world.path("state/data/keys/bottle.key");
+    let before = fs::read(&key).unwrap();
+    let refused = said(world.bottle(&["run", "--attestation", text(&key)]).args(["host", "--", "true"]));
+    assert!(refused.refused().contains("and is none\nhint: "), "{refused:?}");
+    assert_eq!(fs::read(&key).unwrap(), before);
+    let both = text(&world.path("both")).to_owned();
+    let refused = said(&mut world.bottle(&["run", "--audit", &both, "--attestation", &both, "host", "--", "true"]));
+    assert!(refused.refused().contains("are one file"), "{refused:?}");
 }
 
 /// A directory below /tmp may have been laid there by an earlier run that was given /tmp; where the key lies may not.

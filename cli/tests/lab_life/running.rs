@@ -1,9 +1,9 @@
 //! How is a bottle held while it runs? Its lines as they come, its processes by pidfd, its end by an event.
 
 use std::io::{BufRead, BufReader, Read, Write};
-use std::os::fd::OwnedFd;
+use std::os::fd::{AsFd, OwnedFd};
 use std::process::{Child, ChildStdout, Command, Stdio};
-use std::thread::JoinHandle;
+use std::sync::mpsc::{Receiver, channel};
 use std::time::Duration;
 
 use rustix::event::{PollFd, PollFlags, Timespec};
@@ -15,15 +15,39 @@ use crate::world::{LIMIT, Said};
 /// A bottle that runs.
 pub struct Running {
     child: Child,
-    out: BufReader<ChildStdout>,
-    err: JoinHandle<String>,
+    out: BufReader<Patient>,
+    err: Receiver<String>,
+}
+
+/// Nothing takes longer. Whoever waits for more says what still runs, since it is what holds the pipe.
+const LONGEST: Duration = Duration::from_secs(120);
+
+/// What the workload writes, for which nobody waits for ever.
+struct Patient(ChildStdout);
+
+impl Read for Patient {
+    fn read(&mut self, buffer: &mut [u8]) -> std::io::Result<usize> {
+        assert!(ready_within(&self.0, LONGEST), "nothing is written and nothing ends; there run {:?}", names());
+        self.0.read(buffer)
+    }
+}
+
+/// Every process that can be seen, by its first argument.
+fn names() -> Vec<String> {
+    host::processes().into_iter().map(host::first_argument).filter(|name| !name.is_empty()).collect()
+}
+
+fn ready_within(file: &impl AsFd, limit: Duration) -> bool {
+    let mut ready = [PollFd::new(file, PollFlags::IN)];
+    let limit = Timespec { tv_sec: limit.as_secs().cast_signed(), tv_nsec: i64::from(limit.subsec_nanos()) };
+    rustix::event::poll(&mut ready, Some(&limit)).unwrap() == 1
 }
 
 /// One process, held so that its id can't come to mean another one.
 #[derive(Debug)]
 pub struct Held {
     pub pid: u32,
-    pidfd: OwnedFd,
+    pub pidfd: OwnedFd,
 }
 
 /// The processes of a bottle.
@@ -40,12 +64,14 @@ impl Running {
     pub fn start(mut command: Command) -> Running {
         let pipes = command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
         let mut child = pipes.spawn().unwrap();
-        let out = BufReader::new(child.stdout.take().unwrap());
+        let out = BufReader::new(Patient(child.stdout.take().unwrap()));
         let mut stderr = child.stderr.take().unwrap();
-        let err = std::thread::spawn(move || {
+        let (tell, err) = channel();
+        std::thread::spawn(move || {
             let mut text = Vec::new();
             stderr.read_to_end(&mut text).unwrap();
-            String::from_utf8_lossy(&text).into_owned()
+            // A test that buries its bottle does not ask.
+            let _ = tell.send(String::from_utf8_lossy(&text).into_owned());
         });
         Running { child, out, err }
     }
@@ -66,8 +92,7 @@ impl Running {
     pub fn line(&mut self) -> String {
         self.try_line().unwrap_or_else(|| {
             let status = self.child.wait();
-            let err = std::mem::replace(&mut self.err, std::thread::spawn(String::new)).join().unwrap();
-            panic!("it ended with {status:?} instead of writing a line: {err}");
+            panic!("it ended with {status:?} instead of writing a line: {}", told(&self.err));
         })
     }
 
@@ -105,7 +130,7 @@ impl Running {
         self.out.read_to_string(&mut out).unwrap();
         let status = self.child.wait().unwrap();
         let code = status.code().unwrap_or_else(|| panic!("{status}"));
-        Said { code, out, err: self.err.join().unwrap() }
+        Said { code, out, err: told(&self.err) }
     }
 
     /// Stops reading what the workload writes, and waits for the end.
@@ -114,13 +139,18 @@ impl Running {
         drop(out);
         assert!(Held::new(child.id()).ends_within(LIMIT), "it still runs");
         let status = child.wait().unwrap();
-        Said { code: status.code().unwrap(), out: String::new(), err: err.join().unwrap() }
+        Said { code: status.code().unwrap(), out: String::new(), err: told(&err) }
     }
 
     /// Takes the ended supervisor away, however it ended.
     pub fn bury(mut self) {
         self.child.wait().unwrap();
     }
+}
+
+/// All that was said on standard error, whose end is that of everybody who has it.
+fn told(err: &Receiver<String>) -> String {
+    err.recv_timeout(LONGEST).unwrap_or_else(|_| panic!("standard error does not end; there run {:?}", names()))
 }
 
 impl Held {
@@ -146,9 +176,7 @@ impl Held {
 
     /// Whether it ends, by the event that the kernel gives.
     pub fn ends_within(&self, limit: Duration) -> bool {
-        let mut ready = [PollFd::new(&self.pidfd, PollFlags::IN)];
-        let limit = Timespec { tv_sec: limit.as_secs().cast_signed(), tv_nsec: i64::from(limit.subsec_nanos()) };
-        rustix::event::poll(&mut ready, Some(&limit)).unwrap() == 1
+        ready_within(&self.pidfd, limit)
     }
 }
 

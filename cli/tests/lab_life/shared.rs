@@ -106,11 +106,54 @@ fn a_new_repository_whose_hooks_lie_behind_a_link_is_listed() {
 }
 
 #[test]
+fn settings_that_a_repository_has_in_another_directory_are_listed_and_closed_to_the_next_run() {
+    let world = World::new();
+    let make = "mkdir -p sub/.git data/objects data/refs && echo 'ref: refs/heads/x' > sub/.git/HEAD && \
+                echo ../../data > sub/.git/commondir";
+    let write = "printf '[core]\\n\\tfsmonitor = touch executed; false\\n' > data/config";
+    let said = world.shell(&format!("{make}; {write}; rm data/config"));
+    assert!(said.err.contains("/sub/.git/commondir\n") && !said.err.contains("/data/config"), "{said:?}");
+    fs::remove_dir_all(world.project("sub")).unwrap();
+    let said = world.shell(&format!("{make}; {write}"));
+    assert!(said.err.contains("/data/config\n"), "{said:?}");
+    fs::remove_file(world.project("data/config")).unwrap();
+    assert_ne!(world.shell(write).code, 0);
+    world.program("git").args(["-C", "sub", "status"]).output().unwrap();
+    assert!(!world.project("sub/executed").exists());
+}
+
+#[test]
+fn decoys_neither_bury_what_matters_nor_make_the_list_end() {
+    let world = World::new();
+    fs::write(world.project("package.json"), "{}\n").unwrap();
+    let said = world
+        .shell("seq -f '!%g/M' 2000 | xargs mkdir -p; seq -f '!%g/M/Makefile' 2000 | xargs touch; echo > package.json");
+    let lines: Vec<&str> = said.err.lines().collect();
+    assert!(lines.len() < 120 && lines[1].ends_with("/project/package.json"), "{lines:?}");
+    let (_, list) = lines[0].split_once("(all in ").expect("where all of it is");
+    let list = fs::read_to_string(list.trim_end_matches("):")).unwrap();
+    assert_eq!(list.lines().count(), 2001);
+    assert!(list.lines().any(|line| line.ends_with("/project/!1999/M/Makefile\"")), "{list}");
+}
+
+#[test]
+fn a_changed_file_that_is_a_volume_and_one_in_a_shared_directory_of_workflows_are_listed() {
+    let world = World::new();
+    fs::create_dir_all(world.project(".github/workflows")).unwrap();
+    fs::write(world.project("Makefile"), "all:\n").unwrap();
+    let mut command = world.run(&["-v", "../../Makefile:/m", "host", "--", "sh", "-c", "echo evil | tee /m > ci.yml"]);
+    let said = said(command.current_dir(world.project(".github/workflows")));
+    for name in ["/project/Makefile\n", "/.github/workflows/ci.yml\n"] {
+        assert!(said.err.contains(name), "{name}: {said:?}");
+    }
+}
+
+#[test]
 fn a_list_of_changed_files_that_may_lack_some_says_so() {
     let world = World::new();
     let said = world.shell("seq -f %g.mk 20001 | xargs touch");
     said.ok();
-    assert!(said.err.contains("hold too much to tell all files that the host would execute"), "{}", said.err.len());
+    assert!(said.err.contains("not all files that the command changed and this machine may execute later are told: there are more than 20000"), "{}", said.err.len());
 }
 
 #[test]

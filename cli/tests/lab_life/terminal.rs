@@ -9,11 +9,12 @@ use rustix::process::Signal;
 use rustix::pty::{OpenptFlags, grantpt, ioctl_tiocgptpeer, openpt, unlockpt};
 use rustix::termios::{Action, Winsize, tcflow, tcgetattr, tcsetwinsize};
 
+use crate::detached::Detached;
 use crate::running::{Held, Processes};
 use crate::world::{LIMIT, World};
 
 /// A terminal that the test holds, with a bottle on its other side.
-struct Terminal {
+pub struct Terminal {
     master: OwnedFd,
     lines: BufReader<File>,
     child: Child,
@@ -25,7 +26,7 @@ fn size(rows: u16, columns: u16) -> Winsize {
 }
 
 impl Terminal {
-    fn start(mut command: Command) -> Terminal {
+    pub fn start(mut command: Command) -> Terminal {
         let flags = OpenptFlags::RDWR | OpenptFlags::NOCTTY | OpenptFlags::CLOEXEC;
         let master = openpt(flags).unwrap();
         grantpt(&master).unwrap();
@@ -39,17 +40,17 @@ impl Terminal {
     }
 
     /// The next line that shows on the terminal.
-    fn line(&mut self) -> String {
+    pub fn line(&mut self) -> String {
         let mut line = String::new();
         self.lines.read_line(&mut line).unwrap();
         line.trim_end().to_owned()
     }
 
-    fn type_in(&self, text: &str) {
+    pub fn type_in(&self, text: &str) {
         File::from(self.master.try_clone().unwrap()).write_all(text.as_bytes()).unwrap();
     }
 
-    fn end(mut self) -> i32 {
+    pub fn end(mut self) -> i32 {
         assert!(Held::new(self.child.id()).ends_within(LIMIT), "it still runs");
         self.child.wait().unwrap().code().unwrap()
     }
@@ -79,6 +80,44 @@ fn a_command_can_not_hide_what_is_said_after_its_end() {
     let said = terminal.line();
     let (hidden, shown) = said.split_once("\x18\x1b\\").expect("the string is ended");
     assert!(hidden.starts_with("\x1b]0;") && shown.contains("the command changed files"), "{said:?}");
+    assert!(terminal.line().ends_with("/Makefile"));
+    assert_eq!(terminal.end(), 0);
+}
+
+#[test]
+fn colours_printers_and_screens_that_hide_text_are_undone_before_it() {
+    let world = World::new();
+    let hide = r"\033]4;0;#000\007\033]10;#000\007\033]11;#000\007\033[8m\033[5i\016\033[?1049h\033[?2l";
+    let script = format!("echo x > Makefile; echo; printf '{hide}'");
+    let mut terminal = Terminal::start(world.run(&["-t", "host", "--", "bash", "-c", &script]));
+    assert_eq!(terminal.line(), "");
+    let said = terminal.line();
+    let (_, undone) = said.split_once("\x18\x1b\\").expect("the string is ended");
+    let (undone, _) = undone.split_once("bottle").expect("something is said");
+    for undo in
+        ["\x1b<", "\x1b[4i", "\x0f", "\x1b[?1049l", "\x1b[0m", "\x1b]104\x1b\\", "\x1b]110\x1b\\", "\x1b]111\x1b\\"]
+    {
+        assert!(undone.contains(undo), "{undo:?} in {undone:?}");
+    }
+    assert!(terminal.line().ends_with("/Makefile"));
+    assert_eq!(terminal.end(), 0);
+}
+
+#[test]
+fn a_detached_command_can_not_hide_what_its_log_says_either() {
+    let world = World::new();
+    let script = r"echo x > Makefile; echo; printf '\033]10;#000\007\033[?1049h\033]0;\n'";
+    let detached = Detached::shell(&world, script);
+    assert!(detached.is_gone());
+    let mut terminal = Terminal::start(world.bottle(&["logs", "-t", &detached.id]));
+    terminal.line();
+    let hidden = terminal.line();
+    assert!(hidden.ends_with("\x1b]0;"), "{hidden:?}");
+    let said = terminal.line();
+    let (undone, shown) = said.split_once("bottle").expect("something is said");
+    assert!(undone.starts_with("\x18\x1b\\") && undone.contains("\x1b[?1049l"), "{said:?}");
+    let shown = shown.split_once(": ").expect("what is said").1;
+    assert!(shown.starts_with("20") && shown.contains("the command changed files"), "{said:?}");
     assert!(terminal.line().ends_with("/Makefile"));
     assert_eq!(terminal.end(), 0);
 }

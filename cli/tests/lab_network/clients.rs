@@ -4,30 +4,8 @@ use std::fs;
 use std::path::Path;
 use std::process::Command;
 
-use bottle_lab::Options;
-
+use crate::packages::{self, has, serving, tool};
 use crate::world::{World, path};
-
-/// A directory, and a world in which a name serves it.
-fn serving(name: &str, fill: impl FnOnce(&Path)) -> (tempfile::TempDir, World) {
-    let directory = tempfile::tempdir().unwrap();
-    fill(directory.path());
-    let world = World::with(Options::default().files(name, directory.path()));
-    (directory, world)
-}
-
-fn tool(directory: &Path, script: &str) {
-    let mut command = Command::new("sh");
-    command.args(["-euc", script]).current_dir(directory).env_clear().env("PATH", "/usr/local/bin:/usr/bin:/bin");
-    command.env("HOME", directory).env("GIT_CONFIG_NOSYSTEM", "1");
-    let output = command.output().unwrap();
-    assert!(output.status.success(), "{script}: {}", String::from_utf8_lossy(&output.stderr));
-}
-
-fn has(program: &str) {
-    let there = Command::new("sh").args(["-c", &format!("command -v {program}")]).output().unwrap().status.success();
-    assert!(there, "{program} is not installed\nhint: tests/run installs it");
-}
 
 #[test]
 fn curl_follows_a_redirect_to_an_allowed_host_and_no_other() {
@@ -61,23 +39,7 @@ fn git_clones_over_https() {
 
 #[test]
 fn pip_installs_from_an_index() {
-    let (_directory, world) = serving("pypi.allowed.example", |directory| {
-        fs::create_dir_all(directory.join("simple/tiny")).unwrap();
-        let wheel = "tiny-1.0-py3-none-any.whl";
-        let index = format!("<a href=\"{wheel}\">{wheel}</a>");
-        fs::write(directory.join("simple/tiny/index.html"), index).unwrap();
-        let script = format!(
-            "python3 - <<'E'
-import zipfile
-with zipfile.ZipFile('simple/tiny/{wheel}', 'w') as wheel:
-    wheel.writestr('tiny.py', 'WORD = \"installed\"')
-    wheel.writestr('tiny-1.0.dist-info/METADATA', 'Metadata-Version: 2.1\\nName: tiny\\nVersion: 1.0\\n')
-    wheel.writestr('tiny-1.0.dist-info/WHEEL', 'Wheel-Version: 1.0\\nGenerator: a test\\nRoot-Is-Purelib: true\\nTag: py3-none-any\\n')
-    wheel.writestr('tiny-1.0.dist-info/RECORD', '')
-E"
-        );
-        tool(directory, &script);
-    });
+    let (_directory, world) = serving("pypi.allowed.example", packages::index_of_pip);
     let run = world.allow(&["pypi.allowed.example"]).run(&[
         "sh",
         "-c",
@@ -90,21 +52,8 @@ E"
 #[test]
 fn npm_installs_from_a_registry() {
     has("npm");
-    let (_directory, world) = serving("npm.allowed.example", |directory| {
-        tool(
-            directory,
-            "mkdir package; echo '{\"name\":\"tiny\",\"version\":\"1.0.0\"}' >package/package.json
-             echo 'module.exports = \"installed\"' >package/index.js; tar czf tiny.tgz package",
-        );
-        let version = serde_json::json!({
-            "name": "tiny", "version": "1.0.0", "dist": { "tarball": "https://npm.allowed.example/tiny.tgz" },
-        });
-        let document = serde_json::json!({
-            "name": "tiny", "dist-tags": { "latest": "1.0.0" }, "versions": { "1.0.0": version },
-        });
-        fs::create_dir(directory.join("tiny")).unwrap();
-        fs::write(directory.join("tiny/index.html"), document.to_string()).unwrap();
-    });
+    let registry = |directory: &Path| packages::registry_of_npm(directory, "npm.allowed.example");
+    let (_directory, world) = serving("npm.allowed.example", registry);
     let run = world
         .allow(&["npm.allowed.example"])
         .option("-e", "NODE_EXTRA_CA_CERTS=/etc/ssl/certs/ca-certificates.crt")
@@ -240,17 +189,8 @@ fn java_fetches() {
 #[test]
 fn cargo_fetches_from_a_sparse_registry() {
     let toolchain = std::env::var("BOTTLE_TEST_TOOLCHAIN").expect("BOTTLE_TEST_TOOLCHAIN, which tests/run sets");
-    let (_directory, world) = serving("crates.allowed.example", |directory| {
-        tool(
-            directory,
-            r#"mkdir -p index/ti/ny tiny-1.0.0/src; echo 'pub fn f() {}' >tiny-1.0.0/src/lib.rs
-            printf '[package]\nname = "tiny"\nversion = "1.0.0"\n' >tiny-1.0.0/Cargo.toml
-            tar czf tiny-1.0.0.crate tiny-1.0.0
-            echo '{"dl":"https://crates.allowed.example/{crate}-{version}.crate"}' >index/config.json
-            sum=$(sha256sum tiny-1.0.0.crate | cut -d' ' -f1)
-            echo '{"name":"tiny","vers":"1.0.0","deps":[],"features":{},"yanked":false,"cksum":"'$sum'"}' >index/ti/ny/tiny"#,
-        );
-    });
+    let registry = |directory: &Path| packages::registry_of_cargo(directory, "crates.allowed.example");
+    let (_directory, world) = serving("crates.allowed.example", registry);
     fs::create_dir_all(world.project(".cargo")).unwrap();
     fs::create_dir_all(world.project("src")).unwrap();
     world.write(".cargo/config.toml", "[registries.lab]\nindex = \"sparse+https://crates.allowed.example/index/\"\n");

@@ -3,16 +3,21 @@
 #![allow(unreachable_pub, reason = "a test binary exports nothing; pub means visible in all of it")]
 
 mod addresses;
+mod agent;
 mod bulk;
 mod clients;
 mod denied;
 mod log;
+mod loopback;
 mod names;
 mod observe;
+mod packages;
+mod presets;
 mod proxy;
 mod record;
 mod server_first;
 mod sinkhole;
 mod transparent;
+mod upstream_proxy;
 mod wire;
 mod world;

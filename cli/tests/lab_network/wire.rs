@@ -6,6 +6,7 @@ use std::net::{IpAddr, SocketAddr};
 use bottle_evidence::audit::Choice;
 use bottle_lab::addresses::DNS;
 use bottle_lab::{Lab, Packet, Transport};
+use bottle_policy::this_host;
 
 use crate::log::Log;
 
@@ -26,6 +27,7 @@ impl Explained {
             }
             let (since, port) = (time.micros() * 1000, decision.port);
             let addresses = match &decision.name {
+                Some(name) if name.to_string() == this_host::NAME => this_host::LOOPBACK.to_vec(),
                 Some(name) => {
                     explained.names.entry(name.to_string()).or_insert(since);
                     lab.name(&name.to_string())
@@ -42,6 +44,17 @@ impl Explained {
     /// An alias or a name that changes has more addresses than the zone tells.
     pub fn and(&mut self, place: SocketAddr) {
         self.places.entry(place).or_insert(0);
+    }
+
+    /// On loopback what comes back is seen as well.
+    fn answers(&self, packet: &Packet) -> bool {
+        let since = packet.source().and_then(|from| self.places.get(&from));
+        since.is_some_and(|since| *since <= packet.nanoseconds)
+    }
+
+    /// A name that is looked up whatever the log says.
+    pub fn and_name(&mut self, name: &str) {
+        self.names.entry(name.to_owned()).or_insert(0);
     }
 
     fn covers(&self, packet: &Packet) -> bool {
@@ -76,6 +89,7 @@ pub fn check(lab: &Lab, explained: &Explained, since: u64) {
         .filter(|packet| match packet.link.as_str() {
             "host/eth0" => packet.outgoing && !explained.covers(packet),
             "internet/wan0" => false,
+            "host/lo" => !explained.covers(packet) && !explained.answers(packet),
             _ => true,
         })
         .map(|packet| format!("{} → {:?} {:?}", packet.link, packet.destination(), packet.transport()))

@@ -28,7 +28,10 @@ pub struct World {
 pub struct Bottle<'a> {
     world: &'a World,
     options: Vec<String>,
+    image: String,
+    variables: Vec<(String, String)>,
     also: Vec<SocketAddr>,
+    also_names: Vec<String>,
     number: usize,
     audit: PathBuf,
 }
@@ -76,7 +79,9 @@ impl World {
     pub fn bottle(&self, options: &[&str]) -> Bottle<'_> {
         let number = self.runs.fetch_add(1, Ordering::Relaxed);
         let options = options.iter().map(ToString::to_string).collect();
-        Bottle { world: self, options, also: Vec::new(), number, audit: self.path(&format!("audit-{number}.jsonl")) }
+        let (image, audit) = ("host".to_owned(), self.path(&format!("audit-{number}.jsonl")));
+        let (variables, also, also_names) = (Vec::new(), Vec::new(), Vec::new());
+        Bottle { world: self, options, image, variables, also, also_names, number, audit }
     }
 
     /// A run with this policy.
@@ -114,9 +119,27 @@ impl Bottle<'_> {
         self
     }
 
+    /// Runs in this image.
+    pub fn image(mut self, image: impl Into<String>) -> Self {
+        self.image = image.into();
+        self
+    }
+
     /// This place may be dialled too, which the zone does not tell.
     pub fn also(mut self, place: &str) -> Self {
         self.also.push(place.parse().unwrap());
+        self
+    }
+
+    /// This name may be looked up too, which no decision names.
+    pub fn also_name(mut self, name: &str) -> Self {
+        self.also_names.push(name.to_owned());
+        self
+    }
+
+    /// A variable of the caller's environment.
+    pub fn variable(mut self, name: &str, value: &str) -> Self {
+        self.variables.push((name.to_owned(), value.to_owned()));
         self
     }
 
@@ -133,8 +156,8 @@ impl Bottle<'_> {
     fn command(&self, command: &[&str]) -> Command {
         let mut run = self.world.lab.command(BOTTLE);
         run.arg("run").args(["--timeout", "60"]).arg("--audit").arg(self.audit()).args(&self.options);
-        run.args(["host", "--"]).args(command);
-        self.world.surround(&mut run);
+        run.args([&self.image, "--"]).args(command);
+        self.world.surround(&mut run).envs(self.variables.iter().map(|(name, value)| (name, value)));
         run
     }
 
@@ -157,6 +180,7 @@ impl Bottle<'_> {
         let log = Log::read(self.audit());
         let mut explained = Explained::by(&log, &self.world.lab);
         self.also.iter().for_each(|place| explained.and(*place));
+        self.also_names.iter().for_each(|name| explained.and_name(name));
         wire::check(&self.world.lab, &explained, since);
         Run { code, out, err, log }
     }

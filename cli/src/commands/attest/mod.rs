@@ -2,7 +2,6 @@
 
 mod text;
 
-use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::SystemTime;
@@ -14,6 +13,7 @@ use bottle_evidence::statement::Statement;
 use bottle_evidence::verify::{Expect, Verified, VerifyError, verify_attestation};
 use bottle_evidence::{Digest, Time};
 use bottle_policy::rules::Mode;
+use bottle_runtime::bounded;
 use bottle_runtime::caller::Caller;
 use bottle_runtime::keys::{Origin, find_or_make};
 use serde_json::json;
@@ -52,6 +52,14 @@ struct NotAccepted {
     source: VerifyError,
 }
 
+/// A key in a directory that is not there.
+#[derive(Debug, thiserror::Error)]
+#[error("cannot make the key {}: there is no directory {}", path.display(), directory.display())]
+struct Placeless {
+    path: PathBuf,
+    directory: PathBuf,
+}
+
 /// Runs the verb.
 pub fn run(verb: &AttestVerb, caller: &Caller, reporter: Reporter) -> Result<ExitCode, Failure> {
     match verb {
@@ -63,7 +71,7 @@ pub fn run(verb: &AttestVerb, caller: &Caller, reporter: Reporter) -> Result<Exi
 
 fn verify(args: &AttestVerifyArgs, caller: &Caller, reporter: Reporter) -> Result<ExitCode, Failure> {
     let keys = keys::trusted(&args.key, caller)?;
-    let expect = expected(args)?;
+    let expect = expected(args, caller, reporter)?;
     let bytes = read(&args.file)?;
     let verified = verify_attestation(&bytes, &keys, &expect);
     if args.json {
@@ -72,7 +80,10 @@ fn verify(args: &AttestVerifyArgs, caller: &Caller, reporter: Reporter) -> Resul
         stdout::json(&json!({ "ok": verified.is_ok(), "problem": problem, "attestation": said }))?;
     }
     match verified {
-        Ok(verified) if !args.json => stdout::line(&text::verified(&args.file, &verified))?,
+        Ok(verified) if !args.json => {
+            stdout::line(&text::verified(&args.file, &verified))?;
+            expectations(args).into_iter().try_for_each(|met| stdout::line(&format!("as expected: {met}")))?;
+        }
         Ok(_) => {}
         Err(source) => {
             let hint = hint(&source);
@@ -85,12 +96,12 @@ fn verify(args: &AttestVerifyArgs, caller: &Caller, reporter: Reporter) -> Resul
 }
 
 /// What the options demand.
-fn expected(args: &AttestVerifyArgs) -> Result<Expect, Failure> {
+fn expected(args: &AttestVerifyArgs, caller: &Caller, reporter: Reporter) -> Result<Expect, Failure> {
     let mut expect = Expect::at(args.at.unwrap_or_else(|| Time::from(SystemTime::now())));
     expect.max_age = args.max_age;
     expect.nonce = args.nonce;
     if args.policy.is_given() {
-        let rules = rules::rules(&args.policy)?;
+        let rules = rules::stated(&args.policy, caller, reporter)?.rules;
         expect.policy = Some(Digest(rules.digest()));
         expect.mode = Some(match rules.mode() {
             Mode::Enforce => predicate::Mode::Enforce,
@@ -100,10 +111,21 @@ fn expected(args: &AttestVerifyArgs) -> Result<Expect, Failure> {
     Ok(expect)
 }
 
+/// What was demanded beyond what always is.
+fn expectations(args: &AttestVerifyArgs) -> Vec<&'static str> {
+    let all = [
+        (args.policy.is_given(), "the policy and its mode"),
+        (args.nonce.is_some(), "the nonce"),
+        (args.max_age.is_some(), "its age"),
+    ];
+    all.into_iter().filter(|(demanded, _)| *demanded).map(|(_, what)| what).collect()
+}
+
 fn hint(error: &VerifyError) -> Option<String> {
     use bottle_evidence::dsse::EnvelopeError;
     let text = match error {
         VerifyError::Envelope(EnvelopeError::UnknownKey(_)) => "give the public key of whoever ran it: --key FILE",
+        VerifyError::Envelope(EnvelopeError::Read(_) | EnvelopeError::TooLarge) => NO_ATTESTATION,
         VerifyError::Expired(_) => "--at TIME judges it as of another moment, such as the start of its run",
         VerifyError::PolicyMismatch(_) => "give every --policy, --allow and --mode that the run was given",
         _ => return None,
@@ -141,17 +163,33 @@ fn statement(path: &Path, bytes: &[u8]) -> Result<Statement, ReadError> {
 
 /// The envelope's bytes.
 pub fn read(path: &Path) -> Result<Vec<u8>, ReadError> {
-    fs::read(path).map_err(|source| ReadError::File { path: path.to_owned(), source })
+    bounded::read(path, bottle_evidence::dsse::MAX_BYTES as u64)
+        .map_err(|source| ReadError::File { path: path.to_owned(), source })
 }
 
 impl From<ReadError> for Failure {
     fn from(error: ReadError) -> Failure {
-        Failure::new(error)
+        let is_other = matches!(error, ReadError::Form { .. });
+        let failure = Failure::new(error);
+        if is_other { failure.with_hint(NO_ATTESTATION) } else { failure }
     }
 }
 
+/// The directory that a path's last part lies in.
+fn directory_of(path: &Path) -> &Path {
+    path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."))
+}
+
+const NO_ATTESTATION: &str = "`bottle run --attestation FILE` writes one";
+
 fn keygen(key: Option<&Path>, caller: &Caller, reporter: Reporter) -> Result<ExitCode, Failure> {
     let path = match key {
+        // A directory that was mistyped must not be made.
+        Some(path) if !directory_of(path).is_dir() => {
+            let directory = directory_of(path).to_owned();
+            let hint = format!("make it first: mkdir -p {}", directory.display());
+            return Err(Failure::new(Placeless { path: path.to_owned(), directory }).with_hint(hint));
+        }
         Some(path) => path.to_owned(),
         None => state::default_key(caller)?,
     };

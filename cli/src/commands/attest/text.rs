@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use bottle_evidence::predicate::{Basis, Predicate};
+use bottle_evidence::predicate::{Basis, Fact, Predicate, UPSTREAM_PROXY};
 use bottle_evidence::statement::Statement;
 use bottle_evidence::verify::Verified;
 
@@ -11,7 +11,7 @@ use crate::report::escape;
 /// Values longer than this are cut; `--json` has all of them.
 const WIDEST: usize = 100;
 
-/// What an accepted attestation proves, in four lines.
+/// What an accepted attestation proves, in four lines; a fifth where somebody else resolved the names.
 pub fn verified(file: &Path, verified: &Verified) -> String {
     let keys: Vec<_> = verified.keys().iter().map(ToString::to_string).collect();
     let predicate = verified.predicate();
@@ -25,7 +25,7 @@ pub fn verified(file: &Path, verified: &Verified) -> String {
         "{}: ok, signed by key {}\n\
          run {}, mode {}, issued {}, valid until {}\n\
          policy {}\n\
-         {} facts measured, {}{} only asserted; {} probes held",
+         {} facts measured, {}{} only asserted; {} probes held{}",
         file.display(),
         keys.join(" and "),
         predicate.run,
@@ -37,7 +37,16 @@ pub fn verified(file: &Path, verified: &Verified) -> String {
         probed,
         count(Basis::Asserted),
         predicate.probes.len(),
+        predicate.facts.get(UPSTREAM_PROXY).map(through).unwrap_or_default(),
     ))
+}
+
+/// Whose word it is that no name had a private address.
+fn through(proxy: &Fact) -> String {
+    let part = |name: &str| proxy.value[name].as_str().unwrap_or("?").to_owned();
+    let with = if proxy.value["credentials"] == true { " with credentials" } else { "" };
+    let place = format!("{}://{}:{}", part("scheme"), part("host"), proxy.value["port"]);
+    format!("\ndialled through {place}{with}, whose word it is what addresses names had")
 }
 
 /// Everything that a statement says, a line for each fact and probe.

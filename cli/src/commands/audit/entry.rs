@@ -20,12 +20,21 @@ fn words(entry: &Entry) -> (&'static str, String) {
         Entry::Decision(decision) => ("decision", decided(decision)),
         Entry::Outcome(outcome) => ("outcome", ended(outcome)),
         Entry::DnsDenied(denied) => {
-            ("dns.denied", format!("{} {} ({}), {}", denied.name, denied.qtype, denied.reason, times(denied.count)))
+            let (name, qtype, reason, count) = (&denied.name, &denied.qtype, &denied.reason, times(denied.count));
+            match qtype.to_string().as_str() {
+                // What comes after the first query of a name, or all that was left out, is a sum.
+                "several" => ("dns.denied", format!("{name} ({reason}), {count} more, of any type")),
+                qtype => ("dns.denied", format!("{name} {qtype} ({reason}), {count}")),
+            }
         }
         Entry::Refused(refused) => {
             let address = refused.address.map_or("?".into(), |address| address.to_string());
             let port = refused.port.map_or(String::new(), |port| format!(" port {port}"));
             ("refused", format!("{} to {address}{port} (protocol {})", refused.class, refused.protocol))
+        }
+        Entry::RunExec(exec) => {
+            let command: Vec<_> = exec.command.iter().map(ToString::to_string).collect();
+            ("run.exec", format!("{} (user {})", command.join(" "), exec.user))
         }
         Entry::Drift(drift) => ("drift", format!("{}: {}", drift.what, drift.detail)),
         Entry::Torn(torn) => (
@@ -101,5 +110,11 @@ mod tests {
         let denied = DnsDenied { name: "\x1b[2Jx".into(), qtype: "A".into(), reason: "no-rule".into(), count: 2 };
         let line = Line { seq: 3, prev: Digest::ZERO, time: Time::from_micros(0), entry: Entry::DnsDenied(denied) };
         assert_eq!(render(&line), r"     3 1970-01-01T00:00:00.000000Z  dns.denied  \u{1b}[2Jx A (no-rule), 2 times");
+    }
+
+    #[test]
+    fn a_sum_of_queries_says_that_they_are_further_ones() {
+        let denied = DnsDenied { name: "x".into(), qtype: "several".into(), reason: "no-rule".into(), count: 1 };
+        assert_eq!(words(&Entry::DnsDenied(denied)).1, "x (no-rule), once more, of any type");
     }
 }

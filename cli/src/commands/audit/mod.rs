@@ -28,6 +28,18 @@ struct ReadError {
     source: std::io::Error,
 }
 
+/// Something else than a log.
+#[derive(Debug, thiserror::Error)]
+#[error("{} does not begin with an entry of an audit log", .0.display())]
+struct NoLog(PathBuf);
+
+/// A file without an entry.
+#[derive(Debug, thiserror::Error)]
+#[error("{}: the log is empty", .0.display())]
+struct EmptyLog(PathBuf);
+
+const NO_LOG: &str = "this is no audit log, or not from its beginning: `bottle run --audit FILE` writes one";
+
 /// A log that was not accepted.
 #[derive(Debug, thiserror::Error)]
 #[error("{}: {problem}", path.display())]
@@ -60,8 +72,10 @@ impl Problem {
             LogProblem::Incomplete(_) | LogProblem::Unsealed => {
                 "it may still be running; if not, bottle was killed or the log was cut"
             }
-            LogProblem::Line(_) | LogProblem::TooLong | LogProblem::Torn | LogProblem::Empty if error.line == 1 => {
-                "this is no audit log, or not from its beginning: `bottle run --audit FILE` writes one"
+            LogProblem::Line(_) | LogProblem::TooLong | LogProblem::Torn | LogProblem::Empty | LogProblem::Other
+                if error.line == 1 =>
+            {
+                NO_LOG
             }
             LogProblem::Torn => "the next run that appends to this log cuts the torn line and records that it did",
             _ => return None,
@@ -132,6 +146,9 @@ fn tell(args: &AuditVerifyArgs, report: Option<&LogReport>, problem: Option<&Pro
     if problem.is_none() {
         stdout::line(&summary::headline(&args.file, report))?;
     }
+    if let (Some(attestation), None) = (&args.attestation, problem) {
+        stdout::line(&format!("a run of it began behind {}, which holds", attestation.display()))?;
+    }
     for run in &report.runs {
         stdout::line(&summary::run(run))?;
     }
@@ -139,6 +156,12 @@ fn tell(args: &AuditVerifyArgs, report: Option<&LogReport>, problem: Option<&Pro
 }
 
 fn show(file: &Path, as_json: bool) -> Result<ExitCode, Failure> {
+    if open(file)?.fill_buf().is_ok_and(<[u8]>::is_empty) {
+        return Err(Failure::new(EmptyLog(file.to_owned())).with_hint(NO_LOG).with_code(1));
+    }
+    if !begins_as_a_log(file)? {
+        return Err(Failure::new(NoLog(file.to_owned())).with_hint(NO_LOG));
+    }
     for line in open(file)?.split(b'\n') {
         let line = line.map_err(|source| Failure::new(ReadError { path: file.to_owned(), source }))?;
         match (as_json, Line::from_bytes(&line)) {
@@ -148,6 +171,13 @@ fn show(file: &Path, as_json: bool) -> Result<ExitCode, Failure> {
         }
     }
     Ok(ExitCode::SUCCESS)
+}
+
+/// Whether its first line is an entry. What comes after it is shown whatever it is.
+fn begins_as_a_log(file: &Path) -> Result<bool, Failure> {
+    let first = open(file)?.split(b'\n').next().transpose();
+    let first = first.map_err(|source| Failure::new(ReadError { path: file.to_owned(), source }))?;
+    Ok(first.is_none_or(|line| Line::from_bytes(&line).is_ok()))
 }
 
 fn open(path: &Path) -> Result<impl BufRead + use<>, Failure> {

@@ -35,6 +35,14 @@ pub enum Attempt {
     Pidfd,
     /// Executing this program from a read-only mount.
     ReadOnlyProgram,
+    /// A control group that bounds memory.
+    MemoryLimit,
+    /// One that bounds processor time.
+    CpuLimit,
+    /// One that bounds the number of processes.
+    ProcessLimit,
+    /// A hard limit of a process that is raised.
+    HigherLimit,
     /// Part of `Proc`, inside the pid namespace.
     ProcInside,
     /// Part of `Idmap`: the process whose user namespace the mount is mapped through.
@@ -44,7 +52,7 @@ pub enum Attempt {
 }
 
 /// Those that the findings consist of, in the order in which they are made.
-pub const ATTEMPTS: [Attempt; 10] = [
+pub const ATTEMPTS: [Attempt; 14] = [
     Attempt::UserNamespace,
     Attempt::NetworkNamespace,
     Attempt::Airlock,
@@ -55,6 +63,10 @@ pub const ATTEMPTS: [Attempt; 10] = [
     Attempt::Seccomp,
     Attempt::Pidfd,
     Attempt::ReadOnlyProgram,
+    Attempt::MemoryLimit,
+    Attempt::CpuLimit,
+    Attempt::ProcessLimit,
+    Attempt::HigherLimit,
 ];
 
 /// What came of it.
@@ -71,6 +83,13 @@ pub enum Answer {
         errno: Option<i32>,
         /// The same in words.
         text: String,
+    },
+    /// It did not, and whoever tried knows what mends it, if anything does.
+    Refused {
+        /// What was said.
+        text: String,
+        /// What to do.
+        mend: Option<String>,
     },
     /// It was not tried, or nothing is known of its end.
     NotTried(String),

@@ -6,6 +6,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use bottle_runtime::caller::Caller;
+use bottle_runtime::confine;
 
 use super::attempt::{self, ATTEMPTS, Answer, Attempt};
 
@@ -26,6 +27,8 @@ pub struct Findings {
     pub cgroups: Cgroups,
     /// Soft and hard limit of open files.
     pub files: Option<(u64, u64)>,
+    /// Whether a crash inside would start a program of the host's.
+    pub dumps_reach_a_helper: bool,
     /// Where evidence goes, and whether a file could be made there.
     pub data: Result<PathBuf, String>,
 }
@@ -61,6 +64,7 @@ pub fn find(caller: &Caller, data: Result<PathBuf, String>) -> Findings {
         filtered: status_says_filtered(&fs::read_to_string("/proc/self/status").unwrap_or_default()),
         cgroups: cgroups(&fs::read_to_string("/proc/self/mountinfo").unwrap_or_default()),
         files: nix::sys::resource::getrlimit(nix::sys::resource::Resource::RLIMIT_NOFILE).ok(),
+        dumps_reach_a_helper: confine::dumps_reach_a_helper(),
         data: data.and_then(|directory| match try_to_write(&directory) {
             Ok(()) => Ok(directory),
             Err(error) => Err(format!("{}: {error}", directory.display())),

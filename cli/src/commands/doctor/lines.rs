@@ -1,6 +1,7 @@
 //! What do the findings mean? One line for each check, with the command that mends it. Pure.
 
 use bottle_runtime::gate::GateLimits;
+use bottle_runtime::plan::CORE_DUMPS;
 use serde::Serialize;
 
 use super::attempt::{Answer, Attempt, Step};
@@ -47,12 +48,17 @@ pub fn lines(found: &Findings) -> Vec<Line> {
         tried(found, "Landlock", Attempt::Landlock, true),
         tried(found, "pidfd", Attempt::Pidfd, true),
         tried(found, "read-only program", Attempt::ReadOnlyProgram, true),
+        core_dumps(found),
         evidence(found),
         tried(found, "overlay", Attempt::Overlay, false),
         tried(found, "idmapped mounts", Attempt::Idmap, false),
         ids(found),
         files(found),
         cgroups(found),
+        tried(found, "--memory", Attempt::MemoryLimit, false),
+        tried(found, "--cpus", Attempt::CpuLimit, false),
+        tried(found, "--pids-limit", Attempt::ProcessLimit, false),
+        tried(found, "higher --ulimit", Attempt::HigherLimit, false),
     ]);
     lines
 }
@@ -75,6 +81,9 @@ fn tried(found: &Findings, what: &'static str, attempt: Attempt, blocks: bool) -
             let state = if before { State::Unknown } else { State::No };
             Line { what, state, detail: consequence(attempt, text), mend, blocks }
         }
+        Some(Answer::Refused { text, mend }) => {
+            Line { what, state: State::No, detail: text.clone(), mend: mend.clone(), blocks }
+        }
         Some(Answer::NotTried(why)) => unknown(what, why.clone(), blocks),
         None => unknown(what, "not tried".into(), blocks),
     }
@@ -92,6 +101,9 @@ fn unknown(what: &'static str, detail: String, blocks: bool) -> Line {
 fn consequence(attempt: Attempt, text: &str) -> String {
     match attempt {
         Attempt::Overlay => format!("{text}; /usr and /opt are read-only inside"),
+        Attempt::HigherLimit => {
+            format!("{text}; --ulimit gives as much as the hard limits of the shell that starts bottle")
+        }
         Attempt::Idmap => {
             format!("{text}; a shared directory here needs an owner that the workload can be")
         }
@@ -129,8 +141,22 @@ fn airlock_step(found: &Findings, answer: Option<&Answer>, what: &'static str, s
             ..yes
         },
         Some(Answer::Failed { .. }) => unknown(what, "not tried: a step before it failed".into(), true),
-        Some(Answer::NotTried(why)) => unknown(what, why.clone(), true),
+        Some(Answer::NotTried(why) | Answer::Refused { text: why, .. }) => unknown(what, why.clone(), true),
         None => unknown(what, "not tried".into(), true),
+    }
+}
+
+fn core_dumps(found: &Findings) -> Line {
+    let what = "no core dumps";
+    if !found.dumps_reach_a_helper {
+        return Line { what, state: State::Yes, detail: String::new(), mend: None, blocks: true };
+    }
+    Line {
+        what,
+        state: State::No,
+        detail: "the hard limit of their size is 0, and this host pipes them to a program even then".into(),
+        mend: Some(CORE_DUMPS.into()),
+        blocks: true,
     }
 }
 
@@ -154,7 +180,7 @@ fn ids(found: &Findings) -> Line {
         0 => (State::Unknown, "root takes them from a range of bottle's own"),
         _ => (
             State::No,
-            "one id inside: no file of the command's can have another owner; the way out is guarded all the same",
+            "one id inside: all files of an image seem to be the command's, and no file of it can have another owner; the way out is guarded all the same",
         ),
     };
     Line { what: "several ids inside", state, detail: detail.into(), mend: None, blocks: false }
@@ -187,7 +213,7 @@ fn cgroups(found: &Findings) -> Line {
         Cgroups::Two => (State::Yes, "version 2"),
         Cgroups::Hybrid => (State::Yes, "version 1, with version 2 beside it"),
         Cgroups::One => (State::Yes, "version 1"),
-        Cgroups::None => (State::No, "none mounted; bottle does not need them yet"),
+        Cgroups::None => (State::No, "none mounted: --memory, --cpus and --pids-limit end with 125"),
     };
     Line { what: "control groups", state, detail: detail.into(), mend: None, blocks: false }
 }

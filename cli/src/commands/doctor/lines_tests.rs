@@ -15,6 +15,7 @@ fn well() -> Findings {
         filtered: false,
         cgroups: Cgroups::Two,
         files: Some((1024, 524_288)),
+        dumps_reach_a_helper: false,
         data: Ok("/home/ann/.local/share/bottle".into()),
     }
 }
@@ -51,10 +52,10 @@ fn what_was_not_tried_is_never_a_yes() {
     }
     let tried_nothing: Vec<_> =
         lines(&found).into_iter().filter(|line| line.state == State::Yes).map(|line| line.what).collect();
-    // These three are read, not tried.
-    assert_eq!(tried_nothing, ["evidence directory", "open files", "control groups"]);
+    // These are read, not tried.
+    assert_eq!(tried_nothing, ["no core dumps", "evidence directory", "open files", "control groups"]);
     found.attempts.clear();
-    assert!(lines(&found).iter().filter(|line| line.state == State::Yes).count() == 3);
+    assert!(lines(&found).iter().filter(|line| line.state == State::Yes).count() == 4);
 }
 
 #[test]
@@ -68,6 +69,17 @@ fn apparmors_restriction_is_mended_by_a_profile_for_this_program() {
         "{mend}"
     );
     assert!(!usable(&lines(&found)));
+}
+
+#[test]
+fn a_limit_that_can_not_be_set_blocks_nothing_and_says_what_mends_it() {
+    let mut found = well();
+    let (text, hint) = ("cannot limit memory".to_owned(), "run bottle as root".to_owned());
+    found.attempts.insert(Attempt::MemoryLimit, Answer::Refused { text: text.clone(), mend: Some(hint.clone()) });
+    assert_eq!((line(&found, "--memory").detail, mend(&found, "--memory")), (text, hint));
+    assert!(usable(&lines(&found)));
+    let fixed = failing(Attempt::HigherLimit, Step::Elsewhere, libc::EPERM);
+    assert!(mend(&fixed, "higher --ulimit").contains("limits.conf"));
 }
 
 #[test]
@@ -152,7 +164,9 @@ fn landlock_blocks_since_the_dialler_does_not_start_without_it() {
 
 #[test]
 fn a_blocking_check_that_has_no_answer_is_not_usable() {
-    for attempt in ATTEMPTS.into_iter().filter(|attempt| !matches!(attempt, Attempt::Overlay | Attempt::Idmap)) {
+    use Attempt::{CpuLimit, HigherLimit, Idmap, MemoryLimit, Overlay, ProcessLimit};
+    let can_do_without = [Overlay, Idmap, MemoryLimit, CpuLimit, ProcessLimit, HigherLimit];
+    for attempt in ATTEMPTS.into_iter().filter(|attempt| !can_do_without.contains(attempt)) {
         let mut found = well();
         found.attempts.insert(attempt, Answer::NotTried("the attempt ended with signal 9".into()));
         assert!(!usable(&lines(&found)), "{attempt:?}");
@@ -214,4 +228,11 @@ fn no_control_groups_do_not_block() {
     let found = Findings { cgroups: Cgroups::None, ..well() };
     assert_eq!(line(&found, "control groups").state, State::No);
     assert!(usable(&lines(&found)));
+}
+
+#[test]
+fn core_dumps_that_reach_a_program_of_the_hosts_block() {
+    let found = Findings { dumps_reach_a_helper: true, ..well() };
+    assert!(mend(&found, "no core dumps").contains("prlimit --core=1:1"));
+    assert!(!usable(&lines(&found)));
 }

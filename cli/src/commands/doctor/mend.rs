@@ -22,6 +22,12 @@ pub fn of(found: &Findings, attempt: Attempt, step: Step, errno: Option<i32>) ->
         (Attempt::Landlock, _) => landlock(errno),
         (Attempt::Seccomp, _) => Some("a kernel with CONFIG_SECCOMP_FILTER".into()),
         (Attempt::Pidfd, _) => Some("a kernel of 5.3 or later".into()),
+        (Attempt::HigherLimit, _) if found.uid == 0 => {
+            Some("run bottle with CAP_SYS_RESOURCE; in a container: --cap-add SYS_RESOURCE".into())
+        }
+        (Attempt::HigherLimit, _) => {
+            Some("raise them for the user in /etc/security/limits.conf, for a unit by LimitNOFILE= and the like".into())
+        }
         (Attempt::ReadOnlyProgram, _) => Some("a kernel of 5.12 or later".into()),
         _ => None,
     }

@@ -31,6 +31,9 @@ pub fn run(args: &DoctorArgs, caller: &Caller, reporter: Reporter) -> Result<Exi
         }
     }
     if usable {
+        if !args.json {
+            stdout::line("bottle can run here")?;
+        }
         return Ok(ExitCode::SUCCESS);
     }
     reporter.say(&verdict(&lines));

@@ -10,10 +10,13 @@ use bottle_netns::Layout;
 use bottle_netns::build::{Owner, build};
 use bottle_netns::enter;
 use bottle_runtime::builder::program::{self, ProgramError};
+use bottle_runtime::cgroups::{self, Controller};
+use bottle_runtime::report::chain;
 use landlock::{ABI, Access, AccessFs, LandlockStatus, Ruleset, RulesetAttr, RulesetStatus};
 use nix::mount::{MsFlags, mount};
 use nix::sched::{CloneFlags, unshare};
 use rustix::mount::{OpenTreeFlags, open_tree};
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
 use super::airlock;
 use super::attempt::{self, Answer, Attempt, Step};
@@ -33,6 +36,10 @@ pub fn make(attempt: Attempt) -> Answer {
         Attempt::Seccomp => seccomp(),
         Attempt::Pidfd => pidfd(),
         Attempt::ReadOnlyProgram => read_only_program(),
+        Attempt::MemoryLimit => return limit(Controller::Memory),
+        Attempt::CpuLimit => return limit(Controller::Cpu),
+        Attempt::ProcessLimit => return limit(Controller::Pids),
+        Attempt::HigherLimit => higher_limit(),
         Attempt::Nothing => Ok(None),
     };
     outcome.map_or_else(|failed| failed, Answer::Worked)
@@ -201,6 +208,23 @@ fn seccomp() -> Outcome {
 fn pidfd() -> Outcome {
     let own = rustix::process::getpid();
     rustix::process::pidfd_open(own, rustix::process::PidfdFlags::empty()).map_err(at(Step::Elsewhere))?;
+    Ok(None)
+}
+
+/// What a run with such a limit does, without the run.
+fn limit(what: Controller) -> Answer {
+    match cgroups::attempt(what) {
+        Ok(place) => Answer::Worked(Some(format!("in {}", place.display()))),
+        Err(error) => Answer::Refused { text: chain(&error).join(": "), mend: error.hint() },
+    }
+}
+
+/// Only who may raise a hard limit can undo what was lowered.
+fn higher_limit() -> Outcome {
+    let before = getrlimit(Resource::Msgqueue);
+    let lowered = Rlimit { current: Some(0), maximum: Some(0) };
+    setrlimit(Resource::Msgqueue, lowered).map_err(at(Step::Elsewhere))?;
+    setrlimit(Resource::Msgqueue, before).map_err(at(Step::Elsewhere))?;
     Ok(None)
 }
 

@@ -6,6 +6,7 @@ use bottle_evidence::audit::{Choice, HostRow};
 use bottle_policy::Reason;
 use bottle_runtime::event::Event;
 
+use super::changes;
 use crate::amount::{counted, times};
 use crate::report::Reporter;
 
@@ -13,14 +14,16 @@ use crate::report::Reporter;
 pub fn tell(event: &Event, reporter: Reporter) {
     let words = words(event);
     // The command has ended, and may have meant to hide what is said of it.
-    if matches!(event, Event::Changed(_) | Event::Over(_)) && !words.is_empty() {
+    if matches!(event, Event::Changed { .. } | Event::Over(_)) && !words.is_empty() {
         reporter.recover();
     }
     words.iter().for_each(|line| reporter.say(line));
 }
 
-fn words(event: &Event) -> Vec<String> {
+/// The lines that tell it.
+pub(super) fn words(event: &Event) -> Vec<String> {
     match event {
+        Event::Running { .. } => vec![],
         Event::Blocked { host, port, reason, detail, allow } => {
             vec![blocked(&place(host, *port), reason, detail, allow.as_deref())]
         }
@@ -35,15 +38,10 @@ fn words(event: &Event) -> Vec<String> {
         Event::Drift(what) => {
             vec![format!("what was attested no longer holds, so the command is being killed: {what}")]
         }
-        Event::Changed(files) => {
-            let list = files.iter().map(|file| format!("  {}", in_one_line(&file.display().to_string())));
-            std::iter::once("the command changed files that this machine may execute later:".to_owned())
-                .chain(list)
-                .collect()
-        }
+        Event::Changed { files, list } => changes::lines(files, list.as_deref()),
         Event::Over(outcome) => {
             let reason = outcome.reason.iter().map(|reason| format!("ended the command: {reason}"));
-            reason.chain(denials(&outcome.hosts, &outcome.audit)).collect()
+            reason.chain(outcome.shortages.iter().cloned()).chain(denials(&outcome.hosts, &outcome.audit)).collect()
         }
     }
 }
@@ -63,7 +61,7 @@ fn blocked(place: &str, reason: &str, detail: &str, allow: Option<&str>) -> Stri
 }
 
 /// Words that came from outside must not begin a line of their own.
-fn in_one_line(text: &str) -> String {
+pub(super) fn in_one_line(text: &str) -> String {
     text.replace('\n', r"\n")
 }
 
@@ -98,12 +96,6 @@ mod tests {
             words(&event),
             ["blocked registry.npmjs.org:443: no rule names this destination; to allow it: --allow registry.npmjs.org"]
         );
-    }
-
-    #[test]
-    fn a_changed_file_is_one_line_whatever_its_name() {
-        let lines = words(&Event::Changed(vec!["/w/hooks/a\nbottle: all is well".into()]));
-        assert_eq!(lines[1..], [r"  /w/hooks/a\nbottle: all is well"]);
     }
 
     #[test]

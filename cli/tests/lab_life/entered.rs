@@ -1,0 +1,393 @@
+//! Does `exec` enter the same bottle under the same confinement, recorded and measured, and never a wider one?
+
+use std::io::Write;
+use std::process::{Child, Stdio};
+
+use rustix::process::Signal;
+use serde_json::Value;
+
+use crate::detached::Detached;
+use crate::host;
+use crate::running::{Held, Processes};
+use crate::world::{LIMIT, Said, World, said};
+
+/// `bottle exec` of this command in this bottle.
+fn exec(world: &World, bottle: &Detached<'_>, words: &[&str]) -> Said {
+    said(&mut world.bottle(&[&["exec", &bottle.id], words].concat()))
+}
+
+fn shell(world: &World, bottle: &Detached<'_>, script: &str) -> Said {
+    exec(world, bottle, &["--", "sh", "-c", script])
+}
+
+/// A bottle that waits, with its first process in place.
+fn waiting(world: &World) -> Detached<'_> {
+    let bottle = Detached::shell(world, "echo ready; sleep 1000");
+    bottle.wait_for("ready");
+    bottle
+}
+
+/// `bottle exec` that goes on.
+fn start(world: &World, bottle: &Detached<'_>, script: &str) -> Child {
+    let mut command = world.bottle(&["exec", &bottle.id, "--", "bash", "-c", script]);
+    command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap()
+}
+
+fn entries(bottle: &Detached<'_>, kind: &str) -> Vec<Value> {
+    let seen = bottle.inspect();
+    let all = crate::world::entries(std::path::Path::new(seen["audit"].as_str().unwrap()));
+    all.into_iter().filter(|entry| entry["kind"] == kind).collect()
+}
+
+#[test]
+fn its_exit_code_streams_and_environment_are_its_own() {
+    let world = World::new();
+    let bottle = waiting(&world);
+    let said = shell(&world, &bottle, "echo out; echo err >&2; pwd; exit 7");
+    let project = world.path("project").canonicalize().unwrap();
+    assert_eq!((said.code, said.out, said.err.as_str()), (7, format!("out\n{}\n", project.display()), "err\n"));
+    let mut child = start(&world, &bottle, "wc -c");
+    child.stdin.take().unwrap().write_all(&vec![b'x'; 1_000_000]).unwrap();
+    assert_eq!(Said::from(child.wait_with_output().unwrap()).ok().trim(), "1000000");
+    let mut with_options = world.bottle(&["exec", "-e", "A=1", "-w", "/tmp", &bottle.id, "sh", "-c", "echo $A; pwd"]);
+    assert_eq!(crate::world::said(&mut with_options).ok(), "1\n/tmp\n");
+    assert_eq!(shell(&world, &bottle, "kill -SEGV $$").code, 139);
+}
+
+#[test]
+fn what_can_not_be_executed_has_the_codes_that_run_has() {
+    let world = World::new();
+    let bottle = waiting(&world);
+    std::fs::write(world.project("text"), "no program\n").unwrap();
+    for (words, code) in [(&["no-such-program"][..], 127), (&["./text"], 126), (&["/tmp"], 126)] {
+        let said = exec(&world, &bottle, words);
+        assert_eq!((said.code, said.out.as_str()), (code, ""), "{said:?}");
+        assert!(said.err.starts_with("bottle: "), "{said:?}");
+    }
+    let nowhere = said(&mut world.bottle(&["exec", "-w", "/nowhere", &bottle.id, "true"]));
+    assert!(nowhere.refused().contains("/nowhere"));
+    said(&mut world.bottle(&["exec", "nobody", "true"])).refused();
+    let misused = said(&mut world.bottle(&["exec", &bottle.id]));
+    assert!(misused.code == 125 && misused.err.contains("no command was given"), "{misused:?}");
+    said(&mut world.bottle(&["stop", "-t", "0", &bottle.id])).ok();
+    assert!(exec(&world, &bottle, &["true"]).refused().contains("has ended: "));
+}
+
+/// What /proc says of a process, as far as it is its confinement.
+fn confinement(pid: u32) -> Vec<(String, String)> {
+    let fields = [
+        "Uid",
+        "Gid",
+        "Groups",
+        "CapInh",
+        "CapPrm",
+        "CapEff",
+        "CapBnd",
+        "CapAmb",
+        "NoNewPrivs",
+        "Seccomp",
+        "Seccomp_filters",
+    ];
+    let status = fields.map(|field| (field.to_owned(), host::status(pid, field).unwrap()));
+    let namespaces = ["cgroup", "ipc", "mnt", "net", "pid", "user", "uts", "time"].map(|kind| {
+        let link = std::fs::read_link(format!("/proc/{pid}/ns/{kind}")).unwrap();
+        (kind.to_owned(), link.display().to_string())
+    });
+    let read = |name: &str| std::fs::read_to_string(format!("/proc/{pid}/{name}")).unwrap();
+    let whole = ["uid_map", "gid_map", "limits", "mountinfo", "cgroup"].map(|name| (name.to_owned(), read(name)));
+    status.into_iter().chain(namespaces).chain(whole).collect()
+}
+
+#[test]
+fn it_is_confined_exactly_as_the_first_process_is() {
+    let world = World::new();
+    let bottle = waiting(&world);
+    let first = Processes::of(bottle.supervisor().pid);
+    let mut child = start(&world, &bottle, "echo ready; exec sleep 1000");
+    wait_for_line(&mut child, "ready");
+    // The supervisor's youngest child, since the entering process is gone.
+    let entered = *host::children(bottle.supervisor().pid).last().unwrap();
+    assert_eq!(confinement(entered), confinement(first.workload.pid));
+    let open = host::links(&format!("/proc/{entered}/fd"));
+    assert!(open.iter().all(|file| file.starts_with("pipe:[")) && open.len() == 3, "{open:?}");
+    let names: Vec<String> = host::children(bottle.supervisor().pid).into_iter().map(host::first_argument).collect();
+    assert!(!names.iter().any(|name| name == "bottle-enter"), "{names:?}");
+    child.kill().unwrap();
+    child.wait().unwrap();
+}
+
+fn wait_for_line(child: &mut Child, expected: &str) {
+    use std::io::Read;
+    let mut line = vec![0; expected.len() + 1];
+    child.stdout.as_mut().unwrap().read_exact(&mut line).unwrap();
+    assert_eq!(String::from_utf8(line).unwrap().trim_end(), expected);
+}
+
+/// The report of `confined`, from a process that has entered.
+#[test]
+fn nothing_is_allowed_to_it_that_is_refused_to_the_first() {
+    let world = World::new();
+    std::fs::write(world.project("report.py"), include_str!("report.py")).unwrap();
+    let report = |said: Said| serde_json::from_str::<Value>(said.ok()).unwrap();
+    let first = report(world.shell("python3 report.py /nowhere"));
+    let bottle = waiting(&world);
+    let entered = report(shell(&world, &bottle, "python3 report.py /nowhere"));
+    for what in ["calls", "works", "switches", "core"] {
+        assert_eq!(entered[what], first[what], "{what}");
+    }
+}
+
+#[test]
+fn it_is_in_the_log_before_it_runs_and_the_log_is_whole() {
+    let world = World::new();
+    let bottle = waiting(&world);
+    shell(&world, &bottle, "true").ok();
+    assert_eq!(exec(&world, &bottle, &["no-such-program"]).code, 127);
+    let entered = entries(&bottle, "run.exec");
+    assert_eq!(entered.len(), 2, "{entered:?}");
+    assert_eq!(entered[0]["command"], serde_json::json!(["sh", "-c", "true"]));
+    assert_eq!(entered[0]["user"], bottle.inspect()["user"]);
+    said(&mut world.bottle(&["stop", "-t", "0", &bottle.id])).ok();
+    let audit = bottle.inspect()["audit"].as_str().unwrap().to_owned();
+    said(&mut world.bottle(&["audit", "verify", &audit])).ok();
+    let shown = said(&mut world.bottle(&["audit", "show", &audit]));
+    assert!(shown.ok().contains("run.exec    sh -c true (user "), "{shown:?}");
+}
+
+#[test]
+fn what_it_connects_to_is_judged_and_recorded_as_the_firsts() {
+    let world = World::new();
+    let bottle = waiting(&world);
+    assert_ne!(shell(&world, &bottle, "curl -s -m 5 https://evil.attacker.example").code, 0);
+    said(&mut world.bottle(&["stop", "-t", "0", &bottle.id])).ok();
+    let denied = entries(&bottle, "dns.denied");
+    assert!(!denied.is_empty() && denied.iter().all(|entry| entry["name"] == "evil.attacker.example"), "{denied:?}");
+}
+
+#[test]
+fn signals_go_on_to_it_and_its_answer_comes_back() {
+    let world = World::new();
+    let bottle = waiting(&world);
+    let mut child = start(&world, &bottle, "trap 'exit 9' TERM; echo ready; while :; do sleep 0.05; done");
+    wait_for_line(&mut child, "ready");
+    Held::new(child.id()).signal(Signal::TERM);
+    assert_eq!(child.wait().unwrap().code(), Some(9));
+}
+
+#[test]
+fn it_ends_with_its_client_and_with_its_bottle() {
+    let world = World::new();
+    let bottle = waiting(&world);
+    let mut child = start(&world, &bottle, "echo ready; exec sleep 1000");
+    wait_for_line(&mut child, "ready");
+    let entered = Held::new(*host::children(bottle.supervisor().pid).last().unwrap());
+    child.kill().unwrap();
+    child.wait().unwrap();
+    assert!(entered.ends_within(LIMIT), "its client was killed");
+
+    let mut child = start(&world, &bottle, "echo ready; exec sleep 1000");
+    wait_for_line(&mut child, "ready");
+    let entered = Held::new(*host::children(bottle.supervisor().pid).last().unwrap());
+    said(&mut world.bottle(&["stop", "-t", "0", &bottle.id])).ok();
+    assert!(entered.ends_within(LIMIT), "its bottle was stopped");
+    assert!(Held::new(child.id()).ends_within(LIMIT));
+    assert_eq!(child.wait().unwrap().code(), Some(137));
+}
+
+#[test]
+fn it_ends_with_a_supervisor_that_is_killed_and_on_drift() {
+    for strike in ["supervisor", "gate"] {
+        let world = World::new();
+        let bottle = waiting(&world);
+        let mut child = start(&world, &bottle, "echo ready; exec sleep 1000");
+        wait_for_line(&mut child, "ready");
+        let entered = Held::new(*host::children(bottle.supervisor().pid).last().unwrap());
+        let processes = Processes::of(bottle.supervisor().pid);
+        let struck = if strike == "gate" { &processes.gate } else { &processes.supervisor };
+        struck.signal(Signal::KILL);
+        assert!(entered.ends_within(LIMIT), "{strike}");
+        assert!(Held::new(child.id()).ends_within(LIMIT));
+        assert_eq!(child.wait().unwrap().code(), Some(137), "{strike}");
+        assert!(exec(&world, &bottle, &["true"]).code == 125);
+    }
+}
+
+#[test]
+fn a_user_is_one_of_the_bottles_own() {
+    let world = World::new();
+    let bottle = waiting(&world);
+    let as_user =
+        |user: &str| said(&mut world.bottle(&["exec", "-u", user, &bottle.id, "sh", "-c", "echo $(id -u):$(id -g)"]));
+    if host::is_root() {
+        assert_eq!(as_user("7:8").ok(), "7:8\n");
+        assert!(as_user("65536").refused().contains("no such user"));
+    } else {
+        assert!(as_user("0").refused().contains("no such user"));
+        let own = rustix::process::geteuid();
+        assert!(as_user(&own.to_string()).ok().starts_with(&format!("{own}:")));
+    }
+}
+
+/// A symbolic link, a descriptor and a directory that is not there must not lead out (CVE-2024-21626).
+#[test]
+fn no_working_directory_leads_out() {
+    let world = World::new();
+    let bottle = waiting(&world);
+    for number in 0..32 {
+        for directory in [format!("/proc/self/fd/{number}"), format!("/proc/self/fd/{number}/../..")] {
+            let said = said(&mut world.bottle(&["exec", "-w", &directory, &bottle.id, "cat", "secret", "../secret"]));
+            assert_eq!((said.code, said.out.as_str()), (125, ""), "{directory}: {said:?}");
+        }
+    }
+    for directory in ["/proc/1/cwd", "/proc/1/root"] {
+        assert_eq!(said(&mut world.bottle(&["exec", "-w", directory, &bottle.id, "true"])).code, 125, "{directory}");
+    }
+}
+
+/// What a workload does that waits for somebody to enter: it looks into each process that comes, and tries to get hold of it, of
+/// what it holds and of what it executes. It writes down what it could do before the process executed the program that was asked for.
+const AMBUSH: &str = r#"
+import ctypes, os, sys
+libc = ctypes.CDLL(None, use_errno=True)
+own = {int(name) for name in os.listdir("/proc") if name.isdigit()}
+print("ready", flush=True)
+while True:
+    for name in os.listdir("/proc"):
+        if not name.isdigit() or int(name) in own or int(name) == os.getpid():
+            continue
+        base = f"/proc/{name}"
+        try:
+            exe = os.readlink(base + "/exe")
+        except OSError:
+            continue
+        if "bottle" not in exe:
+            continue
+        try:
+            status = open(base + "/status").read()
+            links = {link: os.readlink(base + "/fd/" + link) for link in os.listdir(base + "/fd")}
+        except OSError:
+            continue
+        field = lambda key: next(l.split(":")[1].strip() for l in status.splitlines() if l.startswith(key + ":"))
+        confined = field("Seccomp_filters") == FILTERS and int(field("CapEff"), 16) == 0 and field("NoNewPrivs") == "1"
+        print("seen", "confined" if confined else "PRIVILEGED", flush=True)
+        try:
+            os.close(os.open(base + "/exe", os.O_WRONLY))
+            print("WRITABLE", flush=True)
+        except OSError:
+            pass
+        for kind in links.values():
+            if not kind.startswith(("pipe:", "/dev/null")):
+                print("LEAKED", kind, flush=True)
+"#;
+
+#[test]
+fn who_lies_in_wait_inside_never_gets_hold_of_it_while_it_has_a_privilege() {
+    let world = World::new();
+    let filters = host::status(std::process::id(), "Seccomp_filters").unwrap_or_default();
+    let filters = filters.parse::<u32>().unwrap_or(0) + 3;
+    std::fs::write(world.project("ambush.py"), AMBUSH.replace("FILTERS", &format!("'{filters}'"))).unwrap();
+    let bottle = Detached::start(&world, &["host", "--", "python3", "ambush.py"]);
+    bottle.wait_for("ready");
+    for _ in 0..30 {
+        let said = shell(&world, &bottle, "echo ok");
+        // What is tampered with while it is on hold does not run.
+        assert!(said.code == 125 || said.ok() == "ok\n", "{said:?}");
+    }
+    let logs = bottle.logs(&[]);
+    assert_eq!(bottle.inspect()["state"], "running", "it lay in wait all the time: {logs:?}");
+    for word in ["PRIVILEGED", "WRITABLE", "LEAKED"] {
+        assert!(!logs.out.contains(word), "{}", logs.out);
+    }
+    if host::is_root() {
+        assert!(!logs.out.contains("seen"), "root's can't be looked into at all: {}", logs.out);
+    }
+}
+
+/// A program that is a script whose interpreter is the process itself executes bottle, from where nobody can write it
+/// (CVE-2019-5736).
+#[test]
+fn bottles_own_program_can_not_be_written_through_who_enters() {
+    let world = World::new();
+    let copy = world.path("bottle");
+    std::fs::copy(crate::world::BOTTLE, &copy).unwrap();
+    let before = std::fs::read(&copy).unwrap();
+    std::fs::write(world.project("trap"), "#!/proc/self/exe\n").unwrap();
+    std::fs::set_permissions(world.project("trap"), std::os::unix::fs::PermissionsExt::from_mode(0o755)).unwrap();
+    let writer = r#"
+import os
+print("ready", flush=True)
+while True:
+    for name in os.listdir("/proc"):
+        try:
+            program = os.open(f"/proc/{name}/exe", os.O_PATH)
+            if "bottle" in os.readlink(f"/proc/self/fd/{program}"):
+                for _ in range(200):
+                    try:
+                        os.write(os.open(f"/proc/self/fd/{program}", os.O_WRONLY | os.O_TRUNC), b"overwritten")
+                        print("OVERWRITTEN", flush=True)
+                    except OSError:
+                        pass
+            os.close(program)
+        except (OSError, ValueError):
+            pass
+"#;
+    std::fs::write(world.project("writer.py"), writer).unwrap();
+    let program = copy.to_str().unwrap();
+    let id =
+        said(world.program(program).args(["run", "-d", "host", "--", "python3", "writer.py"])).ok().trim().to_owned();
+    let bottle = Detached::held(&world, &id);
+    bottle.wait_for("ready");
+    for _ in 0..20 {
+        let _ = said(world.program(program).args(["exec", &id, "./trap"]));
+        let _ = said(world.program(program).args(["exec", &id, "/proc/self/exe"]));
+    }
+    assert!(!bottle.logs(&[]).out.contains("OVERWRITTEN"));
+    assert_eq!(bottle.inspect()["state"], "running", "it tried all the time");
+    drop(bottle);
+    assert!(std::fs::read(&copy).unwrap() == before);
+}
+
+#[test]
+fn a_terminal_is_one_of_the_bottles_own_with_the_callers_size() {
+    let world = World::new();
+    let bottle = waiting(&world);
+    let command =
+        world.bottle(&["exec", "-it", &bottle.id, "bash", "-c", "tty; stty size; read line; echo got $line; exit 6"]);
+    let mut terminal = crate::terminal::Terminal::start(command);
+    assert!(terminal.line().starts_with("/dev/pts/"));
+    assert_eq!(terminal.line(), "33 77");
+    terminal.type_in("hello\r");
+    assert_eq!(terminal.line(), "hello");
+    assert_eq!(terminal.line(), "got hello");
+    assert_eq!(terminal.end(), 6);
+}
+
+#[test]
+fn many_enter_at_once_and_each_gets_its_own() {
+    let world = World::new();
+    let bottle = waiting(&world);
+    let all: Vec<Child> =
+        (0..12).map(|number| start(&world, &bottle, &format!("echo {number}; exit {number}"))).collect();
+    for (number, child) in all.into_iter().enumerate() {
+        let said = Said::from(child.wait_with_output().unwrap());
+        assert_eq!((said.code, said.out), (number as i32, format!("{number}\n")), "{}", said.err);
+    }
+    assert_eq!(entries(&bottle, "run.exec").len(), 12);
+}
+
+#[test]
+fn what_bounds_the_bottle_bounds_who_enters_it() {
+    let world = World::new();
+    // An ordinary user is given no control groups here.
+    let groups: &[&str] = if host::is_root() { &["--pids-limit", "9", "--memory", "256m"] } else { &[] };
+    let rest = ["--ulimit", "nofile=77:99", "host", "--", "sh", "-c", "echo ready; sleep 1000"];
+    let bottle = Detached::start(&world, &[groups, &rest].concat());
+    bottle.wait_for("ready");
+    assert_eq!(shell(&world, &bottle, "ulimit -n; ulimit -Hn").ok(), "77\n99\n");
+    if host::is_root() {
+        assert_eq!(exec(&world, &bottle, &["cat", "/proc/self/oom_score_adj"]).ok(), "1000\n");
+        let forks = "i=0; while [ $i -lt 50 ]; do sleep 100 >/dev/null 2>&1 & i=$((i + 1)); done; echo $i";
+        let said = shell(&world, &bottle, forks);
+        assert!(!said.out.contains("50") && said.err.contains("fork"), "{said:?}");
+    }
+}
