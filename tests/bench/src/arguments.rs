@@ -34,6 +34,9 @@ pub(crate) struct Measure {
     /// The ordinary user whose idle bottle is weighed.
     #[arg(long, default_value = "bottle-test")]
     pub(crate) user: String,
+    /// Where tests/images/build made the images of the figures `image`, `cold`, `pull` and `crowd`.
+    #[arg(long)]
+    pub(crate) images: Option<PathBuf>,
     /// A static busybox, which makes the root file system of the figures `start`, `memory` and `drift`.
     #[arg(long, default_value = "/bin/busybox")]
     pub(crate) busybox: PathBuf,
@@ -54,6 +57,14 @@ pub(crate) enum Topic {
     Memory,
     /// How long a workload outlives a change of what was attested.
     Drift,
+    /// The start of an image of Debian, beside runc and podman.
+    Image,
+    /// The same from an archive on, into an empty store.
+    Cold,
+    /// The same from a registry on.
+    Pull,
+    /// A hundred at once.
+    Crowd,
 }
 
 /// What this program is executed again for.

@@ -6,6 +6,7 @@ mod measure;
 
 mod connections;
 mod drift;
+mod images;
 mod memory;
 mod names;
 mod start;
@@ -14,6 +15,7 @@ mod throughput;
 mod client;
 mod haproxy;
 mod path;
+mod podman;
 mod processes;
 mod serve;
 mod tls;

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use crate::arguments::{Measure, Topic};
 use crate::figure::Figure;
-use crate::{Failure, connections, drift, memory, names, start, throughput};
+use crate::{Failure, connections, drift, images, memory, names, start, throughput};
 
 /// What every figure needs.
 pub(crate) struct Setting {
@@ -12,6 +12,8 @@ pub(crate) struct Setting {
     pub(crate) bottle: PathBuf,
     pub(crate) busybox: PathBuf,
     pub(crate) user: String,
+    /// Where tests/images/build made the images.
+    pub(crate) images: Option<PathBuf>,
     /// A directory of our own that every user can look into.
     pub(crate) scratch: tempfile::TempDir,
 }
@@ -25,13 +27,17 @@ impl Setting {
 /// A topic and how its figures are made.
 type Kind = (Topic, fn(&Setting) -> Result<Vec<Figure>, Failure>);
 
-const KINDS: [Kind; 6] = [
+const KINDS: [Kind; 10] = [
     (Topic::Start, start::figures),
     (Topic::Throughput, throughput::figures),
     (Topic::Connections, connections::figures),
     (Topic::Dns, names::figures),
     (Topic::Memory, memory::figures),
     (Topic::Drift, drift::figures),
+    (Topic::Image, images::start),
+    (Topic::Cold, images::cold),
+    (Topic::Pull, images::pull),
+    (Topic::Crowd, images::crowd),
 ];
 
 /// Measures what was asked for and prints it.
@@ -65,7 +71,8 @@ fn setting(wanted: &Measure) -> Result<Setting, Failure> {
     let scratch = tempfile::Builder::new().prefix("bottle-bench.").tempdir()?;
     std::fs::set_permissions(scratch.path(), std::fs::Permissions::from_mode(0o755))?;
     let (busybox, user) = (wanted.busybox.clone(), wanted.user.clone());
-    Ok(Setting { rounds: wanted.rounds, bottle, busybox, user, scratch })
+    let images = wanted.images.clone();
+    Ok(Setting { rounds: wanted.rounds, bottle, busybox, user, images, scratch })
 }
 
 fn there(program: &Path, hint: &str) -> Result<(), Failure> {

@@ -68,7 +68,7 @@ fn bundle(setting: &Setting, root: &Path) -> Result<PathBuf, Failure> {
     Ok(bundle)
 }
 
-fn with_runc(setting: &Setting, bundle: &Path, round: u32) -> Command {
+pub(crate) fn with_runc(setting: &Setting, bundle: &Path, round: u32) -> Command {
     let mut run = Command::new("runc");
     run.arg("--root").arg(setting.at("runc")).args(["run", "--bundle"]).arg(bundle);
     run.arg(format!("bottle-bench-{}-{round}", std::process::id()));
@@ -76,7 +76,7 @@ fn with_runc(setting: &Setting, bundle: &Path, round: u32) -> Command {
 }
 
 /// Milliseconds from before the fork to after the reaping.
-fn timed(command: &mut Command) -> Result<f64, Failure> {
+pub(crate) fn timed(command: &mut Command) -> Result<f64, Failure> {
     command.stdin(Stdio::null()).stdout(Stdio::null());
     let begun = Instant::now();
     let status = command.status()?;

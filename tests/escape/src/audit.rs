@@ -55,6 +55,12 @@ pub fn findings(field: &Field, items: &[Item], reports: &[Report], log: &[Value]
             }
             continue;
         }
+        if let Surface::Own(expected) = &expected {
+            if !own.contains(expected) {
+                found.push(format!("{}: no entry of its own says {expected:?}, but {own:?}", item.id));
+            }
+            continue;
+        }
         if expected != Surface::None && !own.contains(&expected) {
             unclaimed.entry(expected).or_default().push(&item.id);
         }
@@ -165,6 +171,13 @@ mod tests {
         };
         assert_eq!(about("tcp-literal", decision), [""; 0]);
         assert_eq!(about("udp-literal", |_| vec![json!({"kind": "run.end", "refused": {"udp4": 1}})]), [""; 0]);
+    }
+
+    #[test]
+    fn an_entry_that_names_another_address_is_a_finding_where_it_must_name_the_attempt_s() {
+        let entry = |address: String| json!({"kind": "decision", "attempt": 1, "address": address, "reason": "literal-address"});
+        assert_eq!(about("connect-to-an-address", |token| vec![entry(token.v4().unwrap().to_string())]), [""; 0]);
+        assert_eq!(about("connect-to-an-address", |_| vec![entry("28.0.0.1".to_owned())]).len(), 1);
     }
 
     #[test]

@@ -30,6 +30,7 @@ mod wire;
 pub mod neighbour;
 pub mod pulse;
 pub mod run;
+pub mod say;
 pub mod stage;
 
 pub mod audit;

@@ -1,15 +1,14 @@
 //! How does one use it? `run` and `list` inside, `stage` outside.
 
 use std::ffi::OsString;
-use std::io::{ErrorKind, Write};
+use std::io::Write;
 use std::net::SocketAddr;
-use std::os::fd::AsFd;
 use std::path::PathBuf;
 use std::process::ExitCode;
-use std::time::Duration;
 
 use bottle_escape::field::Field;
 use bottle_escape::run::Choice;
+use bottle_escape::say::say;
 use bottle_escape::{catalogue, neighbour, pulse, run, stage, table};
 
 const USAGE: &str = "usage: bottle-escape run --field FIELD.json [--class CLASS] [--only ID] [--json]    inside: make the attempts
@@ -93,22 +92,6 @@ fn act(arguments: Arguments) -> Result<(), String> {
         }
         _ => Err(USAGE.into()),
     }
-}
-
-/// Says a line to its end. A sandbox may have made the stream one that does not wait; then it is waited for here.
-fn say(line: &str) -> std::io::Result<()> {
-    let mut out = std::fs::File::from(std::io::stdout().as_fd().try_clone_to_owned()?);
-    let mut rest = format!("{line}\n").into_bytes();
-    while !rest.is_empty() {
-        match out.write(&rest) {
-            Ok(length) => drop(rest.drain(..length)),
-            Err(error) if matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::Interrupted) => {
-                std::thread::sleep(Duration::from_millis(1))
-            }
-            Err(error) => return Err(error),
-        }
-    }
-    Ok(())
 }
 
 fn read<T: serde::de::DeserializeOwned>(path: Option<PathBuf>) -> Result<T, String> {

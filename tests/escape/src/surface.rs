@@ -8,6 +8,7 @@
 //! | `dns-denied` | a denied name |
 //! | `refused:CLASS` | a refused packet of this class, such as `udp4` |
 //! | `refused:CLASS/N` | at least n of them, by the exact counts |
+//! | `own:` before one of these | the same in an entry that has the attempt's own token or address, and not just as many of the kind |
 //! | `connections/N` | at least n connections: each denied by an entry of the attempt's own, refused by class, or undecided |
 
 /// What must be in the log.
@@ -27,6 +28,8 @@ pub enum Surface {
     RefusedMany(String, u64),
     /// Many connections of the attempt's own, each accounted for.
     Connections(u64),
+    /// What an entry says that can only be about this attempt.
+    Own(Box<Surface>),
 }
 
 impl Surface {
@@ -35,6 +38,11 @@ impl Surface {
         let code = |text: &str| {
             !text.is_empty() && text.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-')
         };
+        if let Some(own) = text.strip_prefix("own:") {
+            return Self::parse(own)
+                .filter(|it| matches!(it, Self::Allow | Self::Deny(_) | Self::DnsDenied))
+                .map(|own| Self::Own(own.into()));
+        }
         if let Some(many) = text.strip_prefix("connections/") {
             return many.parse().ok().map(Self::Connections);
         }
@@ -70,10 +78,22 @@ mod tests {
             "refused:udp4",
             "refused:udp4/9",
             "connections/9",
+            "own:decision:deny/no-rule",
         ] {
             assert!(Surface::parse(text).is_some(), "{text}");
         }
-        for text in ["", "decision:deny/", "refused:UDP", "dns", "decision:deny", "refused:udp4/", "connections/"] {
+        for text in [
+            "",
+            "decision:deny/",
+            "refused:UDP",
+            "dns",
+            "decision:deny",
+            "refused:udp4/",
+            "connections/",
+            "own:",
+            "own:none",
+            "own:own:dns-denied",
+        ] {
             assert!(Surface::parse(text).is_none(), "{text}");
         }
     }

@@ -47,6 +47,15 @@ pub(crate) fn call(number: libc::c_long, arguments: &mut [Arg<'_>]) -> io::Resul
     if result == -1 { Err(io::Error::last_os_error()) } else { Ok(result as u64) }
 }
 
+/// Waits until something can be written, or nothing ever can again.
+pub(crate) fn await_writable(stream: BorrowedFd<'_>) -> io::Result<()> {
+    let mut waiting = libc::pollfd { fd: stream.as_raw_fd(), events: libc::POLLOUT, revents: 0 };
+    // SAFETY: one live structure, and its number.
+    let result = unsafe { libc::poll(&raw mut waiting, 1, -1) };
+    let error = io::Error::last_os_error();
+    if result == -1 && error.kind() != io::ErrorKind::Interrupted { Err(error) } else { Ok(()) }
+}
+
 /// A socket of any family, type and protocol.
 pub(crate) fn socket(family: i32, kind: i32, protocol: i32) -> io::Result<OwnedFd> {
     let numbers = [family, kind, protocol].map(|number| Arg::Number(number as u64));

@@ -19,7 +19,21 @@ fn lines<'a>(verdicts: impl Iterator<Item = &'a Verdict>) -> Vec<String> {
 
 #[test]
 fn nothing_gets_out_of_a_bottle_and_nothing_goes_unnoticed() {
-    let shot = shoot(Sandbox::Bottle);
+    assert_closed(&shoot(Sandbox::Bottle));
+}
+
+#[test]
+fn nothing_gets_out_of_an_image_of_debian_and_nothing_goes_unnoticed() {
+    assert_closed(&shoot(Sandbox::Image("debian")));
+}
+
+#[test]
+fn nothing_gets_out_of_an_image_of_busybox_and_nothing_goes_unnoticed() {
+    assert_closed(&shoot(Sandbox::Image("busybox")));
+}
+
+/// All attempts were made, none got out, and each is in the log.
+fn assert_closed(shot: &Shot) {
     println!("{}", lines(shot.verdicts.iter()).join("\n"));
     let escaped = lines(shot.verdicts.iter().filter(|verdict| verdict.outcome == Outcome::Escaped));
     assert!(escaped.is_empty(), "{escaped:#?}");

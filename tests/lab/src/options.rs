@@ -20,12 +20,13 @@ pub struct Options {
 pub(crate) struct Plan {
     pub(crate) zone: Zone,
     pub(crate) directories: BTreeMap<String, PathBuf>,
+    pub(crate) programs: BTreeMap<String, PathBuf>,
     pub(crate) capture: bool,
 }
 
 impl Default for Plan {
     fn default() -> Self {
-        Self { zone: Zone::default(), directories: BTreeMap::new(), capture: true }
+        Self { zone: Zone::default(), directories: BTreeMap::new(), programs: BTreeMap::new(), capture: true }
     }
 }
 
@@ -41,6 +42,14 @@ impl Options {
     #[must_use]
     pub fn files(mut self, host: &str, directory: impl Into<PathBuf>) -> Self {
         self.plan.directories.insert(host.to_ascii_lowercase(), directory.into());
+        self
+    }
+
+    /// Has a program answer the requests whose Host is this name, over HTTP and HTTPS. Its argument is path and query, its input
+    /// the body; it writes the type of its answer on a line, then the answer.
+    #[must_use]
+    pub fn program(mut self, host: &str, program: impl Into<PathBuf>) -> Self {
+        self.plan.programs.insert(host.to_ascii_lowercase(), program.into());
         self
     }
 

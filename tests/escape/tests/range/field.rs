@@ -28,6 +28,7 @@ pub fn rebinding() -> Vec<(&'static str, Answer)> {
         ("private.rebind.example", Answer::Addresses(private.clone(), 0)),
         ("mixed.rebind.example", Answer::Addresses([private.clone(), public].concat(), 0)),
         ("alias.rebind.example", Answer::Alias("private.lab.example".into())),
+        ("host.rebind.example", Answer::Alias("host.bottle.internal".into())),
         ("mapped.rebind.example", Answer::Addresses(to("::ffff:10.1.2.3"), 0)),
         ("nat64.rebind.example", Answer::Addresses(to("64:ff9b::a01:203"), 0)),
         ("sixtofour.rebind.example", Answer::Addresses(to("2002:a01:203::1"), 0)),
@@ -93,7 +94,7 @@ pub fn field(
             posix_queue: Some(format!("escape-{seed}")),
             directory: Some(directory.join("project")),
             evidence: Some(Evidence {
-                key: directory.join("key"),
+                key: directory.join("state/data/keys/bottle.key"),
                 log: directory.join("audit.jsonl"),
                 state: directory.join("state"),
             }),

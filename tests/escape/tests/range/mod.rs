@@ -11,7 +11,7 @@ mod neighbour;
 mod outside;
 
 use std::fs;
-use std::net::SocketAddr;
+use std::net::{Ipv4Addr, SocketAddr};
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
@@ -66,6 +66,9 @@ impl Range {
         }
         // Of use to a proxy only; a real one is somewhere else.
         options = options.name("dns.google", zone).name("_egress.local", Answer::Addresses(vec![HOST.into()], 60));
+        for name in ["bottle.internal", "*.bottle.internal"] {
+            options = options.name(name, Answer::Addresses(vec![Ipv4Addr::LOCALHOST.into()], 60));
+        }
         if sandbox.is_started_as_root() {
             open_to_all(directory.path());
         } else if !sandbox.is_bottle() {
@@ -95,6 +98,7 @@ impl Range {
         if !sandbox.is_bottle() {
             let evidence = self.field.host.evidence.as_ref().unwrap();
             for (path, text) in [(&evidence.log, ""), (&evidence.key, random().as_str())] {
+                fs::create_dir_all(path.parent().unwrap()).unwrap();
                 fs::write(path, text).unwrap();
                 fs::set_permissions(path, fs::Permissions::from_mode(0o666)).unwrap();
             }
@@ -130,7 +134,7 @@ impl Range {
     /// The program on the lab's host, in one of its directories.
     fn command(&self, sandbox: Sandbox<'_>, program: &Path, directory: &str) -> Command {
         let mut command = match sandbox {
-            Sandbox::Bottle | Sandbox::Closed => self.lab.command(program),
+            Sandbox::Bottle | Sandbox::Closed | Sandbox::Image(_) => self.lab.command(program),
             Sandbox::Open | Sandbox::Peer(_) => self.lab.privileged(program),
         };
         command.env_clear().env("PATH", PATH).env("HOME", self.path("home")).env("LANG", "C.UTF-8");

@@ -16,6 +16,8 @@ pub enum Sandbox<'a> {
     Bottle,
     /// bottle, with an empty list of names.
     Closed,
+    /// The same as `Bottle` in an image of `tests/images/build`, with the project shared where it lies.
+    Image(&'a str),
     /// A script under `peers`: given the shared directory and the command, with all power over the lab's network.
     Peer(&'a Path),
 }
@@ -24,7 +26,7 @@ impl Sandbox<'_> {
     /// A peer whose name says so has one.
     pub fn lacks_proxy(self) -> bool {
         match self {
-            Sandbox::Bottle | Sandbox::Closed => false,
+            Sandbox::Bottle | Sandbox::Closed | Sandbox::Image(_) => false,
             Sandbox::Peer(script) => !script.file_name().unwrap().to_string_lossy().starts_with("proxy"),
             Sandbox::Open => true,
         }
@@ -36,8 +38,13 @@ impl Sandbox<'_> {
     }
 
     pub fn is_bottle(self) -> bool {
-        matches!(self, Sandbox::Bottle | Sandbox::Closed)
+        matches!(self, Sandbox::Bottle | Sandbox::Closed | Sandbox::Image(_))
     }
+}
+
+fn image(name: &str) -> String {
+    let images = std::env::var("BOTTLE_IMAGES").ok().filter(|images| !images.is_empty());
+    format!("oci:{}/{name}:t", images.expect("BOTTLE_IMAGES, which tests/run sets"))
 }
 
 impl Range {
@@ -47,12 +54,24 @@ impl Range {
         match sandbox {
             Sandbox::Open => Vec::new(),
             Sandbox::Peer(script) => vec![text(&self.peer(script)), text(&self.path(directory))],
-            Sandbox::Bottle | Sandbox::Closed => {
-                let (audit, key) = (text(&self.path(audit)), text(&self.path("key")));
+            Sandbox::Bottle | Sandbox::Closed | Sandbox::Image(_) => {
+                let audit = text(&self.path(audit));
                 let mut words = vec![text(&beside("bottle"))];
-                words.extend(["run", "--timeout", "300", "--audit", &audit, "--key", &key].map(str::to_owned));
+                words.extend(["run", "--timeout", "300", "--audit", &audit].map(str::to_owned));
                 words.extend(self.policy(sandbox));
-                words.extend(["host", "--"].map(str::to_owned));
+                if let Sandbox::Image(name) = sandbox {
+                    let project = text(&self.path(directory));
+                    words.extend([
+                        "-v".to_owned(),
+                        format!("{project}:{project}"),
+                        "-w".to_owned(),
+                        project,
+                        image(name),
+                    ]);
+                } else {
+                    words.push("host".to_owned());
+                }
+                words.push("--".to_owned());
                 words
             }
         }
@@ -68,7 +87,12 @@ impl Range {
         let names = self.field.names.as_ref().unwrap();
         let http = format!("http://{}", names.allowed_http);
         let rebind = format!("tcp://*.{REBIND}:9");
-        [&names.allowed, &http, &rebind].into_iter().flat_map(|rule| ["--allow".to_owned(), rule.clone()]).collect()
+        // A port of the host's loopback where nobody listens: attempts are made on others.
+        let this_host = "tcp://host.bottle.internal:9".to_owned();
+        [&names.allowed, &http, &rebind, &this_host]
+            .into_iter()
+            .flat_map(|rule| ["--allow".to_owned(), rule.clone()])
+            .collect()
     }
 
     /// A copy of all scripts, where everybody may start them; and which of them this one is.

@@ -8,6 +8,7 @@ mod connect_head;
 mod http_answers;
 mod http_head;
 mod http_requests;
+mod tunnel_answer;
 
 mod dns_answer;
 mod dns_query;
@@ -28,6 +29,10 @@ mod netlink_survey;
 mod netlink_watch;
 
 mod git_settings;
+mod image_archive;
+mod image_documents;
+mod image_names;
+mod registry_challenge;
 
 mod channel;
 mod recorder;
@@ -89,6 +94,7 @@ targets! {
     http_answers: 2048, MEMORY;
     http_head: 2048, MEMORY;
     http_requests: 2048, MEMORY;
+    tunnel_answer: 2048, MEMORY;
     dns_answer: 2048, MEMORY_OF_HICKORY;
     dns_query: 1024, MEMORY;
     canonical_rules: 4096, MEMORY;
@@ -104,6 +110,10 @@ targets! {
     netlink_survey: 8192, MEMORY;
     netlink_watch: 4096, MEMORY;
     git_settings: 1024, MEMORY;
+    image_archive: 8192, MEMORY;
+    image_documents: 4096, MEMORY;
+    image_names: 512, MEMORY;
+    registry_challenge: 512, MEMORY;
     channel: 2048, MEMORY;
     recorder: 4096, MEMORY;
 }

@@ -3,6 +3,7 @@
 mod authority;
 mod dns;
 mod peers;
+mod program;
 mod record;
 mod tap;
 mod tcp;
@@ -29,13 +30,15 @@ pub(crate) struct Internet {
     journal: Arc<Journal>,
     authority: Authority,
     directories: BTreeMap<String, PathBuf>,
+    programs: BTreeMap<String, PathBuf>,
 }
 
 impl Internet {
     /// Starts all services in the current thread's network namespace; when this returns, they listen.
     pub(crate) async fn start(plan: Plan, authority: Authority) -> io::Result<Arc<Self>> {
         let (zone, journal) = (Mutex::new(plan.zone), Arc::new(Journal::default()));
-        let internet = Arc::new(Self { zone, journal, authority, directories: plan.directories });
+        let Plan { directories, programs, .. } = plan;
+        let internet = Arc::new(Self { zone, journal, authority, directories, programs });
         udp::start(&internet)?;
         tcp::start(&internet)?;
         Ok(internet)

@@ -1,7 +1,7 @@
 //! What does the lab's web serve? HTTP/1.1 under every name, with or without TLS; for tests also HTTP/2 and WebSocket.
 //!
 //! `/bytes/N` is N zeros, `/echo` says the body back, `/status/N` has that status, `/redirect?URL` leads on; a host with a
-//! directory serves its files; every other path is a small JSON object. Any method works, and every body is counted.
+//! directory serves its files, one with a program what it writes; every other path is a small JSON object. Any method works, and every body is counted.
 
 use std::convert::Infallible;
 use std::net::IpAddr;
@@ -20,9 +20,9 @@ use tokio::io::{AsyncRead, AsyncWrite};
 use tokio_rustls::LazyConfigAcceptor;
 use tokio_rustls::rustls::server::Acceptor;
 
-use super::Internet;
 use super::record::Entry;
 use super::tap::Tap;
+use super::{Internet, program};
 use crate::journal::HttpRequest;
 
 type Failure = Box<dyn std::error::Error + Send + Sync>;
@@ -69,13 +69,14 @@ pub(super) async fn plain(
 
 async fn answer(internet: Arc<Internet>, entry: Arc<Entry>, request: Request<Incoming>) -> Result<Answer, Failure> {
     let seen = describe(&request);
-    let (host, path) = (seen.host.clone(), request.uri().path().to_owned());
+    let (host, target, path) = (seen.host.clone(), seen.target.clone(), request.uri().path().to_owned());
     let number = entry.request(seen);
     #[cfg(feature = "clients")]
     if let Some(key) = super::websocket::key(&request) {
         return super::websocket::upgrade(request, &key);
     }
-    let keep = path == "/echo";
+    let program = internet.programs.get(&host).cloned();
+    let keep = path == "/echo" || program.is_some();
     let query = request.uri().query().unwrap_or_default().to_owned();
     let version = format!("{:?}", request.version());
     let (mut kept, mut length) = (Vec::new(), 0);
@@ -90,6 +91,10 @@ async fn answer(internet: Arc<Internet>, entry: Arc<Entry>, request: Request<Inc
         if keep {
             kept.extend_from_slice(bytes);
         }
+    }
+    if let Some(program) = program {
+        let (kind, said) = program::answer(program, target, kept).await?;
+        return reply(StatusCode::OK, &kind, said);
     }
     let (word, rest) = path.trim_start_matches('/').split_once('/').unwrap_or((path.trim_start_matches('/'), ""));
     match (word, rest) {

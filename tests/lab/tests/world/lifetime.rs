@@ -95,7 +95,7 @@ import socket, subprocess, sys
 ours, theirs = socket.socketpair()
 subprocess.Popen([sys.argv[1], "world"], stdin=theirs, stdout=subprocess.DEVNULL)
 theirs.close()
-ours.sendall(b'{"Build":{"zone":{"names":{}},"directories":{},"capture":true}}\n')
+ours.sendall(b'{"Build":{"zone":{"names":{}},"directories":{},"programs":{},"capture":true}}\n')
 print(ours.makefile().readline()[:8], flush=True)
 ours.recv(1)
 "#;

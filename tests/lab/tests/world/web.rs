@@ -116,3 +116,15 @@ s.sendall(bytes([0x81,0x80|len(m)])+k+bytes(c^k[i%4] for i,c in enumerate(m)))
 n=s.recv(2)[1]; print(s.recv(n).decode())";
     assert_eq!(output(lab.command("python3").args(["-c", script])).trim(), "over the wire");
 }
+
+#[test]
+fn a_program_answers_for_a_server_with_what_it_was_sent() {
+    use std::os::unix::fs::PermissionsExt;
+    let directory = tempfile::tempdir().unwrap();
+    let program = directory.path().join("program");
+    std::fs::write(&program, "#!/bin/sh\necho text/x; echo \"$1 $(cat)\"").unwrap();
+    std::fs::set_permissions(&program, std::fs::Permissions::from_mode(0o755)).unwrap();
+    let lab = Lab::start(Options::default().program("API.allowed.example", &program)).unwrap();
+    let ask = ["-sS", "-w", "%{content_type}", "-d", "body", "https://api.allowed.example/a?b"];
+    assert_eq!(output(lab.command("curl").args(ask)), "/a?b body\ntext/x");
+}
