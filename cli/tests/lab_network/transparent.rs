@@ -97,16 +97,18 @@ for port in range(20000, 50000):
     if len(crowd) == 800: crowd.popleft().close()
     one = socket.socket(); one.setblocking(False); one.connect_ex(('{ATTACKER}', port)); crowd.append(one)
 end(tcp, '{ATTACKER}', 9)
-print('done')"
+names, values = [line.split() for line in open('/proc/net/netstat') if line.startswith('TcpExt:')]
+print(values[names.index('TCPSynRetrans')])"
     );
     let (said, run) = world.bottle(&[]).python(&script);
-    assert_eq!(said, ["done"]);
+    let tried_again: u64 = said[0].parse().unwrap();
     let row = |name: &str| run.log.end().refused.get(&name.into()).copied().unwrap();
     let counted = (run.log.decisions().count() as u64, row("flood"), row("unheard"), row("undecided"));
     let (decided, flood, unheard, undecided) = counted;
-    // A connection that is slow to be refused is tried again by its kernel, once or twice in such a time.
+    // A connection that is slow to be refused is tried again by its kernel, and may be counted once more each time.
     let all = decided + flood + unheard + undecided;
-    assert!((30_000..31_600).contains(&all) && decided > 0, "decided, flood, unheard, undecided: {counted:?}");
+    let most = 30_001 + tried_again;
+    assert!((30_000..=most).contains(&all) && decided > 0, "decided, flood, unheard, undecided: {counted:?} of {most}");
 }
 
 #[test]
