@@ -3,7 +3,6 @@
 use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::time::{Duration, Instant};
 
 use rustix::process::Signal;
 use serde_json::Value;
@@ -240,9 +239,7 @@ fn a_limit_beyond_the_hosts_is_what_the_host_allows_and_that_is_said() {
 #[test]
 fn a_start_without_enough_memory_says_so_and_leaves_nothing() {
     let world = World::new();
-    let before = Instant::now();
     let Some(said) = limited(&world, &["--memory", "6m"], &["true"]) else { return };
     // A release build may do with it.
     assert!(said.code == 0 || said.refused().contains("--memory"), "{said:?}");
-    assert!(before.elapsed() < Duration::from_secs(20), "{said:?}");
 }

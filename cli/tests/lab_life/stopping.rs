@@ -64,15 +64,17 @@ fn a_signal_is_sent_by_its_name_and_by_default_it_kills() {
 #[test]
 fn several_are_stopped_at_once_and_each_that_can_not_be_is_told() {
     let world = World::new();
-    let ignores = "trap '' TERM; echo ready; while :; do sleep 0.05; done";
-    let (one, other) = (Detached::shell(&world, ignores), Detached::shell(&world, ignores));
+    // Each ends when both were asked to, and before its grace is over only if the other was asked meanwhile.
+    let script = |own: &str, others: &str| {
+        format!("trap 'touch {own}; until [ -e {others} ]; do sleep 0.05; done; exit 7' TERM; echo ready; while :; do sleep 0.05; done")
+    };
+    let (one, other) = (Detached::shell(&world, &script("a", "b")), Detached::shell(&world, &script("b", "a")));
     one.wait_for("ready");
     other.wait_for("ready");
-    let begun = std::time::Instant::now();
-    let stopped = said(&mut world.bottle(&["stop", "-t", "3", &one.id, "nobody", &other.id]));
+    let stopped = said(&mut world.bottle(&["stop", "-t", "25", &one.id, "nobody", &other.id]));
     assert_eq!((stopped.code, stopped.out.lines().count()), (1, 2), "{stopped:?}");
     assert!(stopped.err.contains("there is no bottle \"nobody\""), "{stopped:?}");
-    assert!(begun.elapsed() < std::time::Duration::from_millis(5900), "one after the other");
+    assert_eq!((&one.ended()["code"], &other.ended()["code"]), (&json!(7), &json!(7)), "one after the other");
     // What has ended is as it should be; to a signal nobody is there.
     said(&mut world.bottle(&["stop", &one.id])).ok();
     let late = said(&mut world.bottle(&["kill", &one.id]));

@@ -1,5 +1,5 @@
 """What the tests' clients inside a bottle share: how a call ended is printed in one word."""
-import errno, json, os, socket, ssl, struct, sys, threading, time
+import errno, json, os, select, socket, ssl, struct, sys, threading, time
 
 PATIENCE = 10
 # Read before anything connects: it takes a while, and who connects and then says nothing for long is denied.

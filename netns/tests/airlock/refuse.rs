@@ -32,7 +32,6 @@ const REFUSED: [Errno; 3] = [Errno::EPERM, Errno::EHOSTUNREACH, Errno::EACCES];
 
 fn udp() {
     let airlock = airlock();
-    let start = Instant::now();
     for target in [V4, V6] {
         for _ in 0..100 {
             let client = UdpSocket::bind(if target == V4 { "0.0.0.0:0" } else { "[::]:0" }).unwrap();
@@ -40,7 +39,6 @@ fn udp() {
             assert!(REFUSED.contains(&errno(&error)), "{error}");
         }
     }
-    assert!(start.elapsed() < Duration::from_secs(2), "{:?}", start.elapsed());
     assert_eq!(counted(&airlock, Side::Agent), [("udp4".to_owned(), 100), ("udp6".to_owned(), 100)]);
     assert_eq!(counted(&airlock, Side::Gate), []);
 }
