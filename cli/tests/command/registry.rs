@@ -4,7 +4,7 @@ use std::io::{Read, Write};
 use std::net::{TcpListener, TcpStream};
 use std::process::{Child, Command, Stdio};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU16, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use serde_json::json;
@@ -25,9 +25,16 @@ fn tool(command: &mut Command) -> Vec<u8> {
     output.stdout
 }
 
+/// A port that nobody listens at. Not one of those that the kernel gives to who connects: it could be taken again at once.
+fn free_port() -> u16 {
+    static NEXT: AtomicU16 = AtomicU16::new(20_000);
+    let ports = std::iter::repeat_with(|| NEXT.fetch_add(1, Ordering::Relaxed));
+    ports.take(10_000).find(|port| TcpListener::bind(("127.0.0.1", *port)).is_ok()).expect("a port")
+}
+
 impl Server {
     pub fn start(place: &Place) -> Server {
-        let port = TcpListener::bind("127.0.0.1:0").and_then(|socket| socket.local_addr()).expect("a port").port();
+        let port = free_port();
         let directory = place.path("registry");
         std::fs::create_dir_all(&directory).expect("a directory");
         let passwords = tool(Command::new("htpasswd").args(["-nbB", "-C", "4", "ann", "secret"]));

@@ -66,7 +66,9 @@ fn several_are_stopped_at_once_and_each_that_can_not_be_is_told() {
     let world = World::new();
     // Each ends when both were asked to, and before its grace is over only if the other was asked meanwhile.
     let script = |own: &str, others: &str| {
-        format!("trap 'touch {own}; until [ -e {others} ]; do sleep 0.05; done; exit 7' TERM; echo ready; while :; do sleep 0.05; done")
+        format!(
+            "trap 'touch {own}; until [ -e {others} ]; do sleep 0.05; done; exit 7' TERM; echo ready; while :; do sleep 0.05; done"
+        )
     };
     let (one, other) = (Detached::shell(&world, &script("a", "b")), Detached::shell(&world, &script("b", "a")));
     one.wait_for("ready");

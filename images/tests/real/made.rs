@@ -91,38 +91,68 @@ impl Packed {
     }
 }
 
+/// The architecture of this machine, as OCI spells it.
+pub fn machine() -> &'static str {
+    if cfg!(target_arch = "x86_64") { "amd64" } else { "arm64" }
+}
+
+/// The layers of an image, the lowest first.
+pub type Layers = Vec<(Vec<u8>, Packed)>;
+
 /// Writes an OCI layout with one image, tagged `t`. Its directory, and the digest of its manifest.
-pub fn layout(directory: &Path, layers: Vec<(Vec<u8>, Packed)>) -> (PathBuf, Digest) {
+pub fn layout(directory: &Path, layers: Layers) -> (PathBuf, Digest) {
+    let (manifest, size) = image(directory, machine(), layers);
+    finish(directory, json!({ "mediaType": MANIFEST, "digest": manifest, "size": size }));
+    (directory.to_owned(), manifest)
+}
+
+/// Writes an OCI layout with an image for each of the architectures, tagged `t`. The digest of their index.
+pub fn index(directory: &Path, images: &[(&str, Layers)]) -> Digest {
+    let each = images.iter().map(|(architecture, layers)| {
+        let (digest, size) = image(directory, architecture, layers.clone());
+        json!({ "mediaType": MANIFEST, "digest": digest, "size": size, "platform": { "architecture": architecture, "os": "linux" } })
+    });
+    let index = json!({ "schemaVersion": 2, "mediaType": INDEX, "manifests": each.collect::<Vec<_>>() }).to_string();
+    let digest = put(directory, index.as_bytes());
+    finish(directory, json!({ "mediaType": INDEX, "digest": digest, "size": index.len() }));
+    digest
+}
+
+const MANIFEST: &str = "application/vnd.oci.image.manifest.v1+json";
+const INDEX: &str = "application/vnd.oci.image.index.v1+json";
+
+fn put(directory: &Path, bytes: &[u8]) -> Digest {
     let blobs = directory.join("blobs/sha256");
     std::fs::create_dir_all(&blobs).expect("a directory");
-    let put = |bytes: &[u8]| {
-        let digest = Digest::of(bytes);
-        std::fs::write(blobs.join(digest.hex()), bytes).expect("a file");
-        digest
-    };
+    let digest = Digest::of(bytes);
+    std::fs::write(blobs.join(digest.hex()), bytes).expect("a file");
+    digest
+}
+
+/// The manifest's digest and size in bytes.
+fn image(directory: &Path, architecture: &str, layers: Layers) -> (Digest, usize) {
     let (mut descriptors, mut diff_ids) = (Vec::new(), Vec::new());
     for (bytes, packed) in layers {
         let (stored, kind) = packed.pack(&bytes);
         diff_ids.push(Digest::of(&bytes));
-        descriptors.push(json!({ "mediaType": kind, "digest": put(&stored), "size": stored.len() }));
+        descriptors.push(json!({ "mediaType": kind, "digest": put(directory, &stored), "size": stored.len() }));
     }
-    let architecture = if cfg!(target_arch = "x86_64") { "amd64" } else { "arm64" };
     let config =
         json!({ "architecture": architecture, "os": "linux", "config": { "Cmd": ["/bin/sh"], "Env": ["PATH=/bin"] },
         "rootfs": { "type": "layers", "diff_ids": diff_ids } })
         .to_string();
     let kind = "application/vnd.oci.image.config.v1+json";
-    let config = json!({ "mediaType": kind, "digest": put(config.as_bytes()), "size": config.len() });
-    let kind = "application/vnd.oci.image.manifest.v1+json";
+    let config = json!({ "mediaType": kind, "digest": put(directory, config.as_bytes()), "size": config.len() });
     let manifest =
-        json!({ "schemaVersion": 2, "mediaType": kind, "config": config, "layers": descriptors }).to_string();
-    let digest = put(manifest.as_bytes());
-    let entry = json!({ "mediaType": kind, "digest": digest, "size": manifest.len(),
-        "annotations": { "org.opencontainers.image.ref.name": "t" } });
-    std::fs::write(directory.join("index.json"), json!({ "schemaVersion": 2, "manifests": [entry] }).to_string())
+        json!({ "schemaVersion": 2, "mediaType": MANIFEST, "config": config, "layers": descriptors }).to_string();
+    (put(directory, manifest.as_bytes()), manifest.len())
+}
+
+fn finish(directory: &Path, mut tagged: serde_json::Value) {
+    tagged["annotations"] = json!({ "org.opencontainers.image.ref.name": "t" });
+    std::fs::write(directory.join("index.json"), json!({ "schemaVersion": 2, "manifests": [tagged] }).to_string())
         .expect("a file");
     std::fs::write(directory.join("oci-layout"), r#"{"imageLayoutVersion":"1.0.0"}"#).expect("a file");
-    (directory.to_owned(), digest)
 }
 
 /// Bytes that no compression makes smaller, the same each time.

@@ -11,4 +11,5 @@ mod compare;
 mod load;
 mod packaged;
 mod pull;
+mod secure;
 mod store;

@@ -45,9 +45,9 @@ impl Place {
 
     /// Writes a file of the caller's containers configuration.
     pub fn configure(&self, name: &str, text: &str) {
-        let directory = self.path("home/.config/containers");
-        std::fs::create_dir_all(&directory).expect("a directory");
-        std::fs::write(directory.join(name), text).expect("a file");
+        let file = self.path("home/.config/containers").join(name);
+        std::fs::create_dir_all(file.parent().expect("a directory above")).expect("a directory");
+        std::fs::write(file, text).expect("a file");
     }
 
     pub fn load(&self, source: &str) -> Result<Loaded, LoadError> {
