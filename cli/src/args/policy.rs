@@ -104,8 +104,11 @@ Exit code: 0 printed, 2 usage or I/O, or settings that are not understood.";
 impl PolicyArgs {
     /// Whether any of the options was given.
     pub fn is_given(&self) -> bool {
-        self.allow_all
-            || self.mode.is_some()
-            || [self.policy.is_empty(), self.preset.is_empty(), self.allow.is_empty()].contains(&false)
+        self.allow_all || self.mode.is_some() || self.has_rules()
+    }
+
+    /// Whether they say what may be reached, and not only the mode.
+    pub fn has_rules(&self) -> bool {
+        [self.policy.is_empty(), self.preset.is_empty(), self.allow.is_empty()].contains(&false)
     }
 }

@@ -6,7 +6,8 @@ use bottle_evidence::{Digest, Time};
 
 /// 64 hex digits, in either case.
 pub fn digest(text: &str) -> Result<Digest, String> {
-    text.to_ascii_lowercase().parse().map_err(|_| "not 64 hex digits".to_owned())
+    let text = text.to_ascii_lowercase();
+    text.strip_prefix("sha256:").unwrap_or(&text).parse().map_err(|_| "not 64 hex digits".to_owned())
 }
 
 /// A moment as RFC 3339 spells it, with or without parts of a second, in any zone.

@@ -69,32 +69,62 @@ fn a_complete_attestation_holds() {
 #[test]
 fn an_expired_one_does_not_hold_now_and_the_hint_says_how_to_look_back() {
     let said = verify_as_of(&attestation(predicate()), 7200, &[]);
-    assert_eq!((said.code, said.out.as_str()), (1, ""));
-    assert!(said.err.contains("it expired at") && said.err.contains("hint: --at TIME"), "{}", said.err);
+    assert_eq!((said.code, said.out.as_str()), (16, ""));
+    assert!(
+        said.err.contains("does not hold: Expired\n")
+            && said.err.contains("it expired at")
+            && said.err.contains("hint: --at TIME"),
+        "{}",
+        said.err
+    );
 }
 
 #[test]
 fn a_missing_fact_and_a_failed_probe_are_named() {
     let mut less = predicate();
     less.facts.remove("gate.ruleset");
-    assert!(verify_as_of(&attestation(less), 5, &[]).err.contains("the fact gate.ruleset is missing"));
+    let said = verify_as_of(&attestation(less), 5, &[]);
+    assert_eq!(said.code, 13);
+    assert!(said.err.contains("the fact gate.ruleset is missing"), "{}", said.err);
     let mut failed = predicate();
     failed.probes[0] = Probe::new("tcp-v4", false, "reset", "connected");
     let said = verify_as_of(&attestation(failed), 5, &[]);
-    assert_eq!(said.code, 1);
+    assert_eq!(said.code, 14);
     assert!(said.err.contains("the probe tcp-v4 did not hold"), "{}", said.err);
 }
 
 #[test]
-fn expectations_are_checked() {
+fn each_expectation_that_is_not_met_has_a_name_and_an_exit_code_of_its_own() {
     let bytes = attestation(predicate());
-    let (right, wrong) = ("09".repeat(32), "08".repeat(32));
-    assert_eq!(verify_as_of(&bytes, 5, &["--nonce", &right]).code, 0);
-    assert_eq!(verify_as_of(&bytes, 5, &["--nonce", &wrong]).code, 1);
-    assert_eq!(verify_as_of(&bytes, 5, &["--max-age", "10s"]).code, 0);
-    assert_eq!(verify_as_of(&bytes, 15, &["--max-age", "10s"]).code, 1);
-    let said = verify_as_of(&bytes, 5, &["--allow", "a.example"]);
-    assert!(said.code == 1 && said.err.contains("hint: give every --policy"), "{said:?}");
+    let observing = attestation(Predicate { mode: Mode::Observe, ..predicate() });
+    let of = |byte: &str| format!("sha256:{}", byte.repeat(32));
+    type Row<'a> = (&'a [u8], u64, &'a [&'a str], i32, &'a str);
+    let rows: [Row<'_>; 16] = [
+        (&bytes, 5, &["--nonce", &"09".repeat(32)], 0, "ok"),
+        (&bytes, 5, &["--nonce", &"08".repeat(32)], 17, "NonceMismatch"),
+        (&bytes, 5, &["--max-age", "10s"], 0, "ok"),
+        (&bytes, 15, &["--max-age", "10s"], 16, "Expired"),
+        (&bytes, 5, &["--image", &of("02")], 0, "ok"),
+        (&bytes, 5, &["--image", &of("01")], 20, "DigestMismatch"),
+        (&bytes, 5, &["--binary", &of("01")], 0, "ok"),
+        (&bytes, 5, &["--binary", &of("02")], 20, "DigestMismatch"),
+        (&bytes, 5, &["--mode", "enforce"], 0, "ok"),
+        (&observing, 5, &["--mode", "enforce"], 18, "ModeNotEnforced"),
+        (&observing, 5, &["--mode", "observe"], 0, "ok"),
+        (&bytes, 5, &["--mode", "observe"], 19, "ModeNotObserved"),
+        (&bytes, 5, &["--allow", "a.example"], 20, "DigestMismatch"),
+        (&bytes[..bytes.len() - 1], 5, &[], 10, "Malformed"),
+        (&observing, 7200, &["--mode", "enforce"], 16, "Expired"),
+        (b"{}", 5, &["--mode", "enforce"], 10, "Malformed"),
+    ];
+    for (attestation, second, options, code, name) in rows {
+        let said = verify_as_of(attestation, second, options);
+        assert_eq!(said.code, code, "{options:?}: {said:?}");
+        assert!(code == 0 || said.err.contains(&format!(" does not hold: {name}\n")), "{options:?}: {said:?}");
+        let json = verify_as_of(attestation, second, &[options, &["--json"]].concat()).json();
+        assert_eq!(json["refusal"].as_str(), (code != 0).then_some(name), "{options:?}");
+    }
+    assert!(verify_as_of(&bytes, 5, &["--allow", "a.example"]).err.contains("hint: give every --policy"));
     assert_eq!(verify_as_of(&bytes, 5, &["--nonce", "beef"]).code, 2);
 }
 
@@ -104,8 +134,8 @@ fn another_key_is_not_trusted() {
     place.write("att.json", attestation(predicate()));
     place.write("other.pub", SigningKey::from_seed([4; 32]).public().to_pem());
     let said = place.bottle(&["attest", "verify", "att.json", "--key", "other.pub"]);
-    assert_eq!(said.code, 1);
-    assert!(said.err.contains("hint: give the public key"), "{}", said.err);
+    assert_eq!(said.code, 11);
+    assert!(said.err.contains("WrongKey\n") && said.err.contains("hint: give the public key"), "{}", said.err);
 }
 
 #[test]
@@ -188,5 +218,5 @@ fn without_a_key_option_this_machines_own_key_is_used() {
     assert_eq!(place.bottle(&["attest", "keygen"]).code, 0);
     place.write("att.json", attestation(predicate()));
     let said = place.bottle(&["attest", "verify", "att.json"]);
-    assert!(said.code == 1 && said.err.contains("not trusted"), "{said:?}");
+    assert!(said.code == 11 && said.err.contains("not trusted"), "{said:?}");
 }

@@ -15,5 +15,5 @@ pub use crate::audit::{LogError, LogProblem};
 pub use attestation::{Expect, Verified, verify_attestation};
 pub use binding::{BindingError, bind};
 pub use log::{examine_log, verify_log};
-pub use refusal::VerifyError;
+pub use refusal::{Refusal, VerifyError};
 pub use report::{Completeness, Head, LogReport, RunReport, Tear};

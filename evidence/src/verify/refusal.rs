@@ -1,10 +1,40 @@
 //! Why is an attestation not accepted?
 
+use std::fmt;
+
 use crate::canonical::ReadError;
 use crate::digest::Digest;
 use crate::dsse::EnvelopeError;
 use crate::predicate::{Basis, Mode, Probe};
 use crate::time::Time;
+
+/// What kind of refusal it is: names that stay, each with the exit code that `bottle attest verify` has then.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u8)]
+pub enum Refusal {
+    /// No attestation, or not in its one form.
+    Malformed = 10,
+    /// Signed by nobody who is trusted.
+    WrongKey = 11,
+    /// The signature is of something else.
+    BadSignature = 12,
+    /// It does not claim all that makes a binding.
+    MissingEgressProxyBinding = 13,
+    /// Something that must not get out did, or the gate did not answer.
+    ProbeFailed = 14,
+    /// Of the future.
+    NotYetValid = 15,
+    /// Over, or older than accepted.
+    Expired = 16,
+    /// Not the answer to this verifier.
+    NonceMismatch = 17,
+    /// The policy only observes.
+    ModeNotEnforced = 18,
+    /// The policy enforces, where one that observes was expected.
+    ModeNotObserved = 19,
+    /// Another policy, image or binary.
+    DigestMismatch = 20,
+}
 
 /// Why an attestation was not accepted.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -94,6 +124,40 @@ pub enum VerifyError {
     /// The bottle executable is another.
     #[error("the digest of the bottle executable is {0}, which is not the one expected")]
     BinaryMismatch(Digest),
+}
+
+impl VerifyError {
+    /// What kind of refusal this is.
+    pub fn refusal(&self) -> Refusal {
+        match self {
+            VerifyError::Envelope(EnvelopeError::UnknownKey(_)) => Refusal::WrongKey,
+            VerifyError::Envelope(EnvelopeError::BadSignature(_)) => Refusal::BadSignature,
+            VerifyError::Envelope(_) | VerifyError::Statement(_) | VerifyError::StatementType => Refusal::Malformed,
+            VerifyError::PredicateType
+            | VerifyError::Subjects
+            | VerifyError::MissingFact(_)
+            | VerifyError::EmptyFact(_)
+            | VerifyError::WrongBasis { .. }
+            | VerifyError::MissingProbe { .. }
+            | VerifyError::RepeatedProbe { .. }
+            | VerifyError::WrongExpectation { .. } => Refusal::MissingEgressProxyBinding,
+            VerifyError::ProbeFailed(_) => Refusal::ProbeFailed,
+            VerifyError::NotYetValid(_) => Refusal::NotYetValid,
+            VerifyError::NeverValid | VerifyError::Expired(_) | VerifyError::TooOld(_) => Refusal::Expired,
+            VerifyError::NonceMismatch => Refusal::NonceMismatch,
+            VerifyError::WrongMode(Mode::Observe) => Refusal::ModeNotEnforced,
+            VerifyError::WrongMode(Mode::Enforce) => Refusal::ModeNotObserved,
+            VerifyError::PolicyMismatch(_) | VerifyError::ImageMismatch(_) | VerifyError::BinaryMismatch(_) => {
+                Refusal::DigestMismatch
+            }
+        }
+    }
+}
+
+impl fmt::Display for Refusal {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Debug::fmt(self, f)
+    }
 }
 
 fn stage(confined: bool) -> &'static str {

@@ -46,7 +46,7 @@ pub enum ReadError {
 
 /// An attestation that was not accepted.
 #[derive(Debug, thiserror::Error)]
-#[error("the attestation {} does not hold", path.display())]
+#[error("the attestation {} does not hold: {}", path.display(), source.refusal())]
 struct NotAccepted {
     path: PathBuf,
     source: VerifyError,
@@ -76,8 +76,9 @@ fn verify(args: &AttestVerifyArgs, caller: &Caller, reporter: Reporter) -> Resul
     let verified = verify_attestation(&bytes, &keys, &expect);
     if args.json {
         let problem = verified.as_ref().err().map(ToString::to_string);
+        let refusal = verified.as_ref().err().map(|error| error.refusal().to_string());
         let said = verified.as_ref().ok().map(as_json);
-        stdout::json(&json!({ "ok": verified.is_ok(), "problem": problem, "attestation": said }))?;
+        stdout::json(&json!({ "ok": verified.is_ok(), "refusal": refusal, "problem": problem, "attestation": said }))?;
     }
     match verified {
         Ok(verified) if !args.json => {
@@ -86,10 +87,10 @@ fn verify(args: &AttestVerifyArgs, caller: &Caller, reporter: Reporter) -> Resul
         }
         Ok(_) => {}
         Err(source) => {
-            let hint = hint(&source);
+            let (hint, refusal) = (hint(&source), source.refusal());
             let failure = Failure::new(NotAccepted { path: args.file.clone(), source });
             reporter.failure(&Failure { hint, ..failure });
-            return Ok(ExitCode::from(1));
+            return Ok(ExitCode::from(refusal as u8));
         }
     }
     Ok(ExitCode::SUCCESS)
@@ -100,9 +101,11 @@ fn expected(args: &AttestVerifyArgs, caller: &Caller, reporter: Reporter) -> Res
     let mut expect = Expect::at(args.at.unwrap_or_else(|| Time::from(SystemTime::now())));
     expect.max_age = args.max_age;
     expect.nonce = args.nonce;
+    expect.image = args.image;
+    expect.binary = args.binary;
     if args.policy.is_given() {
         let rules = rules::stated(&args.policy, caller, reporter)?.rules;
-        expect.policy = Some(Digest(rules.digest()));
+        expect.policy = args.policy.has_rules().then(|| Digest(rules.digest()));
         expect.mode = Some(match rules.mode() {
             Mode::Enforce => predicate::Mode::Enforce,
             Mode::Observe => predicate::Mode::Observe,
@@ -114,7 +117,10 @@ fn expected(args: &AttestVerifyArgs, caller: &Caller, reporter: Reporter) -> Res
 /// What was demanded beyond what always is.
 fn expectations(args: &AttestVerifyArgs) -> Vec<&'static str> {
     let all = [
-        (args.policy.is_given(), "the policy and its mode"),
+        (args.policy.has_rules(), "the policy and its mode"),
+        (args.policy.is_given() && !args.policy.has_rules(), "the mode"),
+        (args.image.is_some(), "the image"),
+        (args.binary.is_some(), "the program"),
         (args.nonce.is_some(), "the nonce"),
         (args.max_age.is_some(), "its age"),
     ];
