@@ -4,8 +4,9 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use bottle_evidence::{Digest, Time};
-use clap::{Args, Subcommand};
+use clap::{Args, Subcommand, ValueEnum};
 
+use super::life::{Tail, tail};
 use super::policy::PolicyArgs;
 use super::value::{digest, duration, head, moment};
 
@@ -16,20 +17,54 @@ pub enum AuditVerb {
     #[command(after_help = "Exit code: 0 complete and untouched, 1 not, 2 usage or I/O.")]
     Verify(AuditVerifyArgs),
     /// Print the entries, without checking them
-    Show {
-        /// The audit log
-        file: PathBuf,
-        /// Print the entries as they are, one JSON object a line
-        #[arg(long)]
-        json: bool,
+    Show(AuditShowArgs),
+    /// Print the last entries and those that come, until the run is over, without checking them
+    Tail {
+        /// What to print
+        #[command(flatten)]
+        show: AuditShowArgs,
+        /// How many of those that are there; `all` for all of them
+        #[arg(short = 'n', long, default_value = "10", value_name = "LINES", value_parser = tail)]
+        lines: Tail,
     },
+}
+
+/// Which entries of which log, and how.
+#[derive(Debug, Args)]
+pub struct AuditShowArgs {
+    /// The audit log, or a bottle's name or id
+    #[arg(value_name = "FILE|NAME")]
+    pub log: PathBuf,
+    /// Only what was decided so, and what became of it; may be given several times
+    #[arg(long, value_enum, value_name = "allow|observe|escalate|deny", hide_possible_values = true)]
+    pub decision: Vec<ChoiceArg>,
+    /// Only what has to do with this name, *.NAME or address
+    #[arg(long, value_name = "HOST")]
+    pub host: Option<String>,
+    /// Print the entries as they are, one JSON object a line
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// `--decision`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum ChoiceArg {
+    /// A rule allows it.
+    Allow,
+    /// The mode lets it pass.
+    Observe,
+    /// An operator is asked.
+    Escalate,
+    /// No.
+    Deny,
 }
 
 /// `bottle audit verify`.
 #[derive(Debug, Args)]
 pub struct AuditVerifyArgs {
-    /// The audit log
-    pub file: PathBuf,
+    /// The audit log, or a bottle's name or id
+    #[arg(value_name = "FILE|NAME")]
+    pub log: PathBuf,
     /// A public key that may have signed it (default: this machine's own)
     #[arg(long, value_name = "FILE")]
     pub key: Vec<PathBuf>,
@@ -52,8 +87,9 @@ pub enum AttestVerb {
     Verify(Box<AttestVerifyArgs>),
     /// Print what an attestation says, without checking it
     Show {
-        /// The attestation
-        file: PathBuf,
+        /// The attestation, or a bottle's name or id
+        #[arg(value_name = "FILE|NAME")]
+        attestation: PathBuf,
         /// Print the statement as JSON
         #[arg(long)]
         json: bool,
@@ -84,8 +120,9 @@ Exit code: 0 it holds, 2 usage or I/O, and what it fails in:
 /// `bottle attest verify`.
 #[derive(Debug, Args)]
 pub struct AttestVerifyArgs {
-    /// The attestation
-    pub file: PathBuf,
+    /// The attestation, or a bottle's name or id
+    #[arg(value_name = "FILE|NAME")]
+    pub attestation: PathBuf,
     /// A public key that may have signed it (default: this machine's own)
     #[arg(long, value_name = "FILE")]
     pub key: Vec<PathBuf>,

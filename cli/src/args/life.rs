@@ -85,7 +85,7 @@ pub enum Tail {
     Lines(usize),
 }
 
-fn tail(text: &str) -> Result<Tail, String> {
+pub fn tail(text: &str) -> Result<Tail, String> {
     match text {
         "all" => Ok(Tail::All),
         _ => text.parse().map(Tail::Lines).map_err(|_| "write a number of lines, or all".to_owned()),

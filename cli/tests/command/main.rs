@@ -4,6 +4,7 @@
 
 mod attest;
 mod audit;
+mod audit_tail;
 mod demo;
 mod doctor;
 mod image;

@@ -28,6 +28,11 @@ impl Place {
     }
 
     /// Runs `bottle` with these arguments in this directory.
+    pub fn append(&self, name: &str, bytes: &[u8]) {
+        let mut file = std::fs::File::options().append(true).open(self.path(name)).expect("the file");
+        std::io::Write::write_all(&mut file, bytes).expect("it is written");
+    }
+
     pub fn bottle(&self, arguments: &[&str]) -> Said {
         let output = self.command(arguments).output().expect("the built command");
         Said::from(output)

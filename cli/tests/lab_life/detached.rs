@@ -200,6 +200,26 @@ fn who_follows_sees_each_line_as_it_comes_and_ends_with_the_bottle() {
 }
 
 #[test]
+fn its_evidence_is_had_by_its_name() {
+    let world = World::new();
+    let bottle = Detached::shell(&world, "trap 'exit 0' USR1; echo ready; while :; do sleep 0.05; done");
+    bottle.wait_for("ready");
+    let mut tail = world.bottle(&["audit", "tail", "-n", "all", &bottle.id]);
+    let tail = tail.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    said(&mut world.bottle(&["kill", "-s", "USR1", &bottle.id])).ok();
+    assert!(Held::new(tail.id()).ends_within(LIMIT), "it still follows");
+    let shown = tail.wait_with_output().unwrap();
+    let text = String::from_utf8(shown.stdout).unwrap();
+    assert!(shown.status.success() && text.contains("  run.start ") && text.contains("  run.end "), "{text}");
+    assert!(bottle.is_gone());
+    for verb in [&["audit", "verify"][..], &["audit", "show"], &["attest", "verify"], &["attest", "show"]] {
+        said(&mut world.bottle(&[verb, &[&bottle.id]].concat())).ok();
+    }
+    let nobody = said(&mut world.bottle(&["audit", "show", "nobody"]));
+    assert!(nobody.code == 2 && nobody.err.contains("cannot read the audit log nobody"), "{nobody:?}");
+}
+
+#[test]
 fn who_follows_a_bottle_whose_supervisor_is_killed_ends_too() {
     let world = World::new();
     let bottle = Detached::shell(&world, "echo begun; sleep 1000");

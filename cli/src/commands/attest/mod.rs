@@ -19,6 +19,7 @@ use bottle_runtime::keys::{Origin, find_or_make};
 use serde_json::json;
 
 use crate::args::{AttestVerb, AttestVerifyArgs};
+use crate::commands::bottles;
 use crate::keys;
 use crate::report::{Failure, Reporter};
 use crate::{rules, state, stdout};
@@ -63,16 +64,20 @@ struct Placeless {
 /// Runs the verb.
 pub fn run(verb: &AttestVerb, caller: &Caller, reporter: Reporter) -> Result<ExitCode, Failure> {
     match verb {
-        AttestVerb::Verify(args) => verify(args, caller, reporter),
-        AttestVerb::Show { file, json } => show(file, *json),
+        AttestVerb::Verify(args) => {
+            verify(&bottles::evidence(&args.attestation, caller, |record| &record.attestation)?, args, caller, reporter)
+        }
+        AttestVerb::Show { attestation, json } => {
+            show(&bottles::evidence(attestation, caller, |record| &record.attestation)?, *json)
+        }
         AttestVerb::Keygen { key } => keygen(key.as_deref(), caller, reporter),
     }
 }
 
-fn verify(args: &AttestVerifyArgs, caller: &Caller, reporter: Reporter) -> Result<ExitCode, Failure> {
+fn verify(file: &Path, args: &AttestVerifyArgs, caller: &Caller, reporter: Reporter) -> Result<ExitCode, Failure> {
     let keys = keys::trusted(&args.key, caller)?;
     let expect = expected(args, caller, reporter)?;
-    let bytes = read(&args.file)?;
+    let bytes = read(file)?;
     let verified = verify_attestation(&bytes, &keys, &expect);
     if args.json {
         let problem = verified.as_ref().err().map(ToString::to_string);
@@ -82,13 +87,13 @@ fn verify(args: &AttestVerifyArgs, caller: &Caller, reporter: Reporter) -> Resul
     }
     match verified {
         Ok(verified) if !args.json => {
-            stdout::line(&text::verified(&args.file, &verified))?;
+            stdout::line(&text::verified(file, &verified))?;
             expectations(args).into_iter().try_for_each(|met| stdout::line(&format!("as expected: {met}")))?;
         }
         Ok(_) => {}
         Err(source) => {
             let (hint, refusal) = (hint(&source), source.refusal());
-            let failure = Failure::new(NotAccepted { path: args.file.clone(), source });
+            let failure = Failure::new(NotAccepted { path: file.to_owned(), source });
             reporter.failure(&Failure { hint, ..failure });
             return Ok(ExitCode::from(refusal as u8));
         }

@@ -1,6 +1,8 @@
 //! `bottle audit`: is this log whole and untouched, and what does it say?
 
 pub mod entry;
+mod filter;
+mod show;
 mod summary;
 
 use std::fs::File;
@@ -8,7 +10,7 @@ use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
-use bottle_evidence::audit::{Line, LogError, LogProblem};
+use bottle_evidence::audit::{LogError, LogProblem};
 use bottle_evidence::key::PublicKey;
 use bottle_evidence::verify::{
     BindingError, Expect, Head, LogReport, VerifyError, bind, examine_log, verify_attestation,
@@ -17,8 +19,9 @@ use bottle_runtime::caller::Caller;
 use serde_json::{Value, json};
 
 use crate::args::{AuditVerb, AuditVerifyArgs};
+use crate::commands::{attest, bottles};
 use crate::report::{Failure, Reporter};
-use crate::{commands::attest, keys, stdout};
+use crate::{keys, stdout};
 
 /// A log that can't be read.
 #[derive(Debug, thiserror::Error)]
@@ -96,32 +99,37 @@ impl Problem {
 /// Runs the verb.
 pub fn run(verb: &AuditVerb, caller: &Caller, reporter: Reporter) -> Result<ExitCode, Failure> {
     match verb {
-        AuditVerb::Verify(args) => verify(args, caller, reporter),
-        AuditVerb::Show { file, json } => show(file, *json),
+        AuditVerb::Verify(args) => {
+            verify(&bottles::evidence(&args.log, caller, |record| &record.audit)?, args, caller, reporter)
+        }
+        AuditVerb::Show(args) => show::show(&bottles::evidence(&args.log, caller, |record| &record.audit)?, args),
+        AuditVerb::Tail { show, lines } => {
+            show::tail(&bottles::evidence(&show.log, caller, |record| &record.audit)?, show, *lines)
+        }
     }
 }
 
-fn verify(args: &AuditVerifyArgs, caller: &Caller, reporter: Reporter) -> Result<ExitCode, Failure> {
+fn verify(file: &Path, args: &AuditVerifyArgs, caller: &Caller, reporter: Reporter) -> Result<ExitCode, Failure> {
     let keys = keys::trusted(&args.key, caller)?;
     let attestation = args.attestation.as_deref().map(attest::read).transpose()?;
     let seen = args.head.map(|(seq, hash)| Head { seq, hash });
-    let examined = examine_log(open(&args.file)?, &keys, seen);
+    let examined = examine_log(open(file)?, &keys, seen);
     let problem = match &examined {
         Ok(report) => report.whole().err().map(Problem::Log),
         Err(LogError { what: LogProblem::Unreadable(why), .. }) => {
-            return Err(Failure::new(format!("cannot read the audit log {}: {why}", args.file.display())));
+            return Err(Failure::new(format!("cannot read the audit log {}: {why}", file.display())));
         }
         Err(problem) => Some(Problem::Log(problem.clone())),
     };
     let report = examined.ok();
     let bound = report.as_ref().zip(attestation).map(|(report, bytes)| behind(&bytes, report, &keys));
     let problem = problem.or_else(|| bound.and_then(Result::err));
-    tell(args, report.as_ref(), problem.as_ref())?;
+    tell(file, args, report.as_ref(), problem.as_ref())?;
     let Some(problem) = problem else {
         return Ok(ExitCode::SUCCESS);
     };
     let hint = problem.hint();
-    let failure = Failure::new(NotWhole { path: args.file.clone(), problem });
+    let failure = Failure::new(NotWhole { path: file.to_owned(), problem });
     reporter.failure(&Failure { hint, ..failure });
     Ok(ExitCode::from(1))
 }
@@ -137,14 +145,19 @@ fn behind(attestation: &[u8], report: &LogReport, keys: &[PublicKey]) -> Result<
 }
 
 /// What the log holds, as far as it is untouched.
-fn tell(args: &AuditVerifyArgs, report: Option<&LogReport>, problem: Option<&Problem>) -> Result<(), Failure> {
+fn tell(
+    file: &Path,
+    args: &AuditVerifyArgs,
+    report: Option<&LogReport>,
+    problem: Option<&Problem>,
+) -> Result<(), Failure> {
     if args.json {
         let (wrong, log) = (problem.map(Problem::as_json), report.map(summary::as_json));
         return stdout::json(&json!({ "ok": problem.is_none(), "problem": wrong, "log": log }));
     }
     let Some(report) = report else { return Ok(()) };
     if problem.is_none() {
-        stdout::line(&summary::headline(&args.file, report))?;
+        stdout::line(&summary::headline(file, report))?;
     }
     if let (Some(attestation), None) = (&args.attestation, problem) {
         stdout::line(&format!("a run of it began behind {}, which holds", attestation.display()))?;
@@ -153,31 +166,6 @@ fn tell(args: &AuditVerifyArgs, report: Option<&LogReport>, problem: Option<&Pro
         stdout::line(&summary::run(run))?;
     }
     Ok(())
-}
-
-fn show(file: &Path, as_json: bool) -> Result<ExitCode, Failure> {
-    if open(file)?.fill_buf().is_ok_and(<[u8]>::is_empty) {
-        return Err(Failure::new(EmptyLog(file.to_owned())).with_hint(NO_LOG).with_code(1));
-    }
-    if !begins_as_a_log(file)? {
-        return Err(Failure::new(NoLog(file.to_owned())).with_hint(NO_LOG));
-    }
-    for line in open(file)?.split(b'\n') {
-        let line = line.map_err(|source| Failure::new(ReadError { path: file.to_owned(), source }))?;
-        match (as_json, Line::from_bytes(&line)) {
-            (true, _) => stdout::line(&String::from_utf8_lossy(&line))?,
-            (false, Ok(line)) => stdout::line(&entry::render(&line))?,
-            (false, Err(error)) => stdout::line(&format!("     ?  not an entry: {error}"))?,
-        }
-    }
-    Ok(ExitCode::SUCCESS)
-}
-
-/// Whether its first line is an entry. What comes after it is shown whatever it is.
-fn begins_as_a_log(file: &Path) -> Result<bool, Failure> {
-    let first = open(file)?.split(b'\n').next().transpose();
-    let first = first.map_err(|source| Failure::new(ReadError { path: file.to_owned(), source }))?;
-    Ok(first.is_none_or(|line| Line::from_bytes(&line).is_ok()))
 }
 
 fn open(path: &Path) -> Result<impl BufRead + use<>, Failure> {

@@ -10,7 +10,7 @@ pub mod stop;
 
 mod text;
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use bottle_runtime::caller::Caller;
@@ -21,17 +21,29 @@ use crate::report::{Failure, Reporter};
 use crate::state;
 
 /// The records of this user's bottles.
-fn shelf(caller: &Caller) -> Result<Shelf, Failure> {
+pub fn shelf(caller: &Caller) -> Result<Shelf, Failure> {
     Shelf::open(&state::open(caller)?, caller.uid).map_err(Failure::new)
 }
 
 /// The bottle that a name means.
-fn find(shelf: &Shelf, name: &str) -> Result<Known, Failure> {
+pub fn find(shelf: &Shelf, name: &str) -> Result<Known, Failure> {
     shelf.find(name).map_err(|error| match error {
         FindError::Unknown(_) => Failure::new(error).with_hint("bottle ps -a").with_code(1),
         FindError::Ambiguous(_) => Failure::new(error).with_hint("write more of it").with_code(1),
         FindError::Shelf(_) => Failure::new(error),
     })
+}
+
+/// Evidence by its file, or by the bottle that it is of.
+pub fn evidence(named: &Path, caller: &Caller, of: impl Fn(&Record) -> &String) -> Result<PathBuf, Failure> {
+    let name = named.to_str().filter(|name| !name.contains('/') && !named.exists());
+    let Some(name) = name else { return Ok(named.to_owned()) };
+    match shelf(caller)?.find(name) {
+        Ok(known) => Ok(of(&known.record).into()),
+        // Then it was meant as a file, and whoever reads it says what is wrong.
+        Err(FindError::Unknown(_)) => Ok(named.to_owned()),
+        Err(error) => Err(Failure::new(error)),
+    }
 }
 
 /// What a bottle that ran apart from its caller changed: whoever ends it or forgets it may be the first who hears of it.

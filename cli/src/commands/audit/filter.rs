@@ -1,0 +1,68 @@
+//! Which entries were asked for?
+
+use std::collections::HashSet;
+use std::net::IpAddr;
+
+use bottle_evidence::audit::{Choice, Decision, Entry};
+
+use crate::args::{AuditShowArgs, ChoiceArg};
+
+/// What `--decision` and `--host` ask for. Entries must be given in the log's order: what became of an attempt is asked for if its
+/// decision was.
+pub struct Filter {
+    choices: Vec<Choice>,
+    host: Option<String>,
+    /// Attempts of the open run whose decision was asked for and that have not ended.
+    attempts: HashSet<u64>,
+}
+
+impl Filter {
+    /// The one that these options mean.
+    pub fn new(args: &AuditShowArgs) -> Filter {
+        let choices = args.decision.iter().map(|choice| match choice {
+            ChoiceArg::Allow => Choice::Allow,
+            ChoiceArg::Observe => Choice::Observe,
+            ChoiceArg::Escalate => Choice::Escalate,
+            ChoiceArg::Deny => Choice::Deny,
+        });
+        let host = args.host.as_ref().map(|host| host.trim_end_matches('.').to_ascii_lowercase());
+        Filter { choices: choices.collect(), host, attempts: HashSet::new() }
+    }
+
+    /// Whether this one, the next of the log, was asked for.
+    pub fn admits(&mut self, entry: &Entry) -> bool {
+        if self.choices.is_empty() && self.host.is_none() {
+            return true;
+        }
+        match entry {
+            Entry::RunStart(_) => {
+                self.attempts.clear();
+                false
+            }
+            Entry::Decision(decision) => {
+                let asked = self.is_asked(decision.decision, &host(decision));
+                asked && self.attempts.insert(decision.attempt)
+            }
+            Entry::Outcome(outcome) => self.attempts.remove(&outcome.attempt),
+            Entry::DnsDenied(denied) => self.is_asked(Choice::Deny, &denied.name.to_string()),
+            Entry::Refused(refused) => {
+                let address = refused.address.as_ref().map(IpAddr::to_string);
+                self.is_asked(Choice::Deny, &address.unwrap_or_default())
+            }
+            _ => false,
+        }
+    }
+
+    fn is_asked(&self, choice: Choice, host: &str) -> bool {
+        (self.choices.is_empty() || self.choices.contains(&choice))
+            && self.host.as_ref().is_none_or(|asked| match asked.strip_prefix("*.") {
+                Some(above) => host.strip_suffix(above).is_some_and(|rest| rest.ends_with('.')),
+                None => host == asked,
+            })
+    }
+}
+
+/// The name, or the address where there was no name.
+fn host(decision: &Decision) -> String {
+    decision.name.as_ref().map_or_else(|| decision.address.to_string(), ToString::to_string)
+}

@@ -1,0 +1,200 @@
+//! `bottle audit show` and `bottle audit tail`: what do the entries say, and which ones come?
+
+use std::collections::VecDeque;
+use std::fs::File;
+use std::io::{self, BufRead, BufReader, IsTerminal, Seek, SeekFrom, Write};
+use std::mem::MaybeUninit;
+use std::os::fd::OwnedFd;
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+use bottle_evidence::audit::{Choice, Entry, Line};
+use rustix::fs::inotify::{self, CreateFlags, ReadFlags, WatchFlags};
+use rustix::io::Errno;
+
+use super::filter::Filter;
+use super::{EmptyLog, NO_LOG, NoLog, ReadError, entry};
+use crate::args::{AuditShowArgs, Tail};
+use crate::report::Failure;
+use crate::stdout;
+
+/// A log whose last run has no end, and nobody who could write it.
+#[derive(Debug, thiserror::Error)]
+#[error("{}: the run has no end, and whoever wrote the log has ended", .0.display())]
+struct Abandoned(PathBuf);
+
+/// All entries that are there.
+pub fn show(path: &Path, args: &AuditShowArgs) -> Result<ExitCode, Failure> {
+    let mut log = Growing::open(path).map_err(|source| unreadable(path, source))?;
+    let mut printer = Printer::new(args);
+    let mut first = true;
+    while let Some(bytes) = log.next().map_err(|source| unreadable(path, source))? {
+        // What comes after the first entry is shown whatever it is.
+        if first && Line::from_bytes(&bytes).is_err() {
+            return Err(Failure::new(NoLog(path.to_owned())).with_hint(NO_LOG));
+        }
+        first = false;
+        if let Some(text) = printer.text(&bytes) {
+            stdout::line(&text)?;
+        }
+    }
+    match (first, log.rest.is_empty()) {
+        (true, true) => Err(Failure::new(EmptyLog(path.to_owned())).with_hint(NO_LOG).with_code(1)),
+        (true, false) => Err(Failure::new(NoLog(path.to_owned())).with_hint(NO_LOG)),
+        (false, true) => Ok(ExitCode::SUCCESS),
+        (false, false) => {
+            // The last line has no end.
+            let rest = std::mem::take(&mut log.rest);
+            printer.text(&rest).map_or(Ok(()), |text| stdout::line(&text))?;
+            Ok(ExitCode::SUCCESS)
+        }
+    }
+}
+
+/// The last entries, and those that come until the run is over.
+pub fn tail(path: &Path, args: &AuditShowArgs, lines: Tail) -> Result<ExitCode, Failure> {
+    let failed = |source| unreadable(path, source);
+    let mut log = Growing::open(path).map_err(failed)?;
+    let watch = Watch::on(path).map_err(failed)?;
+    let mut printer = Printer::new(args);
+    let mut kept = VecDeque::new();
+    while let Some(bytes) = log.next().map_err(failed)? {
+        kept.extend(printer.text(&bytes));
+        if matches!(lines, Tail::Lines(most) if kept.len() > most) {
+            kept.pop_front();
+        }
+    }
+    let told = kept.iter().try_for_each(|text| told(text)).and_then(|()| follow(path, &mut log, &watch, &mut printer));
+    match told {
+        // Who read it has seen enough.
+        Err(failure) if stdout::is_unread(&failure) => Ok(ExitCode::SUCCESS),
+        told => told.map(|()| ExitCode::SUCCESS),
+    }
+}
+
+fn follow(path: &Path, log: &mut Growing, watch: &Watch, printer: &mut Printer) -> Result<(), Failure> {
+    let failed = |source| unreadable(path, source);
+    while !printer.is_over {
+        let is_closed = watch.wait().map_err(failed)?;
+        while let Some(bytes) = log.next().map_err(failed)? {
+            printer.text(&bytes).map_or(Ok(()), |text| told(&text))?;
+        }
+        if is_closed && !printer.is_over {
+            return Err(Failure::new(Abandoned(path.to_owned())).with_code(1));
+        }
+    }
+    Ok(())
+}
+
+/// One line, which who reads it must take.
+fn told(text: &str) -> Result<(), Failure> {
+    let mut out = io::stdout().lock();
+    writeln!(out, "{text}").and_then(|()| out.flush()).map_err(stdout::unwritten)
+}
+
+fn unreadable(path: &Path, source: io::Error) -> Failure {
+    Failure::new(ReadError { path: path.to_owned(), source })
+}
+
+/// How an entry is shown, and whether it is at all.
+struct Printer {
+    filter: Filter,
+    json: bool,
+    colours: bool,
+    /// Whether the last run of the log has its end.
+    is_over: bool,
+}
+
+impl Printer {
+    fn new(args: &AuditShowArgs) -> Printer {
+        let refused = std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
+        let colours = !refused && !args.json && io::stdout().is_terminal();
+        Printer { filter: Filter::new(args), json: args.json, colours, is_over: false }
+    }
+
+    /// The next line of the log as it is shown.
+    fn text(&mut self, bytes: &[u8]) -> Option<String> {
+        let line = Line::from_bytes(bytes);
+        if let Ok(line) = &line {
+            // A seal comes after an end, too.
+            self.is_over =
+                matches!(line.entry, Entry::RunEnd(_)) || self.is_over && matches!(line.entry, Entry::Seal(_));
+            if !self.filter.admits(&line.entry) {
+                return None;
+            }
+        }
+        Some(match (self.json, line) {
+            (true, _) => String::from_utf8_lossy(bytes).into_owned(),
+            (false, Ok(line)) => self.paint(&line.entry, entry::render(&line)),
+            (false, Err(error)) => format!("     ?  not an entry: {error}"),
+        })
+    }
+
+    fn paint(&self, entry: &Entry, text: String) -> String {
+        let colour = match entry {
+            Entry::Drift(_) | Entry::Torn(_) => "1;31",
+            Entry::DnsDenied(_) | Entry::Refused(_) => "31",
+            Entry::Decision(decision) => match decision.decision {
+                Choice::Allow => "32",
+                Choice::Observe | Choice::Escalate => "33",
+                Choice::Deny => "31",
+            },
+            Entry::Seal(_) => "2",
+            _ => return text,
+        };
+        if self.colours { format!("\x1b[{colour}m{text}\x1b[0m") } else { text }
+    }
+}
+
+/// A file that is read while it grows.
+struct Growing {
+    file: BufReader<File>,
+    /// Where the line begins that comes next.
+    at: u64,
+    /// What there is of it.
+    rest: Vec<u8>,
+}
+
+impl Growing {
+    fn open(path: &Path) -> io::Result<Growing> {
+        Ok(Growing { file: BufReader::new(File::open(path)?), at: 0, rest: Vec::new() })
+    }
+
+    /// The next whole line, without its line feed. What there is of a line is read again: it may have been cut meanwhile.
+    fn next(&mut self) -> io::Result<Option<Vec<u8>>> {
+        if !self.rest.is_empty() {
+            self.rest.clear();
+            self.file.seek(SeekFrom::Start(self.at))?;
+        }
+        let count = self.file.read_until(b'\n', &mut self.rest)?;
+        if self.rest.pop_if(|last| *last == b'\n').is_none() {
+            return Ok(None);
+        }
+        self.at += count as u64;
+        Ok(Some(std::mem::take(&mut self.rest)))
+    }
+}
+
+/// Tells when a file has changed.
+struct Watch(OwnedFd);
+
+impl Watch {
+    fn on(path: &Path) -> io::Result<Watch> {
+        let events = inotify::init(CreateFlags::CLOEXEC)?;
+        inotify::add_watch(&events, path, WatchFlags::MODIFY | WatchFlags::CLOSE_WRITE)?;
+        Ok(Watch(events))
+    }
+
+    /// Waits for the next change; whether it is that who wrote it has closed it.
+    fn wait(&self) -> io::Result<bool> {
+        let mut space = [MaybeUninit::uninit(); 4096];
+        let mut reader = inotify::Reader::new(&self.0, &mut space);
+        loop {
+            match reader.next() {
+                Ok(event) => return Ok(event.events().contains(ReadFlags::CLOSE_WRITE)),
+                Err(Errno::INTR) => {}
+                Err(errno) => return Err(errno.into()),
+            }
+        }
+    }
+}
