@@ -44,6 +44,7 @@ pub mod kept;
 pub mod keys;
 pub mod log;
 pub mod process;
+pub mod prune;
 pub mod records;
 pub mod report;
 pub mod signal;

@@ -87,7 +87,7 @@ impl Plan {
         let Resolved { plan: mut files, command, stop_signal, manifest, held } =
             bottle_images::resolve(&options.image, &context)?;
         let directory = state.run_directory(&run);
-        let audit = options.audit.unwrap_or_else(|| directory.join("audit.jsonl"));
+        let audit = options.audit.unwrap_or_else(|| directory.join(crate::prune::LOG));
         let attestation = options.attestation.unwrap_or_else(|| directory.join("attestation.json"));
         let own_key = options.key.is_none();
         let key = options.key.unwrap_or_else(|| state.default_key());

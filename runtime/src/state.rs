@@ -93,7 +93,12 @@ impl State {
 
     /// The directory of one run's evidence.
     pub fn run_directory(&self, id: &str) -> PathBuf {
-        self.data.join("runs").join(id)
+        self.runs().join(id)
+    }
+
+    /// Where these directories are.
+    pub(crate) fn runs(&self) -> PathBuf {
+        self.data.join("runs")
     }
 }
 

@@ -27,6 +27,24 @@ pub enum AuditVerb {
         #[arg(short = 'n', long, default_value = "10", value_name = "LINES", value_parser = tail)]
         lines: Tail,
     },
+    /// Remove the evidence of runs that are over and closed in their log, and their lines in `ps -a`, the oldest first. A log that
+    /// was written elsewhere, to --audit, stays there, and so does what belongs to it
+    Prune(AuditPruneArgs),
+}
+
+/// `bottle audit prune`.
+#[derive(Debug, Args)]
+#[group(id = "what", required = true, multiple = true, args = ["older_than", "keep"])]
+pub struct AuditPruneArgs {
+    /// Remove what ended longer ago than this: 12h, 30d
+    #[arg(long, value_name = "TIME", value_parser = duration)]
+    pub older_than: Option<Duration>,
+    /// Keep the youngest that take no more than this together: 500m, 2g
+    #[arg(long, value_name = "SIZE", value_parser = bottle_runtime::cgroups::bytes)]
+    pub keep: Option<u64>,
+    /// Print the answer as JSON
+    #[arg(long)]
+    pub json: bool,
 }
 
 /// Which entries of which log, and how.

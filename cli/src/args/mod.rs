@@ -11,7 +11,9 @@ mod value;
 
 use clap::{Args, Parser, Subcommand};
 
-pub use evidence::{AttestVerb, AttestVerifyArgs, AuditShowArgs, AuditVerb, AuditVerifyArgs, ChoiceArg};
+pub use evidence::{
+    AttestVerb, AttestVerifyArgs, AuditPruneArgs, AuditShowArgs, AuditVerb, AuditVerifyArgs, ChoiceArg,
+};
 pub use image::ImageVerb;
 pub use keep::KeepVerb;
 pub use life::{ExecArgs, InspectArgs, KillArgs, LogsArgs, PsArgs, RmArgs, StopArgs, Tail};

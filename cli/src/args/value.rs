@@ -35,8 +35,9 @@ pub fn duration(text: &str) -> Result<Duration, String> {
             "s" => 1,
             "m" => 60,
             "h" => 3600,
+            "d" => 86_400,
             "" => return Err(FORMS.to_owned()),
-            unit => return Err(format!("no such unit of time: {unit}; write s, m or h")),
+            unit => return Err(format!("no such unit of time: {unit}; write s, m, h or d")),
         };
         if number.is_empty() {
             return Err(FORMS.to_owned());
@@ -51,7 +52,7 @@ pub fn duration(text: &str) -> Result<Duration, String> {
     }
 }
 
-const FORMS: &str = "not a time: write 90, 90s, 15m, 2h or 1h30m";
+const FORMS: &str = "not a time: write 90, 90s, 15m, 2h, 1h30m or 7d";
 
 #[cfg(test)]
 mod tests {
@@ -71,6 +72,7 @@ mod tests {
         assert_eq!(duration("90s"), Ok(Duration::from_secs(90)));
         assert_eq!(duration("15m"), Ok(Duration::from_secs(900)));
         assert_eq!(duration("2h"), Ok(Duration::from_secs(7200)));
+        assert_eq!(duration("2d"), Ok(Duration::from_secs(172_800)));
         assert_eq!(duration("1h30m"), Ok(Duration::from_secs(5400)));
         assert_eq!(duration("1m5s"), Ok(Duration::from_secs(65)));
         for wrong in [
@@ -82,7 +84,7 @@ mod tests {
             "s",
             "0",
             "-1",
-            "1d",
+            "1w",
             "1.5h",
             "99999999999999999999",
             "9999999999999999999h",

@@ -188,7 +188,7 @@ fn its_log_is_followed_to_its_end_and_can_be_cut_to_the_last_lines() {
 #[test]
 fn who_follows_sees_each_line_as_it_comes_and_ends_with_the_bottle() {
     let world = World::new();
-    let bottle = Detached::shell(&world, "echo begun; trap 'echo heard; exit 0' USR1; while :; do sleep 0.05; done");
+    let bottle = Detached::shell(&world, "trap 'echo heard; exit 0' USR1; echo begun; while :; do sleep 0.05; done");
     let mut follow = bottle.follow(&[]);
     let mut lines = BufReader::new(follow.stdout.take().unwrap()).lines();
     assert_eq!(lines.next().unwrap().unwrap(), "begun");
@@ -322,4 +322,22 @@ fn a_drift_ends_it_and_is_told_in_its_log() {
     let end = bottle.ended();
     assert_eq!(end["code"], 137, "{end}");
     assert!(bottle.logs(&[]).err.contains("no longer holds"));
+}
+
+#[test]
+fn what_is_over_is_pruned_and_what_runs_is_not() {
+    let world = World::new();
+    let over = said(&mut world.bottle(&["run", "-d", "host", "--", "true"])).ok().trim().to_owned();
+    assert!(Held::find(supervisor(&world, &over)).is_none_or(|held| held.ends_within(LIMIT)));
+    let running = Detached::shell(&world, "echo ready; sleep 1000");
+    running.wait_for("ready");
+    assert_eq!(said(&mut world.bottle(&["audit", "prune"])).code, 2);
+    said(&mut world.bottle(&["audit", "prune", "--older-than", "1d", "--keep", "1g"])).ok();
+    said(&mut world.bottle(&["audit", "verify", &over])).ok();
+    let pruned = said(&mut world.bottle(&["audit", "prune", "--keep", "0"]));
+    assert_eq!(pruned.ok(), format!("{over}\n"));
+    assert!(pruned.err.contains("1 run not closed"), "{pruned:?}");
+    let listed = said(&mut world.bottle(&["ps", "-a", "-q"]));
+    assert!(!listed.ok().contains(&over[..12]) && listed.out.contains(&running.id[..12]), "{listed:?}");
+    assert!(running.inspect()["audit"].as_str().is_some_and(|audit| std::path::Path::new(audit).exists()));
 }

@@ -56,27 +56,34 @@ impl Memory {
 impl FromStr for Memory {
     type Err = Amount;
 
-    /// `512m`, `1.5g`, `268435456`; the units are powers of 1024, in either case, and may end in `b` or `ib`.
+    /// As [`bytes`].
     fn from_str(text: &str) -> Result<Memory, Amount> {
-        let lower = text.trim().to_ascii_lowercase();
-        let digits = lower.trim_end_matches(|letter: char| letter.is_ascii_alphabetic());
-        let shift = match &lower[digits.len()..] {
-            "" | "b" => 0,
-            "k" | "kb" | "kib" => 10,
-            "m" | "mb" | "mib" => 20,
-            "g" | "gb" | "gib" => 30,
-            "t" | "tb" | "tib" => 40,
-            unit => return Err(Amount(format!("no such unit of memory: {unit}; write k, m or g"))),
-        };
-        let thousandths = thousandths(digits).ok_or_else(|| Amount("not a number of bytes, such as 512m".into()))?;
-        let bytes = u128::from(thousandths) * (1 << shift) / 1000;
-        match u64::try_from(bytes) {
-            Ok(bytes) if bytes > i64::MAX as u64 => Err(Amount("more than a machine can have".into())),
-            Ok(bytes) if bytes >= Memory::LEAST.0 => Ok(Memory(bytes)),
-            Ok(_) => Err(Amount(format!("less than {}, with which nothing can be started", Memory::LEAST))),
-            Err(_) => Err(Amount("more than a machine can have".into())),
+        match bytes(text)? {
+            bytes if bytes >= Memory::LEAST.0 => Ok(Memory(bytes)),
+            _ => Err(Amount(format!("less than {}, with which nothing can be started", Memory::LEAST))),
         }
     }
+}
+
+/// A number of bytes: `512m`, `1.5g`, `268435456`; the units are powers of 1024, in either case, and may end in `b` or `ib`.
+///
+/// # Errors
+/// [`Amount`], in words.
+pub fn bytes(text: &str) -> Result<u64, Amount> {
+    let lower = text.trim().to_ascii_lowercase();
+    let digits = lower.trim_end_matches(|letter: char| letter.is_ascii_alphabetic());
+    let shift = match &lower[digits.len()..] {
+        "" | "b" => 0,
+        "k" | "kb" | "kib" => 10,
+        "m" | "mb" | "mib" => 20,
+        "g" | "gb" | "gib" => 30,
+        "t" | "tb" | "tib" => 40,
+        unit => return Err(Amount(format!("no such unit of memory: {unit}; write k, m or g"))),
+    };
+    let thousandths = thousandths(digits).ok_or_else(|| Amount("not a number of bytes, such as 512m".into()))?;
+    let bytes = u128::from(thousandths) * (1 << shift) / 1000;
+    let bytes = u64::try_from(bytes).ok().filter(|bytes| *bytes <= i64::MAX as u64);
+    bytes.ok_or_else(|| Amount("more than a machine can have".into()))
 }
 
 impl fmt::Display for Memory {

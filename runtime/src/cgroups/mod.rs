@@ -19,7 +19,7 @@ mod trial;
 #[cfg(test)]
 mod model;
 
-pub use asked::{Amount, Cpus, Limits, Memory, Processes};
+pub use asked::{Amount, Cpus, Limits, Memory, Processes, bytes};
 pub use controller::Controller;
 pub use parts::LimitError;
 pub use trial::attempt;

@@ -9,6 +9,7 @@ use std::fs::File;
 use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
+use std::time::SystemTime;
 
 use bottle_evidence::audit::{LogError, LogProblem};
 use bottle_evidence::key::PublicKey;
@@ -16,12 +17,14 @@ use bottle_evidence::verify::{
     BindingError, Expect, Head, LogReport, VerifyError, bind, examine_log, verify_attestation,
 };
 use bottle_runtime::caller::Caller;
+use bottle_runtime::prune::{self, Stays};
 use serde_json::{Value, json};
 
-use crate::args::{AuditVerb, AuditVerifyArgs};
+use crate::amount::{bytes, counted};
+use crate::args::{AuditPruneArgs, AuditVerb, AuditVerifyArgs};
 use crate::commands::{attest, bottles};
 use crate::report::{Failure, Reporter};
-use crate::{keys, stdout};
+use crate::{keys, state, stdout};
 
 /// A log that can't be read.
 #[derive(Debug, thiserror::Error)]
@@ -103,6 +106,7 @@ pub fn run(verb: &AuditVerb, caller: &Caller, reporter: Reporter) -> Result<Exit
             verify(&bottles::evidence(&args.log, caller, |record| &record.audit)?, args, caller, reporter)
         }
         AuditVerb::Show(args) => show::show(&bottles::evidence(&args.log, caller, |record| &record.audit)?, args),
+        AuditVerb::Prune(args) => prune(args, caller, reporter),
         AuditVerb::Tail { show, lines } => {
             show::tail(&bottles::evidence(&show.log, caller, |record| &record.audit)?, show, *lines)
         }
@@ -166,6 +170,25 @@ fn tell(
         stdout::line(&summary::run(run))?;
     }
     Ok(())
+}
+
+/// Removes what is over and says what that was.
+fn prune(args: &AuditPruneArgs, caller: &Caller, reporter: Reporter) -> Result<ExitCode, Failure> {
+    let stays = Stays { younger_than: args.older_than, within: args.keep };
+    let (state, shelf) = (state::open(caller)?, bottles::shelf(caller)?);
+    let pruned =
+        prune::prune(&state, &shelf, stays, bottle_evidence::Time::from(SystemTime::now())).map_err(Failure::new)?;
+    if args.json {
+        stdout::json(&json!({ "runs": pruned.runs, "bytes": pruned.bytes, "unclosed": pruned.unclosed }))?;
+        return Ok(ExitCode::SUCCESS);
+    }
+    pruned.runs.iter().try_for_each(|run| stdout::line(run))?;
+    if pruned.unclosed > 0 {
+        let runs = counted(pruned.unclosed as u64, "run");
+        reporter.say(&format!("{runs} not closed: they go on, or their end is in no log here; they stay"));
+    }
+    reporter.say(&format!("{} are free now", bytes(pruned.bytes)));
+    Ok(ExitCode::SUCCESS)
 }
 
 fn open(path: &Path) -> Result<impl BufRead + use<>, Failure> {

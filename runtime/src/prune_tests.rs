@@ -1,0 +1,111 @@
+//! Is what goes closed, old or too much, and does all else stay?
+
+use bottle_evidence::Digest;
+use bottle_evidence::audit::{Chain, Ending, RunStart, Workload};
+use bottle_evidence::key::SigningKey;
+use bottle_evidence::predicate::Mode;
+
+use super::*;
+
+struct Place {
+    _directory: tempfile::TempDir,
+    state: State,
+    shelf: Shelf,
+}
+
+fn place() -> Place {
+    let directory = tempfile::tempdir().unwrap();
+    let state = State { data: directory.path().join("data"), run: directory.path().join("run") };
+    let shelf = Shelf::open(&state, rustix::process::geteuid().as_raw()).unwrap();
+    Place { _directory: directory, state, shelf }
+}
+
+fn hour(number: u64) -> Time {
+    Time::from_micros(1_700_000_000_000_000) + Duration::from_secs(3600 * number)
+}
+
+impl Place {
+    /// Evidence of a run, of some more than this many bytes, that ended at this hour, if it did.
+    fn run(&self, id: &str, ended: Option<u64>, bytes: usize) -> PathBuf {
+        let directory = self.state.run_directory(id);
+        fs::create_dir_all(&directory).unwrap();
+        let (key, mut chain) = (SigningKey::from_seed([1; 32]), Chain::new());
+        let (attestation, policy) = (Digest::ZERO, Digest::ZERO);
+        let (workload, command) = (Workload { pid: 1, start: 1 }, vec!["true".into()]);
+        let start = RunStart { run: id.into(), attestation, workload, command, mode: Mode::Enforce, policy };
+        let mut log = chain.append(hour(0), &Entry::RunStart(start)).unwrap();
+        if let Some(ended) = ended {
+            let ending = Ending { exit: 0, reason: None, millis: 1, refused: BTreeMap::new() };
+            log.extend(chain.end(hour(ended), ending).unwrap().1);
+        }
+        log.extend(chain.seal(hour(9), &key).unwrap());
+        fs::write(directory.join(LOG), log).unwrap();
+        fs::write(directory.join("attestation.json"), vec![b' '; bytes]).unwrap();
+        directory
+    }
+
+    fn prune(&self, hours: Option<u64>, within: Option<u64>) -> Pruned {
+        let younger_than = hours.map(|hours| Duration::from_secs(3600 * hours));
+        prune(&self.state, &self.shelf, Stays { younger_than, within }, hour(10)).unwrap()
+    }
+}
+
+#[test]
+fn what_is_old_goes_and_what_is_young_or_not_closed_stays() {
+    let place = place();
+    let old = place.run("old", Some(1), 10);
+    let young = place.run("young", Some(8), 10);
+    let unclosed = place.run("unclosed", None, 10);
+    assert_eq!(place.prune(Some(20), None), Pruned { unclosed: 1, ..Pruned::default() });
+    let pruned = place.prune(Some(5), None);
+    assert_eq!((pruned.runs, pruned.unclosed), (vec!["old".to_owned()], 1));
+    assert!(!old.exists() && young.exists() && unclosed.exists());
+    assert_eq!(place.prune(Some(5), None).runs, [""; 0]);
+}
+
+#[test]
+fn of_what_is_too_much_the_oldest_goes() {
+    let place = place();
+    for (id, ended) in [("b", 2), ("a", 1), ("c", 3), ("d", 4)] {
+        place.run(id, Some(ended), 100_000);
+    }
+    assert_eq!(place.prune(None, Some(500_000)).runs, [""; 0]);
+    let pruned = place.prune(None, Some(250_000));
+    assert_eq!(pruned.runs, ["a", "b"]);
+    assert!(pruned.bytes > 200_000 && pruned.bytes < 210_000, "{pruned:?}");
+    assert_eq!(place.prune(None, Some(0)).runs, ["c", "d"]);
+}
+
+#[test]
+fn a_log_that_is_written_torn_or_elsewhere_stays_and_so_does_what_is_no_run() {
+    let place = place();
+    let written = place.run("written", Some(1), 10);
+    let log = File::open(written.join(LOG)).unwrap();
+    rustix::fs::flock(&log, FlockOperation::NonBlockingLockExclusive).unwrap();
+    let torn = place.run("torn", Some(1), 10);
+    let whole = fs::read(torn.join(LOG)).unwrap();
+    fs::write(torn.join(LOG), &whole[..whole.len() - 1]).unwrap();
+    let unsealed = place.run("unsealed", Some(1), 10);
+    let end = whole.len() - 1 - whole[..whole.len() - 1].iter().rev().position(|byte| *byte == b'\n').unwrap();
+    fs::write(unsealed.join(LOG), &whole[..end]).unwrap();
+    let elsewhere = place.run("elsewhere", Some(1), 10);
+    fs::remove_file(elsewhere.join(LOG)).unwrap();
+    let file = place.state.runs().join("file");
+    fs::write(&file, "").unwrap();
+    let link = place.state.runs().join("link");
+    std::os::unix::fs::symlink(place.run("target", Some(9), 10), &link).unwrap();
+    assert_eq!(place.prune(Some(5), None), Pruned { unclosed: 4, ..Pruned::default() });
+    for kept in [written, torn, unsealed, elsewhere, file, link] {
+        assert!(kept.exists(), "{}", kept.display());
+    }
+}
+
+#[test]
+fn what_an_interrupted_prune_left_goes_with_the_next() {
+    let place = place();
+    let old = place.run("old", Some(1), 10);
+    let left = place.state.runs().join(format!("old{REMOVED}"));
+    fs::rename(old, &left).unwrap();
+    assert_eq!(place.prune(Some(20), None), Pruned::default());
+    assert!(!left.exists());
+}
