@@ -39,14 +39,14 @@ pub struct Signed {
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum EnvelopeError {
     /// Larger than any envelope.
-    #[error("the envelope is larger than {MAX_BYTES} bytes")]
-    TooLarge,
+    #[error("the envelope is larger than {0} bytes")]
+    TooLarge(usize),
     /// Not an envelope in canonical form.
     #[error("the envelope is {0}")]
     Read(#[from] ReadError),
     /// The payload's type is another.
-    #[error("the payload's type is not {IN_TOTO}")]
-    PayloadType,
+    #[error("the payload's type is not {0}")]
+    PayloadType(String),
     /// Payload or signature are not in the one base64 spelling.
     #[error("the {0} is not in base64")]
     Base64(&'static str),
@@ -77,8 +77,13 @@ pub fn sign(key: &SigningKey, payload_type: &str, payload: &[u8]) -> Envelope {
 impl Envelope {
     /// Reads an envelope, which must be in canonical form.
     pub fn from_bytes(bytes: &[u8]) -> Result<Envelope, EnvelopeError> {
-        if bytes.len() > MAX_BYTES {
-            return Err(EnvelopeError::TooLarge);
+        Envelope::from_bytes_within(bytes, MAX_BYTES)
+    }
+
+    /// The same of one that may be larger, or must be smaller.
+    pub fn from_bytes_within(bytes: &[u8], most: usize) -> Result<Envelope, EnvelopeError> {
+        if bytes.len() > most {
+            return Err(EnvelopeError::TooLarge(most));
         }
         Ok(canonical::read(bytes)?)
     }
@@ -91,7 +96,7 @@ impl Envelope {
     /// The payload, if every signature is by one of these keys and there is one at least.
     pub fn verify(&self, payload_type: &str, keys: &[PublicKey]) -> Result<Vec<u8>, EnvelopeError> {
         if self.payload_type != payload_type {
-            return Err(EnvelopeError::PayloadType);
+            return Err(EnvelopeError::PayloadType(payload_type.to_owned()));
         }
         let payload = Base64::decode_vec(&self.payload).map_err(|_| EnvelopeError::Base64("payload"))?;
         let message = authenticated(payload_type, &payload);

@@ -21,6 +21,8 @@ pub mod audit;
 
 pub mod verify;
 
+pub mod incident;
+
 pub mod hex;
 
 pub use digest::{Digest, sha256};

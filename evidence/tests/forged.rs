@@ -175,7 +175,7 @@ fn two_trusted_signatures_pass() {
 #[test]
 fn a_payload_of_another_type_is_refused() {
     let other = dsse::sign(&key(), "text/plain", &payload());
-    assert_eq!(refusal(&other.to_bytes()), VerifyError::Envelope(EnvelopeError::PayloadType));
+    assert_eq!(refusal(&other.to_bytes()), VerifyError::Envelope(EnvelopeError::PayloadType(IN_TOTO.into())));
     let mut renamed = other;
     renamed.payload_type = IN_TOTO.into();
     let bad = EnvelopeError::BadSignature(key().public().id());
@@ -302,7 +302,7 @@ fn whatever_is_expected_must_be_so() {
 #[test]
 fn an_endless_envelope_is_refused_unread() {
     let huge = vec![b' '; dsse::MAX_BYTES + 1];
-    assert_eq!(refusal(&huge), VerifyError::Envelope(EnvelopeError::TooLarge));
+    assert_eq!(refusal(&huge), VerifyError::Envelope(EnvelopeError::TooLarge(dsse::MAX_BYTES)));
 }
 
 /// What binding says of an attestation and a log with one run.

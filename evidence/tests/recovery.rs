@@ -155,3 +155,18 @@ fn a_new_log_begins_at_one_after_zeros() {
     assert!(text.contains(&format!("\"prev\":\"{}\"", "0".repeat(64))) && text.contains("\"seq\":1,"));
     chain.seal(time(0), &key()).unwrap();
 }
+
+#[test]
+fn each_run_whose_end_nobody_sealed_when_the_writer_died_is_incomplete() {
+    let mut recorder = Recorder::new();
+    recorder.add(start("run-1"));
+    recorder.seal();
+    recorder.end();
+    recorder.add(start("run-2"));
+    let recovered = recover(&recorder.bytes, &keys()).unwrap();
+    let continued = go_on(&recorder.bytes, recovered);
+    let report = examine_log(&continued[..], &keys(), None).unwrap();
+    let incomplete = report.runs.iter().map(|run| run.completeness == Completeness::Incomplete);
+    assert_eq!(incomplete.collect::<Vec<_>>(), [true, true, false]);
+    assert!(matches!(report.whole().unwrap_err().what, LogProblem::Incomplete(run) if run.as_str() == "run-1"));
+}

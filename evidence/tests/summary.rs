@@ -136,3 +136,20 @@ fn a_run_end_with_the_most_hosts_fits_a_line() {
     recorder.seal();
     assert_eq!(verify_log(&recorder.bytes[..], &keys(), None).unwrap().runs[0].hosts.len(), MAX_HOSTS + 1);
 }
+
+/// A count that a taken-over gate may claim, and more of the same: the end of the run can be written and read all the same.
+#[test]
+fn counts_stop_at_the_greatest_integer_that_a_line_can_carry() {
+    let mut recorder = Recorder::new();
+    recorder.add(recorded::start("run-1"));
+    let mut claimed = denied("evil.example.net");
+    claimed.count = MAX_INTEGER;
+    recorder.add(Entry::DnsDenied(claimed));
+    for attempt in 1..=2 {
+        recorder.add(recorded::decision(attempt, "evil.example.net", Choice::Deny));
+    }
+    recorder.end();
+    recorder.seal();
+    let report = verify_log(recorder.bytes.as_slice(), &keys(), None).unwrap();
+    assert_eq!((report.runs[0].hosts[0].denied, report.runs[0].hosts[0].connections), (MAX_INTEGER, 2));
+}

@@ -26,7 +26,7 @@ use crate::options::{Output, ProxyEnv, RunOptions, Stdio, Words};
 use crate::records::{Name, Own, Record, Shelf};
 use crate::report::chain;
 use crate::signal::Signal;
-use crate::state::{State, make_private, new_run_id};
+use crate::state::{POLICY, State, StateError, make_private, new_run_id};
 use crate::ulimit::Ulimit;
 
 pub use crate::plan_error::{CORE_DUMPS, PlanError};
@@ -163,6 +163,9 @@ impl Plan {
         };
         // Last, so that what is refused leaves none.
         make_private(&directory, caller.uid)?;
+        // Not waited for: its digest is in what is.
+        let policy = directory.join(POLICY);
+        std::fs::write(&policy, options.rules.meaning()).map_err(|source| StateError::Io { path: policy, source })?;
         Ok(Plan {
             run,
             image,

@@ -4,6 +4,9 @@ use std::io;
 use std::os::unix::fs::{DirBuilderExt, MetadataExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
+/// What the policy in force is called in the directory of a run's evidence: the text that its digest is of.
+pub const POLICY: &str = "policy.json";
+
 /// The two directories that bottle owns, mode 0700.
 #[derive(Clone, Debug)]
 pub struct State {

@@ -27,9 +27,34 @@ pub enum AuditVerb {
         #[arg(short = 'n', long, default_value = "10", value_name = "LINES", value_parser = tail)]
         lines: Tail,
     },
+    /// Put one run's part of a log, its attestation and its policy into one signed file, which `bottle audit verify` takes anywhere
+    Export(AuditExportArgs),
     /// Remove the evidence of runs that are over and closed in their log, and their lines in `ps -a`, the oldest first. A log that
     /// was written elsewhere, to --audit, stays there, and so does what belongs to it
     Prune(AuditPruneArgs),
+}
+
+/// `bottle audit export`.
+#[derive(Debug, Args)]
+pub struct AuditExportArgs {
+    /// The audit log, or a bottle's name or id
+    #[arg(value_name = "FILE|NAME")]
+    pub log: PathBuf,
+    /// The file to make
+    #[arg(short, long, value_name = "FILE")]
+    pub output: PathBuf,
+    /// Of a log of several runs, this one (default: the last, or the bottle's own)
+    #[arg(long, value_name = "ID")]
+    pub run: Option<String>,
+    /// The attestation that it began behind (default: where `run` puts it)
+    #[arg(long, value_name = "FILE")]
+    pub attestation: Option<PathBuf>,
+    /// The policy in force, as `bottle policy show --json` prints it (default: where `run` puts it)
+    #[arg(long, value_name = "FILE")]
+    pub rules: Option<PathBuf>,
+    /// The private key that signs it, which must be the run's (default: this machine's own)
+    #[arg(long, value_name = "FILE")]
+    pub key: Option<PathBuf>,
 }
 
 /// `bottle audit prune`.
@@ -80,7 +105,7 @@ pub enum ChoiceArg {
 /// `bottle audit verify`.
 #[derive(Debug, Args)]
 pub struct AuditVerifyArgs {
-    /// The audit log, or a bottle's name or id
+    /// The audit log, an export, or a bottle's name or id
     #[arg(value_name = "FILE|NAME")]
     pub log: PathBuf,
     /// A public key that may have signed it (default: this machine's own)

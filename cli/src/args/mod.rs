@@ -12,7 +12,7 @@ mod value;
 use clap::{Args, Parser, Subcommand};
 
 pub use evidence::{
-    AttestVerb, AttestVerifyArgs, AuditPruneArgs, AuditShowArgs, AuditVerb, AuditVerifyArgs, ChoiceArg,
+    AttestVerb, AttestVerifyArgs, AuditExportArgs, AuditPruneArgs, AuditShowArgs, AuditVerb, AuditVerifyArgs, ChoiceArg,
 };
 pub use image::ImageVerb;
 pub use keep::KeepVerb;

@@ -341,3 +341,42 @@ fn what_is_over_is_pruned_and_what_runs_is_not() {
     assert!(!listed.ok().contains(&over[..12]) && listed.out.contains(&running.id[..12]), "{listed:?}");
     assert!(running.inspect()["audit"].as_str().is_some_and(|audit| std::path::Path::new(audit).exists()));
 }
+
+#[test]
+fn its_evidence_is_exported_in_one_file_that_verifies_elsewhere() {
+    let world = World::new();
+    let over = said(&mut world.bottle(&["run", "-d", "--allow", "a.example", "host", "--", "true"]));
+    let over = over.ok().trim().to_owned();
+    assert!(Held::find(supervisor(&world, &over)).is_none_or(|held| held.ends_within(LIMIT)));
+    let (file, public) = (world.path("incident.json"), world.path("state/data/keys/bottle.pub"));
+    let export = |more: &[&str]| {
+        said(&mut world.bottle(&[&["audit", "export", &over, "-o", file.to_str().unwrap()], more].concat()))
+    };
+    assert_eq!(export(&["--run", "nobody"]).code, 1);
+    export(&[]).ok();
+    let twice = export(&[]);
+    assert!(twice.code == 2 && twice.err.contains("nothing is overwritten"), "{twice:?}");
+    // Somewhere that has nothing but the program, the file and the key.
+    let elsewhere = tempfile::tempdir().unwrap();
+    let verify = |file: &std::path::Path| {
+        let mut command = std::process::Command::new(crate::world::BOTTLE);
+        command.env_clear().env("BOTTLE_ROOT", elsewhere.path()).args(["audit", "verify", "--key"]);
+        said(command.arg(&public).arg(file))
+    };
+    let verified = verify(&file);
+    assert!(
+        verified.ok().contains(": ok, exported ") && verified.out.contains("enforce: true: exit 0"),
+        "{verified:?}"
+    );
+    let text = std::fs::read_to_string(&file).unwrap();
+    let payload = text.find("\"payload\":\"").unwrap() + 400;
+    let changed = format!(
+        "{}{}{}",
+        &text[..payload],
+        if &text[payload..=payload] == "A" { "B" } else { "A" },
+        &text[payload + 1..]
+    );
+    std::fs::write(elsewhere.path().join("changed.json"), changed).unwrap();
+    let refused = verify(&elsewhere.path().join("changed.json"));
+    assert!(refused.code == 1 && refused.err.contains("the signature by the key "), "{refused:?}");
+}

@@ -61,6 +61,11 @@ impl Chain {
         Chain { last: 0, head: Digest::ZERO, order: Order::default() }
     }
 
+    /// A log after a line with this sequence number and hash, where no run is open and all is sealed.
+    pub(crate) fn after(seq: u64, hash: Digest) -> Chain {
+        Chain { last: seq, head: hash, order: Order::default() }
+    }
+
     /// The sequence number of the last line; 0 for an empty log.
     pub fn seq(&self) -> u64 {
         self.last

@@ -65,8 +65,8 @@ impl Summary {
         let row = &mut self.rows[place];
         let denied = decision.decision == Choice::Deny;
         row.worsen(decision.decision);
-        row.host.connections += 1;
-        row.host.denied += u64::from(denied);
+        add(&mut row.host.connections, 1);
+        add(&mut row.host.denied, denied.into());
         row.ports = row.ports.and(decision.port);
         self.open.insert(decision.attempt, Attempt { row: place, denied });
     }
@@ -79,7 +79,7 @@ impl Summary {
         let row = &mut self.rows[attempt.row];
         if outcome.result == Ended::Refused && !attempt.denied {
             row.worsen(Choice::Deny);
-            row.host.denied += 1;
+            add(&mut row.host.denied, 1);
         }
         add(&mut row.host.bytes_up, outcome.bytes_up.unwrap_or(0));
         add(&mut row.host.bytes_down, outcome.bytes_down.unwrap_or(0));

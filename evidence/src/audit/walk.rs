@@ -4,6 +4,7 @@ use std::io::{self, BufRead};
 
 use crate::audit::order::OpenRun;
 use crate::audit::{Chain, Entry, Line, LogError, LogProblem, MAX_LINE, seal};
+use crate::digest::Digest;
 use crate::key::{self, PublicKey};
 
 /// One line, taken.
@@ -26,6 +27,11 @@ impl<'k> Walk<'k> {
     /// Before the first line. Seals must be by one of these keys.
     pub(crate) fn new(keys: &'k [PublicKey]) -> Walk<'k> {
         Walk { keys, chain: Chain::new() }
+    }
+
+    /// After a line with this sequence number and hash, where no run is open and all is sealed.
+    pub(crate) fn after(seq: u64, hash: Digest, keys: &'k [PublicKey]) -> Walk<'k> {
+        Walk { keys, chain: Chain::after(seq, hash) }
     }
 
     /// Takes the next line, without its line feed, or says what is wrong with it.

@@ -2,7 +2,8 @@
 
 use std::io::BufRead;
 
-use crate::audit::{Entry, LogError, LogProblem, Piece, Step, Walk, next_piece};
+use crate::audit::{Entry, Line, LogError, LogProblem, MAX_LINE, Piece, Step, Walk, next_piece};
+use crate::digest::Digest;
 use crate::key::PublicKey;
 use crate::verify::{Head, LogReport, RunReport, Tear};
 
@@ -15,7 +16,7 @@ pub fn verify_log(reader: impl BufRead, keys: &[PublicKey], seen: Option<Head>) 
 
 /// Verifies that nothing in a log was changed, and reports what it holds, though its end may be missing.
 pub fn examine_log(mut reader: impl BufRead, keys: &[PublicKey], seen: Option<Head>) -> Result<LogReport, LogError> {
-    let mut examiner = Examiner { walk: Walk::new(keys), seen, unsealed: None, tears: Vec::new(), runs: Vec::new() };
+    let mut examiner = Examiner::new(Walk::new(keys), seen);
     let mut buffer = Vec::new();
     loop {
         let number = examiner.walk.next_line();
@@ -29,6 +30,23 @@ pub fn examine_log(mut reader: impl BufRead, keys: &[PublicKey], seen: Option<He
     }
 }
 
+/// Verifies that nothing in these lines of a log, the first of which begins a run, was changed, and reports what they hold. What
+/// came before them is vouched for by the seals.
+pub(crate) fn examine_run(lines: &[String], keys: &[PublicKey]) -> Result<LogReport, LogError> {
+    let first = lines.first().ok_or(LogError::at(1, LogProblem::Empty))?;
+    let first = Line::from_bytes(first.as_bytes()).map_err(|error| LogError::at(1, error.into()))?;
+    let before = first.seq.checked_sub(1).ok_or(LogError::at(1, LogProblem::Sequence(1)))?;
+    if before == 0 && first.prev != Digest::ZERO {
+        return Err(LogError::of(1, &first, LogProblem::Broken));
+    }
+    let mut examiner = Examiner::new(Walk::after(before, first.prev, keys), None);
+    lines.iter().try_for_each(|line| match line.len() {
+        0..=MAX_LINE => examiner.line(line.as_bytes()),
+        _ => Err(LogError::at(examiner.walk.next_line(), LogProblem::TooLong)),
+    })?;
+    examiner.report()
+}
+
 struct Examiner<'k> {
     walk: Walk<'k>,
     seen: Option<Head>,
@@ -37,7 +55,11 @@ struct Examiner<'k> {
     runs: Vec<RunReport>,
 }
 
-impl Examiner<'_> {
+impl<'k> Examiner<'k> {
+    fn new(walk: Walk<'k>, seen: Option<Head>) -> Examiner<'k> {
+        Examiner { walk, seen, unsealed: None, tears: Vec::new(), runs: Vec::new() }
+    }
+
     fn line(&mut self, bytes: &[u8]) -> Result<(), LogError> {
         let step = self.walk.take(bytes)?;
         let hash = self.walk.chain().head();
@@ -58,9 +80,9 @@ impl Examiner<'_> {
         }
         match (line.entry, self.runs.last_mut()) {
             (Entry::RunStart(start), _) => self.runs.push(RunReport::new(number, line.time, start)),
-            (Entry::Torn(torn), run) => {
+            (Entry::Torn(torn), _) => {
                 self.tears.push(Tear { line: number, torn });
-                run.into_iter().for_each(|run| run.torn(number - torn.unsealed));
+                self.runs.iter_mut().for_each(|run| run.torn(number - torn.unsealed));
             }
             (Entry::Drift(_), Some(run)) => run.drifts.push(number),
             (Entry::RunEnd(end), Some(run)) => run.end(line.time, end),

@@ -14,6 +14,7 @@ mod binding;
 pub use crate::audit::{LogError, LogProblem};
 pub use attestation::{Expect, Verified, verify_attestation};
 pub use binding::{BindingError, bind};
+pub(crate) use log::examine_run;
 pub use log::{examine_log, verify_log};
 pub use refusal::{Refusal, VerifyError};
 pub use report::{Completeness, Head, LogReport, RunReport, Tear};

@@ -136,7 +136,7 @@ fn hint(error: &VerifyError) -> Option<String> {
     use bottle_evidence::dsse::EnvelopeError;
     let text = match error {
         VerifyError::Envelope(EnvelopeError::UnknownKey(_)) => "give the public key of whoever ran it: --key FILE",
-        VerifyError::Envelope(EnvelopeError::Read(_) | EnvelopeError::TooLarge) => NO_ATTESTATION,
+        VerifyError::Envelope(EnvelopeError::Read(_) | EnvelopeError::TooLarge(_)) => NO_ATTESTATION,
         VerifyError::Expired(_) => "--at TIME judges it as of another moment, such as the start of its run",
         VerifyError::PolicyMismatch(_) => "give every --policy, --allow and --mode that the run was given",
         _ => return None,
@@ -144,7 +144,8 @@ fn hint(error: &VerifyError) -> Option<String> {
     Some(text.into())
 }
 
-fn as_json(verified: &Verified) -> serde_json::Value {
+/// What an accepted attestation says, for a program.
+pub fn as_json(verified: &Verified) -> serde_json::Value {
     let subjects = verified.subjects();
     json!({
         "digest": verified.digest(),

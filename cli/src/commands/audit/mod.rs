@@ -2,6 +2,7 @@
 
 pub mod entry;
 mod filter;
+mod incident;
 mod show;
 mod summary;
 
@@ -12,6 +13,8 @@ use std::process::ExitCode;
 use std::time::SystemTime;
 
 use bottle_evidence::audit::{LogError, LogProblem};
+use bottle_evidence::dsse::EnvelopeError;
+use bottle_evidence::incident::IncidentError;
 use bottle_evidence::key::PublicKey;
 use bottle_evidence::verify::{
     BindingError, Expect, Head, LogReport, VerifyError, bind, examine_log, verify_attestation,
@@ -46,6 +49,8 @@ struct EmptyLog(PathBuf);
 
 const NO_LOG: &str = "this is no audit log, or not from its beginning: `bottle run --audit FILE` writes one";
 
+const OTHER_KEY: &str = "give the public key of whoever ran it: --key FILE";
+
 /// A log that was not accepted.
 #[derive(Debug, thiserror::Error)]
 #[error("{}: {problem}", path.display())]
@@ -66,15 +71,20 @@ enum Problem {
     /// The attestation belongs to another log.
     #[error(transparent)]
     Binding(#[from] BindingError),
+    /// An export does not hold.
+    #[error(transparent)]
+    Incident(IncidentError),
 }
 
 impl Problem {
     fn hint(&self) -> Option<String> {
-        let Problem::Log(error) = self else {
-            return None;
+        let error = match self {
+            Problem::Log(error) | Problem::Incident(IncidentError::Log(error)) => error,
+            Problem::Incident(IncidentError::Envelope(EnvelopeError::UnknownKey(_))) => return Some(OTHER_KEY.into()),
+            _ => return None,
         };
         let text = match &error.what {
-            LogProblem::UnknownKey(_) => "give the public key of whoever ran it: --key FILE",
+            LogProblem::UnknownKey(_) => OTHER_KEY,
             LogProblem::Incomplete(_) | LogProblem::Unsealed => {
                 "it may still be running; if not, bottle was killed or the log was cut"
             }
@@ -106,6 +116,7 @@ pub fn run(verb: &AuditVerb, caller: &Caller, reporter: Reporter) -> Result<Exit
             verify(&bottles::evidence(&args.log, caller, |record| &record.audit)?, args, caller, reporter)
         }
         AuditVerb::Show(args) => show::show(&bottles::evidence(&args.log, caller, |record| &record.audit)?, args),
+        AuditVerb::Export(args) => incident::export(args, caller, reporter),
         AuditVerb::Prune(args) => prune(args, caller, reporter),
         AuditVerb::Tail { show, lines } => {
             show::tail(&bottles::evidence(&show.log, caller, |record| &record.audit)?, show, *lines)
@@ -114,6 +125,9 @@ pub fn run(verb: &AuditVerb, caller: &Caller, reporter: Reporter) -> Result<Exit
 }
 
 fn verify(file: &Path, args: &AuditVerifyArgs, caller: &Caller, reporter: Reporter) -> Result<ExitCode, Failure> {
+    if incident::is_one(file) {
+        return incident::verify(file, args, caller, reporter);
+    }
     let keys = keys::trusted(&args.key, caller)?;
     let attestation = args.attestation.as_deref().map(attest::read).transpose()?;
     let seen = args.head.map(|(seq, hash)| Head { seq, hash });
@@ -129,9 +143,14 @@ fn verify(file: &Path, args: &AuditVerifyArgs, caller: &Caller, reporter: Report
     let bound = report.as_ref().zip(attestation).map(|(report, bytes)| behind(&bytes, report, &keys));
     let problem = problem.or_else(|| bound.and_then(Result::err));
     tell(file, args, report.as_ref(), problem.as_ref())?;
-    let Some(problem) = problem else {
-        return Ok(ExitCode::SUCCESS);
-    };
+    match problem {
+        Some(problem) => refuse(file, problem, reporter),
+        None => Ok(ExitCode::SUCCESS),
+    }
+}
+
+/// Says why it was not accepted.
+fn refuse(file: &Path, problem: Problem, reporter: Reporter) -> Result<ExitCode, Failure> {
     let hint = problem.hint();
     let failure = Failure::new(NotWhole { path: file.to_owned(), problem });
     reporter.failure(&Failure { hint, ..failure });

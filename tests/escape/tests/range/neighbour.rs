@@ -32,9 +32,12 @@ impl Range {
         let mut words = around.into_iter().chain(listener);
         let mut command = self.command(sandbox, Path::new(&words.next().unwrap()), "neighbour");
         let mut child = command.args(words).stdin(Stdio::piped()).spawn().unwrap();
-        let end = Instant::now() + Duration::from_secs(30);
+        // Its image may have to be unpacked first.
+        let end = Instant::now() + Duration::from_secs(120);
         while !self.path("neighbour").join(READY).exists() {
-            assert!(Instant::now() < end && child.try_wait().unwrap().is_none(), "the neighbour does not listen");
+            let ended = child.try_wait().unwrap();
+            assert!(ended.is_none(), "the neighbour ended before it listened: {ended:?}");
+            assert!(Instant::now() < end, "the neighbour does not listen");
             std::thread::sleep(Duration::from_millis(10));
         }
         Next(child)

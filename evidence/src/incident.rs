@@ -1,0 +1,138 @@
+//! How is what one run did handed on? In one signed file: its part of the log, its attestation and its policy.
+
+use serde::{Deserialize, Serialize};
+
+use crate::audit::{Entry, Line, LogError, LogProblem, Piece, next_piece};
+use crate::canonical::{self, NoCanonicalForm, ReadError};
+use crate::digest::sha256;
+use crate::dsse::{self, Envelope, EnvelopeError};
+use crate::key::{PublicKey, SigningKey};
+use crate::text::Text;
+use crate::time::Time;
+use crate::verify::{BindingError, Expect, LogReport, Verified, VerifyError, bind, examine_run, verify_attestation};
+
+/// The payload type of an incident.
+pub const INCIDENT: &str = "application/vnd.bottle.incident+json";
+
+/// More bytes than this are no incident.
+pub const MAX_BYTES: usize = 256 << 20;
+
+/// One run's evidence.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Incident {
+    /// When it was put together.
+    pub exported: Time,
+    /// The attestation that the run began behind.
+    pub attestation: Envelope,
+    /// The policy in force: the text that its digest is of.
+    pub policy: String,
+    /// The lines of the run, from its `run.start` to the last seal before the next run, each as it was written.
+    pub log: Vec<String>,
+}
+
+/// What an incident holds, all of which was verified.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Examined {
+    /// When it was put together.
+    pub exported: Time,
+    /// The attestation.
+    pub attestation: Verified,
+    /// The policy in force.
+    pub policy: String,
+    /// The run. Its end may be missing: see [`LogReport::whole`].
+    pub log: LogReport,
+}
+
+/// Why an incident was not accepted, or could not be put together.
+#[derive(Debug, thiserror::Error)]
+pub enum IncidentError {
+    /// The envelope is malformed, or not signed as it should be.
+    #[error(transparent)]
+    Envelope(#[from] EnvelopeError),
+    /// The payload is no incident in canonical form.
+    #[error("the payload is {0}")]
+    Form(ReadError),
+    /// The lines are not those of one run, from its beginning.
+    #[error("its lines are not those of one run")]
+    NotOneRun,
+    /// The log has no such run.
+    #[error("the log has no run {0}")]
+    NoRun(Text),
+    /// The lines do not verify.
+    #[error("in its log, {0}")]
+    Log(#[from] LogError),
+    /// The attestation does not hold.
+    #[error("its attestation does not hold: {0}")]
+    Attestation(#[from] VerifyError),
+    /// The attestation is not that of the run.
+    #[error(transparent)]
+    Binding(#[from] BindingError),
+    /// The policy is not the one that was in force.
+    #[error("its policy is not the one that was in force")]
+    Policy,
+    /// It has no canonical form.
+    #[error(transparent)]
+    NoCanonicalForm(#[from] NoCanonicalForm),
+}
+
+impl Incident {
+    /// Signs it. Nothing in it is judged: see [`examine_incident`].
+    ///
+    /// # Errors
+    /// [`NoCanonicalForm`].
+    pub fn sign(&self, key: &SigningKey) -> Result<Envelope, NoCanonicalForm> {
+        Ok(dsse::sign(key, INCIDENT, &canonical::to_bytes(self)?))
+    }
+}
+
+/// The lines of the run with this id, or of the last one, for [`Incident::log`]. Lines are read and not judged.
+///
+/// # Errors
+/// [`IncidentError::NoRun`] where the log has no such run, [`IncidentError::Log`] where a line can't be read.
+pub fn lines_of(mut log: impl std::io::BufRead, run: Option<&str>) -> Result<Vec<String>, IncidentError> {
+    let (mut lines, mut within, mut sealed, mut buffer) = (Vec::new(), false, 0, Vec::new());
+    for number in 1.. {
+        let failed = |what| LogError::at(number, what);
+        match next_piece(&mut log, &mut buffer).map_err(|error| LogError::unreadable(number, &error))? {
+            Piece::Line => {}
+            Piece::TooLong => return Err(failed(LogProblem::TooLong).into()),
+            // A line without an end is nobody's yet.
+            Piece::Torn | Piece::End => break,
+        }
+        let line = Line::from_bytes(&buffer).map_err(|error| failed(error.into()))?;
+        if let Entry::RunStart(start) = &line.entry {
+            within = run.is_none_or(|run| start.run.to_string() == run);
+            if within {
+                lines.clear();
+            }
+        }
+        if within {
+            lines.push(String::from_utf8_lossy(&buffer).into_owned());
+            sealed = if matches!(line.entry, Entry::Seal(_)) { lines.len() } else { sealed.min(lines.len() - 1) };
+        }
+    }
+    if lines.is_empty() {
+        return Err(IncidentError::NoRun(Text::new(run.unwrap_or("at all"))));
+    }
+    lines.truncate(sealed);
+    Ok(lines)
+}
+
+/// Verifies an incident: signed by these keys, of one run whose lines nobody changed, which began behind an attestation that holds
+/// and under the policy that is in it.
+///
+/// # Errors
+/// [`IncidentError`].
+pub fn examine_incident(envelope: &[u8], keys: &[PublicKey]) -> Result<Examined, IncidentError> {
+    let payload = Envelope::from_bytes_within(envelope, MAX_BYTES)?.verify(INCIDENT, keys)?;
+    let incident: Incident = canonical::read(&payload).map_err(IncidentError::Form)?;
+    let log = examine_run(&incident.log, keys)?;
+    let [run] = log.runs.as_slice() else { return Err(IncidentError::NotOneRun) };
+    let attestation = verify_attestation(&incident.attestation.to_bytes(), keys, &Expect::at(run.started))?;
+    bind(&attestation, &log)?;
+    if sha256(incident.policy.as_bytes()) != run.start.policy {
+        return Err(IncidentError::Policy);
+    }
+    Ok(Examined { exported: incident.exported, attestation, policy: incident.policy, log })
+}
