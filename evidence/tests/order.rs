@@ -3,7 +3,7 @@
 mod recorded;
 
 use bottle_evidence::audit::{
-    AppendError, Chain, Choice, Ended, Ending, Entry, Line, LogProblem, OrderError, RunEnd, Torn,
+    AppendError, Chain, Choice, Ended, Ending, Entry, InboundOutcome, Line, LogProblem, OrderError, RunEnd, Torn,
 };
 use bottle_evidence::canonical::{MAX_INTEGER, ReadError};
 use bottle_evidence::verify::{LogError, examine_log};
@@ -60,6 +60,8 @@ fn nothing_of_a_run_stands_outside_of_it() {
         Entry::DnsDenied(recorded::denied("x.example.org")),
         Entry::Refused(recorded::refused()),
         end_after_one_attempt(|_| {}),
+        Entry::Inbound(recorded::inbound(1)),
+        Entry::InboundOutcome(recorded::inbound_ended(1, Ended::Closed)),
     ] {
         refused(&[], entry, OrderError::OutsideRun);
     }
@@ -107,6 +109,31 @@ fn only_a_cut_connection_may_leave_out_what_passed_and_only_as_a_whole() {
     };
     refused(&before, without(Ended::Closed, None), OrderError::Uncounted(7));
     refused(&before, without(Ended::Cut, Some(1)), OrderError::Uncounted(7));
+    let mut recorder = recorded::Recorder::new();
+    before.into_iter().chain([without(Ended::Cut, None)]).for_each(|entry| recorder.add(entry));
+}
+
+#[test]
+fn each_connection_from_outside_begins_once_and_has_one_outcome() {
+    let begun = |number| Entry::Inbound(recorded::inbound(number));
+    let ended = |number| Entry::InboundOutcome(recorded::inbound_ended(number, Ended::Closed));
+    refused(&[start("run-1"), begun(7)], begun(7), OrderError::InboundRepeated(7));
+    refused(&[start("run-1"), begun(7)], ended(8), OrderError::InboundOutcomeAlone(8));
+    refused(&[start("run-1"), allowed(8), begun(7)], ended(8), OrderError::InboundOutcomeAlone(8));
+    let whole = [start("run-1"), begun(7), ended(7)];
+    refused(&whole, ended(7), OrderError::InboundOutcomeRepeated(7));
+    refused(&whole, begun(7), OrderError::InboundRepeated(7));
+}
+
+#[test]
+fn only_a_cut_connection_from_outside_may_leave_out_what_passed() {
+    let before = [start("run-1"), Entry::Inbound(recorded::inbound(7))];
+    let without = |result, bytes_in: Option<u64>| {
+        let known = recorded::inbound_ended(7, result);
+        Entry::InboundOutcome(InboundOutcome { bytes_in, bytes_out: None, millis: None, ..known })
+    };
+    refused(&before, without(Ended::Closed, None), OrderError::InboundUncounted(7));
+    refused(&before, without(Ended::Cut, Some(1)), OrderError::InboundUncounted(7));
     let mut recorder = recorded::Recorder::new();
     before.into_iter().chain([without(Ended::Cut, None)]).for_each(|entry| recorder.add(entry));
 }

@@ -2,7 +2,7 @@
 
 mod recorded;
 
-use bottle_evidence::audit::{Choice, Ended, Entry, MAX_HOSTS, OTHERS, Summary};
+use bottle_evidence::audit::{Choice, Ended, Entry, InboundRow, MAX_HOSTS, OTHERS, Summary};
 use bottle_evidence::canonical::MAX_INTEGER;
 use bottle_evidence::verify::{Completeness, verify_log};
 use recorded::{Recorder, denied, ended, judged, keys};
@@ -118,9 +118,11 @@ fn the_verifier_finds_the_rows_that_the_run_wrote() {
     let Completeness::Complete { end, .. } = &run.completeness else { panic!("incomplete") };
     assert_eq!(run.hosts, end.hosts);
     assert_eq!(run.hosts.len(), 3);
-    assert_eq!((run.first, run.entries, end.count), (1, 12, 11));
-    assert_eq!((run.unanswered, run.drifts.clone()), (0, vec![11]));
-    assert_eq!((report.lines, report.head.seq), (13, 13));
+    let row = InboundRow { inside: 80, connections: 1, bytes_in: 78, bytes_out: 1234, millis: 9 };
+    assert_eq!(run.inbound, [row]);
+    assert_eq!((run.first, run.entries, end.count), (1, 14, 13));
+    assert_eq!((run.unanswered, run.drifts.clone()), (0, vec![13]));
+    assert_eq!((report.lines, report.head.seq), (15, 15));
 }
 
 #[test]

@@ -5,7 +5,7 @@ use std::net::IpAddr;
 
 use serde::{Deserialize, Serialize};
 
-use crate::audit::{Choice, Decision, Outcome};
+use crate::audit::{Choice, Decision, Inbound, InboundOutcome, Outcome};
 use crate::digest::Digest;
 use crate::key::KeyId;
 use crate::predicate::Mode;
@@ -24,6 +24,12 @@ pub enum Entry {
     /// What became of an attempt.
     #[serde(rename = "outcome")]
     Outcome(Outcome),
+    /// Somebody outside connected to a published port.
+    #[serde(rename = "inbound")]
+    Inbound(Inbound),
+    /// What became of that.
+    #[serde(rename = "inbound.outcome")]
+    InboundOutcome(InboundOutcome),
     /// Names were asked for that are denied.
     #[serde(rename = "dns.denied")]
     DnsDenied(DnsDenied),

@@ -27,6 +27,20 @@ pub enum OrderError {
     /// An outcome without amounts, although somebody was left to say them.
     #[error("the outcome of attempt {0} leaves out what passed, which only a cut one may, and only as a whole")]
     Uncounted(u64),
+    /// A second connection from outside with the same number.
+    #[error("a second inbound connection {0}")]
+    InboundRepeated(u64),
+    /// An outcome of a connection from outside that never began.
+    #[error("an outcome of inbound connection {0}, which never began")]
+    InboundOutcomeAlone(u64),
+    /// A second outcome of one connection from outside.
+    #[error("a second outcome of inbound connection {0}")]
+    InboundOutcomeRepeated(u64),
+    /// An outcome without amounts, although somebody was left to say them.
+    #[error(
+        "the outcome of inbound connection {0} leaves out what passed, which only a cut one may, and only as a whole"
+    )]
+    InboundUncounted(u64),
     /// `run.end` says another number of lines.
     #[error("run.end counts {said} lines, and there are {counted}")]
     WrongCount {

@@ -32,6 +32,7 @@
 mod attempt;
 mod chain;
 mod entry;
+mod inbound;
 mod line;
 mod misplaced;
 mod order;
@@ -45,6 +46,7 @@ mod walk;
 pub use attempt::{Choice, Decision, Ended, Known, Outcome, Process, Seen, Unknown};
 pub use chain::{AppendError, Chain, Ending};
 pub use entry::{DnsDenied, Drift, Entry, HostRow, Refused, RunEnd, RunExec, RunStart, Seal, Torn, Workload};
+pub use inbound::{Inbound, InboundOutcome, InboundRow};
 pub use line::{Line, MAX_LINE};
 pub use misplaced::OrderError;
 pub use problem::{LogError, LogProblem};
@@ -52,5 +54,6 @@ pub use recover::{Recovered, recover};
 pub use seal::DOMAIN as SEAL_DOMAIN;
 pub use summary::{MAX_HOSTS, OTHERS, Summary};
 
+pub(crate) use inbound::InboundSummary;
 pub(crate) use order::OpenRun;
 pub(crate) use walk::{Piece, Step, Walk, next_piece};

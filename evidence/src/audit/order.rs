@@ -3,7 +3,7 @@
 use std::collections::HashSet;
 
 use crate::audit::spans::Spans;
-use crate::audit::{Decision, Entry, HostRow, OrderError, Outcome, RunEnd, RunStart, Summary, Torn};
+use crate::audit::{Decision, Entry, HostRow, InboundSummary, OrderError, Outcome, RunEnd, RunStart, Summary, Torn};
 use crate::digest::Digest;
 use crate::text::Text;
 
@@ -24,6 +24,8 @@ pub(crate) struct OpenRun {
     pub(crate) lines: u64,
     /// What it did with each host so far.
     pub(crate) summary: Summary,
+    /// What came in to its published ports so far.
+    pub(crate) inbound: InboundSummary,
     attempts: Spans,
 }
 
@@ -47,6 +49,8 @@ impl Order {
             Entry::Seal(_) => Ok(()),
             Entry::Decision(decision) => self.open()?.check_decision(decision),
             Entry::Outcome(outcome) => self.open()?.check_outcome(outcome),
+            Entry::Inbound(begun) => self.open()?.inbound.check_begun(begun),
+            Entry::InboundOutcome(outcome) => self.open()?.inbound.check_ended(outcome),
             Entry::RunEnd(end) => self.open()?.check_end(prev, end),
             Entry::DnsDenied(_) | Entry::Refused(_) | Entry::RunExec(_) | Entry::Drift(_) => self.open().map(|_| ()),
         }
@@ -88,7 +92,13 @@ impl Order {
 
 impl OpenRun {
     fn new(start: RunStart) -> OpenRun {
-        OpenRun { start, lines: 0, summary: Summary::default(), attempts: Spans::default() }
+        OpenRun {
+            start,
+            lines: 0,
+            summary: Summary::default(),
+            inbound: InboundSummary::default(),
+            attempts: Spans::default(),
+        }
     }
 
     fn check_decision(&self, decision: &Decision) -> Result<(), OrderError> {
@@ -133,6 +143,8 @@ impl OpenRun {
                 self.summary.decided(decision);
             }
             Entry::Outcome(outcome) => self.summary.ended(outcome),
+            Entry::Inbound(begun) => self.inbound.begun(begun),
+            Entry::InboundOutcome(outcome) => self.inbound.ended(outcome),
             Entry::DnsDenied(denied) => self.summary.dns_denied(denied),
             _ => {}
         }

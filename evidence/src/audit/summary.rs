@@ -147,6 +147,6 @@ impl Ports {
 }
 
 /// Sums stop at the greatest integer that a line can carry.
-fn add(sum: &mut u64, more: u64) {
+pub(super) fn add(sum: &mut u64, more: u64) {
     *sum = sum.saturating_add(more).min(MAX_INTEGER);
 }

@@ -11,7 +11,9 @@ use crate::digest::Digest;
 use crate::text::Text;
 use crate::time::Time;
 
-pub use required::{REQUIRED_FACTS, REQUIRED_PROBES, RequiredFact, RequiredProbe, UPSTREAM_PROXY, WORKLOAD_IDENTITY};
+pub use required::{
+    PUBLISHED, REQUIRED_FACTS, REQUIRED_PROBES, RequiredFact, RequiredProbe, UPSTREAM_PROXY, WORKLOAD_IDENTITY,
+};
 
 /// What is said of one run, at its start.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]

@@ -49,6 +49,10 @@ pub const WORKLOAD_IDENTITY: &str = "workload.identity";
 /// The fact that is there where everything was dialled through a proxy: `{"scheme":…,"host":…,"port":…,"credentials":…}`.
 pub const UPSTREAM_PROXY: &str = "dialler.upstream-proxy";
 
+/// The fact that is there where ports are published: a list of `{"address":…,"port":…,"inside":…}`, one for each listening
+/// socket on the host's loopback.
+pub const PUBLISHED: &str = "supervisor.published";
+
 /// What every attestation must say.
 pub const REQUIRED_FACTS: &[RequiredFact] = &[
     measured("host.boot-id"),

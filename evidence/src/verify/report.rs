@@ -1,6 +1,6 @@
 //! What does a log hold?
 
-use crate::audit::{HostRow, LogError, LogProblem, OpenRun, RunEnd, RunStart, Torn};
+use crate::audit::{HostRow, InboundRow, LogError, LogProblem, OpenRun, RunEnd, RunStart, Torn};
 use crate::digest::Digest;
 use crate::time::Time;
 
@@ -48,12 +48,14 @@ pub struct RunReport {
     pub first: u64,
     /// How many lines it has, `run.start` and `run.end` and the seals between them among them.
     pub entries: u64,
-    /// How many attempts have a decision and no outcome.
+    /// How many attempts have a decision and no outcome, and how many connections from outside have none.
     pub unanswered: u64,
     /// The lines that say that its binding no longer held.
     pub drifts: Vec<u64>,
     /// One row per host, recomputed from its entries.
     pub hosts: Vec<HostRow>,
+    /// One row per published port that somebody connected to, added up from its entries.
+    pub inbound: Vec<InboundRow>,
     /// Whether it has its end.
     pub completeness: Completeness,
 }
@@ -97,14 +99,16 @@ impl RunReport {
             unanswered: 0,
             drifts: Vec::new(),
             hosts: Vec::new(),
+            inbound: Vec::new(),
             completeness: Completeness::Incomplete,
         }
     }
 
     pub(super) fn read(&mut self, run: &OpenRun) {
         self.entries = run.lines;
-        self.unanswered = run.summary.unanswered();
+        self.unanswered = run.summary.unanswered() + run.inbound.unanswered();
         self.hosts = run.summary.rows();
+        self.inbound = run.inbound.rows();
     }
 
     pub(super) fn end(&mut self, ended: Time, end: RunEnd) {

@@ -5,8 +5,8 @@ use std::collections::BTreeMap;
 use std::net::{IpAddr, Ipv4Addr};
 
 use bottle_evidence::audit::{
-    Chain, Choice, Decision, DnsDenied, Drift, Ended, Ending, Entry, Known, Outcome, Process, Refused, RunExec,
-    RunStart, Seen, Workload,
+    Chain, Choice, Decision, DnsDenied, Drift, Ended, Ending, Entry, Inbound, InboundOutcome, Known, Outcome, Process,
+    Refused, RunExec, RunStart, Seen, Workload,
 };
 use bottle_evidence::key::{PublicKey, SigningKey};
 use bottle_evidence::predicate::{
@@ -80,6 +80,8 @@ impl Recorder {
         self.add(outcome(2, Ended::Refused));
         self.add(Entry::Refused(refused()));
         self.add(outcome(1, Ended::Closed));
+        self.add(Entry::Inbound(inbound(1)));
+        self.add(Entry::InboundOutcome(inbound_ended(1, Ended::Closed)));
         self.add(Entry::RunExec(exec()));
         self.add(Entry::Drift(Drift { what: "route".into(), detail: "a route was added".into() }));
         self.end();
@@ -177,6 +179,15 @@ pub fn refused() -> Refused {
         address: Some(IpAddr::V4(Ipv4Addr::new(8, 8, 4, 4))),
         port: Some(443),
     }
+}
+
+pub fn inbound(connection: u64) -> Inbound {
+    let loopback = IpAddr::V4(Ipv4Addr::LOCALHOST);
+    Inbound { connection, peer: loopback, peer_port: 41_000, address: loopback, port: 8080, inside: 80 }
+}
+
+pub fn inbound_ended(connection: u64, result: Ended) -> InboundOutcome {
+    InboundOutcome { connection, result, bytes_in: Some(78), bytes_out: Some(1234), millis: Some(9) }
 }
 
 pub fn exec() -> RunExec {

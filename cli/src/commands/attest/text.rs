@@ -2,16 +2,17 @@
 
 use std::path::Path;
 
-use bottle_evidence::predicate::{Basis, Fact, Predicate, UPSTREAM_PROXY};
+use bottle_evidence::predicate::{Basis, Fact, PUBLISHED, Predicate, UPSTREAM_PROXY};
 use bottle_evidence::statement::Statement;
 use bottle_evidence::verify::Verified;
+use serde_json::Value;
 
 use crate::report::escape;
 
 /// Values longer than this are cut; `--json` has all of them.
 const WIDEST: usize = 100;
 
-/// What an accepted attestation proves, in four lines; a fifth where somebody else resolved the names.
+/// What an accepted attestation proves, in four lines; one more where somebody else resolved the names, and where ports are published.
 pub fn verified(file: &Path, verified: &Verified) -> String {
     let keys: Vec<_> = verified.keys().iter().map(ToString::to_string).collect();
     let predicate = verified.predicate();
@@ -25,7 +26,7 @@ pub fn verified(file: &Path, verified: &Verified) -> String {
         "{}: ok, signed by key {}\n\
          run {}, mode {}, issued {}, valid until {}\n\
          policy {}\n\
-         {} facts measured, {}{} only asserted; {} probes held{}",
+         {} facts measured, {}{} only asserted; {} probes held{}{}",
         file.display(),
         keys.join(" and "),
         predicate.run,
@@ -38,6 +39,7 @@ pub fn verified(file: &Path, verified: &Verified) -> String {
         count(Basis::Asserted),
         predicate.probes.len(),
         predicate.facts.get(UPSTREAM_PROXY).map(through).unwrap_or_default(),
+        predicate.facts.get(PUBLISHED).map(published).unwrap_or_default(),
     ))
 }
 
@@ -47,6 +49,17 @@ fn through(proxy: &Fact) -> String {
     let with = if proxy.value["credentials"] == true { " with credentials" } else { "" };
     let place = format!("{}://{}:{}", part("scheme"), part("host"), proxy.value["port"]);
     format!("\ndialled through {place}{with}, whose word it is what addresses names had")
+}
+
+/// Where the host's programs could connect to which ports inside.
+fn published(ports: &Fact) -> String {
+    let one = |port: &Value| {
+        let address = port["address"].as_str().unwrap_or("?");
+        let address = if address.contains(':') { format!("[{address}]") } else { address.to_owned() };
+        format!("{address}:{} to port {}", port["port"], port["inside"])
+    };
+    let all: Vec<String> = ports.value.as_array().into_iter().flatten().map(one).collect();
+    format!("\nreached from the host at {}", all.join(", "))
 }
 
 /// Everything that a statement says, a line for each fact and probe.

@@ -1,6 +1,8 @@
 //! How does one entry of the log look to a person?
 
-use bottle_evidence::audit::{Choice, Decision, Ended, Entry, Line, Outcome};
+use std::net::SocketAddr;
+
+use bottle_evidence::audit::{Choice, Decision, Ended, Entry, Inbound, InboundOutcome, Line, Outcome};
 
 use crate::amount::{bytes, millis, times};
 use crate::report::escape;
@@ -19,6 +21,8 @@ fn words(entry: &Entry) -> (&'static str, String) {
         }
         Entry::Decision(decision) => ("decision", decided(decision)),
         Entry::Outcome(outcome) => ("outcome", ended(outcome)),
+        Entry::Inbound(begun) => ("inbound", entered(begun)),
+        Entry::InboundOutcome(outcome) => ("inbound.outcome", left(outcome)),
         Entry::DnsDenied(denied) => {
             let (name, qtype, reason, count) = (&denied.name, &denied.qtype, &denied.reason, times(denied.count));
             match qtype.to_string().as_str() {
@@ -78,19 +82,39 @@ fn decided(decision: &Decision) -> String {
 }
 
 fn ended(outcome: &Outcome) -> String {
-    let result = match outcome.result {
+    let reason = outcome.reason.as_ref().map_or(String::new(), |reason| format!(" ({reason})"));
+    let passed = passed(["up", "down"], [outcome.bytes_up, outcome.bytes_down, outcome.millis]);
+    format!("#{} {}{reason}, {passed}", outcome.attempt, result(outcome.result))
+}
+
+fn entered(begun: &Inbound) -> String {
+    let (peer, at) = (SocketAddr::new(begun.peer, begun.peer_port), SocketAddr::new(begun.address, begun.port));
+    format!("#{} {peer} to port {}, published at {at}", begun.connection, begun.inside)
+}
+
+fn left(outcome: &InboundOutcome) -> String {
+    let passed = passed(["in", "out"], [outcome.bytes_in, outcome.bytes_out, outcome.millis]);
+    format!("#{} {}, {passed}", outcome.connection, result(outcome.result))
+}
+
+fn result(ended: Ended) -> &'static str {
+    match ended {
         Ended::Closed => "closed",
         Ended::Refused => "refused",
         Ended::Unreachable => "unreachable",
         Ended::Cut => "cut",
         Ended::Reset => "reset",
-    };
-    let reason = outcome.reason.as_ref().map_or(String::new(), |reason| format!(" ({reason})"));
-    let passed = match (outcome.bytes_up, outcome.bytes_down, outcome.millis) {
-        (Some(up), Some(down), Some(time)) => format!("{} up, {} down, {}", bytes(up), bytes(down), millis(time)),
+    }
+}
+
+/// What went one way and the other, and how long it took.
+fn passed([one, other]: [&str; 2], amounts: [Option<u64>; 3]) -> String {
+    match amounts {
+        [Some(here), Some(there), Some(time)] => {
+            format!("{} {one}, {} {other}, {}", bytes(here), bytes(there), millis(time))
+        }
         _ => "nobody was left to say what passed".to_owned(),
-    };
-    format!("#{} {result}{reason}, {passed}", outcome.attempt)
+    }
 }
 
 /// The beginning of a digest.

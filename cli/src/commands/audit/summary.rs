@@ -41,6 +41,16 @@ pub fn run(run: &RunReport) -> String {
         text.push('\n');
         text.push_str(&host(row));
     }
+    for row in &run.inbound {
+        text.push_str(&format!(
+            "\n  inbound   port {}  {}, {} in, {} out, {}",
+            row.inside,
+            counted(row.connections, "connection"),
+            bytes(row.bytes_in),
+            bytes(row.bytes_out),
+            millis(row.millis),
+        ));
+    }
     if let Completeness::Complete { end, .. } = &run.completeness {
         for (class, count) in end.refused.iter().filter(|(_, count)| **count > 0) {
             text.push_str(&format!("\n  refused   {class}: {}", counted(*count, "packet")));
@@ -92,6 +102,7 @@ fn run_as_json(run: &RunReport) -> Value {
         "unanswered": run.unanswered,
         "drifts": run.drifts,
         "hosts": run.hosts,
+        "inbound": run.inbound,
         "end": end,
     })
 }
