@@ -126,6 +126,11 @@ impl Desk {
     }
 }
 
+/// The cookie of the network namespace that a socket belongs to: unique for each since boot, never used again.
+pub fn namespace_of(socket: impl AsFd) -> std::io::Result<u64> {
+    Ok(sys::netns_cookie(socket)?)
+}
+
 impl AsFd for Desk {
     fn as_fd(&self) -> BorrowedFd<'_> {
         self.route.as_fd()

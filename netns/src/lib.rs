@@ -40,5 +40,5 @@ pub mod fuzz;
 
 mod sys;
 
-pub use airlock::{Airlock, AirlockIndex, Desk, Desks, Listeners, Sysctl, Watches};
+pub use airlock::{Airlock, AirlockIndex, Desk, Desks, Listeners, Sysctl, Watches, namespace_of};
 pub use layout::{Layout, Side};

@@ -33,7 +33,7 @@ use crate::supervisor::ledger::{Ledger, LedgerError};
 use crate::supervisor::recorder::{Events, Recorder};
 use crate::supervisor::stdio::Streams;
 use crate::supervisor::watch::Drift;
-use crate::supervisor::{recording, terminal};
+use crate::supervisor::{inbound, recording, terminal};
 use crate::waiting::{PATIENCE, Waiting};
 use crate::{heartbeat, memory, thread};
 
@@ -114,7 +114,7 @@ pub(crate) struct Dialler {
 /// The workload's pid 1.
 pub(crate) struct Init {
     pub(crate) process: Process,
-    pub(crate) channel: AsyncChannel,
+    pub(crate) channel: Arc<AsyncChannel>,
     pub(crate) streams: Option<Streams>,
     /// What it executes, on the mount that it executes it from.
     pub(crate) program: OwnedFd,
@@ -232,6 +232,7 @@ impl Plan {
         let setup = GateSetup {
             become_id: self.ids.as_ref().map(|ids| ids.gate()),
             dns: listeners.dns_udp.len(),
+            inbound: inbound::most(&self.published),
             lease_key: hex::encode(&self.lease_key),
             challenge_key: hex::encode(&key),
         };
@@ -250,7 +251,7 @@ impl Plan {
             space,
             gate,
             dialler,
-            init: Init { process: init.process, channel: init.channel, streams, program: init_program },
+            init: Init { process: init.process, channel: Arc::new(init.channel), streams, program: init_program },
             group: group.map(Arc::new),
             challenge,
             counted_before,
@@ -393,6 +394,7 @@ fn init_plan(plan: &Plan, challenge: &Challenge) -> InitPlan {
         descriptors: plan.descriptors,
         ulimits: plan.ulimits.clone(),
         readily_killed: plan.limits.readily_killed(),
+        ports: plan.ports(),
         terminal: (plan.stdio == Stdio::Terminal).then_some(window),
         probe: ProbePlan { challenge: challenge.question.clone() },
     }

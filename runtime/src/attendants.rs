@@ -12,6 +12,7 @@ use tokio::sync::oneshot;
 
 use crate::airlock::Airlock;
 use crate::control::{Control, Demand};
+use crate::supervisor::inbound::Acceptor;
 use crate::supervisor::signals::Signals;
 use crate::supervisor::stdio::Relays;
 use crate::supervisor::terminal::Terminal;
@@ -25,6 +26,8 @@ pub(crate) struct Attendants {
     pub(crate) watcher: Watcher,
     pub(crate) signals: Signals,
     pub(crate) before: Snapshot,
+    /// Who comes in by published ports, where there are some.
+    pub(crate) acceptor: Option<Acceptor>,
     /// What others ask, where they can.
     pub(crate) control: Option<Control>,
     /// Until when it may take to end, once it was asked to.
@@ -74,7 +77,7 @@ impl Attendants {
             (None, Some(streams)) => Output::Relays(streams.hand_over()),
             (None, None) => return Err(WorkloadError::Silent(io::ErrorKind::InvalidData.into())),
         };
-        Ok(Attendants { output, master, watcher, signals, before, control: None, stopped: None })
+        Ok(Attendants { output, master, watcher, signals, before, acceptor: None, control: None, stopped: None })
     }
 }
 

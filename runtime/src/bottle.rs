@@ -18,6 +18,7 @@ use crate::caller::Caller;
 use crate::options::{Output, RunOptions};
 use crate::outcome::Outcome;
 use crate::policy_file::{self, PolicyFileError};
+use crate::publish::PublishError;
 use crate::run::{RunError, run};
 use crate::state::{State, StateError};
 
@@ -64,6 +65,7 @@ pub struct Bottle {
     volumes: Vec<String>,
     workdir: Option<PathBuf>,
     timeout: Option<Duration>,
+    published: Vec<String>,
 }
 
 /// Where rules are written.
@@ -97,6 +99,9 @@ pub enum BottleError {
     /// A volume is none.
     #[error(transparent)]
     Volume(#[from] VolumeError),
+    /// What is to be published is no port, or not for this machine alone.
+    #[error(transparent)]
+    Publish(#[from] PublishError),
     /// The working directory is gone.
     #[error("cannot tell where this program is run")]
     Caller(#[source] io::Error),
@@ -124,6 +129,7 @@ impl BottleError {
             BottleError::State(_) => Some("set BOTTLE_ROOT to a directory of your own".into()),
             BottleError::Rules(error) => error.hint().map(str::to_owned),
             BottleError::Volume(error) => Some(error.hint().to_owned()),
+            BottleError::Publish(error) => Some(error.hint().to_owned()),
             BottleError::Run(error) => error.hint(),
             BottleError::PolicyFile(_) | BottleError::Caller(_) | BottleError::Capture(_) => None,
         }
@@ -157,6 +163,7 @@ impl Bottle {
             volumes: Vec::new(),
             workdir: None,
             timeout: None,
+            published: Vec::new(),
         }
     }
 
@@ -193,6 +200,13 @@ impl Bottle {
     /// Where the command starts, a path inside; by default the caller's working directory for the host, else the image's.
     pub fn workdir(mut self, path: impl Into<PathBuf>) -> Bottle {
         self.workdir = Some(path.into());
+        self
+    }
+
+    /// Lets this machine's programs connect to a port inside, as `-p` does: `HOSTPORT:PORT`, on loopback alone. The run's record,
+    /// and [`Event::Published`](crate::Event::Published), say which host port `PORT` alone is at.
+    pub fn publish(mut self, port: impl Into<String>) -> Bottle {
+        self.published.push(port.into());
         self
     }
 
@@ -245,6 +259,7 @@ impl Bottle {
             volumes,
             workdir: self.workdir.clone(),
             timeout: self.timeout,
+            publish: self.published.iter().map(|text| text.parse()).collect::<Result<_, PublishError>>()?,
             ..RunOptions::new(had(&self.image, caller)?, command)
         })
     }
@@ -312,10 +327,17 @@ mod tests {
     }
 
     #[test]
+    fn ports_are_published_as_on_the_command_line() {
+        let options = options(&Bottle::host().publish("8080:80").publish("[::1]:8081:81")).expect("options");
+        assert_eq!(options.publish, ["8080:80", "[::1]:8081:81"].map(|text| text.parse().expect("a port")));
+    }
+
+    #[test]
     fn what_is_wrong_is_said_with_its_place_before_anything_runs() {
         let wrong = |bottle: Bottle| options(&bottle).expect_err("an error");
         assert!(wrong(Bottle::host().policy("version: 1\nmode: lax")).to_string().contains("policy:2:7"));
-        for bottle in [Bottle::host().allow("-"), Bottle::host().volume("/x"), Bottle::image("")] {
+        let unpublished = Bottle::host().publish("0.0.0.0:80:80");
+        for bottle in [Bottle::host().allow("-"), Bottle::host().volume("/x"), Bottle::image(""), unpublished] {
             let error = wrong(bottle);
             assert!(error.hint().is_some(), "{error}");
             assert_eq!(error.exit_code(), 125);

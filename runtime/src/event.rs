@@ -9,11 +9,14 @@ use bottle_images::changed::Change;
 use tokio::sync::oneshot;
 
 use crate::outcome::Outcome;
+use crate::publish::Published;
 use crate::thread;
 
 /// Something worth a line to the person who started the run.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Event {
+    /// Ports are published at places of the host's that bottle chose.
+    Published(Vec<Published>),
     /// A destination was denied for the first time in this run.
     Blocked {
         /// A name, or an address where there was none.

@@ -14,6 +14,7 @@ pub mod event;
 pub mod options;
 mod plan_error;
 pub mod policy_file;
+pub mod publish;
 mod run;
 
 pub mod airlock;
@@ -76,5 +77,6 @@ pub use event::Event;
 pub use options::RunOptions;
 pub use outcome::{Outcome, Status};
 pub use plan::Plan;
+pub use publish::{Publish, PublishError, Published};
 pub use roles::dispatch;
 pub use run::{RunError, run};

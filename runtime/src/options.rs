@@ -13,6 +13,7 @@ use bottle_proxy::UpstreamProxy;
 use crate::cgroups::Limits;
 use crate::event::Event;
 use crate::kept::KeptName;
+use crate::publish::Publish;
 use crate::records::{Afterwards, Name};
 use crate::ulimit::Ulimit;
 
@@ -51,6 +52,8 @@ pub struct RunOptions {
     pub proxy_env: ProxyEnv,
     /// Through which proxy everything is dialled; by default through none.
     pub upstream_proxy: Option<UpstreamProxy>,
+    /// Which ports inside the host's programs can connect to, on its loopback; by default none.
+    pub publish: Vec<Publish>,
     /// Where the audit log goes; by default into the run's own directory.
     pub audit: Option<PathBuf>,
     /// Where the attestation goes; likewise.
@@ -137,6 +140,7 @@ impl RunOptions {
             stdio: Stdio::default(),
             proxy_env: ProxyEnv::default(),
             upstream_proxy: None,
+            publish: Vec::new(),
             audit: None,
             attestation: None,
             nonce: None,

@@ -15,7 +15,7 @@ use bottle_proxy::UpstreamProxy;
 use crate::caller::Caller;
 use crate::cgroups::{self, Limits};
 use crate::clock;
-use crate::confine;
+use crate::confine::{self, Ports};
 use crate::ids::PrivateIds;
 use crate::init::plan::Ids;
 use crate::judged;
@@ -23,6 +23,7 @@ use crate::kept::{Kept, KeptError, KeptName};
 use crate::keys;
 use crate::log::Log;
 use crate::options::{Output, ProxyEnv, RunOptions, Stdio, Words};
+use crate::publish::{Bound, Published};
 use crate::records::{Name, Own, Record, Shelf};
 use crate::report::chain;
 use crate::signal::Signal;
@@ -53,6 +54,10 @@ pub struct Plan {
     pub(crate) stop_signal: Signal,
     pub(crate) timeout: Option<Duration>,
     pub(crate) upstream_proxy: Option<UpstreamProxy>,
+    /// What listens on the host's loopback for the bottle.
+    pub(crate) published: Vec<Bound>,
+    /// What of it bottle chose the host's ports for.
+    pub(crate) chosen: Vec<Published>,
     pub(crate) descriptors: Option<u64>,
     pub(crate) limits: Limits,
     pub(crate) ulimits: Vec<Ulimit>,
@@ -132,6 +137,12 @@ impl Plan {
         let image = manifest.map_or(planned, |manifest| Digest(manifest.bytes()));
         let stop_signal = stop_signal.map_or(Ok(Signal::TERM), |text| text.parse()).map_err(PlanError::StopSignal)?;
         let changes = directory.join("changed.txt");
+        let (mut published, mut chosen) = (Vec::new(), Vec::new());
+        for asked in &options.publish {
+            let bound = asked.bind()?;
+            chosen.extend(bound.iter().filter(|_| asked.is_open()).map(|bound| bound.at));
+            published.extend(bound);
+        }
         let record = Record {
             name: options.name.clone().unwrap_or_else(|| Name::of_id(&run)),
             id: run.clone(),
@@ -150,6 +161,7 @@ impl Plan {
             attestation: attestation.display().to_string(),
             changes: changes.display().to_string(),
             upstream_proxy: options.upstream_proxy.as_ref().map(ToString::to_string),
+            published: published.iter().map(|bound| bound.at).collect(),
             supervisor: std::process::id(),
             running: None,
         };
@@ -191,6 +203,8 @@ impl Plan {
             stdio: options.stdio,
             timeout: options.timeout,
             upstream_proxy: options.upstream_proxy,
+            published,
+            chosen,
             descriptors: options.descriptors,
             limits: options.limits,
             ulimits,
@@ -206,6 +220,11 @@ impl Plan {
             Some(ids) => Ids::Private { base: ids.workload() },
             None => Ids::Own { uid: self.caller.0, gid: self.caller.1 },
         }
+    }
+
+    /// Whether init is to open connections to the workload's ports.
+    pub(crate) fn ports(&self) -> Ports {
+        if self.published.is_empty() { Ports::Unpublished } else { Ports::Published }
     }
 
     /// Sentences that the person who runs this should read.

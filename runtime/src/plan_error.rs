@@ -9,6 +9,7 @@ use bottle_images::contains::ContainsError;
 use crate::ids::IdsError;
 use crate::kept::KeptError;
 use crate::keys::KeyFileError;
+use crate::publish::BindError;
 use crate::records::ShelfError;
 use crate::signal::NoSignal;
 use crate::state::StateError;
@@ -38,6 +39,9 @@ pub enum PlanError {
     /// The layer that is kept can't be had.
     #[error(transparent)]
     Kept(#[from] KeptError),
+    /// A port can't be published.
+    #[error(transparent)]
+    Publish(#[from] BindError),
     /// No ids for a bottle of root's.
     #[error(transparent)]
     Ids(#[from] IdsError),
@@ -104,6 +108,7 @@ impl PlanError {
                 Some(format!("remove that one: bottle rm {name}; or choose another name"))
             }
             PlanError::Kept(error) => error.hint(),
+            PlanError::Publish(error) => error.hint(),
             PlanError::Key(error) => error.hint().map(str::to_owned),
             PlanError::Writable { what: "bottle's own executable", .. } => {
                 Some("install bottle elsewhere, or run it from another working directory".into())

@@ -89,6 +89,9 @@ pub fn run(
     let teller = Teller::new(told_in_log(&plan, events)).map_err(RunError::EventLoop)?;
     let mut tell = teller.events();
     plan.warnings().for_each(|warning| tell(Event::Warning(warning)));
+    if !plan.chosen.is_empty() {
+        tell(Event::Published(plan.chosen.clone()));
+    }
     let (changes, audit) = (plan.changes.clone(), plan.audit.clone());
     let result = tokio.block_on(async {
         let (result, patience, record) = to_its_end(plan, started, Box::new(tell)).await;

@@ -3,6 +3,7 @@
 use std::future::pending;
 use std::io;
 use std::pin::pin;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use bottle_evidence::Text;
@@ -28,6 +29,7 @@ use crate::patience::Patience;
 use crate::records::{Own, Running};
 use crate::report::chain;
 use crate::supervisor::gate_link::GateEnd;
+use crate::supervisor::inbound::{self, Acceptor, Admission};
 use crate::supervisor::signals::{Arrived, Signals};
 use crate::supervisor::terminal;
 use crate::supervisor::watch::Drift;
@@ -107,6 +109,7 @@ impl Binding {
         }
         match workload.airlock.init.channel.send(&ToInit::Release, &[]).await {
             Ok(()) => {
+                workload.accept_connections();
                 workload.show(pid, first);
                 Ok(workload)
             }
@@ -135,6 +138,21 @@ impl WorkloadError {
 }
 
 impl Workload {
+    /// Lets in whoever connects to a published port. Where that fails they are reset, and the command runs all the same.
+    fn accept_connections(&mut self) {
+        let Airlock { plan, recorder, init, gate, state, .. } = &mut self.airlock;
+        let most = inbound::most(&plan.published);
+        let published = std::mem::take(&mut plan.published);
+        if published.is_empty() {
+            return;
+        }
+        let (agent, init) = (state.agent.identity.cookie, Arc::clone(&init.channel));
+        match Acceptor::open(published, Admission::new(Arc::clone(recorder), init, gate.link.channel(), agent, most)) {
+            Ok(acceptor) => self.attendants.acceptor = Some(acceptor),
+            Err(error) => recorder.tell(Event::Warning(format!("nobody can connect to the published ports: {error}"))),
+        }
+    }
+
     /// Others can see from now on that it runs. It does all the same where they can't.
     fn show(&mut self, workload: u32, first: Option<First>) {
         let entrance = first.map(|first| Entrance::new(&self.airlock, first)).transpose();
@@ -154,6 +172,7 @@ impl Workload {
         let ended = self.until_the_end().await;
         // Who asks from here on hears that it is ending.
         self.attendants.control = None;
+        self.attendants.acceptor = None;
         let duration = self.released.elapsed();
         if !matches!(ended, Ended::Itself(_)) {
             // Only the workload: on drift the gate is dead already, and otherwise it still tells what went through it.
@@ -208,7 +227,11 @@ impl Workload {
                 drift = self.attendants.watcher.drift(&self.airlock.space.desks) => drift,
                 end = self.airlock.gate.link.ended() => end.drift(),
                 drift = &mut self.airlock.dialler.ended => drift.unwrap_or_else(|_| Drift::new("dialler", "it is gone")),
-                message = self.airlock.init.channel.recv::<FromInit>() => match message {
+                message = self.airlock.init.channel.recv_though_short::<FromInit>() => match message {
+                    Ok((FromInit::Connecting { connection }, sockets)) if let Some(acceptor) = &self.attendants.acceptor => {
+                        acceptor.connecting(connection, sockets);
+                        continue;
+                    }
                     Ok((FromInit::Started, _)) if stage != Stage::Executed => {
                         stage = Stage::Executed;
                         self.airlock.recorder.tell(Event::Running { id: self.airlock.plan.run.clone() });

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use bottle_evidence::predicate::{Fact, Probe, UPSTREAM_PROXY, WORKLOAD_IDENTITY};
+use bottle_evidence::predicate::{Fact, PUBLISHED, Probe, UPSTREAM_PROXY, WORKLOAD_IDENTITY};
 use bottle_evidence::{Digest, canonical};
 use bottle_images::Root;
 use bottle_netns::Side;
@@ -15,19 +15,20 @@ use super::Probed;
 use super::binding::Held;
 use super::requirements::Processes;
 use crate::airlock::Airlock;
-use crate::confine::FilterError;
+use crate::confine::{FilterError, Ports};
 use crate::probe::ProbeResult;
+use crate::publish::Bound;
 
 pub(super) type Facts = BTreeMap<String, Fact>;
 
 /// What is known before the workload is on hold: of the host, of the namespaces as they were read back, and of bottle.
-pub(super) fn known(state: &Survey) -> std::io::Result<Facts> {
+pub(super) fn known(state: &Survey, ports: Ports) -> std::io::Result<Facts> {
     let mut facts = Facts::new();
     host(&mut facts)?;
     for side in Side::BOTH {
         namespace(&mut facts, side, state.of(side));
     }
-    asserted(&mut facts).map_err(std::io::Error::other)?;
+    asserted(&mut facts, ports).map_err(std::io::Error::other)?;
     Ok(facts)
 }
 
@@ -45,6 +46,11 @@ pub(super) fn complete(
     programs(&mut facts, program);
     if let Some(proxy) = &airlock.plan.upstream_proxy {
         facts.insert(UPSTREAM_PROXY.into(), through(proxy));
+    }
+    if !airlock.plan.published.is_empty() {
+        let found = airlock.plan.published.iter().map(Bound::measured).collect::<std::io::Result<Vec<_>>>()?;
+        let how = "getsockname(2), SO_ACCEPTCONN, SO_REUSEPORT of what the supervisor listens on";
+        measured(&mut facts, PUBLISHED, how, found);
     }
     Ok(facts)
 }
@@ -144,9 +150,9 @@ fn programs(facts: &mut Facts, program: Digest) {
     measured(facts, "init.executable", how, json!({"sha256": program, "read-only": true}));
 }
 
-fn asserted(facts: &mut Facts) -> Result<(), FilterError> {
+fn asserted(facts: &mut Facts, ports: Ports) -> Result<(), FilterError> {
     let how = "the program that was loaded; the kernel gives none back to an ordinary user";
-    for (who, digest) in crate::confine::digests()? {
+    for (who, digest) in crate::confine::digests(ports)? {
         facts.insert(format!("{who}.seccomp-program"), Fact::asserted(how, json!({"sha256": digest})));
     }
     facts.insert("bottle.version".into(), Fact::asserted("the package's version", env!("CARGO_PKG_VERSION")));

@@ -28,6 +28,7 @@ use tokio::sync::oneshot;
 
 use crate::airlock::Airlock;
 use crate::cgroups::LimitError;
+use crate::confine::Ports;
 use crate::digest::Ahead;
 use crate::gate::message::ToGate;
 use crate::init::message::{Failure, FromInit, ToInit};
@@ -177,7 +178,8 @@ impl Airlock {
         let hashing = self.hash_ahead().await?;
         let state = Arc::clone(&self.state);
         // While the probes run, and in a thread of its own, as the survey before.
-        let examining = thread::awaited(move || examined(&state)).map_err(in_step(THREAD))?;
+        let ports = self.plan.ports();
+        let examining = thread::awaited(move || examined(&state, ports)).map_err(in_step(THREAD))?;
         let probed = self.probed().await?;
         let examined = examining.await.map_err(broken(FACTS))?;
         let (known, own) = examined?;
@@ -270,9 +272,9 @@ impl Airlock {
 }
 
 /// Demands that the namespaces hold what they must. Returns the facts so far, and what the supervisor itself is.
-fn examined(state: &Survey) -> Result<(facts::Facts, process::ProcessFacts), AttestError> {
+fn examined(state: &Survey, ports: Ports) -> Result<(facts::Facts, process::ProcessFacts), AttestError> {
     conforms(state, &Layout::default()).map_err(AttestError::Deviates)?;
-    let known = facts::known(state).map_err(|source| AttestError::Step { step: FACTS, source })?;
+    let known = facts::known(state, ports).map_err(|source| AttestError::Step { step: FACTS, source })?;
     Ok((known, requirements::own()?))
 }
 

@@ -2,6 +2,7 @@
 
 use libc::*;
 
+use super::Ports;
 use super::filter::When::{Has, Is, IsNot};
 use super::filter::{Case, Filter};
 
@@ -35,11 +36,16 @@ fn refusing(parts: &[&[i64]], refused: Vec<(i64, Vec<Case>)>) -> Filter {
     Filter { allowed: parts.concat(), refused, pretended: Vec::new(), unknown: EPERM }
 }
 
-/// The workload's pid 1: waits for its children and its channel, and sends signals.
-pub(super) fn init() -> Filter {
+/// The workload's pid 1: waits for its children and its channel, and sends signals. Where ports are published, it connects: in the
+/// workload's own network namespace, where it gains nothing by it that the workload has not.
+pub(super) fn init(ports: Ports) -> Filter {
     // prctl: it ties itself to the supervisor after the last change of credentials.
     let own = [SYS_wait4, SYS_waitid, SYS_kill, SYS_tgkill, SYS_prctl];
-    refusing(&[BASE, BASE_OLD, &own], [no_fast_open(), few_commands()].concat())
+    let (connecting, streams): (&[i64], _) = match ports {
+        Ports::Unpublished => (&[], vec![]),
+        Ports::Published => (&[SYS_socket, SYS_connect], streams_only()),
+    };
+    refusing(&[BASE, BASE_OLD, &own, connecting], [no_fast_open(), few_commands(), streams].concat())
 }
 
 /// The gate: accepts, relays, asks the dialler. It can make no socket, open no file and start nothing.
@@ -60,6 +66,18 @@ pub(super) fn dialler() -> Filter {
     let reading = [O_WRONLY, O_RDWR, O_CREAT, O_TRUNC].map(|flag| vec![Has(2, flag as u64)]).to_vec();
     let refused = vec![(SYS_socket, families), (SYS_openat, reading)];
     refusing(&[BASE, BASE_OLD, ASYNC, ASYNC_OLD, &own], [refused, few_commands()].concat())
+}
+
+/// Of sockets only TCP's. A stream is the one type of a number without these bits.
+fn streams_only() -> Vec<(i64, Vec<Case>)> {
+    let cases = vec![
+        vec![IsNot(0, AF_INET as u32), IsNot(0, AF_INET6 as u32)],
+        vec![Has(1, 2)],
+        vec![Has(1, 4)],
+        vec![Has(1, 8)],
+        vec![IsNot(2, IPPROTO_TCP as u32)],
+    ];
+    vec![(SYS_socket, cases)]
 }
 
 /// A send with MSG_FASTOPEN connects.

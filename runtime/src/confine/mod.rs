@@ -18,6 +18,7 @@ use std::io;
 use std::path::PathBuf;
 
 pub use filter::FilterError;
+use serde::{Deserialize, Serialize};
 
 /// Who a process becomes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -33,6 +34,16 @@ impl Identity {
     pub fn same(id: u32) -> Identity {
         Identity { uid: id, gid: id }
     }
+}
+
+/// Whether ports of the bottle are published, which init opens connections to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Ports {
+    /// None is.
+    Unpublished,
+    /// Some are.
+    Published,
 }
 
 /// The step at which a process could not be confined. It must end.
@@ -54,10 +65,10 @@ pub fn workload(identity: Identity) -> Result<(), ConfineError> {
     filter::apply(&workload::filter())
 }
 
-/// Confines the workload's pid 1, which only waits, forwards and reaps from then on.
-pub fn init(identity: Identity) -> Result<(), ConfineError> {
+/// Confines the workload's pid 1, which from then on only waits, forwards, reaps, and connects where ports are published.
+pub fn init(identity: Identity, ports: Ports) -> Result<(), ConfineError> {
     privileges::give_up(Some(identity))?;
-    filter::apply(&helpers::init())
+    filter::apply(&helpers::init(ports))
 }
 
 /// Confines the gate process, which relays between descriptors that it was handed. An ordinary user's keeps its ids.
@@ -79,10 +90,10 @@ pub fn dialler(identity: Option<Identity>, readable: &[PathBuf]) -> Result<(), C
 ///
 /// # Errors
 /// [`FilterError`] on a processor that has no table.
-pub fn digests() -> Result<BTreeMap<String, String>, FilterError> {
+pub fn digests(ports: Ports) -> Result<BTreeMap<String, String>, FilterError> {
     let filters = [
         ("workload", workload::filter()),
-        ("init", helpers::init()),
+        ("init", helpers::init(ports)),
         ("gate", helpers::gate()),
         ("dialler", helpers::dialler()),
     ];

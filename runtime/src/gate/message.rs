@@ -4,6 +4,7 @@ use std::net::IpAddr;
 
 use bottle_netns::class::Class;
 use bottle_policy::Reason;
+use bottle_proxy::Ended;
 use serde::{Deserialize, Serialize};
 
 /// Supervisor to gate, once; beside it the gate's end of the dialler's channel, the canonical rules in memory, then the listeners.
@@ -15,6 +16,8 @@ pub struct GateSetup {
     /// How many DNS sockets of each transport there are among the listeners, which come in the order of
     /// [`bottle_netns::Listeners`]: two transparent ones, two explicit ones, DNS over UDP, over TCP, two NFLOG sockets.
     pub dns: usize,
+    /// How many connections from outside there may be at once; none where no port is published.
+    pub inbound: usize,
     /// 32 bytes in hex: the key of the names' addresses.
     pub lease_key: String,
     /// 32 bytes in hex: the key of the answer to a challenge.
@@ -51,6 +54,19 @@ pub enum FromGate {
         /// How many queries this stands for.
         count: u64,
     },
+    /// A connection from outside is over.
+    InboundEnded {
+        /// Its number.
+        connection: u64,
+        /// How it ended.
+        ended: Ended,
+        /// Bytes that went in.
+        inward: u64,
+        /// Bytes that came out.
+        outward: u64,
+        /// How long it lasted, in milliseconds.
+        millis: u64,
+    },
     /// The packet filter refused something and described it (rate-limited; the counters are exact).
     PacketRefused {
         /// The refusal class.
@@ -74,6 +90,12 @@ pub enum ToGate {
     Beat,
     /// The probes are through: forget what they provoked, and say [`FromGate::Begun`].
     Begin,
+    /// Somebody came in by a published port, which is recorded: relay between the two sockets beside this, the client's and the
+    /// one inside, then say [`FromGate::InboundEnded`].
+    Inbound {
+        /// Its number.
+        connection: u64,
+    },
     /// The workload is gone: take nothing more, finish what is under way, then end.
     Finish,
 }

@@ -3,6 +3,7 @@
 //! It is handed the listeners of the gate namespace and lives in empty namespaces of its own. Whatever it wants from
 //! the outside it asks the dialler for.
 
+mod inbound;
 mod jail;
 mod limits;
 pub mod message;
@@ -94,14 +95,17 @@ fn parts(setup: &GateSetup, descriptors: Vec<OwnedFd>) -> Result<serve::Parts, G
         dns_udp: take(setup.dns).into_iter().map(Into::into).collect(),
         dns_tcp: take(setup.dns).into_iter().map(Into::into).collect(),
         nflog: take(2),
-        limits: limits(),
+        inbound: setup.inbound,
+        limits: limits(setup.inbound),
     })
 }
 
-/// Bounds that fit the descriptors this process may hold; the hard limit, since raising to it needs no right.
-fn limits() -> GateLimits {
+/// Bounds that fit the descriptors this process may hold beside those of so many connections from outside; the hard limit, since
+/// raising to it needs no right.
+fn limits(inbound: usize) -> GateLimits {
     let limit = getrlimit(Resource::Nofile);
     let raised = Rlimit { current: limit.maximum, ..limit };
     let limit = if setrlimit(Resource::Nofile, raised).is_ok() { raised } else { limit };
-    GateLimits::for_descriptors(limit.current.and_then(|most| usize::try_from(most).ok()).unwrap_or(usize::MAX))
+    let descriptors = limit.current.and_then(|most| usize::try_from(most).ok()).unwrap_or(usize::MAX);
+    GateLimits::for_descriptors(descriptors.saturating_sub(inbound::descriptors(inbound)))
 }

@@ -17,6 +17,7 @@ use bottle_proxy::{Gate, GateParts, Listeners};
 use tokio::task::JoinSet;
 use tokio::time::timeout;
 
+use super::inbound::Inbound;
 use super::limits::GateLimits;
 use super::message::{FromGate, ToGate};
 use super::refusals::{self, Refusals};
@@ -38,10 +39,26 @@ pub(super) struct Parts {
     pub(super) dns_udp: Vec<UdpSocket>,
     pub(super) dns_tcp: Vec<TcpListener>,
     pub(super) nflog: Vec<OwnedFd>,
+    /// How many connections from outside there may be at once.
+    pub(super) inbound: usize,
     pub(super) limits: GateLimits,
 }
 
 type Proxy = Gate<RemoteDialler>;
+
+/// Those that the workload opens, and those from outside.
+#[derive(Clone)]
+struct Connections {
+    proxy: Proxy,
+    inbound: Arc<Inbound>,
+}
+
+impl Connections {
+    fn cut(&self) {
+        self.proxy.cut();
+        self.inbound.cut();
+    }
+}
 
 /// How long what is under way may take to finish when the workload is gone.
 const GRACE: Duration = Duration::from_secs(1);
@@ -69,10 +86,13 @@ pub(super) async fn serve(supervisor: Channel, parts: Parts) -> io::Result<()> {
         challenge: ChallengeKey::new(parts.challenge_key),
     });
     let gate = gate.map_err(io::Error::other)?;
+    let inbound = Inbound::new(Arc::clone(&supervisor), parts.inbound).map_err(io::Error::other)?;
+    let connections = Connections { proxy: gate.clone(), inbound: Arc::new(inbound) };
     let listeners = Listeners { transparent: parts.transparent, explicit: parts.explicit };
-    let proxy = gate.clone();
+    let all = connections.clone();
     loops.spawn(async move {
-        proxy.run(listeners).await.map_err(io::Error::other)?;
+        all.proxy.run(listeners).await.map_err(io::Error::other)?;
+        all.inbound.finished().await;
         Err(io::Error::other("the proxy has finished"))
     });
     let sinkhole =
@@ -90,15 +110,15 @@ pub(super) async fn serve(supervisor: Channel, parts: Parts) -> io::Result<()> {
         loops.spawn(refusals::packets(socket, Arc::clone(&refusals)));
     }
     loops.spawn(refusals::report(Arc::clone(&supervisor), Arc::clone(&refusals)));
-    let answered = Arc::new(Answered { proxy: gate.clone(), sinkhole, before: AtomicU64::new(0) });
+    let answered = Arc::new(Answered { proxy: gate, sinkhole, before: AtomicU64::new(0) });
     loops.spawn(beats(Arc::clone(&supervisor), Arc::clone(&answered)));
-    loops.spawn(listen(Arc::clone(&supervisor), gate.clone(), Arc::clone(&refusals), Arc::clone(&answered)));
+    loops.spawn(listen(Arc::clone(&supervisor), connections.clone(), Arc::clone(&refusals), Arc::clone(&answered)));
     let error = match loops.join_next().await {
         Some(Ok(Err(error))) => error,
         _ => io::Error::other("a loop broke"),
     };
     // Before a word is said: a supervisor that is stopped takes none, and would be waited for while connections go on.
-    gate.cut();
+    connections.cut();
     say_and_close(last_words(&supervisor, &refusals, &answered, &error), loops).await;
     Err(error)
 }
@@ -172,7 +192,7 @@ async fn beats(supervisor: Arc<AsyncChannel>, answered: Arc<Answered>) -> io::Re
 /// Hears the supervisor. Silence means that it is stopped or gone: then nobody watches, and everything is cut.
 async fn listen(
     supervisor: Arc<AsyncChannel>,
-    gate: Proxy,
+    connections: Connections,
     refusals: Arc<Refusals>,
     answered: Arc<Answered>,
 ) -> io::Result<Infallible> {
@@ -180,19 +200,20 @@ async fn listen(
     loop {
         tokio::select! {
             biased;
-            message = supervisor.recv::<ToGate>() => match message?.0 {
-                ToGate::Beat => pulse.beat(),
-                ToGate::Begin => {
+            message = supervisor.recv_though_short::<ToGate>() => match message? {
+                (ToGate::Beat, _) => pulse.beat(),
+                (ToGate::Inbound { connection }, sockets) => connections.inbound.take(connection, sockets),
+                (ToGate::Begin, _) => {
                     refusals.begin();
                     answered.begin();
                     supervisor.send(&FromGate::Begun, &[]).await?;
                 }
-                ToGate::Finish => {
-                    gate.drain();
-                    let gate = gate.clone();
+                (ToGate::Finish, _) => {
+                    connections.proxy.drain();
+                    let connections = connections.clone();
                     tokio::spawn(async move {
                         tokio::time::sleep(GRACE).await;
-                        gate.cut();
+                        connections.cut();
                     });
                 }
             },

@@ -15,6 +15,7 @@ use crate::sys;
 use crate::tether::tie_to_supervisor;
 
 use super::child::{self, Probing};
+use super::connect;
 use super::enter::{self, Start};
 use super::failure::at;
 use super::message::{End, Failure, FromInit, ToInit};
@@ -91,7 +92,7 @@ fn report_held(channel: &Channel, held: &Held) -> Result<(), Failure> {
 /// Becomes as powerless as the workload, with ids by which it may signal it, and invisible to it.
 fn confine_self(channel: &Channel, start: &Start) -> Result<(), Failure> {
     let outside = start.identities.outside(bottle_images::Owner::User);
-    confine::init(Identity { uid: outside.uid, gid: outside.gid })
+    confine::init(Identity { uid: outside.uid, gid: outside.gid }, start.plan.ports)
         .map_err(io::Error::other)
         .map_err(at("confine init"))?;
     rustix::process::set_dumpable_behavior(DumpableBehavior::Dumpable).map_err(at("be measurable"))?;
@@ -177,6 +178,12 @@ fn obey(channel: &Channel, workload: Pid) -> Result<(), Failure> {
             // A workload that has just ended can't be signalled any more, and needs not be.
             let _ = sys::send_signal(whom(number, workload), number);
             Ok(())
+        }
+        ToInit::Connect { connection, to } => {
+            // Nothing where it fails: whoever asked knows what that means.
+            let socket = connect::begin(to).ok();
+            let sockets: Vec<BorrowedFd<'_>> = socket.iter().map(AsFd::as_fd).collect();
+            channel.send(&FromInit::Connecting { connection }, &sockets).map_err(at("hand over a connection"))
         }
         ToInit::Network | ToInit::Probe | ToInit::Release | ToInit::Start { .. } => {
             Err(at("go on")(io::Error::from(io::ErrorKind::InvalidData)))

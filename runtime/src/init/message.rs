@@ -1,6 +1,7 @@
 //! What do the supervisor and the workload's init say to each other?
 
 use std::io;
+use std::net::SocketAddr;
 use std::os::fd::{AsFd, AsRawFd};
 use std::path::PathBuf;
 
@@ -25,6 +26,13 @@ pub enum ToInit {
     Probe,
     /// Let the held workload execute its program.
     Release,
+    /// Begin to connect to whoever listens there in the agent's network namespace, and hand over the socket.
+    Connect {
+        /// What the answer names.
+        connection: u64,
+        /// An address inside.
+        to: SocketAddr,
+    },
     /// Send the workload's first process a signal; one that a terminal sends, its whole process group.
     Signal {
         /// The signal's number.
@@ -56,6 +64,11 @@ pub enum FromInit {
     },
     /// The program was executed.
     Started,
+    /// What was asked for by [`ToInit::Connect`]: the socket, or nothing where it could not be had.
+    Connecting {
+        /// Which connection it is for.
+        connection: u64,
+    },
     /// The workload's first process has ended; what else it started ends now.
     Exited(End),
     /// Nothing more will come.

@@ -16,6 +16,7 @@ mod enter;
 mod identity;
 
 mod child;
+mod connect;
 mod first;
 mod search;
 mod workload;

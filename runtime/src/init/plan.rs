@@ -6,6 +6,7 @@ use std::os::fd::OwnedFd;
 use bottle_images::MountPlan;
 use serde::{Deserialize, Serialize};
 
+use crate::confine::Ports;
 use crate::memory;
 use crate::probe::ProbePlan;
 use crate::ulimit::Ulimit;
@@ -30,6 +31,8 @@ pub struct InitPlan {
     pub readily_killed: Option<u16>,
     /// The size of its pty, if it has one.
     pub terminal: Option<Window>,
+    /// Whether it opens connections to the workload's ports.
+    pub ports: Ports,
     /// What the probes need.
     pub probe: ProbePlan,
 }

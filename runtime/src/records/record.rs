@@ -4,6 +4,7 @@ use bottle_evidence::{Digest, Time};
 use serde::{Deserialize, Serialize};
 
 use super::Name;
+use crate::publish::Published;
 
 /// `run.json`. Paths are shown as far as they are UTF-8.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -44,6 +45,9 @@ pub struct Record {
     /// What everything is dialled through, without credentials.
     #[serde(default)]
     pub upstream_proxy: Option<String>,
+    /// The ports inside, and where on the host they are.
+    #[serde(default)]
+    pub published: Vec<Published>,
     /// The supervisor, as long as the record's lock is held.
     pub supervisor: u32,
     /// Once the first process was released.

@@ -31,6 +31,7 @@ fn record(id: &str, name: &str, afterwards: Afterwards) -> Record {
         attestation: "/b".into(),
         changes: "/c".into(),
         upstream_proxy: None,
+        published: Vec::new(),
         supervisor: 1,
         running: None,
     }

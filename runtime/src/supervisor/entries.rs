@@ -66,13 +66,6 @@ fn http_host(host: &HttpHost) -> Option<Text> {
 
 /// The entry of an outcome.
 pub(super) fn ended(outcome: &Outcome) -> audit::Outcome {
-    let result = match outcome.ended {
-        Ended::Closed => audit::Ended::Closed,
-        Ended::Refused => audit::Ended::Refused,
-        Ended::Unreachable => audit::Ended::Unreachable,
-        Ended::Cut => audit::Ended::Cut,
-        Ended::Reset => audit::Ended::Reset,
-    };
     let detail = outcome.detail.as_str();
     let reason = match outcome.reason {
         Some(reason) if detail.is_empty() => Some(Text::new(reason.code())),
@@ -82,12 +75,28 @@ pub(super) fn ended(outcome: &Outcome) -> audit::Outcome {
     };
     audit::Outcome {
         attempt: outcome.attempt,
-        result,
+        result: result(outcome.ended),
         reason,
         upstream: outcome.upstream.map(|address| address.ip()),
         bytes_up: Some(kept(outcome.bytes_up)),
         bytes_down: Some(kept(outcome.bytes_down)),
         millis: Some(kept(outcome.millis)),
+    }
+}
+
+/// The entry of the outcome of a connection from outside: bytes in, bytes out and milliseconds, where somebody can say them.
+pub(super) fn inbound_ended(connection: u64, ended: Ended, amounts: Option<[u64; 3]>) -> audit::InboundOutcome {
+    let [bytes_in, bytes_out, millis] = amounts.map_or([None; 3], |amounts| amounts.map(|amount| Some(kept(amount))));
+    audit::InboundOutcome { connection, result: result(ended), bytes_in, bytes_out, millis }
+}
+
+fn result(ended: Ended) -> audit::Ended {
+    match ended {
+        Ended::Closed => audit::Ended::Closed,
+        Ended::Refused => audit::Ended::Refused,
+        Ended::Unreachable => audit::Ended::Unreachable,
+        Ended::Cut => audit::Ended::Cut,
+        Ended::Reset => audit::Ended::Reset,
     }
 }
 

@@ -59,6 +59,11 @@ impl GateLink {
         Ok(GateLink { channel, incoming })
     }
 
+    /// For who sends to the gate from elsewhere.
+    pub(crate) fn channel(&self) -> Arc<Channel> {
+        Arc::clone(&self.channel)
+    }
+
     /// Sends one message. A gate that reads nothing for too long is an error.
     pub fn send(&self, message: &ToGate) -> io::Result<()> {
         self.channel.send(message, &[])
@@ -106,6 +111,9 @@ fn next(channel: &Channel, recorder: &Recorder) -> Result<Begun, GateEnd> {
             FromGate::DiallerEnded(why) => return Err(GateEnd::Said(Drift::new("dialler", why))),
             FromGate::Ready => return Err(out_of_turn()),
             FromGate::Answered { connections } => recorder.answered(connections),
+            FromGate::InboundEnded { connection, ended, inward, outward, millis } => {
+                recorder.inbound_ended(connection, ended, [inward, outward, millis]);
+            }
             message @ (FromGate::NameDenied { .. } | FromGate::PacketRefused { .. }) => recorder.refused(message),
         }
     }

@@ -8,6 +8,7 @@ pub mod recording;
 mod told;
 
 pub mod gate_link;
+pub(crate) mod inbound;
 pub mod watch;
 
 mod end_of_input;

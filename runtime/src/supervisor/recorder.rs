@@ -9,7 +9,8 @@ use bottle_evidence::audit::{self, DnsDenied, Entry, Refused};
 use bottle_evidence::canonical::MAX_INTEGER;
 use bottle_evidence::{Digest, Text};
 use bottle_policy::{Request, Rules};
-use bottle_proxy::Outcome;
+use bottle_proxy::{Ended, Outcome};
+use tokio::sync::OwnedSemaphorePermit;
 
 use super::allowance::Allowance;
 use super::entries;
@@ -53,14 +54,16 @@ struct State {
     /// Connections of which nobody decides, as the gate said last.
     answered: u64,
     open: HashMap<u64, Request>,
+    /// Connections from outside without an outcome; each keeps its place until it has one.
+    inbound: HashMap<u64, OwnedSemaphorePermit>,
     failure_told: bool,
 }
 
 impl State {
     fn new() -> State {
         let allowance = Allowance::new(Instant::now());
-        let (phase, open) = (Phase::default(), HashMap::new());
-        State { phase, allowance, left_out: None, decided: 0, answered: 0, open, failure_told: false }
+        let (phase, open, inbound) = (Phase::default(), HashMap::new(), HashMap::new());
+        State { phase, allowance, left_out: None, decided: 0, answered: 0, open, inbound, failure_told: false }
     }
 
     /// The entry for what was left out, if anything was. It counts anew from here on.
@@ -154,12 +157,12 @@ impl Recorder {
         self.tell_new(|told| told.ended(&request, outcome));
     }
 
-    /// Ends every attempt that has no outcome, since its connection is no more, and takes no further decision.
+    /// Ends every attempt and every connection from outside that has no outcome, since its connection is no more, and takes no further decision.
     pub fn cut(&self) {
-        let (open, others) = {
+        let (open, inbound, others) = {
             let mut state = self.state();
             state.phase = Phase::Over;
-            (std::mem::take(&mut state.open), state.others())
+            (std::mem::take(&mut state.open), std::mem::take(&mut state.inbound), state.others())
         };
         others.iter().for_each(|entry| self.record(entry));
         for attempt in open.into_keys() {
@@ -173,6 +176,35 @@ impl Recorder {
                 millis: None,
             };
             self.record(&Entry::Outcome(entry));
+        }
+        for connection in inbound.into_keys() {
+            self.record(&Entry::InboundOutcome(entries::inbound_ended(connection, Ended::Cut, None)));
+        }
+    }
+
+    /// Writes that somebody outside has connected to a published port, and returns when that is on the disk. Never before the
+    /// run has begun, and never after what it had was cut. The place is free again when the connection has its outcome.
+    pub(crate) fn inbound(&self, entry: audit::Inbound, place: OwnedSemaphorePermit) -> Result<(), NotRecorded> {
+        let connection = entry.connection;
+        {
+            // Held, so that nothing is appended after a cut.
+            let mut state = self.state();
+            if state.phase != Phase::Running {
+                return Err(NotRecorded);
+            }
+            let appended = self.ledger.append(&Entry::Inbound(entry));
+            state.inbound.extend(appended.is_ok().then_some((connection, place)));
+            drop(state);
+            appended.map_err(|error| self.failed(&error))?;
+        }
+        self.commit().inspect_err(|_| drop(self.state().inbound.remove(&connection)))
+    }
+
+    /// Puts the outcome of a connection from outside into the chain: bytes in, bytes out and milliseconds. One that is not open
+    /// has none to record.
+    pub(crate) fn inbound_ended(&self, connection: u64, ended: Ended, amounts: [u64; 3]) {
+        if self.state().inbound.remove(&connection).is_some() {
+            self.record(&Entry::InboundOutcome(entries::inbound_ended(connection, ended, Some(amounts))));
         }
     }
 

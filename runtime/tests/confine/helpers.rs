@@ -3,17 +3,20 @@
 use std::io::{Read, Write};
 use std::net::{TcpListener, TcpStream};
 
-use bottle_runtime::confine;
+use bottle_runtime::confine::{self, Ports};
 use rustix::io::Errno;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
 use crate::harness::Claim;
 use crate::sys::call;
+use crate::workload::own_in_a_namespace;
 
 pub(crate) const CLAIMS: &[Claim] = &[
     ("the_gate_can_open_and_start_nothing", gate_refuses),
     ("the_gate_can_lead_no_socket_elsewhere", gate_changes_no_socket),
     ("the_gate_serves_sockets_that_it_was_handed", gate_serves),
+    ("init_can_open_no_socket_where_no_port_is_published", init_refuses),
+    ("init_connects_streams_alone_where_ports_are_published", init_connects),
     ("the_dialler_can_serve_and_start_nothing", dialler_refuses),
     ("the_dialler_connects_and_reads_only_what_was_named", dialler_connects),
 ];
@@ -127,6 +130,42 @@ fn gate_serves() {
     let mut echoed = String::new();
     client.read_to_string(&mut echoed).unwrap();
     assert_eq!(echoed, "hello");
+}
+
+/// Those that init has, which signals the workload.
+fn refuse_all_but_signals() {
+    let of_init = ["kill", "tgkill"];
+    let refused: Vec<(&str, i64)> = STARTING.iter().filter(|(name, _)| !of_init.contains(name)).copied().collect();
+    refuse(&refused);
+    refuse_signals();
+    let open = [("bind", libc::SYS_bind), ("openat", libc::SYS_openat), ("setsockopt", libc::SYS_setsockopt)];
+    refuse(&[&open[..], &[("sendto", libc::SYS_sendto), ("accept4", libc::SYS_accept4)]].concat());
+}
+
+fn init_refuses() {
+    confine::init(own_in_a_namespace(), Ports::Unpublished).unwrap();
+    refuse_all_but_signals();
+    refuse(&[("socket", libc::SYS_socket), ("connect", libc::SYS_connect)]);
+}
+
+fn init_connects() {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    confine::init(own_in_a_namespace(), Ports::Published).unwrap();
+    refuse_all_but_signals();
+    let tcp = libc::IPPROTO_TCP as u64;
+    for (family, kind, protocol) in [(1, 1, 0), (16, 3, 0), (17, 3, 0), (40, 1, 0), (2, 1, 0), (2, 1, 132), (2, 1, 262)]
+    {
+        assert_eq!(call(libc::SYS_socket, [family, kind, protocol, 0, 0, 0]), Err(Errno::PERM), "family {family}");
+    }
+    for kind in (2..=10).chain([2 | libc::SOCK_NONBLOCK as u64, 3 | libc::SOCK_CLOEXEC as u64]) {
+        assert_eq!(call(libc::SYS_socket, [2, kind, tcp, 0, 0, 0]), Err(Errno::PERM), "kind {kind}");
+    }
+    let (family, kind) = (rustix::net::AddressFamily::INET, rustix::net::SocketType::STREAM);
+    let flags = rustix::net::SocketFlags::NONBLOCK | rustix::net::SocketFlags::CLOEXEC;
+    let socket = rustix::net::socket_with(family, kind, flags, Some(rustix::net::ipproto::TCP)).unwrap();
+    let connected = rustix::net::connect(&socket, &"127.0.0.1:1".parse::<std::net::SocketAddr>().unwrap());
+    assert_eq!(connected, Err(Errno::INPROGRESS));
+    drop(listener);
 }
 
 fn dialler_refuses() {

@@ -2,7 +2,7 @@
 
 use std::process::Command;
 
-use bottle_runtime::confine::{self, Identity};
+use bottle_runtime::confine::{self, Identity, Ports};
 use nix::sched::{CloneFlags, unshare};
 use rustix::io::Errno;
 
@@ -44,6 +44,11 @@ const NODE: &str = "const {Worker} = require('worker_threads'); const {execSync}
 
 /// Confines the calling process; an ordinary user does so in a user namespace, as in a bottle.
 pub(crate) fn confined() {
+    confine::workload(own_in_a_namespace()).unwrap();
+}
+
+/// The ids of whoever runs the test, who may give up the others: an ordinary user in a user namespace, as in a bottle.
+pub(crate) fn own_in_a_namespace() -> Identity {
     let (uid, gid) = (nix::unistd::getuid().as_raw(), nix::unistd::getgid().as_raw());
     if uid != 0 {
         unshare(CloneFlags::CLONE_NEWUSER).unwrap();
@@ -51,7 +56,7 @@ pub(crate) fn confined() {
         std::fs::write("/proc/self/uid_map", format!("{uid} {uid} 1")).unwrap();
         std::fs::write("/proc/self/gid_map", format!("{gid} {gid} 1")).unwrap();
     }
-    confine::workload(Identity { uid, gid }).unwrap();
+    Identity { uid, gid }
 }
 
 fn refused_calls() {
@@ -265,8 +270,11 @@ fn git() {
 }
 
 fn digests() {
-    let digests = confine::digests().unwrap();
+    let digests = confine::digests(Ports::Unpublished).unwrap();
     assert_eq!(digests.keys().collect::<Vec<_>>(), ["dialler", "gate", "init", "workload"]);
     assert!(digests.values().all(|digest| digest.len() == 64));
-    assert_eq!(digests, confine::digests().unwrap());
+    assert_eq!(digests, confine::digests(Ports::Unpublished).unwrap());
+    let published = confine::digests(Ports::Published).unwrap();
+    let others = |role: &&String| digests[*role] != published[*role];
+    assert_eq!(digests.keys().filter(others).collect::<Vec<_>>(), ["init"]);
 }

@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 
 use bottle_images::{Context, ImageRef, Volume};
 use bottle_runtime::channel::Channel;
+use bottle_runtime::confine::Ports;
 use bottle_runtime::init::message::{End, Failure, FromInit, ToInit, pid_of};
 use bottle_runtime::init::plan::{Ids, InitPlan, Window};
 use bottle_runtime::probe::ProbePlan;
@@ -127,6 +128,7 @@ impl World {
             descriptors: None,
             ulimits: vec![],
             readily_killed: None,
+            ports: Ports::Unpublished,
             terminal: None,
             probe: ProbePlan { challenge: "00".repeat(32) },
         }

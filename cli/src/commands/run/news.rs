@@ -24,6 +24,7 @@ pub fn tell(event: &Event, reporter: Reporter) {
 pub(super) fn words(event: &Event) -> Vec<String> {
     match event {
         Event::Running { .. } => vec![],
+        Event::Published(ports) => ports.iter().map(|port| format!("published {port}")).collect(),
         Event::Blocked { host, port, reason, detail, allow } => {
             vec![blocked(&place(host, *port), reason, detail, allow.as_deref())]
         }
