@@ -22,7 +22,10 @@ const OF_LOGS: Habits =
     &[(&["--since", "--until"], "leave it out: -n LINES begins with the last lines, -t says when each was written")];
 
 const OF_RUN: Habits = &[
-    (&["-p", "-P", "--publish", "--expose"], "leave it out: a bottle can't be reached from outside"),
+    (
+        &["-P", "--publish-all", "--expose"],
+        "write -p PORT or -p HOSTPORT:PORT for each port that this machine is to reach",
+    ),
     (&["--network", "--net"], "leave it out: the network is always the gate's, and --allow says what may be reached"),
     (&["--hostname"], "leave it out: a bottle's host name is the beginning of its id"),
     (&["--privileged", "--cap-add"], "leave it out: nothing in a bottle has capabilities"),

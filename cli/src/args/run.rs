@@ -73,6 +73,10 @@ pub struct RunArgs {
     /// Set HTTPS_PROXY and its friends inside, for programs that need to be told
     #[arg(long)]
     pub proxy_env: bool,
+    /// Let this machine's programs, and nobody else's, connect to a port inside: 8080:80, 127.0.0.1:8080:80, [::1]:8080:80; 80
+    /// alone takes a port that is free
+    #[arg(short, long, value_name = "[[ADDRESS:]HOSTPORT:]PORT")]
+    pub publish: Vec<String>,
     /// Dial everything through this proxy, by CONNECT: http://HOST:PORT (default: $BOTTLE_UPSTREAM_PROXY)
     #[arg(long, value_name = "URL")]
     pub upstream_proxy: Option<String>,
@@ -137,6 +141,9 @@ Through --upstream-proxy only the proxy's own name is looked up: it resolves the
 addresses they have is its word. A URL with credentials, http://USER:PASSWORD@HOST:PORT, goes into $BOTTLE_UPSTREAM_PROXY:
 everybody on the machine can see a command line. host.bottle.internal is dialled straight, and so is an image's registry.
 
+A published port is at 127.0.0.1 and ::1, for whoever is on this machine; `bottle ps` says where. Inside, the server
+may listen on any address, 127.0.0.1 too, and sees who connects as 127.0.0.1. Only TCP; each connection is in the log.
+
 What is changed in an image vanishes with the bottle, unless --keep names it: `bottle keep` lists and
 removes what is kept.
 
@@ -153,6 +160,7 @@ Examples:
   bottle run --policy ../agent.yaml --audit ../a.jsonl host -- npm install
   bottle run --preset npm -v ~/.npmrc:$HOME/.npmrc:ro host -- npm install
   bottle run -it host -- bash
+  bottle run -p 8080:3000 host -- npm run dev
   bottle run -d --name build host -- make";
 
 impl RunArgs {

@@ -105,6 +105,9 @@ fn misuse_of_run_exits_with_125_since_other_codes_are_the_commands() {
         &["run", "--timeout", "soon", "host", "true"],
         &["run", "-e", "=x", "host", "true"],
         &["run", "-v", "/x", "host", "true"],
+        &["run", "-p", "8080:80/udp", "host", "true"],
+        &["run", "-p", "0.0.0.0:8080:80", "host", "true"],
+        &["run", "-p", "http", "host", "true"],
         &["run", "alpine", "true"],
     ] {
         let said = place.bottle(arguments);
@@ -116,7 +119,8 @@ fn misuse_of_run_exits_with_125_since_other_codes_are_the_commands() {
 #[test]
 fn options_of_other_tools_are_answered_with_what_bottle_has_instead() {
     for (option, advice) in [
-        ("-p", "reached from outside"),
+        ("-P", "write -p PORT or -p HOSTPORT:PORT"),
+        ("--expose=80", "write -p PORT or -p HOSTPORT:PORT"),
         ("--network", "--allow says"),
         ("--net=host", "--allow says"),
         ("--hostname", "beginning of its id"),

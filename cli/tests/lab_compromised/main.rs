@@ -22,3 +22,4 @@ mod dialler;
 mod forged;
 mod gate;
 mod held;
+mod published;

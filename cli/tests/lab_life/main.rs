@@ -6,6 +6,7 @@ mod host;
 mod remains;
 mod running;
 mod side;
+mod visitor;
 mod world;
 
 mod attested;
@@ -17,6 +18,7 @@ mod stopping;
 mod terminal;
 mod unread;
 
+mod cut_off;
 mod drift;
 mod interrupted;
 mod killed;
@@ -31,6 +33,7 @@ mod misplaced;
 mod packaged;
 mod parity;
 mod program;
+mod published;
 mod shared;
 mod writable;
 

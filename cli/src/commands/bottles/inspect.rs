@@ -44,6 +44,7 @@ pub fn as_json(known: &Known) -> Value {
         "stop_signal": record.stop_signal,
         "policy": record.policy,
         "upstream_proxy": record.upstream_proxy,
+        "published": record.published,
         "log": known.log().map(|log| log.display().to_string()),
         "audit": record.audit,
         "attestation": record.attestation,

@@ -13,7 +13,8 @@ use crate::args::PsArgs;
 use crate::report::{Failure, escape};
 use crate::stdout;
 
-const TITLES: [&str; 6] = ["ID", "NAME", "IMAGE", "COMMAND", "CREATED", "STATUS"];
+const COLUMNS: usize = 7;
+const TITLES: [&str; COLUMNS] = ["ID", "NAME", "IMAGE", "COMMAND", "CREATED", "STATUS", "PORTS"];
 
 /// The longest command that is shown whole, in characters.
 const WIDTH: usize = 30;
@@ -38,7 +39,7 @@ fn short(known: &Known) -> String {
     known.record.id.chars().take(12).collect()
 }
 
-fn row(known: &Known, now: Time) -> [String; 6] {
+fn row(known: &Known, now: Time) -> [String; COLUMNS] {
     let record = &known.record;
     let created = format!("{} ago", age(record.created, now));
     let cells = [
@@ -48,8 +49,15 @@ fn row(known: &Known, now: Time) -> [String; 6] {
         cut(&record.command.join(" ")),
         created,
         status(known, now),
+        ports(known),
     ];
     cells.map(|cell| escape(&cell).replace('\n', " "))
+}
+
+/// As docker shows them, while there is somebody to connect to.
+fn ports(known: &Known) -> String {
+    let shown = known.record.published.iter().filter(|_| known.is_alive()).map(ToString::to_string);
+    shown.collect::<Vec<_>>().join(", ")
 }
 
 fn cut(command: &str) -> String {
@@ -59,9 +67,9 @@ fn cut(command: &str) -> String {
     command.chars().take(WIDTH - 1).chain(['…']).collect()
 }
 
-fn table(rows: &[[String; 6]]) -> Result<(), Failure> {
+fn table(rows: &[[String; COLUMNS]]) -> Result<(), Failure> {
     let width = |column: usize| rows.iter().map(|row| row[column].chars().count()).max().unwrap_or(0);
-    let widths: [usize; 6] = std::array::from_fn(width);
+    let widths: [usize; COLUMNS] = std::array::from_fn(width);
     for row in rows {
         let cells = row.iter().zip(widths).map(|(cell, width)| format!("{cell:width$}"));
         stdout::line(cells.collect::<Vec<_>>().join("  ").trim_end())?;

@@ -6,7 +6,7 @@ use bottle_runtime::cgroups::{Limits, Processes};
 use bottle_runtime::options::{ProxyEnv, RunOptions, Stdio};
 use bottle_runtime::records::{Afterwards, Name};
 use bottle_runtime::ulimit::Ulimit;
-use bottle_runtime::{UpstreamProxy, UpstreamProxyError};
+use bottle_runtime::{Publish, PublishError, UpstreamProxy, UpstreamProxyError};
 
 use super::unseen;
 use crate::args::RunArgs;
@@ -72,6 +72,7 @@ pub fn read(args: &RunArgs, caller: &Caller, reporter: Reporter) -> Result<RunOp
     options.stdio = stdio(args.interactive, args.tty);
     options.proxy_env = if args.proxy_env { ProxyEnv::Set } else { ProxyEnv::Unset };
     options.upstream_proxy = upstream_proxy(args, caller, reporter)?;
+    options.publish = args.publish.iter().map(|text| publish(text)).collect::<Result<_, _>>()?;
     options.audit = args.audit.clone();
     options.attestation = args.attestation.clone();
     options.nonce = args.nonce;
@@ -141,6 +142,13 @@ fn volume(text: &str) -> Result<Volume, Failure> {
     })
 }
 
+fn publish(text: &str) -> Result<Publish, Failure> {
+    text.parse().map_err(|error: PublishError| {
+        let hint = error.hint();
+        Failure::new(error).with_hint(hint)
+    })
+}
+
 fn tmpfs(text: &str) -> Result<Tmpfs, Failure> {
     Tmpfs::parse(text).map_err(|error| {
         let hint = error.hint();
@@ -200,7 +208,7 @@ mod tests {
 
     #[test]
     fn every_option_arrives() {
-        let line = "bottle run --allow a.example -e A=1 -e TOKEN -e ABSENT -v /x:/y:ro -w /z -i --proxy-env \
+        let line = "bottle run --allow a.example -e A=1 -e TOKEN -e ABSENT -v /x:/y:ro -p 8080:80 -p [::1]:443:443/tcp -w /z -i --proxy-env \
                     --audit a.jsonl --attestation b.json --nonce NONCE --key c.key --timeout 2m \
                     -m 512m --cpus 0.5 --pids-limit 100 --ulimit nofile=64:128 --ulimit nproc=9 host -- npm install";
         let line = line.replace("NONCE", &"0a".repeat(32));
@@ -209,6 +217,7 @@ mod tests {
         assert_eq!(options.command, ["npm", "install"]);
         assert_eq!(options.env, [("A".into(), "1".into()), ("TOKEN".into(), "t0p".into())]);
         assert_eq!(options.volumes.len(), 1);
+        assert_eq!(options.publish, ["8080:80", "[::1]:443:443"].map(|text| text.parse().expect(text)));
         assert_eq!(options.workdir, Some("/z".into()));
         assert_eq!(options.stdio, Stdio::Interactive);
         assert_eq!(options.proxy_env, ProxyEnv::Set);
@@ -273,6 +282,7 @@ mod tests {
         for line in [
             "bottle run -e =x host true",
             "bottle run -v /x host true",
+            "bottle run -p 80:80:80 host true",
             "bottle run dir: true",
             "bottle run --pids-limit -2 host true",
             "bottle run --cpus 99999 host true",
