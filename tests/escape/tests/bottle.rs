@@ -23,6 +23,11 @@ fn nothing_gets_out_of_a_bottle_and_nothing_goes_unnoticed() {
 }
 
 #[test]
+fn nothing_gets_out_of_a_bottle_with_published_ports_and_nothing_goes_unnoticed() {
+    assert_closed(&shoot(Sandbox::Published));
+}
+
+#[test]
 fn nothing_gets_out_of_an_image_of_debian_and_nothing_goes_unnoticed() {
     assert_closed(&shoot(Sandbox::Image("debian")));
 }

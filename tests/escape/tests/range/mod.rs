@@ -134,7 +134,7 @@ impl Range {
     /// The program on the lab's host, in one of its directories.
     fn command(&self, sandbox: Sandbox<'_>, program: &Path, directory: &str) -> Command {
         let mut command = match sandbox {
-            Sandbox::Bottle | Sandbox::Closed | Sandbox::Image(_) => self.lab.command(program),
+            Sandbox::Bottle | Sandbox::Published | Sandbox::Closed | Sandbox::Image(_) => self.lab.command(program),
             Sandbox::Open | Sandbox::Peer(_) => self.lab.privileged(program),
         };
         command.env_clear().env("PATH", PATH).env("HOME", self.path("home")).env("LANG", "C.UTF-8");

@@ -14,6 +14,8 @@ pub enum Sandbox<'a> {
     Open,
     /// bottle, with one name allowed for TLS, one for plain HTTP, and some that lead where no rule allows.
     Bottle,
+    /// The same as `Bottle` with published ports, behind which somebody may listen inside.
+    Published,
     /// bottle, with an empty list of names.
     Closed,
     /// The same as `Bottle` in an image of `tests/images/build`, with the project shared where it lies.
@@ -26,7 +28,7 @@ impl Sandbox<'_> {
     /// A peer whose name says so has one.
     pub fn lacks_proxy(self) -> bool {
         match self {
-            Sandbox::Bottle | Sandbox::Closed | Sandbox::Image(_) => false,
+            Sandbox::Bottle | Sandbox::Published | Sandbox::Closed | Sandbox::Image(_) => false,
             Sandbox::Peer(script) => !script.file_name().unwrap().to_string_lossy().starts_with("proxy"),
             Sandbox::Open => true,
         }
@@ -38,7 +40,7 @@ impl Sandbox<'_> {
     }
 
     pub fn is_bottle(self) -> bool {
-        matches!(self, Sandbox::Bottle | Sandbox::Closed | Sandbox::Image(_))
+        matches!(self, Sandbox::Bottle | Sandbox::Published | Sandbox::Closed | Sandbox::Image(_))
     }
 }
 
@@ -54,11 +56,14 @@ impl Range {
         match sandbox {
             Sandbox::Open => Vec::new(),
             Sandbox::Peer(script) => vec![text(&self.peer(script)), text(&self.path(directory))],
-            Sandbox::Bottle | Sandbox::Closed | Sandbox::Image(_) => {
+            Sandbox::Bottle | Sandbox::Published | Sandbox::Closed | Sandbox::Image(_) => {
                 let audit = text(&self.path(audit));
                 let mut words = vec![text(&beside("bottle"))];
                 words.extend(["run", "--timeout", "300", "--audit", &audit].map(str::to_owned));
                 words.extend(self.policy(sandbox));
+                if sandbox == Sandbox::Published {
+                    words.extend(["-p", "9", "-p", "8000"].map(str::to_owned));
+                }
                 if let Sandbox::Image(name) = sandbox {
                     let project = text(&self.path(directory));
                     words.extend([
