@@ -7,11 +7,10 @@ use std::path::{Path, PathBuf};
 use rustix::fs::{CWD, FileType, Mode, OFlags, ResolveFlags};
 use rustix::io::Errno;
 
+use crate::id_map::IDS;
+
 /// What may be read of either file, in bytes.
 const LIMIT: u64 = 1 << 20;
-
-/// Ids that can be had inside: 0..65536.
-const IDS: u32 = 65_536;
 
 /// The user that a workload becomes.
 #[derive(Clone, Debug, PartialEq, Eq)]

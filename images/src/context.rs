@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::net::IpAddr;
 use std::path::{Path, PathBuf};
 
+use crate::ids::Ids;
 use crate::tmpfs::Tmpfs;
 use crate::volume::Volume;
 
@@ -14,6 +15,10 @@ pub struct Context {
     pub uid: u32,
     /// The caller's gid.
     pub gid: u32,
+    /// What the caller can do with owners.
+    pub ids: Ids,
+    /// Which uid and gid inside the caller is, where there is a range of ids.
+    pub place: Place,
     /// The caller's login name.
     pub name: String,
     /// The caller's home directory.
@@ -46,12 +51,25 @@ pub struct Context {
     pub host: PathBuf,
 }
 
+/// Who inside is the caller, where there are several ids?
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Place {
+    /// Who a layer that is gone on with has found to be.
+    Known((u32, u32)),
+    /// The image's user, whose shared files then are: files leave the bottle.
+    User,
+    /// The image's user if something is shared, else 0: each image is unpacked once for that.
+    UserWhereShared,
+}
+
 impl Context {
     /// A caller without options.
     pub fn new(uid: u32, gid: u32, name: &str, home: &Path, cwd: &Path) -> Context {
         Context {
             uid,
             gid,
+            ids: Ids::Plain { uid },
+            place: Place::UserWhereShared,
             name: name.to_owned(),
             home: home.to_owned(),
             cwd: cwd.to_owned(),

@@ -5,14 +5,14 @@ use std::path::Path;
 use crate::containers::{Places, Registries, RegistriesError};
 use crate::digest::Digest;
 use crate::event::{Event, Listener};
+use crate::ids::Ids;
 use crate::image::Image;
-use crate::layer::UnpackOptions;
 use crate::load::{LoadError, load};
 use crate::pull::{PullError, pull};
 use crate::source::Source;
 use crate::spelling::{LookUpError, look_up};
 use crate::store::Store;
-use crate::unpack::{UnpackError, unpack};
+use crate::unpack::UnpackError;
 
 /// When an image is pulled.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -73,6 +73,7 @@ pub fn ensure(
     source: &Source,
     when: Pull,
     places: &Places,
+    ids: &Ids,
     directory: &Path,
     tell: Listener<'_>,
 ) -> Result<Digest, EnsureError> {
@@ -91,7 +92,7 @@ pub fn ensure(
         Source::Registry(written) => pull(store, written, &Registries::load(places)?, places, tell)?,
         _ => load(store, source, directory, tell)?,
     };
-    let unpacked = unpack(store, &loaded.image, UnpackOptions::for_uid(places.uid), tell)?;
+    let unpacked = ids.unpack(store, &loaded.image, (0, 0), tell)?;
     unpacked.notes().iter().for_each(|note| tell(Event::Note(note.clone())));
     Ok(loaded.image.digest())
 }

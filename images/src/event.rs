@@ -1,9 +1,11 @@
 //! What is going on while an image is had? For whoever shows it to a person; nothing depends on anybody listening.
 
+use serde::{Deserialize, Serialize};
+
 use crate::digest::Digest;
 
 /// Something happened.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Event {
     /// A name was found to mean this manifest, at this place.
     Resolved {

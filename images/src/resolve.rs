@@ -6,14 +6,15 @@ use std::path::PathBuf;
 use crate::accounts::AccountError;
 use crate::config::NoCommand;
 use crate::contains::ContainsError;
-use crate::context::Context;
+use crate::context::{Context, Place};
+use crate::id_map::IdMap;
 use crate::image::{Image, ImageError};
 use crate::plan::MountPlan;
 use crate::reference::ImageRef;
 use crate::scan::ScanError;
 use crate::store::{Store, StoreError};
-use crate::unpack::{UnpackError, Unpacked, unpack};
-use crate::{Digest, UnpackOptions, directory, environment, host, read_only, stored};
+use crate::unpack::{UnpackError, Unpacked};
+use crate::{Digest, directory, environment, host, read_only, stored};
 
 /// Why an image can't be had. Nothing was changed.
 #[derive(Debug, thiserror::Error)]
@@ -152,6 +153,8 @@ pub struct Resolved {
     pub manifest: Option<Digest>,
     /// Keeps its layers in the store.
     pub held: Option<Unpacked>,
+    /// Whose ids its files have, where an ordinary user has several.
+    pub ids: Option<IdMap>,
 }
 
 /// Looks at the host and plans the root file system. An image in the store is unpacked if it is not yet.
@@ -165,12 +168,13 @@ pub fn resolve(image: &ImageRef, context: &Context) -> Result<Resolved, ResolveE
             let plan = host::plan(context)?;
             environment::nobody_else(context, &plan.user)?;
             let command = or(plan.user.shell.to_string_lossy().into_owned());
-            Resolved { plan, command, stop_signal: None, manifest: None, held: None }
+            Resolved { plan, command, stop_signal: None, manifest: None, held: None, ids: None }
         }
         ImageRef::Directory(path) => {
             let plan = directory::plan(path, context)?;
             environment::nobody_else(context, &plan.user)?;
-            Resolved { plan, command: or("/bin/sh".into()), stop_signal: None, manifest: None, held: None }
+            let command = or("/bin/sh".into());
+            Resolved { plan, command, stop_signal: None, manifest: None, held: None, ids: None }
         }
         ImageRef::Manifest(manifest) => from_store(*manifest, context)?,
         ImageRef::Stored(source) => return Err(ResolveError::NotStored(source.to_string())),
@@ -188,10 +192,31 @@ pub fn resolve(image: &ImageRef, context: &Context) -> Result<Resolved, ResolveE
 fn from_store(manifest: Digest, context: &Context) -> Result<Resolved, ResolveError> {
     let store = Store::open(&context.store)?;
     let image = Image::read(&store, manifest)?;
-    let unpacked = unpack(&store, &image, UnpackOptions::for_uid(context.uid), &|_| {})?;
+    let (unpacked, place) = unpacked(&store, &image, context)?;
     let mut plan = stored::plan(&unpacked, image.config(), context)?;
     plan.warnings.extend(unpacked.notes().iter().cloned());
     let command = image.config().command(&context.command)?;
     let stop_signal = image.config().stop_signal.clone();
-    Ok(Resolved { plan, command, stop_signal, manifest: Some(manifest), held: Some(unpacked) })
+    let ids = context.ids.map(place);
+    Ok(Resolved { plan, command, stop_signal, manifest: Some(manifest), held: Some(unpacked), ids })
 }
+
+/// The image's layers with their owners, and which of those is the caller. Where that is to be the image's user, layers are
+/// needed to look it up.
+fn unpacked(store: &Store, image: &Image, context: &Context) -> Result<(Unpacked, (u32, u32)), ResolveError> {
+    let unpack = |place| context.ids.unpack(store, image, place, &|_| {});
+    let is_users = match context.place {
+        Place::Known(place) => return Ok((unpack(place)?, place)),
+        Place::User => true,
+        Place::UserWhereShared => !context.volumes.is_empty(),
+    };
+    let unpacked = unpack(ROOT)?;
+    let user = stored::user(&unpacked, image.config(), context)?;
+    match (user.uid, user.gid) {
+        place if is_users && place != ROOT => Ok((unpack(place)?, place)),
+        _ => Ok((unpacked, ROOT)),
+    }
+}
+
+/// As docker and podman have it: the caller is 0 inside.
+const ROOT: (u32, u32) = (0, 0);

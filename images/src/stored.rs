@@ -14,18 +14,14 @@ use crate::{environment, etc, mountinfo, volumes};
 
 /// Plans a root file system from an image's layers. The working directory is not shared.
 pub(crate) fn plan(unpacked: &Unpacked, config: &Config, context: &Context) -> Result<MountPlan, ResolveError> {
-    let layers = unpacked.layers().iter().rev();
-    let like = layers.clone().position(|layer| layer == unpacked.root()).unwrap_or(0);
-    // The store is nobody's but the caller's, so that whatever its path leads through is, too.
-    let led = |layer: &PathBuf| Origin::of("image", layer).map(|origin| origin.end().to_owned());
-    let layers: Vec<PathBuf> = layers.map(led).collect::<Result<_, _>>()?;
+    let like = unpacked.layers().iter().rev().position(|layer| layer == unpacked.root()).unwrap_or(0);
+    let layers = layers(unpacked)?;
+    let user = user(unpacked, config, context)?;
     let host = mountinfo::read().map_err(|source| ResolveError::Path {
         what: "list of mounts",
         path: "/proc/self/mountinfo".into(),
         source,
     })?;
-    let asked = context.user.as_deref().unwrap_or(&config.user);
-    let user = user(accounts::find(asked, &layers)?);
     let workdir = match Path::new(&config.working_dir) {
         path if path == Path::new("") || path == Path::new("/") => PathBuf::from("/"),
         path => clean(path).ok_or_else(|| ResolveError::Workdir { path: path.to_owned() })?,
@@ -58,12 +54,17 @@ pub(crate) fn plan(unpacked: &Unpacked, config: &Config, context: &Context) -> R
     Ok(plan)
 }
 
-fn user(account: Account) -> User {
-    User {
-        uid: account.uid,
-        gid: account.gid,
-        name: account.name,
-        home: account.home.unwrap_or_else(|| "/".into()),
-        shell: account.shell.unwrap_or_else(|| "/bin/sh".into()),
-    }
+/// The layers' directories, the topmost first.
+fn layers(unpacked: &Unpacked) -> Result<Vec<PathBuf>, ResolveError> {
+    // The store is nobody's but the caller's, so that whatever its path leads through is, too.
+    let led = |layer: &PathBuf| Origin::of("image", layer).map(|origin| origin.end().to_owned());
+    unpacked.layers().iter().rev().map(led).collect()
+}
+
+/// Who the command is: whom `-u` names, else the image, as its own files say.
+pub(crate) fn user(unpacked: &Unpacked, config: &Config, context: &Context) -> Result<User, ResolveError> {
+    let asked = context.user.as_deref().unwrap_or(&config.user);
+    let Account { uid, gid, name, home, shell } = accounts::find(asked, &layers(unpacked)?)?;
+    let (home, shell) = (home.unwrap_or_else(|| "/".into()), shell.unwrap_or_else(|| "/bin/sh".into()));
+    Ok(User { uid, gid, name, home, shell })
 }

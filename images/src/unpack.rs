@@ -8,6 +8,7 @@ use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use rustix::fs::{CWD, Mode, OFlags};
+use serde::{Deserialize, Serialize};
 
 use crate::digest::Digest;
 use crate::event::{Event, Listener};
@@ -24,7 +25,44 @@ pub struct Unpacked {
     _held: Vec<File>,
 }
 
+/// Which layers an image has in the store, for who holds them in another process.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Layers {
+    /// Their names, lowest first.
+    keys: Vec<Digest>,
+    /// Which of them says what `/` is like.
+    root: usize,
+    /// What was left out.
+    notes: Vec<String>,
+}
+
 impl Unpacked {
+    /// Holds layers that another process has unpacked like this. The caller has kept the store from being pruned since.
+    pub(crate) fn hold(store: &Store, options: UnpackOptions, layers: &Layers) -> Result<Unpacked, UnpackError> {
+        let flavour = store.layers_path().join(options.flavour());
+        let places: Vec<PathBuf> = layers.keys.iter().map(|key| flavour.join(key.hex())).collect();
+        let hold = |place: &PathBuf| {
+            let held = open_directory(place)?;
+            Lock::directory_shared(&held, place)?;
+            Ok(held)
+        };
+        let held = places.iter().map(hold).collect::<Result<_, UnpackError>>()?;
+        Ok(Unpacked::new(&places, layers.root, layers.notes.clone(), held))
+    }
+
+    fn new(places: &[PathBuf], root: usize, notes: Vec<String>, held: Vec<File>) -> Unpacked {
+        let root = places.get(root).map(|path| path.join("fs")).unwrap_or_default();
+        Unpacked { layers: places.iter().map(|path| path.join("fs")).collect(), root, notes, _held: held }
+    }
+
+    /// The same for another process. Each layer's directory lies in one that has its name.
+    pub fn to_layers(&self) -> Layers {
+        let name = |layer: &PathBuf| Digest::from_hex(layer.parent()?.file_name()?.to_str()?).ok();
+        let root = self.layers.iter().position(|layer| *layer == self.root).unwrap_or(0);
+        Layers { keys: self.layers.iter().filter_map(name).collect(), root, notes: self.notes.clone() }
+    }
+
     /// The layers' directories, lowest first, as overlayfs takes them (its `lowerdir` names the highest first).
     pub fn layers(&self) -> &[PathBuf] {
         &self.layers
@@ -59,6 +97,14 @@ pub enum UnpackError {
         /// Why.
         source: LayerError,
     },
+    /// Who has the right to give files away could not do it.
+    #[error("{what}")]
+    Steward {
+        /// What went wrong.
+        what: String,
+        /// What to do about it, where that is known.
+        hint: Option<String>,
+    },
     /// What is written beside an unpacked layer is damaged.
     #[error("the unpacked layer {} is damaged", path.display())]
     Damaged {
@@ -76,6 +122,7 @@ impl UnpackError {
             UnpackError::Store(error) => error.hint(),
             UnpackError::Blob(error) => error.hint(),
             UnpackError::Layer { source, .. } => source.hint(),
+            UnpackError::Steward { hint, .. } => hint.clone(),
             UnpackError::Damaged { path, .. } => Some(format!("remove {}: it is unpacked again", path.display())),
         }
     }
@@ -162,7 +209,7 @@ impl Work<'_> {
         let (mut paths, mut notes, mut held) = (Vec::new(), BTreeSet::new(), Vec::new());
         let mut root = 0;
         for (position, diff_id) in diff_ids.iter().enumerate() {
-            let below = Below { layers: &layers, opaque: self.options.opaque };
+            let below = Below { layers: &layers, options: self.options };
             let failed = |source| UnpackError::Layer { layer: *diff_id, source };
             let made = match alone[position].take() {
                 Some(made) if made.record.fits(&below).map_err(failed)? => made,
@@ -176,9 +223,7 @@ impl Work<'_> {
             held.push(made.held);
             layers.push(made.directory);
         }
-        let root = paths.get(root).map(|path| path.join("fs")).unwrap_or_default();
-        let layers = paths.iter().map(|path| path.join("fs")).collect();
-        Ok(Unpacked { layers, root, notes: notes.into_iter().collect(), _held: held })
+        Ok(Unpacked::new(&paths, root, notes.into_iter().collect(), held))
     }
 
     /// All layers, as each is by itself; None for one that can't be told without those below.

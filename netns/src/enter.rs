@@ -48,7 +48,7 @@ pub enum EnterError {
         source: std::io::Error,
     },
     /// A namespace could not be entered.
-    #[error("enter a network namespace: {errno}")]
+    #[error("enter a namespace: {errno}")]
     Enter {
         /// What the kernel said.
         errno: Errno,
@@ -129,6 +129,12 @@ pub fn enter_network_namespace() -> Result<OwnedFd, EnterError> {
 /// Enters a network namespace that someone holds.
 pub fn reenter_network_namespace(namespace: impl AsFd) -> Result<(), EnterError> {
     setns(namespace, CloneFlags::CLONE_NEWNET).map_err(|errno| EnterError::Enter { errno })
+}
+
+/// Enters a user namespace that someone holds. It belongs to the caller, who keeps its ids and has every capability there until it
+/// executes a program.
+pub fn reenter_user_namespace(namespace: impl AsFd) -> Result<(), EnterError> {
+    setns(namespace, CloneFlags::CLONE_NEWUSER).map_err(|errno| EnterError::Enter { errno })
 }
 
 fn apparmor_restricts() -> bool {

@@ -16,7 +16,7 @@ use bottle_proxy::gate::ChallengeKey;
 use tokio::sync::oneshot;
 
 use crate::async_channel::AsyncChannel;
-use crate::builder::{BuilderSetup, FromBuilder};
+use crate::builder::{BuilderSetup, FromBuilder, UserNamespace};
 use crate::cgroups::{Group, LimitError};
 use crate::channel::Channel;
 use crate::dialler::message::{DiallerSetup, FromDialler};
@@ -35,6 +35,7 @@ use crate::supervisor::stdio::Streams;
 use crate::supervisor::watch::Drift;
 use crate::supervisor::{inbound, recording, terminal};
 use crate::waiting::{PATIENCE, Waiting};
+use crate::whose::Around;
 use crate::{heartbeat, memory, thread};
 
 const CHANNEL: &str = "make a channel";
@@ -50,13 +51,19 @@ pub(crate) struct Started {
 }
 
 impl Started {
-    /// `own_user` for an ordinary user, whose namespaces need a user namespace of their own.
-    pub(crate) fn new(own_user: bool) -> Result<Started, RealizeError> {
+    /// The namespaces are to belong to the user namespace that is said.
+    pub(crate) fn new(around: &Around) -> Result<Started, RealizeError> {
         let program = Arc::new(Program::running()?);
         let builder = program.spawn(Role::Builder)?;
         let pair = || Channel::pair().map_err(step(CHANNEL));
         let ((to_dialler, dialler), (to_gate, gate), (to_init, init)) = (pair()?, pair()?, pair()?);
-        let told = builder.channel.send(&BuilderSetup { own_user }, &[dialler.as_fd(), gate.as_fd(), init.as_fd()]);
+        let (user, given) = match around {
+            Around::Host => (UserNamespace::Inherited, None),
+            Around::Fresh => (UserNamespace::Fresh, None),
+            Around::Given(namespace) => (UserNamespace::Given, Some(namespace.as_fd())),
+        };
+        let beside: Vec<_> = [dialler.as_fd(), gate.as_fd(), init.as_fd()].into_iter().chain(given).collect();
+        let told = builder.channel.send(&BuilderSetup { user }, &beside);
         told.map_err(|source| RealizeError::Helper { who: "builder", source })?;
         Ok(Started { program, builder, to_dialler, to_gate, to_init })
     }

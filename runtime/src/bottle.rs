@@ -288,7 +288,7 @@ fn had(name: &str, caller: &Caller) -> Result<ImageRef, BottleError> {
     let image = ImageRef::parse(name)?;
     let ImageRef::Stored(source) = &image else { return Ok(image) };
     let store = Store::open(&State::open(&caller.places, caller.uid)?.data.join("images"))?;
-    let digest = ensure(&store, source, Pull::Missing, &caller.containers(), &caller.cwd, &|_| {})?;
+    let digest = ensure(&store, source, Pull::Missing, &caller.containers(), &caller.ids(), &caller.cwd, &|_| {})?;
     Ok(ImageRef::Manifest(digest))
 }
 

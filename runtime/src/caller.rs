@@ -5,10 +5,13 @@ use std::ffi::OsStr;
 use std::io;
 use std::os::unix::ffi::OsStrExt;
 use std::path::PathBuf;
+use std::sync::Arc;
 
+use bottle_images::Ids;
 use nix::unistd::{getegid, geteuid};
 
 use crate::state::Places;
+use crate::subordinate::{Asking, Lacking, Subordinate};
 
 /// What is taken from the process that asks for a run.
 #[derive(Clone, Debug)]
@@ -29,6 +32,10 @@ pub struct Caller {
     pub variables: BTreeMap<String, String>,
     /// Where state may lie.
     pub places: Places,
+    /// The gid that passwd(5) says.
+    pub login_gid: Option<u32>,
+    /// The range of ids that an ordinary user has besides its own.
+    pub subordinate: Option<Arc<Subordinate>>,
 }
 
 impl Caller {
@@ -40,12 +47,14 @@ impl Caller {
         // A relative one has no meaning, as the XDG base directory specification says.
         let path = |name: &str| std::env::var_os(name).map(PathBuf::from).filter(|path| path.is_absolute());
         let passwd = std::fs::read("/etc/passwd").unwrap_or_default();
-        let (name, home) = account(&passwd, geteuid().as_raw()).unzip();
+        let account = account(&passwd, geteuid().as_raw());
+        let (name, login_gid) = (account.as_ref().map(|known| known.0.clone()), account.as_ref().map(|known| known.1));
+        let home = account.map(|known| known.2);
         let name = name.or_else(|| std::env::var("USER").ok().filter(|name| !name.is_empty() && is_field(name)));
         let home = path("HOME").filter(|home| is_field(home)).or(home).unwrap_or_else(|| "/".into());
         let variables =
             std::env::vars_os().filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)));
-        Ok(Caller {
+        let caller = Caller {
             uid: geteuid().as_raw(),
             gid: getegid().as_raw(),
             name: name.unwrap_or_else(|| geteuid().to_string()),
@@ -59,7 +68,28 @@ impl Caller {
                 data_home: path("XDG_DATA_HOME"),
                 home: path("HOME"),
             },
-        })
+            login_gid,
+            subordinate: None,
+        };
+        let subordinate = (caller.uid != 0).then(|| caller.find_subordinate().ok()).flatten();
+        Ok(Caller { subordinate: subordinate.map(Arc::new), ..caller })
+    }
+
+    /// Looks for a range of ids besides its own.
+    ///
+    /// # Errors
+    /// What there is not.
+    pub fn find_subordinate(&self) -> Result<Subordinate, Lacking> {
+        let Caller { uid, gid, login_gid, .. } = *self;
+        Subordinate::find(Asking { uid, gid, name: &self.name, login_gid })
+    }
+
+    /// What it can do with the owners of an image's files.
+    pub fn ids(&self) -> Ids {
+        match &self.subordinate {
+            Some(subordinate) => Ids::Range { map: subordinate.map(), steward: Arc::clone(subordinate) as _ },
+            None => Ids::Plain { uid: self.uid },
+        }
     }
 
     /// Where the containers configuration of whoever this is lies.
@@ -74,15 +104,16 @@ fn is_field(text: impl AsRef<OsStr>) -> bool {
     !text.as_ref().as_bytes().iter().any(|byte| matches!(byte, b':' | b'\n'))
 }
 
-/// Name and home of this uid in the text of a passwd(5) file. Other sources of accounts are libraries, which a static program
+/// Name, gid and home of this uid in the text of a passwd(5) file. Other sources of accounts are libraries, which a static program
 /// can't ask.
-fn account(passwd: &[u8], uid: u32) -> Option<(String, PathBuf)> {
+fn account(passwd: &[u8], uid: u32) -> Option<(String, u32, PathBuf)> {
     passwd.split(|byte| *byte == b'\n').find_map(|line| {
         let fields: Vec<&[u8]> = line.split(|byte| *byte == b':').collect();
-        let [name, _, number, _, _, home, _] = fields[..] else { return None };
-        let theirs: u32 = str::from_utf8(number).ok()?.parse().ok()?;
+        let [name, _, uid_field, gid_field, _, home, _] = fields[..] else { return None };
+        let number = |field| str::from_utf8(field).ok()?.parse::<u32>().ok();
         let name = str::from_utf8(name).ok().filter(|name| !name.is_empty())?;
-        (theirs == uid).then(|| (name.to_owned(), OsStr::from_bytes(home).into()))
+        let (theirs, gid) = (number(uid_field)?, number(gid_field)?);
+        (theirs == uid).then(|| (name.to_owned(), gid, OsStr::from_bytes(home).into()))
     })
 }
 
@@ -103,8 +134,8 @@ mod tests {
     fn an_account_is_the_first_whole_line_with_the_uid() {
         let passwd = b"root:x:0:0:root:/root:/bin/sh\n+::::::\nshort:x:7\n:x:7:7::/:/bin/sh\n\xff:x:7:7::/:/bin/sh\n\
                        ann:x:7:100:Ann \xe9:/home/\xe9:/bin/sh\nsecond:x:7:100::/home/second:/bin/sh\n";
-        assert_eq!(account(passwd, 0), Some(("root".into(), "/root".into())));
-        assert_eq!(account(passwd, 7), Some(("ann".into(), OsStr::from_bytes(b"/home/\xe9").into())));
+        assert_eq!(account(passwd, 0), Some(("root".into(), 0, "/root".into())));
+        assert_eq!(account(passwd, 7), Some(("ann".into(), 100, OsStr::from_bytes(b"/home/\xe9").into())));
         assert_eq!(account(passwd, 8), None);
     }
 }

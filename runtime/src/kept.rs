@@ -13,7 +13,7 @@ use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
-use bottle_images::{Digest, NamesError, Store, StoreError, remove_tree};
+use bottle_images::{Digest, IdMap, Ids, NamesError, Store, StoreError};
 use rustix::fs::FlockOperation;
 use serde::{Deserialize, Serialize};
 
@@ -38,6 +38,20 @@ struct Base {
     image: String,
     /// Which of the ranges of ids its files have, where root runs it.
     range: Option<u32>,
+    /// Whose ids its files have, where an ordinary user with a range of ids runs it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    map: Option<IdMap>,
+}
+
+/// How a layer was begun.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Begun {
+    /// Not at all.
+    NotYet,
+    /// All its files are whose it is.
+    WithOneId,
+    /// They have these ids.
+    With(IdMap),
 }
 
 /// A layer that this process alone goes on with, for as long as this lives.
@@ -96,6 +110,9 @@ pub enum KeptError {
         /// Upon what it lies.
         image: String,
     },
+    /// Its files have ids that are not the caller's, or not in the same places.
+    #[error("what is kept as {0} has files of other ids than this run")]
+    OtherIds(KeptName),
     /// Another run has it.
     #[error("another run goes on with what is kept as {0}")]
     Busy(KeptName),
@@ -120,9 +137,17 @@ impl KeptError {
             KeptError::Other { name, image } => {
                 Some(format!("give the image by its digest (NAME@{image}), or `bottle keep rm {name}` and begin anew"))
             }
+            KeptError::OtherIds(name) => Some(format!(
+                "give the caller the same lines in /etc/subuid and /etc/subgid again (`bottle doctor` tells what works), or \
+                 `bottle keep rm {name}` and begin anew"
+            )),
             KeptError::Busy(_) => Some("wait for it to end, or give another name".into()),
             KeptError::Damaged { path, .. } => Some(format!("remove {}: what was kept is lost", path.display())),
             KeptError::Exhausted => Some("bottle keep ls, bottle keep rm NAME".into()),
+            KeptError::Io { path, source } if source.kind() == io::ErrorKind::PermissionDenied => Some(format!(
+                "files in it have ids that are not the caller's, or not any more: sudo rm -rf {}",
+                path.display()
+            )),
             KeptError::Io { .. } => None,
         }
     }
@@ -164,7 +189,13 @@ impl KeptName {
 
 impl Kept {
     /// Goes on with the layer of this name upon this image, or begins it.
-    pub(crate) fn take(state: &State, name: &KeptName, image: &str, uid: u32) -> Result<Kept, KeptError> {
+    pub(crate) fn take(
+        state: &State,
+        name: &KeptName,
+        image: &str,
+        uid: u32,
+        map: Option<IdMap>,
+    ) -> Result<Kept, KeptError> {
         let all = state.data.join("kept");
         let directory = all.join(&name.0);
         make_private(&all, uid)?;
@@ -175,11 +206,15 @@ impl Kept {
             Some(base) => base,
             None => {
                 let range = if uid == 0 { Some(free_range(&all)?) } else { None };
-                begin(&directory, Base { image: image.to_owned(), range })?
+                begin(&directory, Base { image: image.to_owned(), range, map })?
             }
         };
         if base.image != image {
             return Err(KeptError::Other { name: name.clone(), image: base.image });
+        }
+        // Another run may have begun it meanwhile.
+        if base.map != map {
+            return Err(KeptError::OtherIds(name.clone()));
         }
         if let Ok(manifest) = base.image.parse::<Digest>() {
             Store::open(&state.data.join("images"))?.set_names(&[name.in_store()], manifest)?;
@@ -196,6 +231,12 @@ impl Kept {
     pub(crate) fn range(&self) -> Option<u32> {
         self.range
     }
+}
+
+/// How the layer of this name was begun.
+pub(crate) fn begun(state: &State, name: &KeptName) -> Result<Begun, KeptError> {
+    let base = read(&state.data.join("kept").join(&name.0))?;
+    Ok(base.map_or(Begun::NotYet, |base| base.map.map_or(Begun::WithOneId, Begun::With)))
 }
 
 /// All that is kept, by name.
@@ -224,7 +265,7 @@ pub fn list(state: &State) -> Result<Vec<Listed>, KeptError> {
 ///
 /// # Errors
 /// [`KeptError::Busy`], and where a file can't be removed.
-pub fn remove(state: &State, name: &KeptName) -> Result<bool, KeptError> {
+pub fn remove(state: &State, name: &KeptName, ids: &Ids) -> Result<bool, KeptError> {
     let all = state.data.join("kept");
     let directory = all.join(&name.0);
     if !all.is_dir() {
@@ -240,10 +281,10 @@ pub fn remove(state: &State, name: &KeptName) -> Result<bool, KeptError> {
     std::fs::rename(&directory, &removed).map_err(failed(&directory))?;
     // What a workload has made may take long to remove: nobody waits for that.
     drop(alone);
-    remove_tree(&removed).map_err(failed(&removed))?;
+    ids.remove(&removed).map_err(failed(&removed))?;
     drop(held);
     // It is gone; what a crash left of others can be tried again.
-    let _ = clear(&all);
+    let _ = clear(&all, ids);
     Ok(true)
 }
 
@@ -257,12 +298,12 @@ fn next_removed(all: &Path) -> PathBuf {
 }
 
 /// Removes what a crash left of layers that were to be removed. Who removes one holds it until it is gone.
-fn clear(all: &Path) -> Result<(), KeptError> {
+fn clear(all: &Path, ids: &Ids) -> Result<(), KeptError> {
     for entry in std::fs::read_dir(all).map_err(failed(all))? {
         let path = entry.map_err(failed(all))?.path();
         let is_left = path.file_name().is_some_and(|name| name.as_encoded_bytes().starts_with(REMOVED.as_bytes()));
         if is_left && let Some(_held) = abandoned(all, &path)? {
-            remove_tree(&path).map_err(failed(&path))?;
+            ids.remove(&path).map_err(failed(&path))?;
         }
     }
     Ok(())

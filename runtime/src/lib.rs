@@ -50,6 +50,7 @@ pub mod records;
 pub mod report;
 pub mod signal;
 pub mod state;
+pub mod subordinate;
 pub mod sys;
 pub mod ulimit;
 
@@ -69,6 +70,7 @@ mod tether;
 mod thread;
 mod waiting;
 mod whole;
+mod whose;
 
 pub use bottle::{Bottle, BottleError, Captured};
 pub use bottle_proxy::{UpstreamProxy, UpstreamProxyError};

@@ -8,7 +8,7 @@ use std::time::Duration;
 use bottle_evidence::key::SigningKey;
 use bottle_evidence::{Digest, canonical};
 use bottle_images::contains::meant;
-use bottle_images::{Context, ImageRef, MountPlan, Resolved, Root, Unpacked};
+use bottle_images::{Context, IdMap, ImageRef, MountPlan, Resolved, Root, Unpacked};
 use bottle_policy::{Mode, Rules};
 use bottle_proxy::UpstreamProxy;
 
@@ -28,7 +28,9 @@ use crate::records::{Name, Own, Record, Shelf};
 use crate::report::chain;
 use crate::signal::Signal;
 use crate::state::{POLICY, State, StateError, make_private, new_run_id};
+use crate::subordinate::Subordinate;
 use crate::ulimit::Ulimit;
+use crate::whose::Whose;
 
 pub use crate::plan_error::{CORE_DUMPS, PlanError};
 
@@ -43,6 +45,10 @@ pub struct Plan {
     /// The digest of [`MountPlan::image`].
     pub(crate) planned: Digest,
     pub(crate) ids: Option<PrivateIds>,
+    /// The workload's ids, where an ordinary user has a range of them.
+    map: Option<IdMap>,
+    /// Who works with that range.
+    pub(crate) subordinate: Option<Arc<Subordinate>>,
     pub(crate) key: Arc<SigningKey>,
     pub(crate) lease_key: [u8; 32],
     pub(crate) audit: PathBuf,
@@ -84,12 +90,13 @@ pub struct Plan {
 
 impl Plan {
     /// Decides everything. What it makes is what stays by design: the state directories and, the first time, the key.
-    pub fn new(options: RunOptions, caller: &Caller) -> Result<Plan, PlanError> {
+    pub(crate) fn new(options: RunOptions, caller: &Caller, whose: Whose) -> Result<Plan, PlanError> {
         let state = State::open(&caller.places, caller.uid)?;
         let run = new_run_id().map_err(PlanError::Random)?;
-        let context = Context { store: state.data.join("images"), ..context(&options, caller, &run) };
+        let (ids, place) = whose.of_files(caller);
+        let context = Context { store: state.data.join("images"), ids, place, ..context(&options, caller, &run) };
         let image_name = options.image_name.clone().unwrap_or_else(|| shown(&options.image));
-        let Resolved { plan: mut files, command, stop_signal, manifest, held } =
+        let Resolved { plan: mut files, command, stop_signal, manifest, held, ids: map } =
             bottle_images::resolve(&options.image, &context)?;
         let directory = state.run_directory(&run);
         let audit = options.audit.unwrap_or_else(|| directory.join(crate::prune::LOG));
@@ -127,7 +134,8 @@ impl Plan {
         let ulimits = options.ulimits.into_iter().map(Ulimit::adapted);
         let (ulimits, adapted): (Vec<_>, Vec<_>) = ulimits.unzip();
         warnings.extend(adapted.into_iter().flatten());
-        let kept = options.keep.map(|name| keep(&state, &name, &mut files, manifest, caller.uid)).transpose()?;
+        let base = Base { manifest, map, uid: caller.uid };
+        let kept = options.keep.map(|name| keep(&state, &name, &mut files, base)).transpose()?;
         let ids = match kept.as_ref().and_then(Kept::range) {
             Some(range) => Some(PrivateIds::claim_again(&state.run, range)?),
             None if caller.uid == 0 => Some(PrivateIds::claim(&state.run)?),
@@ -194,6 +202,8 @@ impl Plan {
             files,
             rules: Arc::new(options.rules),
             ids,
+            map,
+            subordinate: if let Whose::Range { subordinate, .. } = whose { Some(subordinate) } else { None },
             lease_key: lease_key(&signing),
             key: Arc::new(signing),
             audit,
@@ -216,9 +226,10 @@ impl Plan {
 
     /// Whose ids the workload has outside.
     pub(crate) fn workload_ids(&self) -> Ids {
-        match &self.ids {
-            Some(ids) => Ids::Private { base: ids.workload() },
-            None => Ids::Own { uid: self.caller.0, gid: self.caller.1 },
+        match (&self.ids, self.map) {
+            (Some(ids), _) => Ids::Private { base: ids.workload() },
+            (None, Some(map)) => Ids::Range { map },
+            (None, None) => Ids::Own { uid: self.caller.0, gid: self.caller.1 },
         }
     }
 
@@ -262,18 +273,19 @@ fn shown(image: &ImageRef) -> String {
     }
 }
 
-/// Has the root keep what is changed in it.
-fn keep(
-    state: &State,
-    name: &KeptName,
-    files: &mut MountPlan,
+/// Upon what a layer is kept, and whose its files become.
+struct Base {
     manifest: Option<bottle_images::Digest>,
+    map: Option<IdMap>,
     uid: u32,
-) -> Result<Kept, KeptError> {
+}
+
+/// Has the root keep what is changed in it.
+fn keep(state: &State, name: &KeptName, files: &mut MountPlan, base: Base) -> Result<Kept, KeptError> {
     let Root::Overlay { layers, kept, .. } = &mut files.root else { return Err(KeptError::Host) };
     let directory = || format!("dir:{}", layers.first().map(|layer| layer.display().to_string()).unwrap_or_default());
-    let image = manifest.map_or_else(directory, |manifest| manifest.to_string());
-    let layer = Kept::take(state, name, &image, uid)?;
+    let image = base.manifest.map_or_else(directory, |manifest| manifest.to_string());
+    let layer = Kept::take(state, name, &image, base.uid, base.map)?;
     *kept = Some(layer.directory().to_owned());
     Ok(layer)
 }

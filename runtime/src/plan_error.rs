@@ -13,6 +13,7 @@ use crate::publish::BindError;
 use crate::records::ShelfError;
 use crate::signal::NoSignal;
 use crate::state::StateError;
+use crate::subordinate::StewardError;
 
 /// What to do where a crash inside would start a program of the host's.
 pub const CORE_DUMPS: &str =
@@ -45,6 +46,9 @@ pub enum PlanError {
     /// No ids for a bottle of root's.
     #[error(transparent)]
     Ids(#[from] IdsError),
+    /// The ids that an ordinary user is granted can't be had.
+    #[error(transparent)]
+    Steward(#[from] StewardError),
     /// No signing key.
     #[error(transparent)]
     Key(#[from] KeyFileError),
@@ -109,6 +113,7 @@ impl PlanError {
             }
             PlanError::Kept(error) => error.hint(),
             PlanError::Publish(error) => error.hint(),
+            PlanError::Steward(error) => error.hint(),
             PlanError::Key(error) => error.hint().map(str::to_owned),
             PlanError::Writable { what: "bottle's own executable", .. } => {
                 Some("install bottle elsewhere, or run it from another working directory".into())

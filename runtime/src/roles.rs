@@ -28,10 +28,16 @@ pub enum Role {
     Init,
     /// Enters a bottle that runs.
     Enter,
+    /// Works with the subordinate ids of an ordinary user.
+    Steward,
 }
 
-const ROLES: [(Role, &str); 3] =
-    [(Role::Builder, "bottle-builder"), (Role::Init, "bottle-init"), (Role::Enter, "bottle-enter")];
+const ROLES: [(Role, &str); 4] = [
+    (Role::Builder, "bottle-builder"),
+    (Role::Init, "bottle-init"),
+    (Role::Enter, "bottle-enter"),
+    (Role::Steward, "bottle-steward"),
+];
 
 /// What the builder becomes a second and a third time, before it does anything else.
 #[derive(Clone, Copy, Debug)]
@@ -59,6 +65,7 @@ pub fn dispatch() {
         Role::Builder => crate::builder::main(channel),
         Role::Init => crate::init::main(channel),
         Role::Enter => crate::exec::main(channel),
+        Role::Steward => crate::subordinate::main(channel),
     }
 }
 

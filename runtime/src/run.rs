@@ -18,6 +18,7 @@ use crate::supervisor::recorder::Events;
 use crate::supervisor::signals::Signals;
 use crate::supervisor::taken::Taken;
 use crate::sys;
+use crate::whose::Whose;
 use crate::workload::WorkloadError;
 
 /// Why a run has no outcome.
@@ -78,8 +79,10 @@ pub fn run(
     let _taken = Taken::take();
     sys::let_too_large_writes_fail();
     let tokio = tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(RunError::EventLoop)?;
-    let started = Started::new(caller.uid != 0)?;
-    let plan = match Plan::new(options, caller) {
+    let whose = Whose::decide(&options, caller)?;
+    let around = whose.around().map_err(PlanError::from)?;
+    let started = Started::new(&around)?;
+    let plan = match Plan::new(options, caller, whose) {
         Ok(plan) => plan,
         Err(error) => {
             started.end();

@@ -21,7 +21,7 @@ pub fn run(verb: &KeepVerb, caller: &Caller, reporter: Reporter) -> Result<ExitC
     let state = state::open(caller)?;
     match verb {
         KeepVerb::Ls { json } => ls(&state, *json),
-        KeepVerb::Rm { names } => rm(&state, names, reporter),
+        KeepVerb::Rm { names } => rm(&state, names, caller, reporter),
     }
 }
 
@@ -41,10 +41,10 @@ fn ls(state: &State, as_json: bool) -> Result<ExitCode, Failure> {
 }
 
 /// Removes each; those that are not there are told, and the rest goes all the same.
-fn rm(state: &State, names: &[KeptName], reporter: Reporter) -> Result<ExitCode, Failure> {
+fn rm(state: &State, names: &[KeptName], caller: &Caller, reporter: Reporter) -> Result<ExitCode, Failure> {
     let mut code = ExitCode::SUCCESS;
     for name in names {
-        if kept::remove(state, name).map_err(failure)? {
+        if kept::remove(state, name, &caller.ids()).map_err(failure)? {
             stdout::line(&name.to_string())?;
         } else {
             reporter.failure(&Failure::new(NothingKept(name.clone())).with_hint("bottle keep ls"));

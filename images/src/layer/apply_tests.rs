@@ -83,7 +83,7 @@ impl Place {
         let options = UnpackOptions::for_uid(rustix::process::geteuid().as_raw());
         let layers: Vec<File> =
             below.unwrap_or_default().iter().map(|name| File::open(self.path(name)).unwrap()).collect();
-        let merged = Below { layers: &layers, opaque: options.opaque };
+        let merged = Below { layers: &layers, options };
         let to = File::open(&directory).unwrap().into();
         unpack(source, to, options, below.map(|_| &merged), &Budget::default())
     }
@@ -91,7 +91,7 @@ impl Place {
     pub(super) fn fits(&self, record: &Record, below: &[&str]) -> bool {
         let options = UnpackOptions::for_uid(rustix::process::geteuid().as_raw());
         let layers: Vec<File> = below.iter().map(|name| File::open(self.path(name)).unwrap()).collect();
-        record.fits(&Below { layers: &layers, opaque: options.opaque }).unwrap()
+        record.fits(&Below { layers: &layers, options }).unwrap()
     }
 
     fn stat(&self, path: &str) -> std::fs::Metadata {

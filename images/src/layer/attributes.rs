@@ -80,8 +80,8 @@ impl Attributes {
         owners: Owners,
         notes: &mut Notes,
     ) -> rustix::io::Result<()> {
-        if owners == Owners::AsIs {
-            let (uid, gid) = (Uid::from_raw(self.uid), Gid::from_raw(self.gid));
+        if let Some((uid, gid)) = owners.on_disk((self.uid, self.gid)) {
+            let (uid, gid) = (Uid::from_raw(uid), Gid::from_raw(gid));
             rustix::fs::chownat(file, "", Some(uid), Some(gid), AtFlags::EMPTY_PATH)?;
         }
         match handle {
@@ -140,11 +140,12 @@ fn set(file: &OwnedFd, handle: Handle, name: &[u8], value: &[u8], notes: &mut No
 }
 
 /// The attributes of a file in a layer below, for what is made in its place.
-pub(super) fn read(file: &OwnedFd, stat: &rustix::fs::Stat) -> rustix::io::Result<Attributes> {
+pub(super) fn read(file: &OwnedFd, stat: &rustix::fs::Stat, owners: Owners) -> rustix::io::Result<Attributes> {
+    let (uid, gid) = owners.inside((stat.st_uid, stat.st_gid));
     Ok(Attributes {
         mode: stat.st_mode & 0o7777,
-        uid: stat.st_uid,
-        gid: stat.st_gid,
+        uid,
+        gid,
         mtime: Time { seconds: stat.st_mtime, nanoseconds: stat.st_mtime_nsec as u32 },
         xattrs: xattrs(file)?,
     })

@@ -6,13 +6,13 @@ use std::os::fd::OwnedFd;
 use rustix::fs::{FileType, Stat};
 
 use super::inside;
-use super::options::{Opaque, is_whiteout};
+use super::options::{UnpackOptions, is_whiteout};
 
 /// The directories of unpacked layers, lowest first.
 #[derive(Debug)]
 pub(crate) struct Below<'a> {
     pub(crate) layers: &'a [File],
-    pub(crate) opaque: Opaque,
+    pub(crate) options: UnpackOptions,
 }
 
 impl Below<'_> {
@@ -37,7 +37,7 @@ impl Below<'_> {
                 match end == path.len() {
                     true => return Ok(Some((layer, file, stat))),
                     false if !is_directory => return Ok(None),
-                    false => last |= !prefix.is_empty() && self.opaque.is_set(layer, prefix)?,
+                    false => last |= !prefix.is_empty() && self.options.opaque.is_set(layer, prefix)?,
                 }
             }
         }

@@ -140,7 +140,7 @@ impl Record {
             let fits = match FileType::from_raw_mode(stat.st_mode) {
                 // What a layer does not say of the root directory is told by the lowest one; only a plain one is the same.
                 FileType::Directory if path.is_empty() => {
-                    stat.st_mode & 0o7777 == 0o755 && (stat.st_uid, stat.st_gid) == (0, 0) || is_mine(&stat)
+                    stat.st_mode & 0o7777 == 0o755 && below.options.owners.is_roots(&stat)
                 }
                 FileType::Directory | FileType::Symlink => false,
                 _ => true,
@@ -156,9 +156,4 @@ impl Record {
         }
         Ok(true)
     }
-}
-
-/// A root directory as one who owns all files unpacks it where nothing is said of it.
-fn is_mine(stat: &rustix::fs::Stat) -> bool {
-    stat.st_mode & 0o7777 == 0o755 && stat.st_uid == rustix::process::geteuid().as_raw()
 }

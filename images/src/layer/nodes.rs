@@ -48,7 +48,7 @@ impl Tree<'_> {
             return Err(LayerError::NeedsBelow);
         }
         let (file, stat) = self.shown_below(path)?.ok_or_else(|| LayerError::target(path, path))?;
-        let attributes = attributes::read(&file, &stat)?;
+        let attributes = attributes::read(&file, &stat, self.options.owners)?;
         match FileType::from_raw_mode(stat.st_mode) {
             FileType::RegularFile => super::file::copy(self, directory, name, &file, stat.st_size as u64, &attributes),
             FileType::Symlink => Ok(self.symbolic_link(directory, name, &inside::link_text(&file)?, &attributes)?),

@@ -4,20 +4,60 @@ use std::os::fd::AsFd;
 
 use rustix::fs::{FileType, Stat, XattrFlags};
 use rustix::io::Errno;
+use serde::{Deserialize, Serialize};
 
 use super::inside;
+use crate::id_map::{IdMap, OneMap};
 
 /// Whose the files become.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Owners {
     /// Those that the archive says: for root.
     AsIs,
     /// The caller's: nothing is given away.
     Mine,
+    /// Those that the archive says, by this map: for who has the capabilities for it in a user namespace that has these ids.
+    Mapped(IdMap),
+}
+
+impl Owners {
+    /// Whose on the disk a file becomes that is this pair's inside, where files are given away.
+    pub(super) fn on_disk(self, inside: (u32, u32)) -> Option<(u32, u32)> {
+        match self {
+            Owners::AsIs => Some(inside),
+            Owners::Mine => None,
+            Owners::Mapped(map) => Some(map.given(inside)),
+        }
+    }
+
+    /// Whose inside a file is that is this pair's on the disk.
+    pub(super) fn inside(self, on_disk: (u32, u32)) -> (u32, u32) {
+        if let Owners::Mapped(map) = self { map.inside(on_disk) } else { on_disk }
+    }
+
+    /// Whether a file is whose it becomes where nothing is said of it.
+    pub(super) fn is_roots(self, stat: &Stat) -> bool {
+        match self {
+            Owners::Mine => stat.st_uid == rustix::process::geteuid().as_raw(),
+            owners => owners.inside((stat.st_uid, stat.st_gid)) == (0, 0),
+        }
+    }
+
+    /// How they are called where layers lie.
+    fn name(self) -> String {
+        match self {
+            Owners::AsIs => "as-is".into(),
+            Owners::Mine => "mine".into(),
+            Owners::Mapped(IdMap { uids, gids }) => {
+                let one = |map: OneMap| format!("{}.{}.{}", map.first, map.own, map.place);
+                format!("mapped-{}-{}", one(uids), one(gids))
+            }
+        }
+    }
 }
 
 /// Which extended attribute says that a directory hides what is below it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Opaque {
     /// `trusted.overlay.opaque`: for overlays that root mounts.
     Trusted,
@@ -26,7 +66,7 @@ pub enum Opaque {
 }
 
 /// What becomes of device nodes.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Devices {
     /// They are made, where the kernel permits it.
     Made,
@@ -35,7 +75,7 @@ pub enum Devices {
 }
 
 /// How layers are unpacked. Layers that were unpacked in different ways lie beside each other in the store.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct UnpackOptions {
     /// Whose the files become.
     pub owners: Owners,
@@ -54,9 +94,14 @@ impl UnpackOptions {
         }
     }
 
+    /// As an ordinary user would mount them who has these ids.
+    pub fn mapped(map: IdMap) -> UnpackOptions {
+        UnpackOptions { owners: Owners::Mapped(map), opaque: Opaque::User, devices: Devices::LeftOut }
+    }
+
     /// The directory of the store that holds layers unpacked like this.
     pub(crate) fn flavour(self) -> String {
-        let owners = if self.owners == Owners::AsIs { "as-is" } else { "mine" };
+        let owners = self.owners.name();
         let opaque = if self.opaque == Opaque::Trusted { "trusted" } else { "user" };
         let devices = if self.devices == Devices::Made { "devices" } else { "plain" };
         format!("{owners}-{opaque}-{devices}")

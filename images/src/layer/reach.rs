@@ -114,7 +114,7 @@ impl Tree<'_> {
         let below =
             self.shown_below(path)?.filter(|(_, stat)| FileType::from_raw_mode(stat.st_mode) == FileType::Directory);
         let attributes = match below {
-            Some((file, stat)) => attributes::read(&file, &stat)?,
+            Some((file, stat)) => attributes::read(&file, &stat, self.options.owners)?,
             None => Attributes { mode: PLAIN, mtime: Time::default(), ..Attributes::default() },
         };
         if !path.is_empty() {

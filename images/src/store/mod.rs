@@ -90,6 +90,11 @@ impl Store {
         Ok(Store { root: root.to_owned() })
     }
 
+    /// Where it lies.
+    pub fn path(&self) -> &Path {
+        &self.root
+    }
+
     /// Keeps everybody from pruning until the session is dropped; waits for who is pruning now.
     ///
     /// # Errors

@@ -9,8 +9,9 @@ use rustix::fs::FlockOperation;
 
 use super::lock::Lock;
 use super::remove::opened;
-use super::{NamesError, Store, StoreError, failed, remove_tree};
+use super::{NamesError, Store, StoreError, failed};
 use crate::digest::Digest;
+use crate::ids::Ids;
 use crate::image::{Image, ImageError};
 use crate::unpack;
 
@@ -27,6 +28,8 @@ pub struct Pruned {
     pub bytes: u64,
     /// Unpacked layers that no name refers to and that are in use.
     pub in_use: usize,
+    /// What can't be removed: files in it have ids that are not the caller's, or not any more.
+    pub stuck: Vec<PathBuf>,
 }
 
 /// Why nothing was removed, or not all.
@@ -66,7 +69,7 @@ impl Store {
     ///
     /// # Errors
     /// [`PruneError`]; what was removed until then is gone, and what is left is whole.
-    pub fn prune(&self) -> Result<Pruned, PruneError> {
+    pub fn prune(&self, ids: &Ids) -> Result<Pruned, PruneError> {
         let _alone = Lock::exclusive(&self.root.join("lock"))?;
         let (mut blobs, mut layers) = (BTreeSet::new(), BTreeSet::new());
         for (name, manifest) in self.names()? {
@@ -75,43 +78,48 @@ impl Store {
             blobs.extend(image.blobs());
             layers.extend(unpack::keys(image.diff_ids()));
         }
-        let mut pruned = Pruned::default();
-        self.prune_blobs(&blobs, &mut pruned)?;
-        for flavour in entries(&self.layers_path())? {
-            self.prune_layers(&flavour, &layers, &mut pruned)?;
-        }
+        let mut pruning = Pruning { ids, pruned: Pruned::default() };
+        self.prune_blobs(&blobs, &mut pruning)?;
+        // Before layers are moved there: what can't be removed is named once.
         for half_made in entries(&self.tmp_path())?.into_iter().chain(entries(&self.root.join("partial"))?) {
             if is_free(&half_made) {
-                remove(&half_made, &mut pruned)?;
-                pruned.remains += 1;
+                pruning.pruned.remains += usize::from(pruning.remove(&half_made)?);
             }
         }
-        Ok(pruned)
+        for flavour in entries(&self.layers_path())? {
+            self.prune_layers(&flavour, &layers, &mut pruning)?;
+        }
+        Ok(pruning.pruned)
     }
 
-    fn prune_blobs(&self, kept: &BTreeSet<Digest>, pruned: &mut Pruned) -> Result<(), StoreError> {
+    fn prune_blobs(&self, kept: &BTreeSet<Digest>, pruning: &mut Pruning<'_>) -> Result<(), StoreError> {
         for path in entries(&self.root.join("blobs/sha256"))? {
             let Some(digest) = named(&path).filter(|digest| !kept.contains(digest)) else { continue };
-            remove(&path, pruned)?;
-            pruned.blobs.push(digest);
+            pruning.remove(&path)?;
+            pruning.pruned.blobs.push(digest);
         }
         Ok(())
     }
 
-    fn prune_layers(&self, flavour: &Path, kept: &BTreeSet<Digest>, pruned: &mut Pruned) -> Result<(), StoreError> {
+    fn prune_layers(
+        &self,
+        flavour: &Path,
+        kept: &BTreeSet<Digest>,
+        pruning: &mut Pruning<'_>,
+    ) -> Result<(), StoreError> {
         for path in entries(flavour)? {
             let Some(digest) = named(&path).filter(|digest| !kept.contains(digest)) else { continue };
             // Held until the layer has lost its name: who wants to use it takes its lock first and then looks whether it is there.
             let Some(directory) = opened(&path) else { continue };
             if !Lock::directory_alone(&directory) {
-                pruned.in_use += 1;
+                pruning.pruned.in_use += 1;
                 continue;
             }
-            let away = self.tmp_path().join(format!("pruned-{}", digest.hex()));
-            remove_tree(&away).map_err(failed("remove", &away))?;
+            let away = free_name(&self.tmp_path(), &digest);
             std::fs::rename(&path, &away).map_err(failed("move away", &path))?;
-            remove(&away, pruned)?;
-            pruned.layers.push(digest);
+            if pruning.remove(&away)? {
+                pruning.pruned.layers.push(digest);
+            }
         }
         Ok(())
     }
@@ -132,11 +140,35 @@ fn is_free(path: &Path) -> bool {
     file.is_some_and(|file| rustix::fs::flock(&file, FlockOperation::NonBlockingLockExclusive).is_ok())
 }
 
-fn remove(path: &Path, pruned: &mut Pruned) -> Result<(), StoreError> {
-    pruned.bytes += size(path);
-    let is_directory = std::fs::symlink_metadata(path).is_ok_and(|metadata| metadata.is_dir());
-    let removed = if is_directory { remove_tree(path) } else { std::fs::remove_file(path) };
-    removed.map_err(failed("remove", path))
+/// One pruning.
+struct Pruning<'a> {
+    ids: &'a Ids,
+    pruned: Pruned,
+}
+
+impl Pruning<'_> {
+    /// Whether it is gone. What belongs to nobody of the caller's is not, and hinders nothing else.
+    fn remove(&mut self, path: &Path) -> Result<bool, StoreError> {
+        let size = size(path);
+        let is_directory = std::fs::symlink_metadata(path).is_ok_and(|metadata| metadata.is_dir());
+        let removed = if is_directory { self.ids.remove(path) } else { std::fs::remove_file(path) };
+        match removed {
+            Err(error) if error.kind() == std::io::ErrorKind::PermissionDenied => {
+                self.pruned.stuck.push(path.to_owned());
+                Ok(false)
+            }
+            removed => {
+                self.pruned.bytes += size;
+                removed.map(|()| true).map_err(failed("remove", path))
+            }
+        }
+    }
+}
+
+/// A name for a layer on its way out. The same one may be there in several flavours, and one that could not be removed.
+fn free_name(directory: &Path, digest: &Digest) -> PathBuf {
+    let mut names = (0_u64..).map(|number| directory.join(format!("pruned-{number}-{}", digest.hex())));
+    names.find(|path| path.symlink_metadata().is_err()).unwrap_or_default()
 }
 
 /// Bytes on the disk, as far as they can be seen.

@@ -6,7 +6,8 @@ use std::process::{Command, Output};
 use std::time::SystemTime;
 
 use bottle_images::{
-    Event, LoadError, Loaded, Places, PullError, Registries, Source, Store, UnpackOptions, Unpacked, load, pull, unpack,
+    Event, Ids, LoadError, Loaded, Places, PruneError, Pruned, PullError, Registries, Source, Store, UnpackOptions, Unpacked,
+    load, pull, unpack,
 };
 
 pub struct Place {
@@ -66,6 +67,10 @@ impl Place {
     pub fn unpack(&self, loaded: &Loaded) -> Unpacked {
         let options = UnpackOptions::for_uid(self.places().uid);
         unpack(&self.store, &loaded.image, options, &silent).unwrap_or_else(|error| panic!("{error:?}"))
+    }
+
+    pub fn prune(&self) -> Result<Pruned, PruneError> {
+        self.store.prune(&Ids::Plain { uid: self.places().uid })
     }
 
     /// How many files a directory of the store holds.

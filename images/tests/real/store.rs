@@ -40,16 +40,16 @@ fn what_no_name_refers_to_is_pruned_and_what_is_used_is_not() {
     let (one, two) = (place.load("oci:one").unwrap(), place.load("oci:two").unwrap());
     let used = place.unpack(&one);
     drop(place.unpack(&two));
-    assert_eq!(place.store.prune().unwrap().blobs, []);
+    assert_eq!(place.prune().unwrap().blobs, []);
     for name in one.names.iter().chain(&two.names) {
         assert!(place.store.remove_name(name).unwrap());
     }
     std::fs::write(place.path("images/partial/left"), "x").unwrap();
-    let pruned = place.store.prune().unwrap();
+    let pruned = place.prune().unwrap();
     assert_eq!((pruned.blobs.len(), pruned.layers.len(), pruned.in_use, pruned.remains), (7, 1, 2, 1));
     assert!(used.layers().iter().all(|layer| layer.join("d").exists()));
     drop(used);
-    assert_eq!(place.store.prune().unwrap().layers.len(), 2);
+    assert_eq!(place.prune().unwrap().layers.len(), 2);
     assert_eq!((place.count("blobs/sha256"), place.count("tmp"), place.count("partial")), (0, 0, 0));
 }
 
@@ -63,7 +63,7 @@ fn many_load_unpack_and_prune_the_same_at_once() {
             scope.spawn(move || {
                 for _ in 0..5 {
                     if worker % 4 == 3 {
-                        place.store.prune().unwrap();
+                        place.prune().unwrap();
                         continue;
                     }
                     let loaded = place.load("oci:one").unwrap();

@@ -187,6 +187,8 @@ impl Airlock {
         let mut held = self.held().await?;
         let ahead = hashing.await.map_err(broken(HASH))?;
         let processes = requirements::measured(&self, &held, &own, ahead.as_ref())?;
+        // What it was there for is done.
+        self.plan.subordinate.as_ref().inspect(|subordinate| subordinate.dismiss());
         self.counted_before = counted;
         let program = self.own_digest()?;
         let facts = facts::complete(known, &self, &held, &processes, program);

@@ -3,10 +3,12 @@
 use std::collections::BTreeMap;
 use std::fs::File;
 use std::io::{self, Read};
+use std::os::fd::AsRawFd;
 use std::path::{Path, PathBuf};
 
 use bottle_evidence::Digest;
 use rustix::fs::{Mode, OFlags, ResolveFlags};
+use rustix::process::{Pid, PidfdFlags, PidfdGetfdFlags};
 use serde::Serialize;
 
 use crate::digest::{self, Ahead};
@@ -32,6 +34,8 @@ pub struct ProcessFacts {
     pub namespaces: BTreeMap<String, String>,
     /// The lines of uid_map, with single spaces.
     pub uid_map: Vec<String>,
+    /// Those of gid_map.
+    pub gid_map: Vec<String>,
     /// Descriptors by number: `pipe`, `socket`, `/dev/null`.
     pub descriptors: BTreeMap<u32, String>,
     /// `target type ro|rw` of each mount, in mount order.
@@ -50,7 +54,7 @@ impl ProcessFacts {
 #[error("cannot read {}", path.display())]
 pub struct MeasureError {
     pub(super) path: PathBuf,
-    pub(super) source: io::Error,
+    pub(crate) source: io::Error,
 }
 
 /// Measures the process with this id in our pid namespace. The id must not come to mean another one meanwhile: it is a
@@ -58,7 +62,7 @@ pub struct MeasureError {
 pub fn measure(pid: u32) -> Result<ProcessFacts, MeasureError> {
     let base = PathBuf::from(format!("/proc/{pid}"));
     let mounts = read(&base.join("mountinfo"))?.lines().filter_map(mount).collect();
-    Ok(ProcessFacts { descriptors: descriptors(&base.join("fd"))?, mounts, ..identify(pid)? })
+    Ok(ProcessFacts { descriptors: descriptors(pid, &base)?, mounts, ..identify(pid)? })
 }
 
 /// Who it is, what it may do and where it lives; not what it holds, nor what it sees.
@@ -75,11 +79,17 @@ pub fn identify(pid: u32) -> Result<ProcessFacts, MeasureError> {
         no_new_privs: field("NoNewPrivs") == "1",
         seccomp: number("Seccomp"),
         seccomp_filters: number("Seccomp_filters"),
-        namespaces: links(&base.join("ns"))?,
-        uid_map: read(&base.join("uid_map"))?.lines().map(single_spaced).collect(),
+        namespaces: namespaces(&base.join("ns"))?,
+        uid_map: id_map(pid, "uid_map")?,
+        gid_map: id_map(pid, "gid_map")?,
         descriptors: BTreeMap::new(),
         mounts: Vec::new(),
     })
+}
+
+/// The lines of `uid_map` or `gid_map`, with single spaces.
+pub(crate) fn id_map(pid: u32, file: &str) -> Result<Vec<String>, MeasureError> {
+    Ok(read(&PathBuf::from(format!("/proc/{pid}")).join(file))?.lines().map(single_spaced).collect())
 }
 
 /// SHA-256 of a file as the process sees it: `path` is resolved within its root, symbolic links too. What was hashed ahead
@@ -140,9 +150,55 @@ fn links(directory: &Path) -> Result<BTreeMap<String, String>, MeasureError> {
     Ok(found)
 }
 
-fn descriptors(directory: &Path) -> Result<BTreeMap<u32, String>, MeasureError> {
-    let kinds = links(directory)?.into_iter();
-    Ok(kinds.filter_map(|(number, target)| Some((number.parse().ok()?, kind(&target)))).collect())
+/// All that namespaces(7) knows. They are asked for one by one: the list may be read by the process's own uid only.
+fn namespaces(directory: &Path) -> Result<BTreeMap<String, String>, MeasureError> {
+    #[rustfmt::skip]
+    const NAMES: [&str; 10] =
+        ["cgroup", "ipc", "mnt", "net", "pid", "pid_for_children", "time", "time_for_children", "user", "uts"];
+    let mut found = BTreeMap::new();
+    for name in NAMES {
+        let path = directory.join(name);
+        match std::fs::read_link(&path) {
+            // This kernel has no such kind.
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+            target => {
+                let target = target.map_err(|source| MeasureError { path, source })?;
+                found.insert(name.to_owned(), target.to_string_lossy().into_owned());
+            }
+        }
+    }
+    Ok(found)
+}
+
+fn descriptors(pid: u32, base: &Path) -> Result<BTreeMap<u32, String>, MeasureError> {
+    let listed = match links(&base.join("fd")) {
+        Err(error) if error.source.kind() == io::ErrorKind::PermissionDenied => {
+            let failed = |source| MeasureError { path: base.join("fd"), source };
+            return held_by_another(pid, base).map_err(failed);
+        }
+        listed => listed?.into_iter(),
+    };
+    Ok(listed.filter_map(|(number, target)| Some((number.parse().ok()?, kind(&target)))).collect())
+}
+
+/// Those of a process whose uid is not the caller's, in a user namespace that is: each is fetched, looked at and let go.
+fn held_by_another(pid: u32, base: &Path) -> io::Result<BTreeMap<u32, String>> {
+    let status = parse_status(&std::fs::read_to_string(base.join("status"))?);
+    let room: i32 = status.get("FDSize").and_then(|size| size.parse().ok()).ok_or(io::ErrorKind::InvalidData)?;
+    let process = i32::try_from(pid).ok().and_then(Pid::from_raw).ok_or(io::ErrorKind::InvalidInput)?;
+    let process = rustix::process::pidfd_open(process, PidfdFlags::empty())?;
+    let mut found = BTreeMap::new();
+    for number in 0..room {
+        match rustix::process::pidfd_getfd(&process, number, PidfdGetfdFlags::empty()) {
+            Err(rustix::io::Errno::BADF) => {}
+            fetched => {
+                let fetched = fetched?;
+                let target = std::fs::read_link(format!("/proc/self/fd/{}", fetched.as_raw_fd()))?;
+                found.insert(number.unsigned_abs(), kind(&target.to_string_lossy()));
+            }
+        }
+    }
+    Ok(found)
 }
 
 /// `pipe:[123]` is a `pipe`: the number says nothing that lasts.

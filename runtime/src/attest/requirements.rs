@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use std::thread::ScopedJoinHandle;
 
 use bottle_evidence::Digest;
+use bottle_images::{Line, spelled};
 use rustix::fs::StatVfsMountFlags;
 
 use super::binding::Held;
@@ -16,6 +17,7 @@ use super::process::{MeasureError, ProcessFacts, file_digest, identify, measure,
 use super::{AttestError, THREAD, in_step};
 use crate::airlock::Airlock;
 use crate::digest::Ahead;
+use crate::subordinate::Subordinate;
 use crate::thread;
 
 /// The processes of a bottle, measured and found in order.
@@ -51,21 +53,34 @@ pub(super) fn measured(
 ) -> Result<Processes, AttestError> {
     let processes = std::thread::scope(|scope| {
         // Each takes about as long as all the rest, or may.
-        let executable = || file_digest(held.pid(), Path::new(held.executable()), ahead);
+        let subordinate = airlock.plan.subordinate.as_deref();
+        let executable = move || program(held, ahead, subordinate);
         let executable = thread::within(scope, executable).map_err(in_step(THREAD))?;
         let members = thread::within(scope, members(airlock, held)).map_err(in_step(THREAD))?;
         let helpers = thread::within(scope, helpers(airlock)).map_err(in_step(THREAD))?;
         found(airlock, held, executable, members, helpers)
     })?;
     let agent = format!("net:[{}]", airlock.state.agent.identity.inode);
-    workload(&processes.workload, own, &agent)?;
-    init_process(&processes.init, own)?;
+    let (ids, user) = (airlock.plan.workload_ids(), &airlock.plan.files.user);
+    workload(&processes.workload, own, &agent, ids.maps((user.uid, user.gid)))?;
+    init_process(&processes.init, own, ids.around())?;
     gate_process(&processes.gate, own)?;
     dialler_process(&processes.dialler, own)?;
     only_planned_mounts(airlock, held)?;
     only_ours(airlock, held, &processes)?;
     the_same_program(airlock)?;
     Ok(processes)
+}
+
+/// What the workload will execute. Where not everybody may read it, who has the range of ids can.
+fn program(held: &Held, ahead: Option<&Ahead>, subordinate: Option<&Subordinate>) -> Result<Digest, MeasureError> {
+    let (pid, path) = (held.pid(), Path::new(held.executable()));
+    match (file_digest(pid, path, ahead), subordinate) {
+        (Err(error), Some(subordinate)) if error.source.kind() == io::ErrorKind::PermissionDenied => {
+            subordinate.digest(pid, path).map_err(|source| MeasureError { source, ..error })
+        }
+        (digest, _) => digest,
+    }
 }
 
 fn found(
@@ -126,9 +141,13 @@ fn unlisted(source: io::Error) -> AttestError {
     AttestError::Step { step: "look for processes in the namespaces", source }
 }
 
-fn workload(facts: &ProcessFacts, own: &ProcessFacts, agent: &str) -> Result<(), AttestError> {
+/// The lines that uid_map and gid_map must have.
+type Maps = (Vec<Line>, Vec<Line>);
+
+fn workload(facts: &ProcessFacts, own: &ProcessFacts, agent: &str, maps: Maps) -> Result<(), AttestError> {
     let subject = Subject { who: "workload", facts };
     subject.confined(own)?;
+    subject.mapped(&maps)?;
     subject.bounded()?;
     subject.demand(facts.gids.split(' ').all(|gid| gid != "0"), "has the host's gid 0")?;
     subject.demand(facts.namespaces.get("net").is_some_and(|net| net == agent), "is not in the agent namespace")?;
@@ -136,9 +155,13 @@ fn workload(facts: &ProcessFacts, own: &ProcessFacts, agent: &str) -> Result<(),
     subject.holds_only(|_, kind| matches!(kind, "pipe" | "/dev/null") || kind.starts_with("/dev/pts/"))
 }
 
-fn init_process(facts: &ProcessFacts, own: &ProcessFacts) -> Result<(), AttestError> {
+fn init_process(facts: &ProcessFacts, own: &ProcessFacts, maps: Option<Maps>) -> Result<(), AttestError> {
     let subject = Subject { who: "init", facts };
     subject.confined(own)?;
+    match &maps {
+        Some(maps) => subject.mapped(maps)?,
+        None => subject.demand(facts.namespaces.get("user") == own.namespaces.get("user"), "is in a user namespace")?,
+    }
     subject.bounded()?;
     subject.lives_apart(own, &["pid", "mnt", "ipc", "uts", "cgroup"])
 }
@@ -234,6 +257,16 @@ impl Subject<'_> {
         self.demand(self.facts.seccomp == 2 && filtered, "lacks a seccomp filter")
     }
 
+    /// Its user namespace has the ids that were planned, no others and none elsewhere.
+    fn mapped(&self, (uids, gids): &Maps) -> Result<(), AttestError> {
+        for (found, planned) in [(&self.facts.uid_map, uids), (&self.facts.gid_map, gids)] {
+            if *found != spelled(planned) {
+                return Err(self.wrong(format!("has ids that were not planned: {}", found.join(", "))));
+            }
+        }
+        Ok(())
+    }
+
     /// No capability that it could ever gain.
     fn bounded(&self) -> Result<(), AttestError> {
         self.demand(self.is_empty("CapBnd"), "could gain capabilities")
@@ -285,6 +318,7 @@ mod tests {
             seccomp_filters: 0,
             namespaces: namespaces(1),
             uid_map: vec!["0 0 4294967295".into()],
+            gid_map: vec!["0 0 4294967295".into()],
             descriptors: [(0, "/dev/pts/0".into())].into(),
             mounts: vec!["/ ext4 rw".into(), "/proc proc rw".into()],
         }
@@ -304,9 +338,14 @@ mod tests {
             seccomp_filters: 2,
             namespaces: namespaces(2),
             uid_map: vec!["0 7 1".into()],
+            gid_map: vec!["0 8 1".into()],
             descriptors: [(0, "/dev/null".into()), (1, "pipe".into())].into(),
             mounts: vec!["/ tmpfs ro".into()],
         }
+    }
+
+    fn maps() -> Maps {
+        (vec![(0, 7, 1)], vec![(0, 8, 1)])
     }
 
     /// What each role's requirements say of the facts, and of the same facts within the host's network.
@@ -314,8 +353,8 @@ mod tests {
         let mut on_host = facts.clone();
         on_host.namespaces.insert("net".into(), own.namespaces["net"].clone());
         [
-            workload(facts, own, "net:[2]").is_ok(),
-            init_process(facts, own).is_ok(),
+            workload(facts, own, "net:[2]", maps()).is_ok(),
+            init_process(facts, own, Some(maps())).is_ok(),
             gate_process(facts, own).is_ok(),
             dialler_process(&on_host, own).is_ok(),
         ]
@@ -368,6 +407,32 @@ mod tests {
         let mut facts = in_order();
         facts.descriptors.insert(5, "/etc/shadow".into());
         assert_eq!(judged(&facts, &supervisor()), [false, true, false, false]);
+    }
+
+    #[test]
+    fn ids_that_were_not_planned_are_refused_in_the_workload_and_in_init() {
+        let spoils: [Spoil; 5] = [
+            Box::new(|facts| facts.uid_map = vec!["0 0 4294967295".into()]),
+            Box::new(|facts| facts.gid_map = vec!["0 0 1".into()]),
+            Box::new(|facts| facts.uid_map.push("1 100000 65535".into())),
+            Box::new(|facts| facts.gid_map.clear()),
+            Box::new(|facts| facts.uid_map = vec!["0 8 1".into()]),
+        ];
+        for spoil in spoils {
+            let mut facts = in_order();
+            spoil(&mut facts);
+            assert_eq!(judged(&facts, &supervisor()), [false, false, true, true], "{facts:?}");
+        }
+    }
+
+    #[test]
+    fn an_init_of_roots_is_in_no_user_namespace() {
+        let own = supervisor();
+        let with = |inode| ProcessFacts { namespaces: namespaces(inode), ..in_order() };
+        assert!(init_process(&with(2), &own, None).is_err());
+        let mut in_hosts = with(2);
+        in_hosts.namespaces.insert("user".into(), own.namespaces["user"].clone());
+        assert!(init_process(&in_hosts, &own, None).is_ok());
     }
 
     #[test]

@@ -9,7 +9,7 @@ use std::os::fd::{AsFd, OwnedFd};
 
 use bottle_netns::airlock::AirlockIndex;
 use bottle_netns::build::{BuildError, Owner, build};
-use bottle_netns::enter::{OwnIds, enter_user_namespace, no_user_namespace};
+use bottle_netns::enter::{OwnIds, enter_user_namespace, no_user_namespace, reenter_user_namespace};
 use bottle_netns::{Airlock, Layout};
 use nix::errno::Errno;
 use nix::sched::CloneFlags;
@@ -24,12 +24,24 @@ use crate::sys::{Forked, fork_sibling};
 
 use program::ProgramError;
 
-/// Supervisor to builder, once; beside it the dialler's, the gate's and init's ends of their channels.
+/// Supervisor to builder, once; beside it the dialler's, the gate's and init's ends of their channels, and the user namespace
+/// where one is given.
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct BuilderSetup {
-    /// Whether the namespaces need a user namespace of their own: an ordinary user's do.
-    pub own_user: bool,
+    /// To which user namespace the others are to belong.
+    pub user: UserNamespace,
+}
+
+/// A user namespace around a bottle's others.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum UserNamespace {
+    /// The one that bottle was started in: root needs no other.
+    Inherited,
+    /// A new one, in which the caller has its own ids and no other.
+    Fresh,
+    /// One that belongs to the caller and has more ids.
+    Given,
 }
 
 /// Builder to supervisor: the helpers, init, what was built; `Failed` may come instead of any.
@@ -67,9 +79,13 @@ pub fn main(supervisor: Channel) -> ! {
 
 fn run(supervisor: &Channel) -> io::Result<()> {
     let (setup, channels): (BuilderSetup, _) = supervisor.recv()?;
-    let [dialler, gate, init] = <[OwnedFd; 3]>::try_from(channels).map_err(|_| io::ErrorKind::InvalidData)?;
-    let built =
-        helpers(setup.own_user, [dialler, gate], supervisor).and_then(|()| airlock(setup.own_user, init, supervisor));
+    let mut channels = channels.into_iter();
+    let mut next = || channels.next().ok_or(io::Error::from(io::ErrorKind::InvalidData));
+    let (dialler, gate, init) = (next()?, next()?, next()?);
+    let given = if setup.user == UserNamespace::Given { Some(next()?) } else { None };
+    let own_user = setup.user != UserNamespace::Inherited;
+    let built = helpers(own_user, [dialler, gate], supervisor)
+        .and_then(|()| airlock(owner(setup.user, given)?, init, supervisor));
     match built {
         Ok(airlock) => {
             let (index, descriptors) = airlock.flatten();
@@ -136,14 +152,20 @@ impl BuilderError {
     }
 }
 
+/// Enters the user namespace that all others are to belong to.
+fn owner(user: UserNamespace, given: Option<OwnedFd>) -> Result<Owner, BuilderError> {
+    match (user, given) {
+        (UserNamespace::Inherited, _) => Ok(Owner::Inherited),
+        (_, None) => Ok(Owner::Own(enter_user_namespace().map_err(BuildError::from)?)),
+        (_, Some(namespace)) => {
+            reenter_user_namespace(&namespace).map_err(BuildError::from)?;
+            Ok(Owner::Own(namespace))
+        }
+    }
+}
+
 /// Init goes first: it takes its place while the rest is built.
-fn airlock(own_user: bool, init: OwnedFd, supervisor: &Channel) -> Result<Airlock, BuilderError> {
-    let owner = if own_user {
-        let namespace = enter_user_namespace().map_err(BuildError::from)?;
-        Owner::Own(namespace)
-    } else {
-        Owner::Inherited
-    };
+fn airlock(owner: Owner, init: OwnedFd, supervisor: &Channel) -> Result<Airlock, BuilderError> {
     let program = program::read_only()?;
     let init = match fork_sibling(CloneFlags::CLONE_NEWPID)? {
         Forked::Sibling => become_init(&program, &init),

@@ -55,7 +55,7 @@ fn alike(facts: &ProcessFacts, first: &ProcessFacts, outside: (u32, u32)) -> Res
         ("has other capabilities", facts.capabilities == first.capabilities),
         ("could gain privileges", facts.no_new_privs && first.no_new_privs),
         ("has other seccomp filters", facts.seccomp == 2 && facts.seccomp_filters == first.seccomp_filters),
-        ("has another map of ids", facts.uid_map == first.uid_map),
+        ("has another map of ids", facts.uid_map == first.uid_map && facts.gid_map == first.gid_map),
         ("sees other mounts", facts.mounts == first.mounts),
     ];
     if let Some((what, _)) = equal.into_iter().find(|(_, holds)| !holds) {
@@ -98,6 +98,7 @@ mod tests {
             seccomp_filters: 3,
             namespaces: ["user", "net"].map(|kind| (kind.into(), format!("{kind}:[2]"))).into(),
             uid_map: vec!["0 7 1".into()],
+            gid_map: vec!["0 8 1".into()],
             descriptors: [(0, "/dev/null".into()), (1, "pipe".into())].into(),
             mounts: vec!["/ overlay rw".into()],
         }
@@ -114,7 +115,7 @@ mod tests {
     #[test]
     fn whatever_is_wider_than_the_first_is_refused() {
         type Spoil = fn(&mut ProcessFacts);
-        let cases: [(&str, Spoil); 13] = [
+        let cases: [(&str, Spoil); 14] = [
             ("uid", |facts| facts.uids = "7 7 0 7".into()),
             ("gid", |facts| facts.gids = "8 8 8 0".into()),
             ("groups", |facts| facts.groups = "4".into()),
@@ -126,6 +127,7 @@ mod tests {
             ("network", |facts| drop(facts.namespaces.insert("net".into(), "net:[1]".into()))),
             ("user", |facts| drop(facts.namespaces.insert("user".into(), "user:[1]".into()))),
             ("map", |facts| facts.uid_map = vec!["0 0 4294967295".into()]),
+            ("groups' map", |facts| facts.gid_map = vec!["0 0 4294967295".into()]),
             ("mounts", |facts| facts.mounts.push("/host ext4 rw".into())),
             ("descriptor", |facts| drop(facts.descriptors.insert(7, "/".into()))),
         ];

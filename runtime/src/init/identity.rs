@@ -1,14 +1,13 @@
 //! Which ids mean what? The workload's user namespace, and the maps by which shared files become its own.
 
 use std::collections::BTreeMap;
-use std::fmt::Write as _;
 use std::fs::File;
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 
-use bottle_images::{Kind, Owner};
+use bottle_images::{IDS, Kind, Line, Owner, spelled};
 use nix::sched::{CloneFlags, unshare};
 use rustix::process::{DumpableBehavior, Pid, PidfdFlags};
 
@@ -17,9 +16,6 @@ use crate::sys;
 use super::failure::{at, on};
 use super::message::{Failure, pid_of};
 use super::plan::{Ids, InitPlan};
-
-/// How many ids the workload has when root runs the bottle.
-const RANGE: u32 = 65_536;
 
 /// A uid and a gid.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -41,10 +37,8 @@ impl Identities {
     /// Makes every user namespace that the plan needs.
     pub(super) fn make(plan: &InitPlan) -> Result<Identities, Failure> {
         let user = Pair { uid: plan.files.user.uid, gid: plan.files.user.gid };
-        let namespace = match plan.ids {
-            Ids::Private { base } => user_namespace(&plain(base), &plain(base))?,
-            Ids::Own { uid, gid } => user_namespace(&[one(user.uid, uid)], &[one(user.gid, gid)])?,
-        };
+        let (uids, gids) = plan.ids.maps((user.uid, user.gid));
+        let namespace = user_namespace(&uids, &gids)?;
         let mut identities = Identities { ids: plan.ids, user, namespace, shares: BTreeMap::new() };
         if let Ids::Private { base } = plan.ids {
             identities.map_shares(plan, base)?;
@@ -88,19 +82,22 @@ impl Identities {
         self.user
     }
 
-    /// Ids outside, as pid 1 sees them before it gives its own up.
+    /// Ids outside, as pid 1 sees them before it gives its own up. Where nobody is uid 0, the workload's.
     pub(super) fn outside(&self, owner: Owner) -> Pair {
-        match (self.ids, owner) {
-            (Ids::Own { uid, gid }, _) => Pair { uid, gid },
-            (Ids::Private { base }, Owner::Root) => Pair { uid: base, gid: base },
-            (Ids::Private { base }, Owner::User) => Pair { uid: base + self.user.uid, gid: base + self.user.gid },
-        }
+        let own = (self.user.uid, self.user.gid);
+        let known = match owner {
+            Owner::Root => self.ids.outside((0, 0), own),
+            Owner::User => None,
+        };
+        // The user is somebody inside, as the plan was found to say.
+        let (uid, gid) = known.or_else(|| self.ids.outside(own, own)).unwrap_or(own);
+        Pair { uid, gid }
     }
 
     /// Ids outside of what this pair owns on disk, in a tree of the host's programs.
     pub(super) fn on_disk(&self, owner: Pair) -> Pair {
         match self.ids {
-            Ids::Own { .. } => owner,
+            Ids::Own { .. } | Ids::Range { .. } => owner,
             Ids::Private { base } => Pair { uid: base.saturating_add(owner.uid), gid: base.saturating_add(owner.gid) },
         }
     }
@@ -109,13 +106,14 @@ impl Identities {
     pub(super) fn is_mapped(&self, owner: Pair) -> bool {
         match self.ids {
             Ids::Own { uid, gid } => owner == Pair { uid, gid },
-            Ids::Private { .. } => owner.uid < RANGE && owner.gid < RANGE,
+            Ids::Range { map } => map.uids.inside(owner.uid).is_some() && map.gids.inside(owner.gid).is_some(),
+            Ids::Private { .. } => owner.uid < IDS && owner.gid < IDS,
         }
     }
 
     /// Whether the workload is an ordinary user's.
     pub(super) fn is_own(&self) -> bool {
-        matches!(self.ids, Ids::Own { .. })
+        self.ids.is_own()
     }
 }
 
@@ -125,15 +123,12 @@ fn owner(path: &Path) -> Result<Pair, Failure> {
     Ok(Pair { uid: metadata.uid(), gid: metadata.gid() })
 }
 
-/// A line of uid_map: first inside (or on disk), first outside, how many.
-type Line = (u32, u32, u32);
-
 fn one(inside: u32, outside: u32) -> Line {
     (inside, outside, 1)
 }
 
 fn plain(base: u32) -> Vec<Line> {
-    vec![(0, base, RANGE)]
+    vec![(0, base, IDS)]
 }
 
 /// The plain map, but with the owner and the workload's user in each other's place.
@@ -142,12 +137,12 @@ fn swapped(base: u32, user: u32, owner: u32) -> Vec<Line> {
         return plain(base);
     }
     let mut lines = vec![one(owner, base + user)];
-    if owner < RANGE {
+    if owner < IDS {
         lines.push(one(user, base + owner));
     }
-    let mut cuts = [user, owner.min(RANGE)];
+    let mut cuts = [user, owner.min(IDS)];
     cuts.sort_unstable();
-    let gaps = [(0, cuts[0]), (cuts[0] + 1, cuts[1]), (cuts[1].saturating_add(1), RANGE)];
+    let gaps = [(0, cuts[0]), (cuts[0] + 1, cuts[1]), (cuts[1].saturating_add(1), IDS)];
     lines.extend(
         gaps.into_iter().filter(|(first, end)| first < end).map(|(first, end)| (first, base + first, end - first)),
     );
@@ -199,16 +194,9 @@ fn keep(child: Option<Pid>, uids: &[Line], gids: &[Line]) -> io::Result<OwnedFd>
     let child = rustix::process::pidfd_open(child.ok_or(io::ErrorKind::NotFound)?, PidfdFlags::empty())?;
     // This is still the host's /proc, where the child has another id than here.
     let base = Path::new("/proc").join(pid_of(&child)?.to_string());
-    std::fs::write(base.join("uid_map"), text(uids))?;
-    std::fs::write(base.join("gid_map"), text(gids))?;
+    std::fs::write(base.join("uid_map"), spelled(uids).join("\n"))?;
+    std::fs::write(base.join("gid_map"), spelled(gids).join("\n"))?;
     Ok(File::open(base.join("ns/user"))?.into())
-}
-
-fn text(lines: &[Line]) -> String {
-    lines.iter().fold(String::new(), |mut text, (inside, outside, count)| {
-        let _ = writeln!(text, "{inside} {outside} {count}");
-        text
-    })
 }
 
 #[cfg(test)]
@@ -227,7 +215,7 @@ mod tests {
             assert_eq!(outside(&lines, owner), Some(100_000 + user));
             assert_eq!(outside(&lines, user), Some(100_000 + owner));
             assert_eq!(outside(&lines, 42), Some(100_042));
-            assert_eq!(lines.iter().map(|line| line.2).sum::<u32>(), RANGE);
+            assert_eq!(lines.iter().map(|line| line.2).sum::<u32>(), IDS);
         }
     }
 

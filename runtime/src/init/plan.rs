@@ -3,7 +3,7 @@
 use std::io;
 use std::os::fd::OwnedFd;
 
-use bottle_images::MountPlan;
+use bottle_images::{IDS, IdMap, Line, MountPlan};
 use serde::{Deserialize, Serialize};
 
 use crate::confine::Ports;
@@ -53,21 +53,43 @@ pub enum Ids {
         /// The caller's gid.
         gid: u32,
     },
+    /// The same, and it has a range: inside 0..65536 is what this map says.
+    Range {
+        /// Which are the caller's own, and where the others begin.
+        map: IdMap,
+    },
 }
 
 impl Ids {
     /// Whether it is an ordinary user's, in a user namespace around the workload's.
     pub(crate) fn is_own(self) -> bool {
-        matches!(self, Ids::Own { .. })
+        matches!(self, Ids::Own { .. } | Ids::Range { .. })
+    }
+
+    /// The lines of the workload's uid_map and gid_map, if it is `own` inside.
+    pub(crate) fn maps(self, own: (u32, u32)) -> (Vec<Line>, Vec<Line>) {
+        match self {
+            Ids::Private { base } => (vec![(0, base, IDS)], vec![(0, base, IDS)]),
+            Ids::Own { uid, gid } => (vec![(own.0, uid, 1)], vec![(own.1, gid, 1)]),
+            Ids::Range { map } => (map.uids.lines(), map.gids.lines()),
+        }
+    }
+
+    /// Those of the user namespace around the workload's, where there is one.
+    pub(crate) fn around(self) -> Option<(Vec<Line>, Vec<Line>)> {
+        match self {
+            Ids::Private { .. } => None,
+            Ids::Own { uid, gid } => Some((vec![(uid, uid, 1)], vec![(gid, gid, 1)])),
+            Ids::Range { map } => Some(map.around()),
+        }
     }
 
     /// What this pair inside is outside; nothing where it is nobody.
     pub(crate) fn outside(self, inside: (u32, u32), own: (u32, u32)) -> Option<(u32, u32)> {
         match self {
             Ids::Own { uid, gid } => (inside == own).then_some((uid, gid)),
-            Ids::Private { base } => {
-                (inside.0 < 65_536 && inside.1 < 65_536).then(|| (base + inside.0, base + inside.1))
-            }
+            Ids::Private { base } => (inside.0 < IDS && inside.1 < IDS).then(|| (base + inside.0, base + inside.1)),
+            Ids::Range { map } => map.outside(inside),
         }
     }
 }
@@ -94,9 +116,11 @@ impl InitPlan {
     /// `InvalidData` for anything else.
     pub fn unseal(memory: OwnedFd) -> io::Result<InitPlan> {
         let plan: InitPlan = serde_json::from_str(&memory::read(memory)?)?;
+        let is_inside = plan.files.user.uid < IDS && plan.files.user.gid < IDS;
         let ids = match plan.ids {
-            Ids::Private { base } => base >= 65_536 && plan.files.user.uid < 65_536 && plan.files.user.gid < 65_536,
+            Ids::Private { base } => base >= IDS && is_inside,
             Ids::Own { uid, .. } => uid != 0,
+            Ids::Range { map } => map.is_sound() && is_inside,
         };
         let whole = ids && !plan.argv.is_empty();
         if whole { Ok(plan) } else { Err(io::Error::new(io::ErrorKind::InvalidData, "the plan contradicts itself")) }

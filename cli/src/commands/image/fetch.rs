@@ -3,8 +3,8 @@
 use std::process::ExitCode;
 
 use bottle_images::{
-    Digest, EnsureError, Loaded, PullError, Registries, Source, Store, UnpackOptions, Written, ensure as ensure_image,
-    here, load as load_image, pull as pull_image, unpack,
+    Digest, EnsureError, Loaded, PullError, Registries, Source, Store, Written, ensure as ensure_image, here,
+    load as load_image, pull as pull_image,
 };
 use bottle_runtime::caller::Caller;
 
@@ -29,12 +29,12 @@ pub fn ensure(source: &Source, pull: Pull, caller: &Caller, reporter: Reporter) 
     let store = super::store(caller)?;
     let progress = Progress::of_what_is_new(reporter);
     let tell = |event| progress.tell(event);
-    let ensured =
-        ensure_image(&store, source, pull.into(), &caller.containers(), &caller.cwd, &tell).map_err(|error| {
-            let pulled = if let EnsureError::Pull(error) = &error { Some(error) } else { None };
-            let instead = pulled.and_then(|error| command_instead(&source.to_string(), error));
-            failure(instead.or(error.hint()), error)
-        })?;
+    let (places, ids) = (caller.containers(), caller.ids());
+    let ensured = ensure_image(&store, source, pull.into(), &places, &ids, &caller.cwd, &tell).map_err(|error| {
+        let pulled = if let EnsureError::Pull(error) = &error { Some(error) } else { None };
+        let instead = pulled.and_then(|error| command_instead(&source.to_string(), error));
+        failure(instead.or(error.hint()), error)
+    })?;
     progress.clear();
     Ok(ensured)
 }
@@ -110,8 +110,9 @@ fn tag_name(tag: &str) -> Result<String, Failure> {
 }
 
 fn unpacked(store: &Store, loaded: &Loaded, caller: &Caller, progress: &Progress) -> Result<(), Failure> {
-    let options = UnpackOptions::for_uid(caller.uid);
-    let unpacked = unpack(store, &loaded.image, options, &|event| progress.tell(event))
+    let unpacked = caller
+        .ids()
+        .unpack(store, &loaded.image, (0, 0), &|event| progress.tell(event))
         .map_err(|error| failure(error.hint(), error))?;
     unpacked.notes().iter().for_each(|note| progress.say(note));
     Ok(())

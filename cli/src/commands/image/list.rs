@@ -1,5 +1,6 @@
 //! `bottle image ls`, `rm`, `inspect` and `prune`: what is here, and what goes?
 
+use std::path::PathBuf;
 use std::process::ExitCode;
 
 use bottle_images::{Config, Image, Store, spellings};
@@ -14,6 +15,18 @@ use crate::stdout;
 #[derive(Debug, thiserror::Error)]
 #[error("there is no image {0:?} here")]
 struct NotHere(String);
+
+/// What another id's files keep here.
+#[derive(Debug, thiserror::Error)]
+#[error(
+    "cannot remove {}{}: files in it have ids that are not the caller's, or not any more",
+    first.display(),
+    if *others > 0 { format!(" and {others} more") } else { String::new() }
+)]
+struct Stuck {
+    first: PathBuf,
+    others: usize,
+}
 
 fn not_here(name: &str) -> Failure {
     Failure::new(NotHere(name.to_owned())).with_hint("bottle image ls").with_code(1)
@@ -103,8 +116,13 @@ fn config(config: &Config) -> Value {
 }
 
 /// Removes what nothing refers to and says what that was.
-pub(super) fn prune(store: &Store, as_json: bool, reporter: Reporter) -> Result<ExitCode, Failure> {
-    let pruned = store.prune().map_err(|error| failure(error.hint(), error))?;
+pub(super) fn prune(
+    store: &Store,
+    as_json: bool,
+    caller: &Caller,
+    reporter: Reporter,
+) -> Result<ExitCode, Failure> {
+    let pruned = store.prune(&caller.ids()).map_err(|error| failure(error.hint(), error))?;
     if as_json {
         stdout::json(&json!({
             "blobs": pruned.blobs,
@@ -112,6 +130,7 @@ pub(super) fn prune(store: &Store, as_json: bool, reporter: Reporter) -> Result<
             "remains": pruned.remains,
             "bytes": pruned.bytes,
             "in_use": pruned.in_use,
+            "stuck": pruned.stuck,
         }))?;
         return Ok(ExitCode::SUCCESS);
     }
@@ -122,6 +141,11 @@ pub(super) fn prune(store: &Store, as_json: bool, reporter: Reporter) -> Result<
         reporter.say(&format!("{} unpacked layers are in use and stay", pruned.in_use));
     }
     reporter.say(&format!("{} are free now", bytes(pruned.bytes)));
+    if let Some(first) = pruned.stuck.first() {
+        let stuck = Stuck { first: first.clone(), others: pruned.stuck.len() - 1 };
+        let all: Vec<String> = pruned.stuck.iter().map(|path| path.display().to_string()).collect();
+        return Err(Failure::new(stuck).with_hint(format!("sudo rm -rf {}", all.join(" "))).with_code(1));
+    }
     Ok(ExitCode::SUCCESS)
 }
 

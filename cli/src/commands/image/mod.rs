@@ -26,7 +26,7 @@ pub fn run(verb: &ImageVerb, caller: &Caller, reporter: Reporter) -> Result<Exit
         ImageVerb::Ls { json } => list::ls(&store, *json),
         ImageVerb::Rm { names } => list::rm(&store, names, caller, reporter),
         ImageVerb::Inspect { name } => list::inspect(&store, name, caller, reporter),
-        ImageVerb::Prune { json } => list::prune(&store, *json, reporter),
+        ImageVerb::Prune { json } => list::prune(&store, *json, caller, reporter),
     }
 }
 
