@@ -13,9 +13,9 @@ mod name;
 mod source;
 
 mod digest;
+mod event;
 mod id_map;
 mod ids;
-mod event;
 pub mod limits;
 mod media;
 mod platform;

@@ -6,8 +6,8 @@ use std::process::{Command, Output};
 use std::time::SystemTime;
 
 use bottle_images::{
-    Event, Ids, LoadError, Loaded, Places, PruneError, Pruned, PullError, Registries, Source, Store, UnpackOptions, Unpacked,
-    load, pull, unpack,
+    Event, Ids, LoadError, Loaded, Places, PruneError, Pruned, PullError, Registries, Source, Store, UnpackOptions,
+    Unpacked, load, pull, unpack,
 };
 
 pub struct Place {

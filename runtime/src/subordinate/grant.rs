@@ -44,7 +44,7 @@ pub(super) fn read(kind: Kind) -> Result<Vec<u8>, Lacking> {
 
 /// The first of 65,536 ids that the first sufficient line grants to who is called so or has this uid. None of them is root's,
 /// `own`, or beyond what ids can be.
-pub fn granted(text: &[u8], name: &str, uid: u32, own: u32) -> Option<u32> {
+pub(super) fn granted(text: &[u8], name: &str, uid: u32, own: u32) -> Option<u32> {
     let number = uid.to_string();
     let theirs = |owner: &[u8]| owner == name.as_bytes() || owner == number.as_bytes();
     let mut ranges = lines(text).filter(|(owner, ..)| theirs(owner)).map(|(_, first, count)| (first, count));
@@ -94,7 +94,9 @@ pub(super) fn mapped_here(map: IdMap) -> Result<(), Lacking> {
 fn covers(map: &str, first: u32, count: u32) -> bool {
     map.lines().any(|line| {
         let mut fields = line.split_ascii_whitespace().map(|field| field.parse::<u64>().ok());
-        let (Some(Some(from)), _, Some(Some(many))) = (fields.next(), fields.next(), fields.next()) else { return false };
+        let (Some(Some(from)), _, Some(Some(many))) = (fields.next(), fields.next(), fields.next()) else {
+            return false;
+        };
         from <= u64::from(first) && u64::from(first) + u64::from(count) <= from + many
     })
 }

@@ -56,8 +56,12 @@ impl Lacking {
     /// What to do about it: a command where there is one.
     pub fn mend(&self) -> Option<String> {
         match self {
-            Lacking::Program(_) => Some("sudo apt-get install uidmap (elsewhere the package is called shadow-utils)".into()),
-            Lacking::Unfit { .. } => Some("sudo apt-get install --reinstall uidmap, on a file system without nosuid".into()),
+            Lacking::Program(_) => {
+                Some("sudo apt-get install uidmap (elsewhere the package is called shadow-utils)".into())
+            }
+            Lacking::Unfit { .. } => {
+                Some("sudo apt-get install --reinstall uidmap, on a file system without nosuid".into())
+            }
             Lacking::NoNewPrivileges => Some("for a unit of systemd: NoNewPrivileges=no".into()),
             Lacking::Range { name, uids, gids } => {
                 let range = |option: &str, first: Option<u32>| {

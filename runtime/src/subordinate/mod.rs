@@ -20,8 +20,8 @@ use crate::report::chain;
 
 pub use lacking::Lacking;
 pub use mapper::MapError;
-pub(crate) use steward::main;
 pub use steward::StewardError;
+pub(crate) use steward::main;
 
 use grant::Kind;
 use mapper::Mapper;

@@ -226,7 +226,8 @@ fn serve(channel: &Channel) -> io::Result<()> {
 fn unpack(channel: &Channel, store: &Path, manifest: Digest, options: UnpackOptions) -> io::Result<()> {
     // Who unpacks for nobody stops: the half-made layers are removed by the next pruning.
     let tell = |event| channel.send(&FromSteward::Event(event), &[]).unwrap_or_else(|_| sys::exit_now(1));
-    let said = |error: &dyn std::error::Error, hint| FromSteward::Failed { what: chain(error).join(": "), hint, errno: None };
+    let said =
+        |error: &dyn std::error::Error, hint| FromSteward::Failed { what: chain(error).join(": "), hint, errno: None };
     let layers = Store::open(store)
         .map_err(|error| said(&error, error.hint()))
         .and_then(|store| {

@@ -43,6 +43,8 @@ pub enum Attempt {
     ProcessLimit,
     /// A hard limit of a process that is raised.
     HigherLimit,
+    /// A user namespace with the caller's range of ids.
+    SubordinateIds,
     /// Part of `Proc`, inside the pid namespace.
     ProcInside,
     /// Part of `Idmap`: the process whose user namespace the mount is mapped through.
@@ -52,7 +54,7 @@ pub enum Attempt {
 }
 
 /// Those that the findings consist of, in the order in which they are made.
-pub const ATTEMPTS: [Attempt; 14] = [
+pub const ATTEMPTS: [Attempt; 15] = [
     Attempt::UserNamespace,
     Attempt::NetworkNamespace,
     Attempt::Airlock,
@@ -67,6 +69,7 @@ pub const ATTEMPTS: [Attempt; 14] = [
     Attempt::CpuLimit,
     Attempt::ProcessLimit,
     Attempt::HigherLimit,
+    Attempt::SubordinateIds,
 ];
 
 /// What came of it.

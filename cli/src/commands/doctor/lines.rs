@@ -52,7 +52,7 @@ pub fn lines(found: &Findings) -> Vec<Line> {
         evidence(found),
         tried(found, "overlay", Attempt::Overlay, false),
         tried(found, "idmapped mounts", Attempt::Idmap, false),
-        ids(found),
+        tried(found, "several ids inside", Attempt::SubordinateIds, false),
         files(found),
         cgroups(found),
         tried(found, "--memory", Attempt::MemoryLimit, false),
@@ -172,18 +172,6 @@ fn evidence(found: &Findings) -> Line {
             blocks: true,
         },
     }
-}
-
-/// Root takes ids from a range of its own; anybody else has their own id inside and no other, whatever they are granted.
-fn ids(found: &Findings) -> Line {
-    let (state, detail) = match found.uid {
-        0 => (State::Unknown, "root takes them from a range of bottle's own"),
-        _ => (
-            State::No,
-            "one id inside: all files of an image seem to be the command's, and no file of it can have another owner; the way out is guarded all the same",
-        ),
-    };
-    Line { what: "several ids inside", state, detail: detail.into(), mend: None, blocks: false }
 }
 
 /// With so many the gate takes as many connections as it would with more.

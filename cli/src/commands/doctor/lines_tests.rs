@@ -193,12 +193,16 @@ fn a_kernel_that_can_not_change_a_mounts_attributes_is_too_old() {
 }
 
 #[test]
-fn an_ordinary_user_is_told_of_the_one_id_inside_and_of_nothing_that_would_not_help() {
-    let several = line(&well(), "several ids inside");
-    assert_eq!((several.state, several.mend.as_deref(), several.blocks), (State::No, None, false));
-    assert!(several.detail.contains("one id inside"), "{}", several.detail);
-    let root = Findings { uid: 0, ..well() };
-    assert_eq!(line(&root, "several ids inside").state, State::Unknown);
+fn one_id_inside_is_said_with_its_mend_and_does_not_block() {
+    let mut found = well();
+    let refused = Answer::Refused { text: "one id inside".into(), mend: Some("sudo apt-get install uidmap".into()) };
+    found.attempts.insert(Attempt::SubordinateIds, refused);
+    let several = line(&found, "several ids inside");
+    assert_eq!((several.state, several.blocks), (State::No, false));
+    assert_eq!(several.mend.as_deref(), Some("sudo apt-get install uidmap"));
+    assert!(usable(&lines(&found)));
+    found.attempts.insert(Attempt::SubordinateIds, Answer::NotTried("root".into()));
+    assert_eq!(line(&found, "several ids inside").state, State::Unknown);
 }
 
 #[test]

@@ -6,10 +6,12 @@ use std::os::fd::{AsFd, OwnedFd};
 use std::path::Path;
 use std::process::Stdio;
 
+use bottle_images::{IDS, IdMap};
 use bottle_netns::Layout;
 use bottle_netns::build::{Owner, build};
 use bottle_netns::enter;
 use bottle_runtime::builder::program::{self, ProgramError};
+use bottle_runtime::caller::Caller;
 use bottle_runtime::cgroups::{self, Controller};
 use bottle_runtime::report::chain;
 use landlock::{ABI, Access, AccessFs, LandlockStatus, Ruleset, RulesetAttr, RulesetStatus};
@@ -40,6 +42,7 @@ pub fn make(attempt: Attempt) -> Answer {
         Attempt::CpuLimit => return limit(Controller::Cpu),
         Attempt::ProcessLimit => return limit(Controller::Pids),
         Attempt::HigherLimit => higher_limit(),
+        Attempt::SubordinateIds => return subordinate_ids(),
         Attempt::Nothing => Ok(None),
     };
     outcome.map_or_else(|failed| failed, Answer::Worked)
@@ -226,6 +229,36 @@ fn higher_limit() -> Outcome {
     setrlimit(Resource::Msgqueue, lowered).map_err(at(Step::Elsewhere))?;
     setrlimit(Resource::Msgqueue, before).map_err(at(Step::Elsewhere))?;
     Ok(None)
+}
+
+/// What a run of an image does first: it has newuidmap and newgidmap map the ids.
+fn subordinate_ids() -> Answer {
+    let caller = match Caller::current() {
+        Ok(caller) if caller.uid == 0 => {
+            return Answer::NotTried("root takes them from a range of bottle's own".into());
+        }
+        Ok(caller) => caller,
+        Err(error) => return Answer::NotTried(format!("the working directory is gone: {error}")),
+    };
+    match caller.find_subordinate() {
+        Err(lacking) => Answer::Refused { text: format!("one id inside, since {lacking}{COST}"), mend: lacking.mend() },
+        Ok(found) => match found.namespace() {
+            Ok(_) => Answer::Worked(Some(granted(found.map()))),
+            Err(error) => Answer::Refused {
+                text: format!("no image can be run: {}", chain(&error).join(": ")),
+                mend: error.hint(),
+            },
+        },
+    }
+}
+
+/// What one id costs.
+const COST: &str = ": all files of an image seem to be the command's, and no file of it can have another owner; the way out is guarded \
+                    all the same";
+
+fn granted(IdMap { uids, gids }: IdMap) -> String {
+    let (last_uid, last_gid) = (uids.first + (IDS - 1), gids.first + (IDS - 1));
+    format!("your own, uids {}-{last_uid} and gids {}-{last_gid}", uids.first, gids.first)
 }
 
 /// Init executes the program from a mount that nobody can write.

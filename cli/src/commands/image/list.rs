@@ -116,12 +116,7 @@ fn config(config: &Config) -> Value {
 }
 
 /// Removes what nothing refers to and says what that was.
-pub(super) fn prune(
-    store: &Store,
-    as_json: bool,
-    caller: &Caller,
-    reporter: Reporter,
-) -> Result<ExitCode, Failure> {
+pub(super) fn prune(store: &Store, as_json: bool, caller: &Caller, reporter: Reporter) -> Result<ExitCode, Failure> {
     let pruned = store.prune(&caller.ids()).map_err(|error| failure(error.hint(), error))?;
     if as_json {
         stdout::json(&json!({
