@@ -47,6 +47,14 @@ pub enum AccountError {
     },
 }
 
+/// The uid and gid of a user as [`find`] finds it, for who enters later.
+///
+/// # Errors
+/// [`AccountError`]
+pub fn ids_of(text: &str, layers: &[PathBuf]) -> Result<(u32, u32), AccountError> {
+    find(text, layers).map(|account| (account.uid, account.gid))
+}
+
 /// Finds `user`, `uid`, `user:group` or `uid:gid`; empty means root. `layers` are the image's, the topmost first.
 pub(crate) fn find(text: &str, layers: &[PathBuf]) -> Result<Account, AccountError> {
     let (user, group) = text.split_once(':').unwrap_or((text, ""));

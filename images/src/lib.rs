@@ -62,7 +62,7 @@ pub mod fuzz;
 pub mod mountinfo;
 pub mod settings;
 
-pub use accounts::AccountError;
+pub use accounts::{AccountError, ids_of};
 pub use config::{Config, ConfigError, NoCommand};
 pub use containers::{AuthError, Credentials, Endpoint, Places, Registries, RegistriesError, ShortNameError};
 pub use context::{Context, Place};

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use bottle_runtime::signal::Signal;
 use clap::Args;
+use clap::builder::NonEmptyStringValueParser;
 
 use super::value::duration;
 
@@ -119,9 +120,9 @@ pub struct ExecArgs {
     /// The working directory inside (default: the first process's)
     #[arg(short, long, value_name = "DIR")]
     pub workdir: Option<PathBuf>,
-    /// Run as this user inside (default: the first process's)
-    #[arg(short, long, value_name = "UID[:GID]", value_parser = ids)]
-    pub user: Option<(u32, Option<u32>)>,
+    /// Run as this user of the image: NAME, UID, NAME:GROUP or UID:GID (default: the first process's)
+    #[arg(short, long, value_name = "USER[:GROUP]", value_parser = NonEmptyStringValueParser::new())]
+    pub user: Option<String>,
     /// The bottle's name or the beginning of its id, then the command.
     #[arg(required = true, trailing_var_arg = true, num_args = 1.., hide = true, value_name = "NAME")]
     pub name_and_command: Vec<String>,
@@ -135,14 +136,6 @@ impl ExecArgs {
             Some((name, command)) => (name, command),
             None => ("", &[]),
         }
-    }
-}
-
-fn ids(text: &str) -> Result<(u32, Option<u32>), String> {
-    let number = |text: &str| text.parse().map_err(|_| "write numbers: UID or UID:GID".to_owned());
-    match text.split_once(':') {
-        Some((uid, gid)) => Ok((number(uid)?, Some(number(gid)?))),
-        None => Ok((number(text)?, None)),
     }
 }
 

@@ -27,7 +27,7 @@ pub struct ExecOptions {
     /// The working directory inside; by default the first process's.
     pub workdir: Option<PathBuf>,
     /// Uid and gid inside; by default the first process's.
-    pub user: Option<(u32, Option<u32>)>,
+    pub user: Option<String>,
     /// What its standard streams are.
     pub stdio: Stdio,
 }

@@ -6,6 +6,8 @@ use std::path::PathBuf;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Weak};
 
+use bottle_images::Root;
+
 use crate::airlock::Airlock;
 use crate::attest::process::ProcessFacts;
 use crate::cgroups::Group;
@@ -31,6 +33,8 @@ pub(crate) struct Entrance {
     pub(super) recorder: Arc<Recorder>,
     pub(super) ids: Ids,
     pub(super) inside: (u32, u32),
+    /// The image's layers, the topmost first: they say who its users are, whatever the workload writes.
+    pub(super) layers: Vec<PathBuf>,
     pub(super) env: Vec<(String, String)>,
     pub(super) workdir: PathBuf,
     pub(super) descriptors: Option<u64>,
@@ -61,6 +65,7 @@ impl Entrance {
             recorder: Arc::clone(&airlock.recorder),
             ids: airlock.plan.workload_ids(),
             inside: (files.user.uid, files.user.gid),
+            layers: if let Root::Overlay { layers, .. } = &files.root { layers.clone() } else { Vec::new() },
             env: files.env.clone(),
             workdir: files.workdir.clone(),
             descriptors: *descriptors,

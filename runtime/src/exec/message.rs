@@ -20,8 +20,8 @@ pub(crate) struct ExecRequest {
     pub(crate) env: Vec<(String, String)>,
     /// The working directory inside, where it is not the first process's.
     pub(crate) workdir: Option<PathBuf>,
-    /// Uid and gid inside, where they are not the first process's.
-    pub(crate) user: Option<(u32, Option<u32>)>,
+    /// Whom it runs as, by name or number, where that is not the first process's user.
+    pub(crate) user: Option<String>,
     /// The size of its terminal, if it wants one.
     pub(crate) terminal: Option<Window>,
 }

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use bottle_evidence::Text;
 use bottle_evidence::audit::RunExec;
+use bottle_images::AccountError;
 use rustix::event::{PollFd, PollFlags, poll};
 use rustix::io::Errno;
 
@@ -92,12 +93,16 @@ fn planned(entrance: &Entrance, request: &ExecRequest, streams: &[OwnedFd]) -> R
     if request.argv.is_empty() || streams.len() != expected {
         return Err(refused("the request contradicts itself", None));
     }
-    let inside = match request.user {
-        Some((uid, gid)) => (uid, gid.unwrap_or(if uid == entrance.inside.0 { entrance.inside.1 } else { 0 })),
+    let inside = match &request.user {
+        Some(user) => whom(entrance, user).map_err(|error| {
+            refused(&format!("the bottle has no such user: {error}"), Some("NAME, UID, NAME:GROUP or UID:GID"))
+        })?,
         None => entrance.inside,
     };
     let outside = entrance.ids.outside(inside, entrance.inside).ok_or_else(|| {
-        refused("the bottle has no such user", Some("an ordinary user's bottle has the one that its first process is"))
+        let hint =
+            "it has the one that its first process is; an image has others where `bottle doctor` finds several ids";
+        refused("the bottle has no such user", Some(hint))
     })?;
     let mut env = entrance.env.clone();
     for (name, value) in &request.env {
@@ -117,6 +122,14 @@ fn planned(entrance: &Entrance, request: &ExecRequest, streams: &[OwnedFd]) -> R
         terminal: request.terminal,
     };
     Ok((plan, format!("{}:{}", inside.0, inside.1)))
+}
+
+/// As the image's own files say. The first process's uid alone means its gid too.
+fn whom(entrance: &Entrance, user: &str) -> Result<(u32, u32), AccountError> {
+    match user.parse::<u32>() {
+        Ok(uid) if uid == entrance.inside.0 => Ok(entrance.inside),
+        _ => bottle_images::ids_of(user, &entrance.layers),
+    }
 }
 
 /// Has the role enter and fork. The entering process is gone when this returns.

@@ -6,6 +6,7 @@ use bottle_escape::attempt::Control;
 use bottle_escape::judge::{Outcome, Verdict};
 use bottle_escape::{audit, table};
 use bottle_lab::elf::needs_an_interpreter;
+use range::programs::is_root;
 use range::sandbox::Sandbox;
 use range::{Range, Shot};
 
@@ -35,6 +36,17 @@ fn nothing_gets_out_of_an_image_of_debian_and_nothing_goes_unnoticed() {
 #[test]
 fn nothing_gets_out_of_an_image_of_busybox_and_nothing_goes_unnoticed() {
     assert_closed(&shoot(Sandbox::Image("busybox")));
+}
+
+/// As the ordinary user it runs in the user namespace of a lab, where an image has one id: that is the test above.
+#[test]
+fn nothing_gets_out_of_an_image_that_an_ordinary_user_runs_with_a_range_of_ids() {
+    if !is_root() {
+        return;
+    }
+    let shot = shoot(Sandbox::Granted("busybox"));
+    assert!(!shot.reports.is_empty());
+    assert_closed(&shot);
 }
 
 /// All attempts were made, none got out, and each is in the log.

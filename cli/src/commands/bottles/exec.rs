@@ -28,7 +28,7 @@ pub fn run(args: &ExecArgs, caller: &Caller, reporter: Reporter) -> Result<ExitC
         command: command.to_vec(),
         env: variables(&args.env, caller).map_err(coded)?,
         workdir: args.workdir.clone(),
-        user: args.user,
+        user: args.user.clone(),
         stdio: stdio(args.interactive, args.tty),
     };
     let status = exec(&known, options);

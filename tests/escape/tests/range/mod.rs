@@ -26,7 +26,7 @@ use bottle_lab::{Answer, Lab, Options};
 use serde_json::Value;
 
 use field::{OPEN_PROXY, rebinding};
-use programs::{open_to_all, powerless, static_program};
+use programs::{USER, hand_over, open_to_all, powerless, static_program};
 use sandbox::Sandbox;
 
 const PATH: &str = "/usr/local/bin:/usr/bin:/bin";
@@ -74,7 +74,15 @@ impl Range {
         } else if !sandbox.is_bottle() {
             options = options.helper(powerless(directory.path()));
         }
+        if let Sandbox::Granted(name) = sandbox {
+            hand_over(directory.path(), name);
+        }
         let lab = Lab::start(options).unwrap();
+        if matches!(sandbox, Sandbox::Granted(_)) {
+            // Where what is staged lies: in a lab of its own an ordinary user can write there.
+            let opened = lab.privileged("chmod").args(["a+rwx", "/run"]).status().unwrap();
+            assert!(opened.success());
+        }
         let loopback = lab.listen_on_host("127.0.0.1:0".parse().unwrap()).unwrap();
         let outer = [SocketAddr::new(HOST.into(), 0), SocketAddr::new(HOST_V6.into(), 0)];
         let listeners = outer.map(|address| lab.listen_on_host(address).unwrap()).to_vec();
@@ -135,6 +143,7 @@ impl Range {
     fn command(&self, sandbox: Sandbox<'_>, program: &Path, directory: &str) -> Command {
         let mut command = match sandbox {
             Sandbox::Bottle | Sandbox::Published | Sandbox::Closed | Sandbox::Image(_) => self.lab.command(program),
+            Sandbox::Granted(_) => self.lab.command_as(USER, program),
             Sandbox::Open | Sandbox::Peer(_) => self.lab.privileged(program),
         };
         command.env_clear().env("PATH", PATH).env("HOME", self.path("home")).env("LANG", "C.UTF-8");

@@ -3,8 +3,11 @@
 use std::fs;
 use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::path::{Path, PathBuf};
+use std::process::Command;
 
 use bottle_lab::Helper;
+
+use super::sandbox::layout;
 
 /// A program of this build, beside the current one or beside its folder `deps` or `examples`.
 pub fn beside(name: &str) -> PathBuf {
@@ -39,6 +42,22 @@ pub fn open_to_all(directory: &Path) {
     for name in ["project", "home", "neighbour", "state", ""] {
         fs::set_permissions(directory.join(name), fs::Permissions::from_mode(0o777)).unwrap();
     }
+}
+
+/// Whom `tests/run` makes, with a range of subordinate ids.
+pub const USER: &str = "bottle-test";
+
+/// Gives an ordinary user the range's directories, bottle, and the layout of an image: where they were built may be out of its reach.
+pub fn hand_over(directory: &Path, image: &str) {
+    let of = |program: &str, arguments: &[&str]| {
+        let status = Command::new(program).args(arguments).status().unwrap();
+        assert!(status.success(), "{program} {arguments:?}");
+    };
+    let top = directory.to_str().unwrap();
+    fs::copy(beside("bottle"), directory.join("bottle")).unwrap();
+    of("cp", &["-r", layout(image).to_str().unwrap(), top]);
+    of("chown", &["-R", &format!("{USER}:"), top]);
+    open_to_all(directory);
 }
 
 pub fn is_root() -> bool {

@@ -20,6 +20,9 @@ pub enum Sandbox<'a> {
     Closed,
     /// The same as `Bottle` in an image of `tests/images/build`, with the project shared where it lies.
     Image(&'a str),
+    /// The same, run by an ordinary user who has a range of subordinate ids. Only root can play it: an ordinary user's lab is a user
+    /// namespace, in which nobody maps ids.
+    Granted(&'a str),
     /// A script under `peers`: given the shared directory and the command, with all power over the lab's network.
     Peer(&'a Path),
 }
@@ -28,7 +31,7 @@ impl Sandbox<'_> {
     /// A peer whose name says so has one.
     pub fn lacks_proxy(self) -> bool {
         match self {
-            Sandbox::Bottle | Sandbox::Published | Sandbox::Closed | Sandbox::Image(_) => false,
+            Sandbox::Bottle | Sandbox::Published | Sandbox::Closed | Sandbox::Image(_) | Sandbox::Granted(_) => false,
             Sandbox::Peer(script) => !script.file_name().unwrap().to_string_lossy().starts_with("proxy"),
             Sandbox::Open => true,
         }
@@ -40,13 +43,14 @@ impl Sandbox<'_> {
     }
 
     pub fn is_bottle(self) -> bool {
-        matches!(self, Sandbox::Bottle | Sandbox::Published | Sandbox::Closed | Sandbox::Image(_))
+        matches!(self, Sandbox::Bottle | Sandbox::Published | Sandbox::Closed | Sandbox::Image(_) | Sandbox::Granted(_))
     }
 }
 
-fn image(name: &str) -> String {
+/// The layout of an image.
+pub fn layout(name: &str) -> PathBuf {
     let images = std::env::var("BOTTLE_IMAGES").ok().filter(|images| !images.is_empty());
-    format!("oci:{}/{name}:t", images.expect("BOTTLE_IMAGES, which tests/run sets"))
+    Path::new(&images.expect("BOTTLE_IMAGES, which tests/run sets")).join(name)
 }
 
 impl Range {
@@ -56,23 +60,23 @@ impl Range {
         match sandbox {
             Sandbox::Open => Vec::new(),
             Sandbox::Peer(script) => vec![text(&self.peer(script)), text(&self.path(directory))],
-            Sandbox::Bottle | Sandbox::Published | Sandbox::Closed | Sandbox::Image(_) => {
+            Sandbox::Bottle | Sandbox::Published | Sandbox::Closed | Sandbox::Image(_) | Sandbox::Granted(_) => {
                 let audit = text(&self.path(audit));
-                let mut words = vec![text(&beside("bottle"))];
+                let granted = matches!(sandbox, Sandbox::Granted(_));
+                let mut words = vec![text(&if granted { self.path("bottle") } else { beside("bottle") })];
                 words.extend(["run", "--timeout", "300", "--audit", &audit].map(str::to_owned));
                 words.extend(self.policy(sandbox));
                 if sandbox == Sandbox::Published {
                     words.extend(["-p", "9", "-p", "8000"].map(str::to_owned));
                 }
-                if let Sandbox::Image(name) = sandbox {
-                    let project = text(&self.path(directory));
-                    words.extend([
-                        "-v".to_owned(),
-                        format!("{project}:{project}"),
-                        "-w".to_owned(),
-                        project,
-                        image(name),
-                    ]);
+                let layout = match sandbox {
+                    Sandbox::Image(name) => Some(layout(name)),
+                    Sandbox::Granted(name) => Some(self.path(name)),
+                    _ => None,
+                };
+                if let Some(layout) = layout {
+                    let (project, image) = (text(&self.path(directory)), format!("oci:{}:t", text(&layout)));
+                    words.extend(["-v", &format!("{project}:{project}"), "-w", &project, &image].map(str::to_owned));
                 } else {
                     words.push("host".to_owned());
                 }
