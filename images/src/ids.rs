@@ -11,7 +11,8 @@ use crate::id_map::IdMap;
 use crate::image::Image;
 use crate::layer::UnpackOptions;
 use crate::store::{Store, remove_tree};
-use crate::unpack::{Layers, UnpackError, Unpacked, unpack};
+use crate::unpack::{UnpackError, unpack};
+use crate::unpacked::{Layers, Unpacked};
 
 /// What a caller can do with owners.
 #[derive(Clone, Debug)]

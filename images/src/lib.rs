@@ -31,6 +31,7 @@ mod pull;
 mod spelling;
 mod store;
 mod unpack;
+mod unpacked;
 
 mod plan;
 mod resolve;
@@ -85,5 +86,6 @@ pub use source::{Source, SourceError};
 pub use spelling::{LookUpError, here, look_up, spellings};
 pub use store::{BlobError, Ingest, Names, NamesError, PruneError, Pruned, Session, Store, StoreError, remove_tree};
 pub use tmpfs::{Tmpfs, TmpfsError};
-pub use unpack::{Layers, UnpackError, Unpacked, unpack};
+pub use unpack::{UnpackError, unpack};
+pub use unpacked::{Layers, Unpacked};
 pub use volume::{Volume, VolumeError};

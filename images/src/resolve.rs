@@ -13,7 +13,8 @@ use crate::plan::MountPlan;
 use crate::reference::ImageRef;
 use crate::scan::ScanError;
 use crate::store::{Store, StoreError};
-use crate::unpack::{UnpackError, Unpacked};
+use crate::unpack::UnpackError;
+use crate::unpacked::Unpacked;
 use crate::{Digest, directory, environment, host, read_only, stored};
 
 /// Why an image can't be had. Nothing was changed.

@@ -8,7 +8,7 @@ use crate::context::Context;
 use crate::origin::Origin;
 use crate::plan::{Kind, Mount, MountPlan, Owner, Root, User};
 use crate::resolve::ResolveError;
-use crate::unpack::Unpacked;
+use crate::unpacked::Unpacked;
 use crate::volume::clean;
 use crate::{environment, etc, mountinfo, volumes};
 

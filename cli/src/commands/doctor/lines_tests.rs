@@ -164,8 +164,8 @@ fn landlock_blocks_since_the_dialler_does_not_start_without_it() {
 
 #[test]
 fn a_blocking_check_that_has_no_answer_is_not_usable() {
-    use Attempt::{CpuLimit, HigherLimit, Idmap, MemoryLimit, Overlay, ProcessLimit};
-    let can_do_without = [Overlay, Idmap, MemoryLimit, CpuLimit, ProcessLimit, HigherLimit];
+    use Attempt::{CpuLimit, HigherLimit, Idmap, MemoryLimit, Overlay, ProcessLimit, SubordinateIds};
+    let can_do_without = [Overlay, Idmap, MemoryLimit, CpuLimit, ProcessLimit, HigherLimit, SubordinateIds];
     for attempt in ATTEMPTS.into_iter().filter(|attempt| !can_do_without.contains(attempt)) {
         let mut found = well();
         found.attempts.insert(attempt, Answer::NotTried("the attempt ended with signal 9".into()));
