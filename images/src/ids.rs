@@ -76,6 +76,11 @@ impl Ids {
         }
     }
 
+    /// Whether no file is out of the caller's reach, since of its owner.
+    pub(crate) fn are_all(&self) -> bool {
+        matches!(self, Ids::Plain { uid: 0 })
+    }
+
     /// The map of a run whose caller is `place` inside, where there is one.
     pub fn map(&self, place: (u32, u32)) -> Option<IdMap> {
         if let Ids::Range { map, .. } = self { Some(map.at(place)) } else { None }

@@ -1,11 +1,12 @@
 //! What does an unpacking leave that is killed? Nothing that the next one stumbles over, nor that can't be removed.
 
 use std::fs;
-use std::os::fd::{AsFd, OwnedFd};
+use std::os::fd::OwnedFd;
 use std::process::Stdio;
 
 use rustix::event::{PollFd, PollFlags, poll};
 use rustix::fs::inotify;
+use rustix::process::{Pid, PidfdFlags};
 use serde_json::json;
 
 use crate::place::Place;
@@ -25,7 +26,11 @@ fn an_image_whose_unpacking_was_killed_is_unpacked_anew_and_what_was_left_is_rem
     for _ in 0..3 {
         let watch = watched(&place.store("tmp"));
         let mut running = place.command(&["run", "owners", "--", "true"]).stderr(Stdio::null()).spawn().unwrap();
-        poll(&mut [PollFd::new(&watch.as_fd(), PollFlags::IN)], None).unwrap();
+        // Where the last one was whole before it was killed, nothing is made any more.
+        let id = Pid::from_raw(i32::try_from(running.id()).unwrap()).unwrap();
+        let ended = rustix::process::pidfd_open(id, PidfdFlags::empty()).unwrap();
+        let mut either = [PollFd::new(&watch, PollFlags::IN), PollFd::new(&ended, PollFlags::IN)];
+        poll(&mut either, None).unwrap();
         running.kill().unwrap();
         running.wait().unwrap();
     }

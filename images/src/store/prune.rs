@@ -153,7 +153,7 @@ impl Pruning<'_> {
         let is_directory = std::fs::symlink_metadata(path).is_ok_and(|metadata| metadata.is_dir());
         let removed = if is_directory { self.ids.remove(path) } else { std::fs::remove_file(path) };
         match removed {
-            Err(error) if error.kind() == std::io::ErrorKind::PermissionDenied => {
+            Err(error) if error.kind() == std::io::ErrorKind::PermissionDenied && !self.ids.are_all() => {
                 self.pruned.stuck.push(path.to_owned());
                 Ok(false)
             }

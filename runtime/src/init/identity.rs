@@ -28,6 +28,8 @@ pub(super) struct Pair {
 pub(super) struct Identities {
     ids: Ids,
     user: Pair,
+    /// The user's ids outside.
+    user_outside: Pair,
     namespace: OwnedFd,
     /// By owner of a shared tree: the map under which that owner is the workload.
     shares: BTreeMap<Pair, OwnedFd>,
@@ -37,9 +39,12 @@ impl Identities {
     /// Makes every user namespace that the plan needs.
     pub(super) fn make(plan: &InitPlan) -> Result<Identities, Failure> {
         let user = Pair { uid: plan.files.user.uid, gid: plan.files.user.gid };
-        let (uids, gids) = plan.ids.maps((user.uid, user.gid));
+        let own = (user.uid, user.gid);
+        let (uid, gid) = plan.ids.outside(own, own).ok_or(io::ErrorKind::InvalidData).map_err(at("map the user"))?;
+        let (uids, gids) = plan.ids.maps(own);
         let namespace = user_namespace(&uids, &gids)?;
-        let mut identities = Identities { ids: plan.ids, user, namespace, shares: BTreeMap::new() };
+        let (user_outside, shares) = (Pair { uid, gid }, BTreeMap::new());
+        let mut identities = Identities { ids: plan.ids, user, user_outside, namespace, shares };
         if let Ids::Private { base } = plan.ids {
             identities.map_shares(plan, base)?;
         }
@@ -84,14 +89,11 @@ impl Identities {
 
     /// Ids outside, as pid 1 sees them before it gives its own up. Where nobody is uid 0, the workload's.
     pub(super) fn outside(&self, owner: Owner) -> Pair {
-        let own = (self.user.uid, self.user.gid);
-        let known = match owner {
-            Owner::Root => self.ids.outside((0, 0), own),
+        let root = match owner {
+            Owner::Root => self.ids.outside((0, 0), (self.user.uid, self.user.gid)),
             Owner::User => None,
         };
-        // The user is somebody inside, as the plan was found to say.
-        let (uid, gid) = known.or_else(|| self.ids.outside(own, own)).unwrap_or(own);
-        Pair { uid, gid }
+        root.map_or(self.user_outside, |(uid, gid)| Pair { uid, gid })
     }
 
     /// Ids outside of what this pair owns on disk, in a tree of the host's programs.
