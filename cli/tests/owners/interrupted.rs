@@ -39,9 +39,7 @@ fn an_image_whose_unpacking_was_killed_is_unpacked_anew_and_what_was_left_is_rem
         "33:34\n1000:1000\n".replace("33:34", owner(&place))
     );
     place.bottle(&["image", "prune"]).ok();
-    // A steward may outlive its bottle for the moment that the kernel takes to end it.
-    let left = || fs::read_dir(place.store("tmp")).unwrap().count();
-    assert_eq!(left(), 0);
+    assert_eq!(fs::read_dir(place.store("tmp")).unwrap().count(), 0);
 }
 
 /// Whose the many files seem to be.
