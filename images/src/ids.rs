@@ -1,5 +1,6 @@
 //! Whose do the files of images become for this caller, and who gives them away?
 
+use std::ffi::OsStr;
 use std::fmt::Debug;
 use std::io;
 use std::path::Path;
@@ -9,7 +10,7 @@ use crate::digest::Digest;
 use crate::event::Listener;
 use crate::id_map::IdMap;
 use crate::image::Image;
-use crate::layer::UnpackOptions;
+use crate::layer::{UnpackOptions, is_of_another_range};
 use crate::store::{Store, remove_tree};
 use crate::unpack::{UnpackError, unpack};
 use crate::unpacked::{Layers, Unpacked};
@@ -76,6 +77,12 @@ impl Ids {
         }
     }
 
+    /// Whether layers in a directory of this name are of no use to the caller any more: they have ids of a range that it had.
+    pub(crate) fn is_past(&self, flavour: &Path) -> bool {
+        let name = flavour.file_name().and_then(OsStr::to_str).unwrap_or_default();
+        if let Ids::Range { map, .. } = self { is_of_another_range(name, *map) } else { false }
+    }
+
     /// Whether no file is out of the caller's reach, since of its owner.
     pub(crate) fn are_all(&self) -> bool {
         matches!(self, Ids::Plain { uid: 0 })
@@ -96,6 +103,27 @@ impl Ids {
                 steward.remove(path)
             }
             (removed, _) => removed,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::id_map::OneMap;
+
+    #[test]
+    fn layers_of_another_range_are_told_by_the_name_of_their_directory() {
+        let one = |first| OneMap { first, own: 1000, place: 0 };
+        let map = IdMap { uids: one(100_000), gids: one(200_000) };
+        let name = |map| UnpackOptions::mapped(map).flavour();
+        assert!(!is_of_another_range(&name(map), map) && !is_of_another_range(&name(map.at((33, 34))), map));
+        for other in [one(10_000), one(100_001), OneMap { own: 1001, ..one(100_000) }] {
+            assert!(is_of_another_range(&name(IdMap { uids: other, ..map }), map), "{other:?}");
+        }
+        assert!(is_of_another_range(&name(IdMap { gids: one(100_000), ..map }), map));
+        for uid in [0, 1000] {
+            assert!(!is_of_another_range(&UnpackOptions::for_uid(uid).flavour(), map));
         }
     }
 }

@@ -51,6 +51,17 @@ fn another_user_is_another_id_outside_too_and_the_maps_are_those_that_were_plann
 }
 
 #[test]
+fn a_command_with_several_ids_is_confined_as_one_with_one() {
+    let mut place = Place::loaded(&json!({}));
+    let (several, _) = measured(&place, &["-u", "33:34"]);
+    let (one, _) = measured(place.without_range(), &["-u", "33:34"]);
+    for what in ["capabilities", "no_new_privs", "seccomp", "seccomp_filters", "mounts", "descriptors"] {
+        assert!(!one[what].is_null(), "{what}");
+        assert_eq!(several[what], one[what], "{what}");
+    }
+}
+
+#[test]
 fn where_something_is_shared_the_caller_is_the_command() {
     let place = Place::loaded(&json!({ "User": "node" }));
     let volume = place.volume();

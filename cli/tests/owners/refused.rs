@@ -118,6 +118,11 @@ fn layers_of_another_range_are_left_alone_and_the_image_is_unpacked_anew() {
         "$b run -u 33:34 owners -- sh -c \"cat /proc/self/uid_map; stat -c %u:%g /www\"",
     );
     assert!(moved.ok().contains("500000001") && moved.out.ends_with("33:34\n"), "{moved:?}");
+    // Those that nobody needs any more are named, and nothing else is removed.
+    let pruned = as_ordinary_user(&place, other, "$b image prune");
+    assert!(pruned.code == 1 && pruned.err.contains("hint: sudo rm -rf "), "{pruned:?}");
+    let again = as_ordinary_user(&place, other, "$b run --pull never owners -- stat -c %u:%g /www");
+    assert_eq!((again.ok(), again.err.as_str()), ("33:34\n", ""));
     let kept = as_ordinary_user(&place, other, "$b run --keep work owners -- true");
     assert!(kept.refused().contains("has files of other ids"), "{kept:?}");
 }

@@ -34,6 +34,7 @@ pub(crate) use below::Below;
 pub(crate) use budget::Budget;
 pub(crate) use entry::Kind;
 pub use error::LayerError;
+pub(crate) use options::is_of_another_range;
 pub use options::{Devices, Opaque, Owners, UnpackOptions};
 
 use crate::digest::Digest;

@@ -108,6 +108,14 @@ impl UnpackOptions {
     }
 }
 
+/// Whether the directory of layers that is called so has the ids of another range than this map's.
+pub(crate) fn is_of_another_range(flavour: &str, map: IdMap) -> bool {
+    let Some(mut maps) = flavour.strip_prefix("mapped-").map(|maps| maps.split('-')) else { return false };
+    let mut next_is =
+        |map: OneMap| maps.next().is_some_and(|name| name.starts_with(&format!("{}.{}.", map.first, map.own)));
+    !(next_is(map.uids) && next_is(map.gids))
+}
+
 impl Opaque {
     pub(super) fn name(self) -> &'static str {
         match self {

@@ -87,7 +87,9 @@ impl Store {
             }
         }
         for flavour in entries(&self.layers_path())? {
-            self.prune_layers(&flavour, &layers, &mut pruning)?;
+            let none = BTreeSet::new();
+            let kept = if ids.is_past(&flavour) { &none } else { &layers };
+            self.prune_layers(&flavour, kept, &mut pruning)?;
         }
         Ok(pruning.pruned)
     }
