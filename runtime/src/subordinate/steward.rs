@@ -93,6 +93,9 @@ impl StewardError {
             StewardError::Map(_) => Some(
                 "`bottle doctor` tries it; without the caller's lines in /etc/subuid and /etc/subgid a bottle has one id".into(),
             ),
+            StewardError::Spawn(SpawnError::NotDispatched) => {
+                Some("call bottle_runtime::dispatch() first in main".into())
+            }
             StewardError::Spawn(_) | StewardError::Broken(_) => None,
         }
     }
