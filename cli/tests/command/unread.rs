@@ -40,7 +40,7 @@ fn an_incomplete_log_is_refused_all_the_same() {
 fn an_attestation_that_does_not_hold_is_refused_all_the_same() {
     let place = place_with_a_log(true);
     let said = unread(&place, &["attest", "verify", "a.jsonl", "--key", "bottle.pub", "--json"]);
-    assert_eq!(said.code, 1, "{said:?}");
+    assert_eq!(said.code, 10, "{said:?}");
 }
 
 #[test]

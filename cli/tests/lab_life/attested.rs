@@ -19,8 +19,8 @@ fn the_attestation_verifies_and_the_log_names_it() {
     let verify =
         |arguments: &[&str]| said(world.bottle(&["attest", "verify", &attestation, "--key", &key]).args(arguments));
     verify(&["--mode", "enforce", "--allow", "web.lab.example"]).ok();
-    assert_eq!(verify(&["--allow", "other.lab.example"]).code, 1);
-    assert_eq!(verify(&["--mode", "observe"]).code, 1);
+    assert_eq!(verify(&["--allow", "other.lab.example"]).code, 20);
+    assert_eq!(verify(&["--mode", "observe"]).code, 19);
     let start = &world.entries_of("run.start")[0];
     let digest = sha256(&fs::read(world.attestation()).unwrap());
     assert_eq!(start["attestation"], serde_json::to_value(digest).unwrap());

@@ -115,6 +115,10 @@ fn the_attestation_names_the_images_manifest() {
     let digest = inspected["digest"].as_str().unwrap().strip_prefix("sha256:").unwrap().to_owned();
     let shown = said(&mut world.bottle(&["attest", "show", "--json", text(&world.attestation())]));
     assert!(shown.ok().contains(&digest), "{digest}: {shown:?}");
+    let verify =
+        |image: &str| said(&mut world.bottle(&["attest", "verify", "--image", image, text(&world.attestation())]));
+    verify(&format!("sha256:{digest}")).ok();
+    assert_eq!(verify(&"0".repeat(64)).code, 20);
 }
 
 #[test]

@@ -42,5 +42,5 @@ fn the_mode_is_in_the_attestation() {
     let at = world.path("att.json");
     world.bottle(&["--allow-all"]).option("--attestation", &at).run(&["true"]).ok();
     assert_eq!(world.verb(&["attest", "verify", path(&at), "--mode", "observe"]).0, 0);
-    assert_eq!(world.verb(&["attest", "verify", path(&at), "--mode", "enforce"]).0, 1);
+    assert_eq!(world.verb(&["attest", "verify", path(&at), "--mode", "enforce"]).0, 18);
 }
