@@ -1,0 +1,131 @@
+//! Logs that break a rule in their last line, or that no writer leaves so; and some that are good.
+
+use bottle_evidence::Digest;
+use bottle_evidence::canonical::MAX_INTEGER;
+use serde_json::{Value, json};
+
+use super::Forge;
+use crate::{changes, recorded};
+
+/// All of them.
+pub fn all() -> Vec<(&'static str, Forge)> {
+    [tears(), runs(), attempts(), ends(), vec![("sums", rows()), ("more hosts than rows", others())]].concat()
+}
+
+/// Which runs end where, and what of it was sealed when the writer died.
+fn tears() -> Vec<(&'static str, Forge)> {
+    let log = Forge::new;
+    let run = |log: Forge, id: &str| log.start(id).end(json!([]));
+    vec![
+        ("torn alone", log().torn(0)),
+        ("torn, miscounted", log().torn(1)),
+        ("torn within a run", log().start("a").seal().torn(0)),
+        ("torn after an end", run(log(), "a").torn(2)),
+        ("torn after a sealed end", run(log(), "a").seal().torn(0)),
+        ("a seal counts as unsealed", run(log(), "a").seal().torn(1)),
+        ("torn after two unsealed ends", run(run(log(), "a"), "b").torn(4)),
+        ("torn after a sealed and an unsealed end", run(run(log(), "a").seal(), "b").torn(2)),
+        ("torn after an unsealed end within a run", run(log(), "a").start("b").torn(3)),
+        ("torn twice after an unsealed end", run(log(), "a").torn(2).torn(3)),
+        ("torn, and a run after it", run(log().start("a").seal().torn(0).seal(), "b")),
+        ("a line of a run after torn", log().start("a").torn(1).decision(1, json!({}))),
+    ]
+}
+
+fn runs() -> Vec<(&'static str, Forge)> {
+    let run = || Forge::new().start("a").end(json!([]));
+    vec![
+        ("a seal first", Forge::new().seal()),
+        ("a seal after a seal", run().seal().seal()),
+        ("a run that began already", run().start("a")),
+        ("a run within a run", Forge::new().start("a").start("b")),
+        ("a second run", run().start("b").end(json!([]))),
+        ("a second run without its end", run().start("b")),
+        ("outside of a run", Forge::new().line("run.exec", json!({ "command": [], "user": "" }))),
+        ("another kind", run().line("run.pause", json!({}))),
+        ("another seq", run().line("torn", json!({ "bytes": 0, "seq": 9, "sha256": Digest::ZERO, "unsealed": 2 }))),
+        (
+            "another prev",
+            run().line("torn", json!({ "bytes": 0, "prev": Digest::ZERO, "sha256": Digest::ZERO, "unsealed": 2 })),
+        ),
+        (
+            "a wrong seal",
+            run().line("seal", json!({ "key": recorded::key().public().id(), "signature": "0".repeat(128) })),
+        ),
+        ("a stranger's seal", run().line("seal", json!({ "key": Digest::ZERO, "signature": "0".repeat(128) }))),
+        ("a text that is as long as one may be", Forge::new().start(&"é".repeat(128)).end(json!([]))),
+        ("a text that is too long", Forge::new().start_with(long_run())),
+    ]
+}
+
+fn long_run() -> Value {
+    changes::with(&serde_json::to_value(recorded::run_start("a")).unwrap(), "run", "é".repeat(129).into())
+}
+
+fn attempts() -> Vec<(&'static str, Forge)> {
+    let decided = || Forge::new().start("a").decision(1, json!({}));
+    let unknown = json!({ "bytes_up": null, "bytes_down": null, "millis": null });
+    let cut = changes::with(&unknown, "result", json!("cut"));
+    vec![
+        ("an attempt decided twice", decided().decision(1, json!({}))),
+        ("decided by another policy", decided().decision(2, json!({ "policy": Digest::ZERO }))),
+        ("an outcome of nothing", decided().outcome(2, json!({}))),
+        ("two outcomes", decided().outcome(1, json!({})).outcome(1, json!({}))),
+        ("no amounts", decided().outcome(1, unknown)),
+        ("no amounts of a cut", decided().outcome(1, cut)),
+        ("some amounts of a cut", decided().outcome(1, json!({ "millis": null, "result": "cut" }))),
+    ]
+}
+
+fn ends() -> Vec<(&'static str, Forge)> {
+    let end = |changed: Value| Forge::new().start("a").end_with(changed);
+    vec![
+        ("a count", end(json!({ "count": 0 }))),
+        ("a head", end(json!({ "head": Digest::ZERO }))),
+        ("a command", end(json!({ "command": [] }))),
+        ("a row too many", end(json!({ "hosts": [row("h", json!({}))] }))),
+        ("an exit", end(json!({ "exit": 256 }))),
+        ("a class that nobody knows", end(json!({ "refused": { "\n": 1 } }))),
+        ("a class that is too long", end(json!({ "refused": { "x".repeat(257): 1 } }))),
+    ]
+}
+
+fn row(name: &str, changed: Value) -> Value {
+    let mut row = json!({ "bytes_down": 0, "bytes_up": 0, "connections": 0, "decision": "allow", "denied": 0, "millis": 0, "name": name, "port": null });
+    row.as_object_mut().unwrap().append(&mut changed.as_object().unwrap().clone());
+    row
+}
+
+/// A run whose rows take every rule: grave decisions, ports, refusals after all, and sums beyond what a line can carry.
+fn rows() -> Forge {
+    Forge::new()
+        .start("a")
+        .denied("h", MAX_INTEGER)
+        .decision(1, json!({ "name": "h", "decision": "escalate" }))
+        .decision(2, json!({ "name": "h", "decision": "deny", "port": 80 }))
+        .decision(3, json!({ "name": null, "decision": "observe" }))
+        .outcome(1, json!({ "result": "refused", "bytes_up": MAX_INTEGER }))
+        .outcome(2, json!({ "result": "refused", "bytes_up": MAX_INTEGER }))
+        .outcome(3, json!({ "result": "refused" }))
+        .denied("h", 0)
+        .end(json!([
+            row("h", json!({ "bytes_down": 4, "bytes_up": MAX_INTEGER, "connections": 2, "decision": "deny", "denied": MAX_INTEGER, "millis": 6 })),
+            row("28.7.1.2", json!({ "bytes_down": 2, "bytes_up": 1, "connections": 1, "decision": "deny", "denied": 1, "millis": 3, "port": 443 })),
+        ]))
+}
+
+/// More hosts than there are rows, and one that has the name of the last row.
+fn others() -> Forge {
+    let first = Forge::new().start("a").decision(7, json!({ "name": "(others)", "port": 1 }));
+    let many = (0..1023).fold(first, |log, number| log.denied(&number.to_string(), 1));
+    let log = many.decision(8, json!({ "name": "over" })).denied("(others)", 3).outcome(7, json!({})).denied("5", 1);
+    let mut hosts =
+        vec![row("(others)", json!({ "bytes_down": 2, "bytes_up": 1, "connections": 1, "millis": 3, "port": 1 }))];
+    hosts.extend(
+        (0..1023).map(|number| {
+            row(&number.to_string(), json!({ "decision": "deny", "denied": 1 + u64::from(number == 5) }))
+        }),
+    );
+    hosts.push(row("(others)", json!({ "connections": 1, "decision": "deny", "denied": 3, "port": 443 })));
+    log.end(hosts.into())
+}

@@ -1,0 +1,167 @@
+"""Is an audit log whole, and is an attestation that of one of its runs?
+
+Written from docs/attestation.md and docs/audit.md alone, by someone who had not seen bottle's code.
+A log is read line by line. What is kept of it is what its rules refer back to: the ids of its runs (hashed), and the attempts
+and rows of the run that is open.
+"""
+import hashlib
+from dataclasses import dataclass, field
+from typing import Any
+
+from attestation import Demands, Refusal, verify_attestation
+from canonical import Bad, demand, parse
+from forms import integer, members, micros, within
+from lines import LINES
+from rows import Rows
+from signatures import Keys, Trouble
+
+MAX_LINE = 4_194_304
+
+
+class Problem(Exception):
+    """A log is refused, at a line: `line N: WHY`."""
+
+
+@dataclass
+class Run:
+    """A run that is open."""
+    start: dict[str, Any]
+    rows: Rows = field(default_factory=Rows)
+    attempts: dict[int, tuple[int, bool] | None] = field(default_factory=dict)  # row, denied; None: has its outcome
+
+
+class Log:
+    """A log up to some line. `line` takes the next one, `finish` says whether it is whole."""
+
+    def __init__(self, keys: Keys, head: tuple[int, str] | None, attestation: str | None) -> None:
+        self.keys, self.head, self.attestation = keys, head, attestation
+        self.count, self.sealed = 0, 0  # lines so far; the last seal's
+        self.hash = "0" * 64
+        self.run: Run | None = None
+        self.ids: set[bytes] = set()
+        self.last_start = 0
+        self.ended: list[int] = []  # first lines of the runs whose end is unsealed
+        self.incomplete: int | None = None  # first line of the first run that is, whatever comes
+        self.bound: dict[str, Any] | None = None  # the first run.start that names the attestation
+        self.bound_again = False
+
+    def line(self, raw: bytes) -> None:
+        """Checks 2 to 7."""
+        number = self.count + 1
+        try:
+            line = parse(raw)
+            demand(type(line) is dict and type(line.get("kind")) is str and line["kind"] in LINES, "no known kind")
+            LINES[line["kind"]](line)
+            demand(line["seq"] == number, f"seq is {line['seq']}")
+            demand(line["prev"] == self.hash, "prev is not the hash of the line before")
+            if line["kind"] == "seal":
+                self.check_seal(line)
+            self.place(line)
+            self.hash = hashlib.sha256(raw).hexdigest()
+            demand(self.head is None or self.head[0] != number or self.head[1] == self.hash, "not the head given")
+        except Bad as e:
+            raise Problem(f"line {number}: {e}") from None
+        self.count = number
+
+    def check_seal(self, line: dict[str, Any]) -> None:
+        demand(line["key"] in self.keys, "sealed by no key that was given")
+        signed = '{"key":"%(key)s","kind":"seal","prev":"%(prev)s","seq":%(seq)d,"time":"%(time)s"}' % line
+        message = b"bottle audit seal v1\n" + signed.encode()
+        demand(self.keys.holds(line["key"], message, bytes.fromhex(line["signature"])), "the seal does not hold")
+
+    def place(self, line: dict[str, Any]) -> None:
+        """Check 6: may it stand here? If so, what follows from it."""
+        kind = line["kind"]
+        if kind == "run.start":
+            self.start(line)
+        elif kind == "torn":
+            demand(line["unsealed"] == self.count - self.sealed, "unsealed is not how many lines are unsealed")
+            lost = self.ended + ([self.last_start] if self.run else [])
+            self.incomplete = self.incomplete or next(iter(lost), None)
+            self.run = None
+        elif kind == "seal":
+            demand(self.count > self.sealed, "a seal, and no line is unsealed")
+            self.sealed, self.ended = line["seq"], []
+        elif self.run is None:
+            raise Bad(f"{kind}, and no run is open")
+        elif kind == "run.end":
+            self.end(self.run, line)
+        elif kind == "decision":
+            demand(line["attempt"] not in self.run.attempts, "the attempt has its decision already")
+            demand(line["policy"] == self.run.start["policy"], "another policy than run.start")
+            self.run.attempts[line["attempt"]] = (self.run.rows.decision(line), line["decision"] == "deny")
+        elif kind == "outcome":
+            self.outcome(self.run, line)
+        elif kind == "dns.denied":
+            self.run.rows.dns(line)
+
+    def start(self, line: dict[str, Any]) -> None:
+        demand(self.run is None, "run.start, and a run is open")
+        run = hashlib.sha256(line["run"].encode()).digest()
+        demand(run not in self.ids, "the run began already")
+        self.ids.add(run)
+        self.run, self.last_start = Run(line), line["seq"]
+        if line["attestation"] == self.attestation:
+            self.bound_again = self.bound is not None
+            self.bound = self.bound or line
+
+    def outcome(self, run: Run, line: dict[str, Any]) -> None:
+        demand(line["attempt"] in run.attempts, "an outcome without a decision")
+        decided = run.attempts[line["attempt"]]
+        if decided is None:
+            raise Bad("the attempt has its outcome already")
+        amounts = [line[name] is None for name in ("bytes_up", "bytes_down", "millis")]
+        demand(not any(amounts) or (all(amounts) and line["result"] == "cut"), "amounts are null that may not be")
+        run.attempts[line["attempt"]] = None
+        run.rows.outcome(*decided, line)
+
+    def end(self, run: Run, line: dict[str, Any]) -> None:
+        demand(line["count"] == line["seq"] - run.start["seq"], "count is not the run's lines")
+        demand(line["head"] == line["prev"], "head is not prev")
+        demand(line["command"] == run.start["command"], "another command than run.start")
+        demand(line["hosts"] == run.rows.rows, "hosts are not what the lines add up to")
+        self.run = None
+        self.ended.append(self.last_start)
+
+    def finish(self) -> None:
+        """Checks 8 to 11."""
+        if self.count == 0:
+            raise Problem("line 1: the log is empty")
+        if self.head and not 0 < self.head[0] <= self.count:
+            raise Problem(f"line {self.count + 1}: the head given is no line of this log")
+        if self.incomplete or self.run:
+            raise Problem(f"line {self.incomplete or self.last_start}: the run has no end")
+        if self.sealed != self.count:
+            raise Problem(f"line {self.sealed + 1}: no seal follows")
+
+
+def verify_log(path: str, log: Log) -> None:
+    try:
+        with open(path, "rb") as file:
+            while raw := file.readline(MAX_LINE + 1):
+                if not raw.endswith(b"\n"):
+                    why = "too long" if len(raw) > MAX_LINE else "torn: it has no line feed"
+                    raise Problem(f"line {log.count + 1}: {why}")
+                log.line(raw[:-1])
+    except OSError as e:
+        raise Trouble(f"{path}: {e}") from None
+    log.finish()
+
+
+def verify_bound(data: bytes, log: Log) -> None:
+    """Check 12: the attestation is that of a run in this log."""
+    start = log.bound
+    if start is None:
+        raise Bad("no run of this log began behind it")
+    try:
+        statement = verify_attestation(data, log.keys, Demands(micros(start["time"])))
+    except Refusal as e:
+        raise Bad(str(e)) from None
+    predicate = statement["predicate"]
+    identity = predicate["facts"]["workload.identity"]["value"]
+    demand(not log.bound_again, "two runs began behind it")
+    demand(start["run"] == predicate["run"], "it is of another run")
+    demand(start["mode"] == predicate["mode"], "it is of another mode")
+    demand(start["policy"] == statement["subject"][2]["digest"]["sha256"], "it is of another policy")
+    within(members(pid=integer(), start=integer()), identity, "workload.identity")
+    demand(start["workload"] == identity, "it is of another workload")

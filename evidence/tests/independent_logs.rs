@@ -1,0 +1,232 @@
+//! Does a verifier that somebody else wrote, from docs/attestation.md and docs/audit.md alone, find fault with the same logs, at
+//! the same lines?
+//!
+//! It is in tests/independent, in Python. tests/independent.rs asks it about attestations.
+
+mod changes;
+mod forge;
+mod recorded;
+mod verdicts;
+
+use bottle_evidence::audit::{Choice, Decision, Ended, Entry, Outcome, Process, Seen};
+use bottle_evidence::verify::Head;
+use bottle_evidence::{Digest, canonical, sha256};
+use changes::changes;
+use forge::spelled::ADDRESSES;
+use forge::{Forge, drawn, rules};
+use recorded::{ISSUED, Recorder, attest, attestation, lines, log, predicate, two_runs};
+use serde_json::{Value, json};
+use verdicts::Matrix;
+
+#[test]
+fn both_find_the_same_line_wherever_a_log_was_changed() {
+    let mut matrix = Matrix::new();
+    let (whole, foreign) = (lines(&two_runs()), lines(&foreign()));
+    matrix.log("untouched", &whole.concat(), None);
+    for at in 0..whole.len() {
+        let with = |replaced: usize, by: &[Vec<u8>]| {
+            let mut lines = whole.clone();
+            lines.splice(at..at + replaced, by.iter().cloned());
+            lines.concat()
+        };
+        let line = &whole[at];
+        let swapped: Vec<_> = whole[at..].iter().take(2).rev().cloned().collect();
+        matrix.log(format!("line {} deleted", at + 1), &with(1, &[]), None);
+        matrix.log(format!("line {} there twice", at + 1), &with(0, std::slice::from_ref(line)), None);
+        matrix.log(format!("lines from {} on swapped", at + 1), &with(swapped.len(), &swapped), None);
+        matrix.log(format!("an empty line before {}", at + 1), &with(0, &[b"\n".to_vec()]), None);
+        matrix.log(format!("a foreign line for {}", at + 1), &with(1, &[foreign[at % foreign.len()].clone()]), None);
+        matrix.log(
+            format!("a carriage return in line {}", at + 1),
+            &with(1, &[[line.trim_ascii_end(), b"\r\n"].concat()]),
+            None,
+        );
+        matrix.log(format!("cut before line {}", at + 1), &whole[..at].concat(), None);
+        matrix.log(
+            format!("torn in line {}", at + 1),
+            &[&whole[..at].concat()[..], &line[..line.len() - 1]].concat(),
+            None,
+        );
+    }
+    matrix.agreed();
+}
+
+fn foreign() -> Vec<u8> {
+    let mut recorder = Recorder::new();
+    recorder.run("run-9");
+    recorder.bytes
+}
+
+#[test]
+fn both_find_the_same_line_wherever_a_bit_was_flipped_or_a_byte_was_lost() {
+    let mut matrix = Matrix::new();
+    let whole = two_runs();
+    for drawn in drawn(2).take(150) {
+        let (at, bit) = ((drawn >> 3) as usize % whole.len(), drawn % 8);
+        let mut other = whole.clone();
+        other[at] ^= 1 << bit;
+        matrix.log(format!("bit {bit} of byte {at} flipped"), &other, None);
+        other.remove(at);
+        matrix.log(format!("byte {at} lost"), &other, None);
+        matrix.log(format!("cut at byte {at}"), &whole[..at], None);
+    }
+    matrix.agreed();
+}
+
+/// One line of each kind, and of each kind of what can be within one.
+fn kinds() -> Vec<u8> {
+    let mut recorder = Recorder::resume(Default::default(), Vec::new());
+    recorder.run("run-1");
+    let unsealed = recorder.chain.unsealed();
+    let torn = json!({ "kind": "torn", "bytes": 0, "sha256": recorded::policy(), "unsealed": unsealed });
+    recorder.add(serde_json::from_value(torn).unwrap());
+    recorder.add(recorded::start("run-2"));
+    let seen = [
+        Seen::Nothing,
+        Seen::Http { host: None, port: Some(80) },
+        Seen::Opaque,
+        Seen::Unparsable { why: "short".into() },
+    ];
+    for (attempt, seen) in (1..).zip(seen) {
+        let decision = recorded::judged(attempt, "a.example", Choice::Observe);
+        let address = "2001:db8::1:0:0:1".parse().unwrap();
+        recorder.add(Entry::Decision(Decision { seen, address, name: None, process: Process::UNKNOWN, ..decision }));
+    }
+    let cut = Outcome { bytes_up: None, bytes_down: None, millis: None, ..recorded::ended(1, Ended::Cut) };
+    recorder.add(Entry::Outcome(cut));
+    recorder.bytes
+}
+
+#[test]
+fn both_read_the_same_forms_of_a_line() {
+    let mut matrix = Matrix::new();
+    let lines = lines(&kinds());
+    for (at, line) in lines.iter().enumerate() {
+        let value: Value = serde_json::from_slice(line).unwrap();
+        let all = changes(&value);
+        for other in all.iter().enumerate().filter(|(number, _)| (at + number) % 5 == 0).map(|(_, other)| other) {
+            let Ok(bytes) = canonical::to_bytes(other) else { continue };
+            matrix.log(
+                format!("for line {}: {other}", at + 1),
+                &[&lines[..at].concat()[..], &bytes, b"\n"].concat(),
+                None,
+            );
+        }
+    }
+    matrix.agreed();
+}
+
+#[test]
+fn both_hold_a_log_to_the_same_rules() {
+    let mut matrix = Matrix::new();
+    for (what, forged) in rules::all() {
+        matrix.log(what, &forged.bytes, None);
+        matrix.log(format!("{what}, sealed"), &forged.seal().bytes, None);
+    }
+    for number in [
+        "9007199254740992",
+        "9007199254740993",
+        "18446744073709550000",
+        "18446744073709552000",
+        "1.0",
+        "-0",
+        "1e3",
+        "01",
+    ] {
+        let counted = String::from_utf8(Forge::new().start("run-1").denied("h", 77).bytes).unwrap();
+        matrix.log(format!("count {number}"), counted.replace(":77,", &format!(":{number},")).as_bytes(), None);
+    }
+    for address in ADDRESSES {
+        let decision = Forge::new().start("run-1").decision(1, json!({ "address": address }));
+        matrix.log(format!("address {address}"), &decision.bytes, None);
+    }
+    for (what, length) in [("as long as a line may be", 4 << 20), ("too long", (4 << 20) + 1)] {
+        matrix.log(what, &vec![b'x'; length], None);
+        matrix.log(format!("{what}, with its end"), &[vec![b'x'; length], b"\n".to_vec()].concat(), None);
+    }
+    matrix.log("empty", b"", None);
+    let said = matrix.agreed();
+    for good in ["sums", "more hosts than rows", "a second run", "torn after a sealed end"] {
+        assert!(said.contains(&(format!("{good}, sealed"), "ok".into())), "{good}");
+    }
+}
+
+#[test]
+fn both_look_for_a_head_that_someone_has_seen() {
+    let mut matrix = Matrix::new();
+    let whole = log();
+    for (seq, line) in (1..).zip(lines(&whole)) {
+        let hash = sha256(line.trim_ascii_end());
+        matrix.log(format!("the head {seq}"), &whole, Some(Head { seq, hash }));
+        matrix.log(format!("another head {seq}"), &whole, Some(Head { seq, hash: Digest::ZERO }));
+    }
+    for (seq, hash) in [(0, Digest::ZERO), (14, Digest::ZERO), (u64::MAX, Digest::ZERO)] {
+        matrix.log(format!("no such head {seq}"), &whole, Some(Head { seq, hash }));
+        matrix.log(
+            format!("no such head {seq} of a log without its end"),
+            &Forge::new().start("a").bytes,
+            Some(Head { seq, hash }),
+        );
+        matrix.log(format!("the head {seq} of nothing"), b"", Some(Head { seq, hash }));
+    }
+    matrix.agreed();
+}
+
+#[test]
+fn both_accept_the_examples_of_the_documents() {
+    let mut matrix = Matrix::new();
+    let (_, after) = include_str!("../../docs/audit.md").split_once("```jsonl\n").unwrap();
+    let (log, _) = after.split_once("```").unwrap();
+    matrix.bound("the examples", log.as_bytes(), include_bytes!("../../docs/attestation.example.json"));
+    assert_eq!(matrix.agreed(), [("the examples".to_owned(), "ok".to_owned())]);
+}
+
+#[test]
+fn both_bind_an_attestation_to_the_same_run() {
+    let mut matrix = Matrix::new();
+    let good = attestation();
+    matrix.bound("its own log", &log(), &good);
+    matrix.bound("a log in which two runs name it", &two_runs(), &good);
+    matrix.bound("a broken log", &log()[1..], &good);
+    matrix.bound("no attestation", &log(), b"{}");
+    let start = serde_json::to_value(recorded::run_start("run-1")).unwrap();
+    let first = changes::with(&changes::with(&start, "run", json!("first")), "attestation", json!(Digest::ZERO));
+    let (early, late) = (bottle_evidence::Time::from_micros(ISSUED.micros() - 1), predicate().expires);
+    for (member, value) in [
+        ("run", json!("run-2")),
+        ("mode", json!("observe")),
+        ("policy", json!(Digest::ZERO)),
+        ("workload", json!({ "pid": 4242, "start": 1 })),
+        ("workload", json!({ "pid": 1, "start": 987_654 })),
+        ("attestation", json!(Digest::ZERO)),
+        ("time", json!(early)),
+        ("time", json!(late)),
+    ] {
+        let log =
+            Forge::new().start_with(first.clone()).end(json!([])).start_with(changes::with(&start, member, value));
+        let log = log.end(json!([])).seal();
+        matrix.bound(format!("another {member}"), &log.bytes, &good);
+    }
+    for identity in [
+        json!({ "pid": 4242, "start": 987_654, "x": 1 }),
+        json!(1),
+        json!([]),
+        json!({ "pid": true, "start": 987_654 }),
+    ] {
+        let mut other = predicate();
+        other.facts.get_mut("workload.identity").unwrap().value = identity.clone();
+        let other = attest(other);
+        let start = changes::with(&start, "attestation", json!(sha256(&other)));
+        matrix.bound(
+            format!("the identity {identity}"),
+            &Forge::new().start_with(start).end(json!([])).seal().bytes,
+            &other,
+        );
+    }
+    let said = matrix.agreed();
+    for (what, expected) in
+        [("its own log", "ok"), ("another time", "attestation: NotYetValid"), ("another time", "attestation: Expired")]
+    {
+        assert!(said.contains(&(what.into(), expected.into())), "{what}");
+    }
+}

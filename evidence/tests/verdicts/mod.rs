@@ -1,0 +1,175 @@
+//! What do two verifiers say of the same case? Ours, and the one in tests/independent, which shares no line with it.
+//!
+//! These tests need `python3` (3.11 or later) and `openssl`, and fail without them.
+#![allow(dead_code, unreachable_pub, reason = "each test binary uses a part of it")]
+
+use std::fs::File;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use bottle_evidence::key::PublicKey;
+use bottle_evidence::predicate::Mode;
+use bottle_evidence::verify::{BindingError, Expect, Head, bind, examine_log, verify_attestation};
+use bottle_evidence::{Digest, sha256};
+use serde_json::{Value, json};
+use tempfile::TempDir;
+
+use crate::recorded::keys;
+
+const HINT: &str = "hint: this test needs Python 3.11 and openssl: apt-get install python3 openssl";
+
+/// Cases, each with what we say of it.
+pub struct Matrix {
+    directory: TempDir,
+    cases: Vec<Case>,
+}
+
+struct Case {
+    what: String,
+    arguments: Vec<String>,
+    ours: String,
+}
+
+impl Matrix {
+    pub fn new() -> Matrix {
+        let directory = tempfile::tempdir().unwrap();
+        std::fs::write(directory.path().join("key.pem"), keys()[0].to_pem()).unwrap();
+        Matrix { directory, cases: Vec::new() }
+    }
+
+    /// An attestation, of which this is demanded.
+    pub fn attestation(&mut self, what: impl Into<String>, envelope: &[u8], expect: &Expect) {
+        let ours = match verify_attestation(envelope, &keys(), expect) {
+            Ok(_) => "ok".into(),
+            Err(error) => format!("{} {}", error.refusal() as u8, error.refusal()),
+        };
+        self.case(what, "attestation", envelope, ours, demands(expect));
+    }
+
+    /// A log, which must have this line if someone has seen it.
+    pub fn log(&mut self, what: impl Into<String>, log: &[u8], seen: Option<Head>) {
+        let head = seen.map(|Head { seq, hash }| vec!["--head".into(), format!("{seq}:{hash}")]);
+        self.case(what, "log", log, of_log(log, seen, None), head.unwrap_or_default());
+    }
+
+    /// A log and an attestation.
+    pub fn bound(&mut self, what: impl Into<String>, log: &[u8], attestation: &[u8]) {
+        let path = self.file(attestation);
+        let ours = of_log(log, None, Some(attestation));
+        self.case(what, "log", log, ours, vec!["--attestation".into(), path]);
+    }
+
+    /// A file that may hold a public key: what is said of an empty log that it is given for.
+    pub fn key(&mut self, what: impl Into<String>, pem: &[u8]) {
+        let read = std::str::from_utf8(pem).is_ok_and(|pem| PublicKey::from_pem(pem).is_ok());
+        let path = self.file(pem);
+        let ours = if read { "line 1" } else { "unusable" };
+        self.case(what, "log", b"", ours.into(), vec!["--key".into(), path]);
+    }
+
+    fn case(&mut self, what: impl Into<String>, verb: &str, bytes: &[u8], ours: String, options: Vec<String>) {
+        let path = self.file(bytes);
+        let key = self.directory.path().join("key.pem").display().to_string();
+        let arguments = [verb.into(), path, "--key".into(), key].into_iter().chain(options).collect();
+        self.cases.push(Case { what: what.into(), arguments, ours });
+    }
+
+    fn file(&self, bytes: &[u8]) -> String {
+        let path = self.directory.path().join(sha256(bytes).to_string());
+        std::fs::write(&path, bytes).unwrap();
+        path.display().to_string()
+    }
+
+    /// Asks the other one about all cases. Returns what both said, case by case.
+    pub fn agreed(self) -> Vec<(String, String)> {
+        let asked: String = self.cases.iter().map(|case| format!("{}\n", json!(case.arguments))).collect();
+        let answers = ask(self.directory.path(), &asked);
+        assert_eq!(answers.len(), self.cases.len(), "not every case was answered");
+        let differs = |(case, theirs): (&Case, &String)| {
+            (case.ours != *theirs).then(|| format!("{}: we say {}, the other {theirs}", case.what, case.ours))
+        };
+        let differences: Vec<String> = self.cases.iter().zip(&answers).filter_map(differs).collect();
+        assert!(differences.is_empty(), "of {} cases:\n{}", answers.len(), differences.join("\n"));
+        self.cases.into_iter().map(|case| case.what).zip(answers).collect()
+    }
+}
+
+/// The other one's answers to these questions, a line each.
+fn ask(directory: &Path, asked: &str) -> Vec<String> {
+    let path = directory.join("asked");
+    std::fs::write(&path, asked).unwrap();
+    let script: PathBuf = [env!("CARGO_MANIFEST_DIR"), "tests", "independent", "verify.py"].iter().collect();
+    // -B: nothing is written beside the program.
+    let mut command = Command::new("python3");
+    let output = command.arg("-B").arg(script).arg("cases").stdin(File::open(path).unwrap()).output();
+    let output = output.unwrap_or_else(|error| panic!("python3 cannot be started: {error}\n{HINT}"));
+    assert!(output.status.success(), "{}\n{HINT}", String::from_utf8_lossy(&output.stderr));
+    let said = String::from_utf8(output.stdout).unwrap();
+    said.lines().map(|line| theirs(&serde_json::from_str(line).unwrap())).collect()
+}
+
+/// What the other one said, in the words in which we say it here.
+fn theirs(answer: &Value) -> String {
+    let (code, said) = (answer[0].as_u64().unwrap(), answer[1].as_str().unwrap());
+    let first = said.split_once(' ').map_or(said, |(first, _)| first);
+    match (code, first) {
+        (0, "ok") => "ok".into(),
+        (1, "line") => said.split_once(':').unwrap().0.into(),
+        (1, "attestation:") if said.contains("workload.identity") => "attestation: it is of another workload".into(),
+        (1, "attestation:") if said[13..].starts_with(char::is_uppercase) => {
+            said.split(' ').take(2).collect::<Vec<_>>().join(" ")
+        }
+        (1, "attestation:") => said.into(),
+        (2, _) if said.contains("openssl") => panic!("{said}\n{HINT}"),
+        (2, _) => "unusable".into(),
+        (10.., name) => format!("{code} {name}"),
+        _ => panic!("{answer}"),
+    }
+}
+
+fn demands(expect: &Expect) -> Vec<String> {
+    let Expect { now, max_age, nonce, mode, policy, image, binary } = expect;
+    let mode = mode.map(|mode| if mode == Mode::Enforce { "enforce" } else { "observe" }.to_owned());
+    let digest = |digest: &Option<Digest>| digest.map(|digest| digest.to_string());
+    let all = [
+        ("--at", Some(now.to_string())),
+        ("--max-age", max_age.map(|age| age.as_secs().to_string())),
+        ("--nonce", digest(nonce)),
+        ("--mode", mode),
+        ("--policy", digest(policy)),
+        ("--image", digest(image)),
+        ("--binary", digest(binary)),
+    ];
+    all.into_iter().filter_map(|(name, value)| Some([name.to_owned(), value?])).flatten().collect()
+}
+
+/// What `bottle audit verify` says.
+fn of_log(log: &[u8], seen: Option<Head>, attestation: Option<&[u8]>) -> String {
+    let report = match examine_log(log, &keys(), seen).and_then(|report| report.whole().map(|()| report)) {
+        Ok(report) => report,
+        Err(error) => return format!("line {}", error.line),
+    };
+    let Some(attestation) = attestation else { return "ok".into() };
+    let digest = sha256(attestation);
+    let Some(run) = report.runs.iter().find(|run| run.start.attestation == digest) else {
+        return unbound(BindingError::NoRun);
+    };
+    match verify_attestation(attestation, &keys(), &Expect::at(run.started)) {
+        Ok(verified) => bind(&verified, &report).map_or_else(unbound, |_| "ok".into()),
+        Err(error) => format!("attestation: {}", error.refusal()),
+    }
+}
+
+/// Why they do not belong together, as the other one says it.
+fn unbound(error: BindingError) -> String {
+    let what = match error {
+        BindingError::NoRun => "no run of this log began behind it",
+        BindingError::Reused => "two runs began behind it",
+        BindingError::OtherRun => "it is of another run",
+        BindingError::OtherMode => "it is of another mode",
+        BindingError::OtherPolicy => "it is of another policy",
+        BindingError::OtherWorkload => "it is of another workload",
+        BindingError::OutsideValidity => "it was not valid then",
+    };
+    format!("attestation: {what}")
+}
