@@ -28,6 +28,7 @@ class Run:
     start: dict[str, Any]
     rows: Rows = field(default_factory=Rows)
     attempts: dict[int, tuple[int, bool] | None] = field(default_factory=dict)  # row, denied; None: has its outcome
+    inbound: dict[int, bool] = field(default_factory=dict)  # connections from outside; whether it has its outcome
 
 
 class Log:
@@ -92,6 +93,11 @@ class Log:
             self.run.attempts[line["attempt"]] = (self.run.rows.decision(line), line["decision"] == "deny")
         elif kind == "outcome":
             self.outcome(self.run, line)
+        elif kind == "inbound":
+            demand(line["connection"] not in self.run.inbound, "the connection was taken in already")
+            self.run.inbound[line["connection"]] = False
+        elif kind == "inbound.outcome":
+            self.inbound_outcome(self.run, line)
         elif kind == "dns.denied":
             self.run.rows.dns(line)
 
@@ -110,10 +116,15 @@ class Log:
         decided = run.attempts[line["attempt"]]
         if decided is None:
             raise Bad("the attempt has its outcome already")
-        amounts = [line[name] is None for name in ("bytes_up", "bytes_down", "millis")]
-        demand(not any(amounts) or (all(amounts) and line["result"] == "cut"), "amounts are null that may not be")
+        check_amounts(line, "bytes_up", "bytes_down", "millis")
         run.attempts[line["attempt"]] = None
         run.rows.outcome(*decided, line)
+
+    def inbound_outcome(self, run: Run, line: dict[str, Any]) -> None:
+        demand(line["connection"] in run.inbound, "an outcome of no connection from outside")
+        demand(not run.inbound[line["connection"]], "the connection has its outcome already")
+        check_amounts(line, "bytes_in", "bytes_out", "millis")
+        run.inbound[line["connection"]] = True
 
     def end(self, run: Run, line: dict[str, Any]) -> None:
         demand(line["count"] == line["seq"] - run.start["seq"], "count is not the run's lines")
@@ -133,6 +144,11 @@ class Log:
             raise Problem(f"line {self.incomplete or self.last_start}: the run has no end")
         if self.sealed != self.count:
             raise Problem(f"line {self.sealed + 1}: no seal follows")
+
+
+def check_amounts(line: dict[str, Any], *names: str) -> None:
+    unknown = [line[name] is None for name in names]
+    demand(not any(unknown) or (all(unknown) and line["result"] == "cut"), "amounts are null that may not be")
 
 
 def verify_log(path: str, log: Log) -> None:
