@@ -3,19 +3,24 @@
 //! Some of these change without a notification, so each stays open: the descriptor is bound to its namespace
 //! and can be read from anywhere.
 
-use std::fs::{File, OpenOptions};
+use std::fs::File;
 use std::io::Write;
 use std::os::fd::{AsFd, OwnedFd};
 
 use nix::errno::Errno;
+use nix::fcntl::{OFlag, openat};
+use nix::sys::stat::Mode;
 use nix::sys::uio::pread;
 
 use crate::airlock::Sysctl;
 use crate::build::BuildError;
 use crate::layout::{Layout, Side};
 
+/// A name, and what it must be.
+type Setting = (&'static str, &'static str);
+
 /// Settings per device, IPv4. They are made for `all` and for `default`, from which the veth inherits.
-const DEVICE4: [(&str, &str); 9] = [
+static DEVICE4: [Setting; 9] = [
     ("forwarding", "0"),
     ("mc_forwarding", "0"),
     ("route_localnet", "0"),
@@ -29,7 +34,7 @@ const DEVICE4: [(&str, &str); 9] = [
 ];
 
 /// Settings per device, IPv6.
-const DEVICE6: [(&str, &str); 10] = [
+static DEVICE6: [Setting; 10] = [
     ("disable_ipv6", "0"),
     ("forwarding", "0"),
     ("accept_ra", "0"),
@@ -43,35 +48,33 @@ const DEVICE6: [(&str, &str); 10] = [
     ("addr_gen_mode", "1"),
 ];
 
-/// Settings of a whole namespace. ICMP errors are how a client hears of a refusal, so they are never held
+/// Settings of a whole namespace, below `net`. ICMP errors are how a client hears of a refusal, so they are never held
 /// back by rate. Nobody shares the pair, so TCP has nothing to pace or probe for there, whatever the host has chosen;
 /// Reno is what every kernel has and every namespace may choose.
-const WHOLE: [(&str, &str); 8] = [
-    ("net/ipv4/ip_forward", "0"),
-    ("net/ipv4/ip_nonlocal_bind", "0"),
-    ("net/ipv6/ip_nonlocal_bind", "0"),
-    ("net/ipv4/icmp_ratelimit", "0"),
-    ("net/ipv4/icmp_ratemask", "0"),
-    ("net/ipv6/icmp/ratelimit", "0"),
-    ("net/ipv6/icmp/ratemask", ""),
-    ("net/ipv4/tcp_congestion_control", "reno"),
+static WHOLE: [Setting; 8] = [
+    ("ipv4/ip_forward", "0"),
+    ("ipv4/ip_nonlocal_bind", "0"),
+    ("ipv6/ip_nonlocal_bind", "0"),
+    ("ipv4/icmp_ratelimit", "0"),
+    ("ipv4/icmp_ratemask", "0"),
+    ("ipv6/icmp/ratelimit", "0"),
+    ("ipv6/icmp/ratemask", ""),
+    ("ipv4/tcp_congestion_control", "reno"),
 ];
 
 /// Makes the settings that must precede the devices, and opens those that are watched from then on.
 /// The caller is in the namespace.
 pub(crate) fn prepare(side: Side) -> Result<Vec<Sysctl>, BuildError> {
-    for (path, value) in device_settings("default") {
-        ensure(side, path, value)?;
-    }
-    let of_all = device_settings("all");
-    let whole = WHOLE.into_iter().map(|(path, value)| (path.to_owned(), value));
-    whole.chain(of_all).map(|(path, value)| ensure(side, path, value)).collect()
+    device_settings(side, "default")?;
+    let net = Directory::open(side, "net".into())?;
+    let mut made = WHOLE.iter().map(|(name, value)| net.ensure(side, name, value)).collect::<Result<Vec<_>, _>>()?;
+    made.extend(device_settings(side, "all")?);
+    Ok(made)
 }
 
 /// The same for the veth, which exists now.
 pub(crate) fn of_device(layout: &Layout, side: Side) -> Result<Vec<Sysctl>, BuildError> {
-    let settings = device_settings(&layout.end(side).device);
-    settings.map(|(path, value)| ensure(side, path, value)).collect()
+    device_settings(side, &layout.end(side).device)
 }
 
 /// Reads a setting through its descriptor.
@@ -81,27 +84,56 @@ pub(crate) fn read(file: impl AsFd) -> std::io::Result<String> {
     Ok(String::from_utf8_lossy(&bytes[..length]).trim().to_owned())
 }
 
-fn device_settings(device: &str) -> impl Iterator<Item = (String, &'static str)> {
-    let v4 = DEVICE4.into_iter().map(move |(name, value)| (format!("net/ipv4/conf/{device}/{name}"), value));
-    let v6 = DEVICE6.into_iter().map(move |(name, value)| (format!("net/ipv6/conf/{device}/{name}"), value));
-    v4.chain(v6)
+/// Makes and opens those of a device.
+fn device_settings(side: Side, device: &str) -> Result<Vec<Sysctl>, BuildError> {
+    let mut made = Vec::new();
+    for (directory, settings) in by_directory(device) {
+        let directory = Directory::open(side, directory)?;
+        for (name, value) in settings {
+            made.push(directory.ensure(side, name, value)?);
+        }
+    }
+    Ok(made)
 }
 
-/// Opens a setting, and makes it where it is not so already.
-fn ensure(side: Side, path: String, value: &str) -> Result<Sysctl, BuildError> {
-    let made = || -> std::io::Result<OwnedFd> {
-        let full = format!("/proc/sys/{path}");
-        let file = File::open(&full)?;
+/// Those of a device, by the directory that they lie in, below /proc/sys.
+fn by_directory(device: &str) -> [(String, &'static [Setting]); 2] {
+    [(format!("net/ipv4/conf/{device}"), &DEVICE4), (format!("net/ipv6/conf/{device}"), &DEVICE6)]
+}
+
+/// A directory of settings, held: in a longer path the kernel looks up each part anew for each of them.
+struct Directory {
+    /// Below /proc/sys.
+    path: String,
+    fd: OwnedFd,
+}
+
+impl Directory {
+    fn open(side: Side, path: String) -> Result<Directory, BuildError> {
+        match File::open(format!("/proc/sys/{path}")) {
+            Ok(directory) => Ok(Directory { path, fd: directory.into() }),
+            Err(source) => Err(failed(side, &path, &source)),
+        }
+    }
+
+    /// Opens a setting, and makes it where it is not so already.
+    fn ensure(&self, side: Side, name: &str, value: &str) -> Result<Sysctl, BuildError> {
+        let path = format!("{}/{name}", self.path);
+        match self.made(name, value) {
+            Ok(fd) => Ok(Sysctl { side, path, expected: value.to_owned(), fd }),
+            Err(source) => Err(failed(side, &path, &source)),
+        }
+    }
+
+    fn made(&self, name: &str, value: &str) -> std::io::Result<OwnedFd> {
+        let open = |how| openat(&self.fd, name, how | OFlag::O_CLOEXEC, Mode::empty());
+        let file = open(OFlag::O_RDONLY)?;
         if read(&file)? != value {
             // An empty bitmap is written as an empty line.
             let line = format!("{value}\n");
-            OpenOptions::new().write(true).open(full)?.write_all(line.as_bytes())?;
+            File::from(open(OFlag::O_WRONLY)?).write_all(line.as_bytes())?;
         }
-        Ok(file.into())
-    };
-    match made() {
-        Ok(fd) => Ok(Sysctl { side, path, expected: value.to_owned(), fd }),
-        Err(source) => Err(failed(side, &path, &source)),
+        Ok(file)
     }
 }
 
@@ -112,8 +144,10 @@ fn failed(side: Side, path: &str, source: &std::io::Error) -> BuildError {
 
 /// What every watched setting must be.
 pub(crate) fn expected(layout: &Layout, side: Side) -> Vec<(String, String)> {
-    let devices = ["all", layout.end(side).device.as_str()];
-    let of_devices = devices.into_iter().flat_map(device_settings);
-    let of_all = WHOLE.into_iter().map(|(path, value)| (path.to_owned(), value));
-    of_devices.chain(of_all).map(|(path, value)| (path, value.to_owned())).collect()
+    let devices = ["all", layout.end(side).device.as_str()].into_iter().flat_map(by_directory);
+    let directories = devices.chain([("net".into(), WHOLE.as_slice())]);
+    let named = |directory: String, settings: &'static [Setting]| {
+        settings.iter().map(move |(name, value)| (format!("{directory}/{name}"), (*value).to_owned()))
+    };
+    directories.flat_map(|(directory, settings)| named(directory, settings)).collect()
 }

@@ -76,8 +76,8 @@ impl Wire {
         open(protocol, 0).map(Wire::from)
     }
 
-    /// Sends all requests in one datagram and waits until each was acknowledged.
-    /// Each request is given with its own flags, to which REQUEST and ACK are added.
+    /// Sends all requests in one datagram and waits until all were carried out, one after the other: the kernel tells of
+    /// each that it refuses, and acknowledges the last. Each is given with its own flags, to which REQUEST is added.
     pub(crate) fn perform<T>(&self, requests: Vec<(u16, T)>) -> Result<(), WireError>
     where
         T: NetlinkSerializable + NetlinkDeserializable,
@@ -85,11 +85,11 @@ impl Wire {
         let count = requests.len();
         let first = self.take_sequence(count);
         let mut bytes = Vec::new();
-        for (sequence, (flags, body)) in (first..).zip(requests) {
-            append(&mut bytes, sequence, flags | NLM_F_REQUEST | NLM_F_ACK, body);
+        for (left, (sequence, (flags, body))) in (0..count).rev().zip((first..).zip(requests)) {
+            append(&mut bytes, sequence, flags | NLM_F_REQUEST | acknowledged(left), body);
         }
         self.send(&bytes)?;
-        self.collect_acks::<T>(first, count)
+        self.await_last::<T>(first, count)
     }
 
     /// Sends bytes that hold `count` numbered requests and possibly unnumbered frames around them.
@@ -100,7 +100,7 @@ impl Wire {
         let (bytes, count) = encode(self.sequence.get());
         let first = self.take_sequence(count);
         self.send(&bytes)?;
-        self.collect_acks::<T>(first, count)
+        self.await_last::<T>(first, count)
     }
 
     /// Dumps, and dumps again where the state changed meanwhile.
@@ -153,25 +153,21 @@ impl Wire {
         }
     }
 
-    fn collect_acks<T: NetlinkDeserializable>(&self, first: u32, count: usize) -> Result<(), WireError> {
-        let mut missing = count;
-        let mut failure = None;
-        while missing > 0 {
+    /// Waits for the acknowledgement of the last of `count` requests, or the first refusal.
+    fn await_last<T: NetlinkDeserializable>(&self, first: u32, count: usize) -> Result<(), WireError> {
+        let index = |message: &NetlinkMessage<T>| message.header.sequence_number.wrapping_sub(first) as usize;
+        while count > 0 {
             for message in self.receive::<T>()? {
-                let index = message.header.sequence_number.wrapping_sub(first) as usize;
-                let NetlinkPayload::Error(error) = message.payload else {
-                    continue;
-                };
+                let NetlinkPayload::Error(error) = &message.payload else { continue };
                 match error.code {
-                    // A batch that fails as a whole acknowledges nothing more.
-                    Some(code) if failure.is_none() => failure = Some(refused(index, code.get())),
-                    _ => {}
+                    // Nobody asks what became of the others.
+                    Some(code) => {
+                        self.discard();
+                        return Err(refused(index(&message), code.get()));
+                    }
+                    None if index(&message) + 1 == count => return Ok(()),
+                    None => {}
                 }
-                missing = missing.saturating_sub(1);
-            }
-            if let Some(failure) = failure.take() {
-                self.discard();
-                return Err(failure);
             }
         }
         Ok(())
@@ -248,6 +244,11 @@ pub(crate) fn parse<T: NetlinkDeserializable>(mut bytes: &[u8]) -> Result<Vec<Ne
         bytes = bytes.get(length..).unwrap_or_default();
     }
     Ok(messages)
+}
+
+/// ACK for the last of several requests, which `left` others do not follow.
+pub(crate) fn acknowledged(left: usize) -> u16 {
+    if left == 0 { NLM_F_ACK } else { 0 }
 }
 
 /// Appends one message with its header.

@@ -271,9 +271,16 @@ impl Plan {
     }
 }
 
-/// What the host would execute of these trees. Looked for by a thread of its own: to walk through them may take long.
+/// What the host would execute of these trees. Looked for by a thread of its own: to walk through them may take long, if
+/// there are any.
 pub(crate) fn look_through(files: &MountPlan) -> io::Result<oneshot::Receiver<Snapshot>> {
     let (trees, home) = (files.writable.clone(), files.user.home.clone());
+    if trees.is_empty() {
+        let (tell, told) = oneshot::channel();
+        // It is heard below.
+        let _ = tell.send(Snapshot::take(&trees, &home));
+        return Ok(told);
+    }
     thread::awaited(move || Snapshot::take(&trees, &home))
 }
 

@@ -105,13 +105,13 @@ pub fn set_first_argument(name: &str) -> io::Result<()> {
     Ok(())
 }
 
-/// Drops a capability, by its number, from the calling thread's bounding set. A number that the kernel does not know is no error.
-pub fn drop_from_bounding_set(capability: u32) -> io::Result<()> {
+/// Drops a capability, by its number, from the calling thread's bounding set. Says whether the kernel knows that number.
+pub fn drop_from_bounding_set(capability: u32) -> io::Result<bool> {
     // SAFETY: PR_CAPBSET_DROP takes integers only.
     let result = unsafe { libc::prctl(libc::PR_CAPBSET_DROP, libc::c_ulong::from(capability), 0, 0, 0) };
     match io::Error::last_os_error() {
-        _ if result == 0 => Ok(()),
-        error if error.raw_os_error() == Some(libc::EINVAL) => Ok(()),
+        _ if result == 0 => Ok(true),
+        error if error.raw_os_error() == Some(libc::EINVAL) => Ok(false),
         error => Err(error),
     }
 }
@@ -232,13 +232,41 @@ pub fn reset_signals() {
     unsafe { libc::sigprocmask(libc::SIG_SETMASK, &raw const none, std::ptr::null_mut()) };
 }
 
-/// Gives what was freed back to the kernel: starting takes far more memory than running does.
-pub(crate) fn give_back_freed_memory() {
+/// Gives back to the kernel what a start took and running does not need: what was freed, and the mapped pages of the program.
+pub(crate) fn give_back_memory() {
     #[cfg(target_env = "gnu")]
     // SAFETY: malloc_trim(3) takes an integer, may be called by any thread at any time, and touches no live allocation.
     unsafe {
         libc::malloc_trim(0)
     };
+    // SAFETY: the callback keeps to what dl_iterate_phdr(3) says of it; it takes no data.
+    unsafe { libc::dl_iterate_phdr(Some(unmap_program), std::ptr::null_mut()) };
+}
+
+/// For each of its pages that is needed again there is a fault, which finds it in the page cache.
+unsafe extern "C" fn unmap_program(
+    object: *mut libc::dl_phdr_info,
+    _size: libc::size_t,
+    _data: *mut libc::c_void,
+) -> libc::c_int {
+    // SAFETY: the C library passes a valid description for the time of the call, with that many program headers.
+    let (base, segments) = unsafe {
+        let object = &*object;
+        (object.dlpi_addr, std::slice::from_raw_parts(object.dlpi_phdr, object.dlpi_phnum.into()))
+    };
+    // SAFETY: sysconf(3) takes an integer, and knows the size of a page everywhere.
+    let page = unsafe { libc::sysconf(libc::_SC_PAGESIZE) } as u64;
+    // Relocated pages lie in a segment that can be written as far as its flags say, and would be lost.
+    for segment in segments.iter().filter(|it| it.p_type == libc::PT_LOAD && it.p_flags & libc::PF_W == 0) {
+        let (begin, end) = (base + segment.p_vaddr, base + segment.p_vaddr + segment.p_memsz);
+        let first = begin - begin % page;
+        let start = std::ptr::with_exposed_provenance_mut(first as usize);
+        // SAFETY: these pages are a private mapping of the program's file that was never written to: what is read there
+        // later is the same as before.
+        unsafe { libc::madvise(start, (end - first) as usize, libc::MADV_DONTNEED) };
+    }
+    // The program comes first, and the others are libraries.
+    1
 }
 
 /// Closes every descriptor but those named, whoever owns it. Only for a process that owns none yet, or is about to
@@ -281,7 +309,7 @@ mod tests {
         let last = vec![1_u8; 8192];
         drop(blocks);
         let before = resident();
-        give_back_freed_memory();
+        give_back_memory();
         assert!(resident() + 16 * 1024 < before, "{} KiB of {before}", resident());
         drop(last);
     }

@@ -263,7 +263,7 @@ impl Workload {
                 }
                 limit = reached(limit) => return Ended::overdue(limit),
                 () = &mut quiet, if !tidy => {
-                    sys::give_back_freed_memory();
+                    sys::give_back_memory();
                     tidy = true;
                     continue;
                 }

@@ -8,7 +8,7 @@ mod expression;
 mod object;
 mod value;
 
-use netlink_packet_core::{NLM_F_ACK, NLM_F_APPEND, NLM_F_CREATE, NLM_F_REQUEST};
+use netlink_packet_core::{NLM_F_APPEND, NLM_F_CREATE, NLM_F_REQUEST};
 use netlink_packet_netfilter::nftables::NfTablesMessage;
 use netlink_packet_netfilter::none::ControlMessage;
 use netlink_packet_netfilter::{NetfilterHeader, NetfilterMessage, NetfilterMessageInner, NetfilterProtoFamily};
@@ -44,8 +44,8 @@ pub(crate) fn batch(messages: Vec<NetfilterMessage>, first: u32) -> (Vec<u8>, us
     let count = messages.len();
     let mut bytes = Vec::new();
     wire::append(&mut bytes, 0, NLM_F_REQUEST, frame(ControlMessage::BatchBegin));
-    for (sequence, message) in (first..).zip(messages) {
-        let flags = NLM_F_REQUEST | NLM_F_ACK | NLM_F_CREATE | NLM_F_APPEND;
+    for (left, (sequence, message)) in (0..count).rev().zip((first..).zip(messages)) {
+        let flags = NLM_F_REQUEST | NLM_F_CREATE | NLM_F_APPEND | wire::acknowledged(left);
         wire::append(&mut bytes, sequence, flags, message);
     }
     wire::append(&mut bytes, 0, NLM_F_REQUEST, frame(ControlMessage::BatchEnd));

@@ -1,9 +1,9 @@
 //! How does a table of system calls become what the kernel runs?
 //!
-//! One program allows by number; whatever it does not know gets its default error. A second one, which counts more
-//! where both refuse, forbids by number or by arguments with EPERM; a third one, where there is something to pretend,
-//! answers calls as if they had been made. On x86-64 both kill a process that calls by
-//! another architecture's numbers; those of x32 are unknown numbers.
+//! One program answers by number: allowed, forbidden with EPERM, or unknown, with the table's own error. A second one, which
+//! counts more where both refuse, forbids by arguments with EPERM; a third one, where there is something to pretend, answers
+//! calls as if they had been made. On x86-64 each kills a process that calls by another architecture's numbers; those of
+//! x32 are unknown numbers.
 
 use std::collections::BTreeMap;
 use std::io;
@@ -13,7 +13,7 @@ use seccompiler::{
 };
 use sha2::{Digest, Sha256};
 
-use super::{ConfineError, at};
+use super::{ConfineError, at, numbers};
 
 /// A table, as read by people.
 pub(super) struct Filter {
@@ -54,14 +54,18 @@ impl Filter {
     /// The programs in the order in which they are installed.
     fn compile(&self) -> Result<Vec<BpfProgram>, FilterError> {
         let target = TargetArch::try_from(std::env::consts::ARCH)?;
-        let allowed: BTreeMap<i64, Vec<SeccompRule>> = self.allowed.iter().map(|call| (*call, Vec::new())).collect();
         let unknown = SeccompAction::Errno(self.unknown as u32);
         let forbidden = SeccompAction::Errno(libc::EPERM as u32);
-        let allow = SeccompFilter::new(allowed, unknown, SeccompAction::Allow, target)?.try_into()?;
+        let (always, sometimes): (Vec<_>, Vec<_>) =
+            self.refused.iter().cloned().partition(|(_, cases)| cases.is_empty());
+        let allowed = self.allowed.iter().map(|call| (*call as u32, SeccompAction::Allow));
+        // Later entries count: what is forbidden is so although it is allowed, too.
+        let answers = allowed.chain(always.iter().map(|(call, _)| (*call as u32, forbidden.clone()))).collect();
+        let allow = numbers::program(&answers, &unknown, target)?;
         let but = |cases: &[(i64, Vec<Case>)], action| {
             SeccompFilter::new(rules(cases)?, SeccompAction::Allow, action, target)?.try_into()
         };
-        let refuse = but(&self.refused, forbidden)?;
+        let refuse = but(&sometimes, forbidden)?;
         let pretend = but(&self.pretended, SeccompAction::Errno(0))?;
         // Where both refuse, the kernel takes the error of the one installed last. A table without seccomp(2) can't be
         // followed by another; it has only one error, so that the order makes no difference to it.
@@ -73,7 +77,7 @@ impl Filter {
         Ok(programs)
     }
 
-    /// SHA-256 in hex over the instructions of both programs.
+    /// SHA-256 in hex over the instructions of all programs.
     pub(super) fn digest(&self) -> Result<String, FilterError> {
         let mut hash = Sha256::new();
         for instruction in self.compile()?.iter().flatten() {
@@ -110,7 +114,7 @@ fn condition(when: When) -> Result<SeccompCondition, seccompiler::BackendError> 
     }
 }
 
-/// Installs both programs on the calling thread.
+/// Installs all programs on the calling thread.
 pub(super) fn apply(filter: &Filter) -> Result<(), ConfineError> {
     let programs = filter.compile().map_err(io::Error::other).map_err(at("compile the seccomp table"))?;
     for program in &programs {

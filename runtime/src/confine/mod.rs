@@ -6,6 +6,7 @@
 mod files;
 mod filter;
 mod limits;
+mod numbers;
 mod privileges;
 
 mod helpers;

@@ -10,14 +10,11 @@ use crate::sys::drop_from_bounding_set;
 
 use super::{ConfineError, Identity, at};
 
-/// More than any kernel has: an unknown number is passed over.
-const CAPABILITIES: u32 = 64;
-
 /// Empties the ambient and bounding sets, becomes somebody, empties the other sets, and forbids new privileges.
 pub(super) fn give_up(identity: Option<Identity>) -> Result<(), ConfineError> {
     caps::clear(None, CapSet::Ambient).map_err(other).map_err(at("clear the ambient capabilities"))?;
     if has_any().map_err(at("read the capabilities"))? {
-        (0..CAPABILITIES).try_for_each(drop_from_bounding_set).map_err(at("empty the bounding set"))?;
+        empty_bounding_set().map_err(at("empty the bounding set"))?;
         keep_root_powerless().map_err(at("set the secure bits"))?;
     }
     if let Some(identity) = identity {
@@ -27,6 +24,13 @@ pub(super) fn give_up(identity: Option<Identity>) -> Result<(), ConfineError> {
         caps::clear(None, set).map_err(other).map_err(at("clear the capabilities"))?;
     }
     rustix::thread::set_no_new_privs(true).map_err(at("set no_new_privs"))
+}
+
+/// The kernel numbers capabilities without a gap, and knows those up to its last.
+fn empty_bounding_set() -> io::Result<()> {
+    let mut capabilities = 0..;
+    while capabilities.next().map_or(Ok(false), drop_from_bounding_set)? {}
+    Ok(())
 }
 
 fn other(error: caps::errors::CapsError) -> io::Error {

@@ -189,7 +189,7 @@ async fn beats(service: &Service) -> io::Result<()> {
     let mut clock = heartbeat::clock();
     clock.tick().await;
     // Not while the start goes on, which would wait for it.
-    sys::give_back_freed_memory();
+    sys::give_back_memory();
     loop {
         service.supervisor.send(&FromDialler::Beat, &[]).await?;
         clock.tick().await;

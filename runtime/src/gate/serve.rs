@@ -181,7 +181,7 @@ async fn beats(supervisor: Arc<AsyncChannel>, answered: Arc<Answered>) -> io::Re
     let mut clock = heartbeat::clock();
     clock.tick().await;
     // Not while the start goes on, which would wait for it.
-    sys::give_back_freed_memory();
+    sys::give_back_memory();
     loop {
         supervisor.send(&answered.said(), &[]).await?;
         supervisor.send(&FromGate::Beat, &[]).await?;

@@ -129,7 +129,7 @@ fn wait_for_end(channel: &Channel, children: &SignalFd, workload: Pid) -> Result
         };
         if ready.iter().all(|one| one.revents().is_empty()) {
             // Not before, since a command that ends at once would wait for it.
-            sys::give_back_freed_memory();
+            sys::give_back_memory();
             quiet = None;
             continue;
         }

@@ -3,20 +3,17 @@
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, UdpSocket};
 
-use super::{PATIENCE, word};
+use super::{PATIENCE, Rest, rest};
 
 /// Sends to port 443, where QUIC would be; `refused` is right, and must come without waiting.
-pub(super) fn send(address: IpAddr) -> String {
-    match attempt(address) {
-        Ok(length) => format!("{length} bytes came back"),
-        Err(error) => word(&error),
-    }
+pub(super) fn send(address: IpAddr) -> Rest {
+    rest(sent(address), |socket| Ok(format!("{} bytes came back", socket.recv(&mut [0; 64])?)))
 }
 
-fn attempt(address: IpAddr) -> io::Result<usize> {
+fn sent(address: IpAddr) -> io::Result<UdpSocket> {
     let socket = open(address)?;
     socket.send(b"bottle probe")?;
-    socket.recv(&mut [0; 64])
+    Ok(socket)
 }
 
 /// A socket connected to port 443 of the address, so that an ICMP error comes back to it.

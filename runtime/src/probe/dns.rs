@@ -1,40 +1,46 @@
 //! Does every resolver, whatever its address, say that the forbidden name does not exist?
 
-use std::io::{self, Read, Write};
-use std::net::{IpAddr, SocketAddr};
+use std::io::{self, Read};
+use std::net::{IpAddr, SocketAddr, TcpStream, UdpSocket};
 
-use super::{FORBIDDEN_NAME, PATIENCE, stream, word};
+use super::{FORBIDDEN_NAME, PATIENCE, Rest, rest, stream};
 
 const NXDOMAIN: u8 = 3;
 
 /// Asks over UDP; `nxdomain` is right.
-pub(super) fn over_udp(resolver: IpAddr) -> String {
-    verdict(ask_udp(resolver))
+pub(super) fn over_udp(resolver: IpAddr) -> Rest {
+    rest(ask_udp(resolver), |socket| Ok(verdict(&answer_udp(&socket)?)))
 }
 
 /// Asks over TCP; `nxdomain` is right.
-pub(super) fn over_tcp(resolver: IpAddr) -> String {
-    verdict(ask_tcp(resolver))
+pub(super) fn over_tcp(resolver: IpAddr) -> Rest {
+    rest(ask_tcp(resolver), |stream| Ok(verdict(&answer_tcp(&stream)?)))
 }
 
-fn ask_udp(resolver: IpAddr) -> io::Result<Vec<u8>> {
+fn ask_udp(resolver: IpAddr) -> io::Result<UdpSocket> {
     let any = if resolver.is_ipv4() { "0.0.0.0:0" } else { "[::]:0" };
-    let socket = std::net::UdpSocket::bind(any)?;
+    let socket = UdpSocket::bind(any)?;
     socket.set_read_timeout(Some(PATIENCE))?;
     socket.connect(SocketAddr::new(resolver, 53))?;
     socket.send(&question())?;
+    Ok(socket)
+}
+
+fn answer_udp(socket: &UdpSocket) -> io::Result<Vec<u8>> {
     let mut answer = vec![0; 512];
     let length = socket.recv(&mut answer)?;
     answer.truncate(length);
     Ok(answer)
 }
 
-fn ask_tcp(resolver: IpAddr) -> io::Result<Vec<u8>> {
-    let mut stream = stream::connect(SocketAddr::new(resolver, 53))?;
+fn ask_tcp(resolver: IpAddr) -> io::Result<TcpStream> {
     let question = question();
     let mut framed = (question.len() as u16).to_be_bytes().to_vec();
     framed.extend(question);
-    stream.write_all(&framed)?;
+    stream::ask(SocketAddr::new(resolver, 53), &framed)
+}
+
+fn answer_tcp(mut stream: &TcpStream) -> io::Result<Vec<u8>> {
     let mut length = [0; 2];
     stream.read_exact(&mut length)?;
     let mut answer = vec![0; usize::from(u16::from_be_bytes(length))];
@@ -53,11 +59,10 @@ fn question() -> Vec<u8> {
     bytes
 }
 
-fn verdict(answer: io::Result<Vec<u8>>) -> String {
+fn verdict(answer: &[u8]) -> String {
     match answer {
-        Ok(bytes) if bytes.len() < 12 || bytes[..2] != [0xb0, 0x77] => "not an answer".into(),
-        Ok(bytes) if bytes[3] & 0x0f == NXDOMAIN => "nxdomain".into(),
-        Ok(bytes) => format!("rcode {}", bytes[3] & 0x0f),
-        Err(error) => word(&error),
+        bytes if bytes.len() < 12 || bytes[..2] != [0xb0, 0x77] => "not an answer".into(),
+        bytes if bytes[3] & 0x0f == NXDOMAIN => "nxdomain".into(),
+        bytes => format!("rcode {}", bytes[3] & 0x0f),
     }
 }

@@ -1,11 +1,11 @@
 //! Is it the real gate that listens, and does its explicit proxy deny?
 
 use std::io;
-use std::net::{IpAddr, SocketAddr};
+use std::net::{IpAddr, SocketAddr, TcpStream};
 
 use bottle_netns::Layout;
 
-use super::{FORBIDDEN_NAME, ProbePlan, stream, word};
+use super::{FORBIDDEN_NAME, ProbePlan, Rest, rest, stream};
 
 /// The gate's own address.
 pub(super) fn address() -> IpAddr {
@@ -17,30 +17,26 @@ fn proxy() -> SocketAddr {
 }
 
 /// Asks for a tunnel to the forbidden name; `403` is right.
-pub(super) fn connect_denied() -> String {
+pub(super) fn connect_denied() -> Rest {
     let request = format!("CONNECT {FORBIDDEN_NAME}:443 HTTP/1.1\r\nHost: {FORBIDDEN_NAME}:443\r\n\r\n");
-    match ask(&request) {
-        Ok((status, _)) => status,
-        Err(error) => word(&error),
-    }
+    rest(stream::ask(proxy(), request.as_bytes()), |stream| Ok(answer(&stream)?.0))
 }
 
 /// Asks the gate to prove that it is the one that the supervisor started: the answer's body is right.
-pub(super) fn challenge(plan: &ProbePlan) -> String {
+pub(super) fn challenge(plan: &ProbePlan) -> Rest {
     let request = format!(
         "GET http://_egress.local/challenge/{} HTTP/1.1\r\nHost: _egress.local\r\nConnection: close\r\n\r\n",
         plan.challenge
     );
-    match ask(&request) {
-        Ok((status, body)) if status == "200" => body,
-        Ok((status, _)) => format!("status {status}"),
-        Err(error) => word(&error),
-    }
+    rest(stream::ask(proxy(), request.as_bytes()), |stream| match answer(&stream)? {
+        (status, body) if status == "200" => Ok(body),
+        (status, _) => Ok(format!("status {status}")),
+    })
 }
 
 /// The status code and the trimmed body.
-fn ask(request: &str) -> io::Result<(String, String)> {
-    let answer = stream::exchange(proxy(), request.as_bytes())?;
+fn answer(stream: &TcpStream) -> io::Result<(String, String)> {
+    let answer = stream::answer(stream)?;
     let text = String::from_utf8_lossy(&answer);
     let status = text.split(' ').nth(1).unwrap_or_default().to_owned();
     let body = text.split_once("\r\n\r\n").map_or("", |(_, body)| body);

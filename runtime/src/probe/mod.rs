@@ -9,6 +9,7 @@ mod gate;
 mod raw;
 mod stream;
 
+use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::time::Duration;
 
@@ -42,15 +43,28 @@ pub(crate) const FORBIDDEN_NAME: &str = "probe.bottle.invalid";
 /// How long a probe waits for the answer that it must get.
 const PATIENCE: Duration = Duration::from_secs(5);
 
-/// One probe: its name, what must be observed (`None`: the gate's answer to the challenge), how it is made.
+/// One probe: its name, what must be observed (`None`: the gate's answer to the challenge), how it is begun.
 struct Probe {
     name: &'static str,
     expected: Option<&'static str>,
-    attempt: fn(&ProbePlan) -> String,
+    begin: fn(&ProbePlan) -> Rest,
 }
 
-const fn probe(name: &'static str, expected: &'static str, attempt: fn(&ProbePlan) -> String) -> Probe {
-    Probe { name, expected: Some(expected), attempt }
+const fn probe(name: &'static str, expected: &'static str, begin: fn(&ProbePlan) -> Rest) -> Probe {
+    Probe { name, expected: Some(expected), begin }
+}
+
+/// What is left of a probe whose data is sent: it waits for what comes of that, and says it in a word.
+type Rest = Box<dyn FnOnce() -> String>;
+
+/// The rest of a probe that has begun, or could not.
+fn rest<T: 'static>(begun: io::Result<T>, wait: fn(T) -> io::Result<String>) -> Rest {
+    Box::new(move || begun.and_then(wait).unwrap_or_else(|error| word(&error)))
+}
+
+/// Nothing is left: this was observed.
+fn observed(what: String) -> Rest {
+    Box::new(|| what)
 }
 
 const ALWAYS: &[Probe] = &[
@@ -58,15 +72,15 @@ const ALWAYS: &[Probe] = &[
     probe("tcp-v6", "reset", |_| stream::send(UNLEASED_V6)),
     probe("udp-v4", "refused", |_| datagram::send(UNLEASED_V4)),
     probe("udp-v6", "refused", |_| datagram::send(UNLEASED_V6)),
-    probe("icmp", "refused", |_| raw::echo()),
-    probe("raw-ip", "refused", |_| raw::ip()),
-    probe(PACKET, "refused", |_| raw::packet()),
+    probe("icmp", "refused", |_| observed(raw::echo())),
+    probe("raw-ip", "refused", |_| observed(raw::ip())),
+    probe(PACKET, "refused", |_| observed(raw::packet())),
     probe("dns-udp", "nxdomain", |_| dns::over_udp(crate::probe::gate::address())),
     probe("dns-udp-foreign", "nxdomain", |_| dns::over_udp(UNLEASED_V4)),
     probe("dns-udp-loopback", "nxdomain", |_| dns::over_udp(IpAddr::V4(Ipv4Addr::new(127, 0, 0, 53)))),
     probe("dns-tcp-foreign", "nxdomain", |_| dns::over_tcp(UNLEASED_V4)),
     probe("connect-denied", "403", |_| gate::connect_denied()),
-    Probe { name: "gate-challenge", expected: None, attempt: gate::challenge },
+    Probe { name: "gate-challenge", expected: None, begin: gate::challenge },
 ];
 
 /// Which of the probes a process makes.
@@ -84,14 +98,16 @@ pub enum Share {
 /// The probe that has a share of its own.
 const PACKET: &str = "packet";
 
-/// Runs a share of the probes, in order, in the calling process's network namespace.
+/// Runs a share of the probes in the calling process's network namespace. All are begun, in order, before the first is waited
+/// for: whoever answers then has all of them before it.
 pub fn run(plan: &ProbePlan, share: Share) -> Vec<ProbeResult> {
     let chosen = ALWAYS.iter().filter(|probe| match share {
         Share::All => true,
         Share::Packet => probe.name == PACKET,
         Share::Others => probe.name != PACKET,
     });
-    chosen.map(|probe| ProbeResult { name: probe.name.to_owned(), observed: (probe.attempt)(plan) }).collect()
+    let begun: Vec<(&Probe, Rest)> = chosen.map(|probe| (probe, (probe.begin)(plan))).collect();
+    begun.into_iter().map(|(probe, rest)| ProbeResult { name: probe.name.to_owned(), observed: rest() }).collect()
 }
 
 /// What was seen by processes that had a share each, in the order of the probes.
@@ -110,7 +126,7 @@ pub fn expected(answer: &str) -> Vec<ProbeResult> {
 }
 
 /// The word for an error that a probe met.
-fn word(error: &std::io::Error) -> String {
+fn word(error: &io::Error) -> String {
     use rustix::io::Errno;
     let Some(errno) = Errno::from_io_error(error) else { return error.kind().to_string() };
     match errno {
