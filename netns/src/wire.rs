@@ -66,8 +66,9 @@ pub(crate) struct Wire {
 }
 
 thread_local! {
-    /// For whatever is received next, on any socket: one each would weigh as long as the sockets are open.
-    static BUFFER: RefCell<Vec<u8>> = const { RefCell::new(Vec::new()) };
+    /// For whatever is received next, on any socket: one each would weigh as long as the sockets are open. It is so large that
+    /// the allocator maps it: then only those of its pages exist that were written to.
+    static BUFFER: RefCell<Vec<u8>> = RefCell::new(vec![0; 4 * DATAGRAM]);
 }
 
 impl Wire {
@@ -192,8 +193,7 @@ impl Wire {
 
     fn receive<T: NetlinkDeserializable>(&self) -> Result<Vec<NetlinkMessage<T>>, WireError> {
         BUFFER.with_borrow_mut(|buffer| {
-            buffer.resize(DATAGRAM, 0);
-            let length = socket::recv(self.socket.as_raw_fd(), buffer, MsgFlags::empty())
+            let length = socket::recv(self.socket.as_raw_fd(), &mut buffer[..DATAGRAM], MsgFlags::empty())
                 .map_err(|errno| WireError::Socket { call: "receive on netlink", errno })?;
             parse(&buffer[..length])
         })

@@ -22,8 +22,9 @@ pub const MAX_MESSAGE: usize = 64 * 1024;
 pub const MAX_DESCRIPTORS: usize = 253;
 
 thread_local! {
-    /// Where a thread receives: made once, since clearing so much for each message would cost more than the message.
-    static ROOM: RefCell<Vec<u8>> = RefCell::new(vec![0; MAX_MESSAGE]);
+    /// Where a thread receives: made once, since clearing so much for each message would cost more than the message. It is so
+    /// large that the allocator maps it: then only those of its pages exist that a message has come to.
+    static ROOM: RefCell<Vec<u8>> = RefCell::new(vec![0; 4 * MAX_MESSAGE]);
 }
 
 /// What it means that a message's descriptors did not all come, since this process can have no more.
@@ -117,7 +118,7 @@ impl Channel {
 
     fn recv_parsed<T: DeserializeOwned>(&self, flags: RecvFlags, shortage: Shortage) -> io::Result<(T, Vec<OwnedFd>)> {
         ROOM.with_borrow_mut(|bytes| {
-            let (length, descriptors) = self.recv_bytes(bytes, flags, shortage)?;
+            let (length, descriptors) = self.recv_bytes(&mut bytes[..MAX_MESSAGE], flags, shortage)?;
             let message = serde_json::from_slice(&bytes[..length])
                 .map_err(|error| io::Error::new(io::ErrorKind::InvalidData, error))?;
             Ok((message, descriptors))

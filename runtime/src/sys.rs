@@ -294,10 +294,10 @@ fn close_range(first: u32, last: u32) -> io::Result<()> {
 mod tests {
     use super::*;
 
-    /// In KiB.
-    fn resident() -> usize {
+    /// A size of this process in KiB, by its name in /proc/self/status.
+    fn size(name: &str) -> usize {
         let status = std::fs::read_to_string("/proc/self/status").unwrap();
-        let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).unwrap();
+        let line = status.lines().find_map(|line| line.strip_prefix(name)).unwrap();
         line.trim().strip_suffix(" kB").unwrap().parse().unwrap()
     }
 
@@ -308,9 +308,26 @@ mod tests {
         // One that stays above them: the allocator gives back by itself only what lies at the end.
         let last = vec![1_u8; 8192];
         drop(blocks);
-        let before = resident();
+        let before = size("VmRSS:");
         give_back_memory();
-        assert!(resident() + 16 * 1024 < before, "{} KiB of {before}", resident());
+        assert!(size("VmRSS:") + 16 * 1024 < before, "{} KiB of {before}", size("VmRSS:"));
         drop(last);
+    }
+
+    #[test]
+    fn pages_of_the_program_that_are_not_needed_any_more_are_not_kept() {
+        const ALONE: &str = "BOTTLE_TEST_ALONE";
+        const NAME: &str = "sys::tests::pages_of_the_program_that_are_not_needed_any_more_are_not_kept";
+        // Other tests' threads execute the same program: by itself it is another process.
+        if std::env::var_os(ALONE).is_none() {
+            let mut alone = std::process::Command::new(std::env::current_exe().unwrap());
+            assert!(alone.args(["--exact", NAME]).env(ALONE, "").status().unwrap().success());
+            return;
+        }
+        let before = size("RssFile:");
+        give_back_memory();
+        assert!(size("RssFile:") < before, "{} KiB of {before}", size("RssFile:"));
+        // What is executed and read again is what it was.
+        assert_eq!(bottle_evidence::sha256(b"abc"), bottle_evidence::sha256(&[97, 98, 99]));
     }
 }

@@ -79,7 +79,7 @@ mod tests {
         let load = program.iter().rposition(|it| u32::from(it.code) == BPF_LD | BPF_W | BPF_ABS).unwrap();
         let mut at = load + 1;
         loop {
-            let it = program[at];
+            let it = &program[at];
             if u32::from(it.code) == BPF_RET | BPF_K {
                 return it.k;
             }

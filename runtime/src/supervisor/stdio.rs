@@ -216,9 +216,11 @@ pub(super) fn log_in_thread(from: OwnedFd, log: &Arc<Log>, stream: Stream) -> io
 /// By hand: io::copy splices, and a splice that waits goes on where the file ended when it began, over what others wrote.
 /// Whether the caller's ends wait is for others to say, since who shares an open file shares O_NONBLOCK.
 pub(super) fn copy(mut from: &File, to: &File) -> io::Result<()> {
-    let mut buffer = vec![0; 64 * 1024];
+    let mut buffer = Vec::new();
     loop {
         await_input(from, to)?;
+        // Not before there is something: many a stream stays silent.
+        buffer.resize(64 * 1024, 0);
         match from.read(&mut buffer) {
             Ok(0) => return Ok(()),
             Ok(count) => write_all(to, &buffer[..count])?,
