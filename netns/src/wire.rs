@@ -157,7 +157,10 @@ impl Wire {
     /// Waits for the acknowledgement of the last of `count` requests, or the first refusal.
     fn await_last<T: NetlinkDeserializable>(&self, first: u32, count: usize) -> Result<(), WireError> {
         let index = |message: &NetlinkMessage<T>| message.header.sequence_number.wrapping_sub(first) as usize;
-        while count > 0 {
+        if count == 0 {
+            return Ok(());
+        }
+        loop {
             for message in self.receive::<T>()? {
                 let NetlinkPayload::Error(error) = &message.payload else { continue };
                 match error.code {
@@ -171,7 +174,6 @@ impl Wire {
                 }
             }
         }
-        Ok(())
     }
 
     /// Throws away what is still queued after a failure.

@@ -13,6 +13,9 @@ use crate::channel::Channel;
 /// How often each side speaks.
 pub const INTERVAL: Duration = Duration::from_millis(250);
 
+/// With which beat all that belongs to a start is long over.
+pub const SETTLED: u32 = 4;
+
 /// How long silence may last before the other side counts as stopped, on a machine that gives the watcher its turns.
 pub const PATIENCE: Duration = TURN.saturating_mul(TURNS);
 

@@ -219,7 +219,7 @@ impl Workload {
     async fn until_the_end(&mut self) -> Ended {
         let (mut stage, mut insistence) = (Stage::Executing { signalled: None }, Insistence::default());
         // Not at once, since a command that ends soon would wait for it.
-        let (mut quiet, mut tidy) = (pin!(tokio::time::sleep(heartbeat::INTERVAL)), false);
+        let (mut quiet, mut tidy) = (pin!(tokio::time::sleep(heartbeat::INTERVAL * heartbeat::SETTLED)), false);
         loop {
             let limit = limit::next(self.released, self.airlock.plan.timeout, stage, self.attendants.stopped);
             let drift = tokio::select! {

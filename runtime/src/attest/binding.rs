@@ -86,7 +86,7 @@ impl Held {
 impl Binding {
     /// Signs what was found, makes sure that it still holds, opens the run in the log, and shows the statement.
     pub(super) fn sign(
-        airlock: Airlock,
+        mut airlock: Airlock,
         held: Held,
         program: Digest,
         facts: Facts,
@@ -125,7 +125,8 @@ impl Binding {
             return Err(error);
         }
         airlock.recorder.begin();
-        let listening = airlock.state.listening(&Layout::default());
+        // The rest of what was surveyed is in the statement, and would weigh as long as the bottle runs.
+        let listening = std::mem::take(&mut airlock.state).listening(&Layout::default());
         Ok(Binding { airlock, held, listening, signals })
     }
 

@@ -186,13 +186,15 @@ async fn from_supervisor(service: &Service) -> io::Result<()> {
 }
 
 async fn beats(service: &Service) -> io::Result<()> {
-    let mut clock = heartbeat::clock();
-    clock.tick().await;
-    // Not while the start goes on, which would wait for it.
-    sys::give_back_memory();
+    let (mut clock, mut beat) = (heartbeat::clock(), 0_u32);
     loop {
-        service.supervisor.send(&FromDialler::Beat, &[]).await?;
         clock.tick().await;
+        service.supervisor.send(&FromDialler::Beat, &[]).await?;
+        beat = beat.saturating_add(1);
+        if beat == heartbeat::SETTLED {
+            // Not while the start goes on, which would wait for it.
+            sys::give_back_memory();
+        }
     }
 }
 

@@ -178,14 +178,16 @@ impl Answered {
 
 /// Alive, and how many connections it has answered by now: a gate that is killed can't say it any more.
 async fn beats(supervisor: Arc<AsyncChannel>, answered: Arc<Answered>) -> io::Result<Infallible> {
-    let mut clock = heartbeat::clock();
-    clock.tick().await;
-    // Not while the start goes on, which would wait for it.
-    sys::give_back_memory();
+    let (mut clock, mut beat) = (heartbeat::clock(), 0_u32);
     loop {
+        clock.tick().await;
         supervisor.send(&answered.said(), &[]).await?;
         supervisor.send(&FromGate::Beat, &[]).await?;
-        clock.tick().await;
+        beat = beat.saturating_add(1);
+        if beat == heartbeat::SETTLED {
+            // Not while the start goes on, which would wait for it.
+            sys::give_back_memory();
+        }
     }
 }
 
