@@ -73,7 +73,7 @@ pub struct RunArgs {
     /// Set HTTPS_PROXY and its friends inside, for programs that need to be told
     #[arg(long)]
     pub proxy_env: bool,
-    /// Let this machine's programs, and nobody else's, connect to a port inside: 8080:80, 127.0.0.1:8080:80, [::1]:8080:80; 80
+    /// Let this machine's programs, and nobody else's, connect to a port inside: 8080:80, 127.0.0.1:8080:80 (IPv6 in brackets); 80
     /// alone takes a port that is free
     #[arg(short, long, value_name = "[[ADDRESS:]HOSTPORT:]PORT")]
     pub publish: Vec<String>,
