@@ -47,7 +47,7 @@ pub enum AccountError {
     },
 }
 
-/// The uid and gid of a user as [`find`] finds it, for who enters later.
+/// The uid and gid of a user as the configuration of an image may name it, for who enters later.
 ///
 /// # Errors
 /// [`AccountError`]
