@@ -28,7 +28,10 @@ impl Podman {
     pub(crate) fn command(&self) -> Command {
         let mut command = Command::new("podman");
         command.arg("--root").arg(&self.root).arg("--runroot").arg(&self.run);
-        command.args(["--cgroup-manager", "cgroupfs", "--events-backend", "file"]).current_dir("/");
+        // The runtime that bottle is measured beside, whichever the host prefers.
+        command
+            .args(["--runtime", "runc", "--cgroup-manager", "cgroupfs", "--events-backend", "file"])
+            .current_dir("/");
         command
     }
 
