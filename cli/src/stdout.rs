@@ -22,8 +22,8 @@ pub fn json<T: Serialize + ?Sized>(value: &T) -> Result<(), Failure> {
     line(&escaped(&serde_json::to_string_pretty(value).map_err(Failure::new)?))
 }
 
-/// Such letters can only be within strings. All of them are of the Basic Multilingual Plane, so that one escape says each.
-fn escaped(json: &str) -> String {
+/// JSON in which a terminal obeys nothing, and which means the same. Such letters can only be within strings. All of them are of the Basic Multilingual Plane, so that one escape says each.
+pub fn escaped(json: &str) -> String {
     let escape = |letter: char| match letter {
         letter if letter != '\n' && is_obeyed(letter) => format!("\\u{:04x}", u32::from(letter)),
         letter => letter.to_string(),

@@ -103,6 +103,16 @@ fn entries_are_shown_by_decision_and_host_with_what_became_of_them() {
 }
 
 #[test]
+fn nothing_that_a_terminal_obeys_is_shown() {
+    let (place, _) = begun();
+    place.append("a.jsonl", "\u{1b}[2J{\"x\":\"\u{9b}\"}\n".as_bytes());
+    for options in [&[][..], &["--json"]] {
+        let said = place.bottle(&[&["audit", "show", "a.jsonl"], options].concat());
+        assert!(said.code == 0 && !said.out.contains(['\u{1b}', '\u{9b}']), "{said:?}");
+    }
+}
+
+#[test]
 fn of_a_log_that_is_over_the_last_entries_are_printed() {
     let (place, mut log) = begun();
     place.append("a.jsonl", &log.end());

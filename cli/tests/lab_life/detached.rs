@@ -215,6 +215,12 @@ fn its_evidence_is_had_by_its_name() {
     for verb in [&["audit", "verify"][..], &["audit", "show"], &["attest", "verify"], &["attest", "show"]] {
         said(&mut world.bottle(&[verb, &[&bottle.id]].concat())).ok();
     }
+    // A command knows its bottle's name, and may write where its caller is.
+    std::fs::write(world.project(&bottle.id), "{}").unwrap();
+    for verb in [&["audit", "verify"][..], &["audit", "show"], &["attest", "verify"], &["attest", "show"]] {
+        let both = said(&mut world.bottle(&[verb, &[&bottle.id]].concat()));
+        assert!(both.code == 2 && both.err.contains("a file here is called so too"), "{both:?}");
+    }
     let nobody = said(&mut world.bottle(&["audit", "show", "nobody"]));
     assert!(nobody.code == 2 && nobody.err.contains("cannot read the audit log nobody"), "{nobody:?}");
 }

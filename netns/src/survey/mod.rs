@@ -34,7 +34,7 @@ pub use sockets::Listener;
 const TRIES: usize = 8;
 
 /// Everything about an airlock that the kernel tells.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Survey {
     /// The workload's namespace.
     pub agent: Surveyed,
@@ -43,7 +43,7 @@ pub struct Survey {
 }
 
 /// One namespace.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Surveyed {
     /// What tells this one from every other.
     pub identity: Identity,
@@ -52,7 +52,7 @@ pub struct Surveyed {
 }
 
 /// What is different in each namespace.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Identity {
     /// Unique for each namespace since boot.
     pub cookie: u64,
@@ -67,7 +67,7 @@ pub struct Identity {
 }
 
 /// What a namespace holds, in canonical form.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct State {
     /// All devices.
     pub links: Vec<Link>,

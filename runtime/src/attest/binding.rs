@@ -86,7 +86,7 @@ impl Held {
 impl Binding {
     /// Signs what was found, makes sure that it still holds, opens the run in the log, and shows the statement.
     pub(super) fn sign(
-        mut airlock: Airlock,
+        airlock: Airlock,
         held: Held,
         program: Digest,
         facts: Facts,
@@ -125,8 +125,7 @@ impl Binding {
             return Err(error);
         }
         airlock.recorder.begin();
-        // The rest of what was surveyed is in the statement, and would weigh as long as the bottle runs.
-        let listening = std::mem::take(&mut airlock.state).listening(&Layout::default());
+        let listening = airlock.state.listening(&Layout::default());
         Ok(Binding { airlock, held, listening, signals })
     }
 

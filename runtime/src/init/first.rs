@@ -183,7 +183,11 @@ fn obey(channel: &Channel, workload: Pid) -> Result<(), Failure> {
             // Nothing where it fails: whoever asked knows what that means.
             let socket = connect::begin(to).ok();
             let sockets: Vec<BorrowedFd<'_>> = socket.iter().map(AsFd::as_fd).collect();
-            channel.send(&FromInit::Connecting { connection }, &sockets).map_err(at("hand over a connection"))
+            let handed = channel.send(&FromInit::Connecting { connection }, &sockets);
+            // Others of the same user may have so many descriptors under way that the kernel takes no more for now.
+            handed
+                .or_else(|_| channel.send(&FromInit::Connecting { connection }, &[]))
+                .map_err(at("hand over a connection"))
         }
         ToInit::Network | ToInit::Probe | ToInit::Release | ToInit::Start { .. } => {
             Err(at("go on")(io::Error::from(io::ErrorKind::InvalidData)))

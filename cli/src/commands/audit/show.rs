@@ -15,7 +15,7 @@ use rustix::io::Errno;
 use super::filter::Filter;
 use super::{EmptyLog, NO_LOG, NoLog, ReadError, entry};
 use crate::args::{AuditShowArgs, Tail};
-use crate::report::Failure;
+use crate::report::{Failure, escape};
 use crate::stdout;
 
 /// A log whose last run has no end, and nobody who could write it.
@@ -124,7 +124,8 @@ impl Printer {
             }
         }
         Some(match (self.json, line) {
-            (true, _) => String::from_utf8_lossy(bytes).into_owned(),
+            (true, Ok(_)) => stdout::escaped(&String::from_utf8_lossy(bytes)),
+            (true, Err(_)) => escape(&String::from_utf8_lossy(bytes)),
             (false, Ok(line)) => self.paint(&line.entry, entry::render(&line)),
             (false, Err(error)) => format!("     ?  not an entry: {error}"),
         })

@@ -34,15 +34,27 @@ pub fn find(shelf: &Shelf, name: &str) -> Result<Known, Failure> {
     })
 }
 
-/// Evidence by its file, or by the bottle that it is of.
+/// What could be a bottle or a file.
+#[derive(Debug, thiserror::Error)]
+#[error("{0} is a bottle, and a file here is called so too")]
+struct Both(String);
+
+/// Evidence by its file, or by the bottle that it is of. A file that has a bottle's name is neither: a command knows its bottle's, and
+/// writes where its caller is.
 pub fn evidence(named: &Path, caller: &Caller, of: impl Fn(&Record) -> &String) -> Result<PathBuf, Failure> {
-    let name = named.to_str().filter(|name| !name.contains('/') && !named.exists());
-    let Some(name) = name else { return Ok(named.to_owned()) };
-    match shelf(caller)?.find(name) {
-        Ok(known) => Ok(of(&known.record).into()),
-        // Then it was meant as a file, and whoever reads it says what is wrong.
-        Err(FindError::Unknown(_)) => Ok(named.to_owned()),
-        Err(error) => Err(Failure::new(error)),
+    let Some(name) = named.to_str().filter(|name| !name.contains('/')) else { return Ok(named.to_owned()) };
+    let is_file = named.symlink_metadata().is_ok();
+    match shelf(caller).map(|shelf| shelf.find(name)) {
+        Ok(Ok(_) | Err(FindError::Ambiguous(_))) if is_file => {
+            let hint = format!("the file is ./{name}; the bottle has an id too: bottle ps -a");
+            Err(Failure::new(Both(name.to_owned())).with_hint(hint))
+        }
+        Ok(Ok(known)) => Ok(of(&known.record).into()),
+        Ok(Err(FindError::Unknown(_))) => Ok(named.to_owned()),
+        // Who only verifies needs no directories of bottle's.
+        Err(_) if is_file => Ok(named.to_owned()),
+        Ok(Err(error)) => Err(Failure::new(error)),
+        Err(error) => Err(error),
     }
 }
 
