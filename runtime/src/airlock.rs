@@ -9,27 +9,27 @@ use bottle_evidence::{Digest, hex};
 use bottle_images::MountPlan;
 use bottle_images::changed::Snapshot;
 use bottle_netns::Listeners;
-use bottle_netns::airlock::FlattenError;
 use bottle_netns::counters::Counters;
-use bottle_netns::survey::{Survey, SurveyError, survey};
+use bottle_netns::survey::{Survey, survey};
 use bottle_proxy::gate::ChallengeKey;
 use tokio::sync::oneshot;
 
 use crate::async_channel::AsyncChannel;
 use crate::builder::{BuilderSetup, FromBuilder, UserNamespace};
-use crate::cgroups::{Group, LimitError};
+use crate::cgroups::Group;
 use crate::channel::Channel;
 use crate::dialler::message::{DiallerSetup, FromDialler};
 use crate::gate::message::{FromGate, GateSetup};
-use crate::init::message::{Failure, ToInit};
+use crate::init::message::ToInit;
 use crate::init::plan::{InitPlan, Window};
 use crate::options::Stdio;
 use crate::plan::Plan;
 use crate::probe::ProbePlan;
 use crate::process::Process;
-use crate::roles::{Program, Role, RoleProcess, SpawnError};
+pub use crate::realize_error::RealizeError;
+use crate::roles::{Program, Role, RoleProcess};
 use crate::supervisor::gate_link::GateLink;
-use crate::supervisor::ledger::{Ledger, LedgerError};
+use crate::supervisor::ledger::Ledger;
 use crate::supervisor::recorder::{Events, Recorder};
 use crate::supervisor::stdio::Streams;
 use crate::supervisor::watch::Drift;
@@ -131,74 +131,6 @@ pub(crate) struct Init {
 pub(crate) struct Challenge {
     pub(crate) question: String,
     pub(crate) answer: String,
-}
-
-/// Why there is no airlock.
-#[derive(Debug, thiserror::Error)]
-pub enum RealizeError {
-    /// A process could not be started.
-    #[error(transparent)]
-    Spawn(#[from] SpawnError),
-    /// The log can't be written.
-    #[error(transparent)]
-    Ledger(#[from] LedgerError),
-    /// The namespaces could not be built.
-    #[error("cannot build the airlock: {}", why.join(": "))]
-    Build {
-        /// The chain of errors, outermost first.
-        why: Vec<String>,
-        /// What to do.
-        hint: Option<String>,
-    },
-    /// What the builder handed over is incomplete.
-    #[error("the builder handed over an incomplete airlock")]
-    Incomplete(#[from] FlattenError),
-    /// A helper said nothing, or something else than it should.
-    #[error("the {who} did not start")]
-    Helper {
-        /// Which one.
-        who: &'static str,
-        /// What was seen of it.
-        source: io::Error,
-    },
-    /// The namespaces could not be read back.
-    #[error("cannot measure the namespaces")]
-    Survey(#[from] SurveyError),
-    /// A limit can't be set.
-    #[error(transparent)]
-    Limit(#[from] LimitError),
-    /// Init could not prepare the workload.
-    #[error(transparent)]
-    Init(#[from] Failure),
-    /// Something of our own failed.
-    #[error("cannot {step}")]
-    Step {
-        /// Which step.
-        step: &'static str,
-        /// What the kernel said.
-        source: io::Error,
-    },
-}
-
-impl RealizeError {
-    /// What to do about it.
-    pub fn hint(&self) -> Option<String> {
-        match self {
-            RealizeError::Spawn(SpawnError::NotDispatched) => {
-                Some("call bottle_runtime::dispatch() first in main".into())
-            }
-            RealizeError::Ledger(error) => {
-                Some(error.hint().unwrap_or_else(|| "give another file with --audit".into()))
-            }
-            RealizeError::Build { hint: Some(hint), .. } => Some(hint.clone()),
-            RealizeError::Limit(error) => error.hint(),
-            RealizeError::Init(failure) => failure.hint.clone(),
-            RealizeError::Build { .. } | RealizeError::Helper { .. } => {
-                Some("`bottle doctor` tells what this host lacks".into())
-            }
-            _ => None,
-        }
-    }
 }
 
 fn step(step: &'static str) -> impl Fn(io::Error) -> RealizeError {

@@ -15,7 +15,9 @@ pub mod options;
 mod plan_error;
 pub mod policy_file;
 pub mod publish;
+mod realize_error;
 mod run;
+mod workload_error;
 
 pub mod airlock;
 pub mod attest;

@@ -1,7 +1,6 @@
 //! How does a workload run? Started by a binding alone, watched until it ends, and killed when the binding no longer holds.
 
 use std::future::pending;
-use std::io;
 use std::pin::pin;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -15,16 +14,15 @@ use crate::attendants::{Attendants, demanded};
 use crate::attest::{Binding, Held};
 use crate::changes;
 use crate::clock;
-use crate::closing::CloseError;
 use crate::control::{Control, Demand};
 use crate::ended::Ended;
 use crate::event::Event;
 use crate::exec::{Entrance, First};
 use crate::gate::message::ToGate;
 use crate::heartbeat;
-use crate::init::message::{Failure, FromInit, ToInit};
+use crate::init::message::{FromInit, ToInit};
 use crate::limit::{self, Asked, Insistence, Limit, Stage};
-use crate::outcome::{Outcome, Status};
+use crate::outcome::Outcome;
 use crate::patience::Patience;
 use crate::records::{Own, Running};
 use crate::report::chain;
@@ -34,6 +32,7 @@ use crate::supervisor::signals::{Arrived, Signals};
 use crate::supervisor::terminal;
 use crate::supervisor::watch::Drift;
 use crate::sys;
+pub use crate::workload_error::WorkloadError;
 
 /// How long the gate may take to finish what is under way; its own limit is shorter.
 const FINISHING: Duration = Duration::from_secs(5);
@@ -47,50 +46,6 @@ pub struct Workload {
     airlock: Airlock,
     attendants: Attendants,
     released: Instant,
-}
-
-/// Why a workload did not start, although it was bound, or could not be brought to its end.
-#[derive(Debug, thiserror::Error)]
-pub enum WorkloadError {
-    /// The command could not be executed.
-    #[error(transparent)]
-    Init(#[from] Failure),
-    /// The workload's init broke.
-    #[error("the workload's init did not answer as it should")]
-    Silent(#[source] io::Error),
-    /// The shared trees could not be looked through before the start.
-    #[error("cannot look through the shared directories")]
-    Snapshot,
-    /// Somebody wanted the run to end before the workload was released.
-    #[error("the run was ended by signal {0} before the command was started")]
-    Forestalled(i32),
-    /// Something of our own failed.
-    #[error("cannot {step}")]
-    Step {
-        /// Which step.
-        step: &'static str,
-        /// What the kernel said.
-        source: io::Error,
-    },
-    /// The binding held no more when the workload was to be released.
-    #[error("the airlock changed after it was measured: {}: {}", .0.what, .0.detail)]
-    Drift(Drift),
-    /// The caller's file, pipe or terminal did not take what the command wrote.
-    #[error("the command ran and ended with {code}, but what it wrote is lost in part")]
-    Unwritten {
-        /// The command's own exit code.
-        code: u8,
-        /// What the kernel said.
-        source: io::Error,
-    },
-    /// The run could not be closed in the log.
-    #[error("the command ran and ended with {code}, but its run could not be closed")]
-    Unclosed {
-        /// The command's own exit code.
-        code: u8,
-        /// Why not.
-        source: CloseError,
-    },
 }
 
 impl Binding {
@@ -124,17 +79,6 @@ fn never_released(airlock: &Airlock, error: WorkloadError) -> WorkloadError {
     let code = error.exit_code();
     airlock.close_or_warn(code, &chain(&error).join(": "), Duration::ZERO);
     error
-}
-
-impl WorkloadError {
-    /// 126 and 127 as init says, 128 and the number of a signal, 125 for what failed of bottle's own.
-    pub(crate) fn exit_code(&self) -> u8 {
-        match self {
-            WorkloadError::Init(failure) => failure.code,
-            WorkloadError::Forestalled(number) => Status::Signalled(*number).code(),
-            _ => 125,
-        }
-    }
 }
 
 impl Workload {
