@@ -43,6 +43,19 @@ fn a_log_cut_at_any_byte_keeps_its_whole_lines() {
 }
 
 #[test]
+fn zeros_where_a_line_should_be_are_cut_like_the_beginning_of_one() {
+    let log = log();
+    for length in (0..=log.len()).step_by(7) {
+        let zeros = [&log[..length], &[0; 5000]].concat();
+        let (whole, torn) = split(&zeros);
+        let recovered = recover(&zeros, &keys()).unwrap();
+        assert_eq!((recovered.keep, recovered.torn), (whole.len(), torn.len()));
+        let report = examine_log(&go_on(&zeros, recovered)[..], &keys(), None).unwrap();
+        assert_eq!(report.tears[0].torn.bytes, torn.len() as u64);
+    }
+}
+
+#[test]
 fn a_log_cut_in_any_line_is_continued_and_the_tear_is_visible() {
     let log = log();
     let line_ends = (0..log.len()).filter(|at| log[*at] == b'\n');

@@ -27,6 +27,11 @@ fn agree(one: &[u8], other: &[u8]) -> bool {
     one.starts_with(other) || other.starts_with(one)
 }
 
+/// Without the zeros behind it: a file may be as long as it should be before what it should hold is on the disk.
+fn written(cut: &[u8]) -> &[u8] {
+    &cut[..cut.iter().rposition(|byte| *byte != 0).map_or(0, |last| last + 1)]
+}
+
 /// Takes up a log from its bytes. All but an unfinished last line must pass verification: nothing is added to a log
 /// that someone has changed, since a later seal would sign for the change.
 pub fn recover(bytes: &[u8], keys: &[PublicKey]) -> Result<Recovered, LogError> {
@@ -43,7 +48,7 @@ pub fn recover(bytes: &[u8], keys: &[PublicKey]) -> Result<Recovered, LogError> 
         keep = bytes.len() - rest.len();
     }
     let cut = &bytes[keep..];
-    if keep == 0 && !cut.is_empty() && !BEGINNINGS.iter().any(|beginning| agree(beginning, cut)) {
+    if keep == 0 && !BEGINNINGS.iter().any(|beginning| agree(beginning, written(cut))) {
         return Err(LogError::at(1, LogProblem::Other));
     }
     Ok(recovered(keep, cut, walk.into_chain()))

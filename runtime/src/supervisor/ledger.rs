@@ -3,7 +3,9 @@
 //! One writer per file: the lock is held as long as the file is open. After the first failure nothing is ever
 //! appended again, so whoever asks is denied.
 
-use std::fs::{File, Metadata};
+#[cfg(not(test))]
+use std::fs::File;
+use std::fs::Metadata;
 use std::io::{self, Read, Seek, SeekFrom, Write};
 use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
@@ -13,6 +15,8 @@ use bottle_evidence::audit::{AppendError, Chain, Ending, Entry, LogError, RunEnd
 use bottle_evidence::key::SigningKey;
 use rustix::fs::FlockOperation;
 
+#[cfg(test)]
+use super::recorded::File;
 use crate::clock;
 use crate::durable::sync_directory_of;
 
@@ -112,15 +116,23 @@ struct Pending {
 impl Ledger {
     /// Opens or makes the file, takes an interrupted log up again, and says in it that it was interrupted.
     pub fn open(path: &Path, key: Arc<SigningKey>) -> Result<Ledger, LedgerError> {
-        let mut file = open_file(path)?;
+        let file = open_file(path)?;
+        sync_directory_of(path).map_err(|source| LedgerError::Io { path: path.to_owned(), source })?;
+        Ledger::take_up(path, file, key)
+    }
+
+    /// As [`Ledger::open`], of a file that is open and has its name on the disk.
+    pub(super) fn take_up(path: &Path, file: impl Into<File>, key: Arc<SigningKey>) -> Result<Ledger, LedgerError> {
         let failed = |source| LedgerError::Io { path: path.to_owned(), source };
-        let mut bytes = Vec::new();
+        let (mut file, mut bytes) = (file.into(), Vec::new());
         file.read_to_end(&mut bytes).map_err(failed)?;
         let recovered = recover(&bytes, std::slice::from_ref(key.public()))
             .map_err(|source| LedgerError::Foreign { path: path.to_owned(), source })?;
-        file.set_len(recovered.keep as u64).map_err(failed)?;
+        if recovered.torn > 0 {
+            // The cut is on the disk before anything is written there: else both could come back, one within the other.
+            file.set_len(recovered.keep as u64).and_then(|()| file.sync_all()).map_err(failed)?;
+        }
         file.seek(SeekFrom::End(0)).map_err(failed)?;
-        sync_directory_of(path).map_err(failed)?;
         let pending = Pending { chain: recovered.chain, lines: Vec::new(), failed: None };
         let ledger = Ledger { path: path.to_owned(), key, pending: Mutex::new(pending), writer: Mutex::new(file) };
         if let Some(mark) = recovered.mark {
@@ -193,9 +205,9 @@ impl Pending {
     }
 }
 
-fn open_file(path: &Path) -> Result<File, LedgerError> {
+fn open_file(path: &Path) -> Result<std::fs::File, LedgerError> {
     let failed = |source| LedgerError::Io { path: path.to_owned(), source };
-    let mut options = File::options();
+    let mut options = std::fs::File::options();
     options.read(true).append(true).create(true).mode(0o600);
     let file = options.custom_flags(libc::O_NOFOLLOW | libc::O_NOCTTY | libc::O_NONBLOCK).open(path).map_err(failed)?;
     if let Some(fault) = Fault::of(&file.metadata().map_err(failed)?) {
@@ -269,7 +281,7 @@ mod tests {
             path: "/dev/full".into(),
             key: key(),
             pending: Mutex::new(Pending { chain: Chain::new(), lines: b"x\n".to_vec(), failed: None }),
-            writer: Mutex::new(File::options().write(true).open("/dev/full").unwrap()),
+            writer: Mutex::new(std::fs::File::options().write(true).open("/dev/full").unwrap().into()),
         };
         assert!(matches!(ledger.commit(), Err(LedgerError::Io { .. })));
         assert!(matches!(ledger.append(&denied()), Err(LedgerError::Failed(_))));

@@ -3,6 +3,10 @@
 mod allowance;
 mod entries;
 pub mod ledger;
+#[cfg(test)]
+mod power_loss_tests;
+#[cfg(test)]
+mod recorded;
 pub mod recorder;
 pub mod recording;
 mod told;

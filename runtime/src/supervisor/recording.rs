@@ -85,7 +85,7 @@ fn batch(dialler: &Channel) -> io::Result<(Vec<FromDialler>, Option<io::Error>)>
 }
 
 /// Appends all, commits once, and only then acknowledges. Outcomes alone wait for the next decision or heartbeat.
-fn answer(dialler: &Channel, recorder: &Recorder, records: Vec<FromDialler>) -> io::Result<()> {
+pub(super) fn answer(dialler: &Channel, recorder: &Recorder, records: Vec<FromDialler>) -> io::Result<()> {
     let (mut appended, mut refused, mut due) = (Vec::new(), Vec::new(), false);
     for record in records {
         match record {
