@@ -31,6 +31,8 @@ pub mod counters;
 pub mod survey;
 
 pub mod nflog;
+
+mod announced;
 pub mod watch;
 
 mod wire;

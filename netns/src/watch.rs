@@ -17,6 +17,7 @@ use rtnetlink::MulticastGroup as Group;
 use serde::{Deserialize, Serialize};
 
 use crate::airlock::Watches;
+use crate::announced;
 use crate::conform;
 use crate::layout::{Layout, Side};
 use crate::survey::{route, sockets};
@@ -191,7 +192,7 @@ impl Watch {
             .filter_map(|message| match message {
                 Ok((kind, bytes)) => match self.source {
                     Source::Route => self.route_change(layout, kind, bytes),
-                    Source::Rules => Some(self.change(Kind::Ruleset, rules_message(kind))),
+                    Source::Rules => Some(self.change(Kind::Ruleset, announced::rules(kind, bytes))),
                     Source::Sockets => Some(self.socket_ended(bytes)),
                 },
                 Err(what) => Some(self.change(Kind::Unreadable, what)),
@@ -232,7 +233,7 @@ impl Watch {
 
     fn route_change(&self, layout: &Layout, kind: u16, bytes: &[u8]) -> Option<Change> {
         if matches!(kind, RTM_NEWNETCONF | RTM_DELNETCONF) {
-            return Some(self.change(Kind::Setting, "a device's setting was changed".into()));
+            return Some(self.change(Kind::Setting, announced::setting(bytes)));
         }
         let message = match NetlinkMessage::<Message>::deserialize(bytes) {
             Ok(message) => message,
@@ -294,25 +295,6 @@ fn words(message: &Message) -> (Kind, String) {
     );
     let verb = if gone { "removed" } else { "added or changed" };
     (kind, format!("{} {verb}", route::name(message)))
-}
-
-/// The message numbers of nftables that are announced.
-fn rules_message(kind: u16) -> String {
-    let what = match kind & 0xff {
-        0 => "table added or changed",
-        2 => "table removed",
-        3 => "chain added or changed",
-        5 => "chain removed",
-        6 => "rule added",
-        8 => "rule removed",
-        9 | 12 => "set added or changed",
-        11 | 14 => "set removed or changed",
-        15 => "new generation",
-        18 => "object added or changed",
-        20 => "object removed",
-        _ => "changed",
-    };
-    format!("packet rules: {what}")
 }
 
 /// Splits a datagram into messages: type and bytes.

@@ -36,6 +36,15 @@ enum Shortage {
     Borne,
 }
 
+/// What an error of a channel says of the process at its other end.
+pub(crate) fn why_unheard(error: &io::Error) -> String {
+    use io::ErrorKind::{BrokenPipe, ConnectionReset, UnexpectedEof};
+    match error.kind() {
+        UnexpectedEof | BrokenPipe | ConnectionReset => format!("it is gone: {error}"),
+        _ => error.to_string(),
+    }
+}
+
 /// One end of a unix `SOCK_SEQPACKET` pair. Blocking, unless made otherwise by [`Channel::set_nonblocking`].
 #[derive(Debug)]
 pub struct Channel {

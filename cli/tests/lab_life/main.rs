@@ -24,6 +24,7 @@ mod interrupted;
 mod killed;
 mod stopped;
 mod stuck;
+mod watched;
 
 mod confined;
 mod image;

@@ -13,6 +13,15 @@ pub enum Side {
 }
 
 impl Side {
+    /// As a revocation says it.
+    #[allow(dead_code, reason = "for the tests of drift; those of faults share this file")]
+    pub fn name(self) -> &'static str {
+        match self {
+            Side::Agent => "agent namespace",
+            Side::Gate => "gate namespace",
+        }
+    }
+
     /// The place of a namespace that the supervisor holds.
     pub fn place(self, running: &Running) -> String {
         let of_workload = fs::read_link(format!("/proc/{}/ns/net", running.processes().workload.pid)).unwrap();

@@ -143,6 +143,21 @@ pub(crate) fn canonical(messages: Vec<Message>) -> Result<Ruleset, WireError> {
     Ok(ruleset)
 }
 
+/// What a notification is about: family, table, and the name of what is in it.
+pub(crate) fn named(message_type: u16, payload: &[u8]) -> Option<String> {
+    let message = Message::parse(message_type, payload).ok()?;
+    let attributes = Attributes::of(&message.attributes).ok()?;
+    let within = match message_type & 0xff {
+        0 | 2 => String::new(),
+        3 | 5 => attributes.text(CHAIN_NAME),
+        6 | 8 => attributes.text(RULE_CHAIN),
+        9 | 11 | 12 | 14 | 18 | 20 => attributes.text(OBJECT_NAME),
+        _ => return None,
+    };
+    let name = format!("{} {} {within}", family(message.family), attributes.text(TABLE_NAME));
+    Some(name.trim_end().to_owned())
+}
+
 fn family(family: u8) -> String {
     match NetfilterProtoFamily::from(family) {
         NetfilterProtoFamily::Inet => "inet".into(),

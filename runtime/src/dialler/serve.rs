@@ -21,7 +21,7 @@ use super::claims::Claims;
 use super::ledger::RemoteLedger;
 use super::message::{FromDialler, FromGate, ToDialler, ToGate};
 use crate::async_channel::AsyncChannel;
-use crate::channel::Channel;
+use crate::channel::{Channel, why_unheard};
 use crate::heartbeat::{self, PATIENCE};
 use crate::sys;
 
@@ -67,7 +67,7 @@ pub(super) async fn serve(supervisor: Channel, parts: Parts) -> io::Result<()> {
     });
     tokio::select! {
         ended = from_gate(&service) => {
-            let why = ended.as_ref().map_or_else(ToString::to_string, |never| match *never {});
+            let why = ended.as_ref().map_or_else(why_unheard, |never| match *never {});
             // A supervisor that is gone needs no answer.
             let _ = service.supervisor.send(&FromDialler::GateEnded(why), &[]).await;
             ended.map(|never| match never {})

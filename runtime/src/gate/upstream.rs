@@ -10,6 +10,7 @@ use bottle_proxy::{Attempt, Outcome, Refusal, Upstream};
 use tokio::sync::oneshot;
 
 use crate::async_channel::AsyncChannel;
+use crate::channel::why_unheard;
 use crate::dialler::message::{FromGate, ToGate};
 
 type Answer = Result<OwnedFd, Refusal>;
@@ -36,7 +37,7 @@ impl RemoteDialler {
 
 /// The dialler is gone, and so nothing can be opened.
 #[derive(Debug, thiserror::Error)]
-#[error("{0}")]
+#[error("{}", why_unheard(.0))]
 pub(super) struct DiallerEnded(io::Error);
 
 /// Hands the dialler's answers to those who wait for them. A socket that nobody waits for any more is closed.

@@ -7,7 +7,7 @@ use tokio::sync::mpsc;
 
 use super::recorder::Recorder;
 use super::watch::Drift;
-use crate::channel::Channel;
+use crate::channel::{Channel, why_unheard};
 use crate::gate::message::{FromGate, ToGate};
 use crate::heartbeat::{self, PATIENCE};
 use crate::thread;
@@ -99,7 +99,7 @@ fn out_of_turn() -> GateEnd {
 
 /// Answers and records until there is something for the supervisor itself.
 fn next(channel: &Channel, recorder: &Recorder) -> Result<Begun, GateEnd> {
-    let gone = |error: io::Error| GateEnd::Silent(Drift::new("gate", error.to_string()));
+    let gone = |error: io::Error| GateEnd::Silent(Drift::new("gate", why_unheard(&error)));
     loop {
         if !heartbeat::heard(channel).map_err(gone)? {
             return Err(GateEnd::Silent(Drift::new("gate", "it is stopped")));

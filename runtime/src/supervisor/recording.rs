@@ -12,7 +12,7 @@ use tokio::sync::oneshot;
 
 use super::recorder::{NotRecorded, Recorder};
 use super::watch::Drift;
-use crate::channel::Channel;
+use crate::channel::{Channel, why_unheard};
 use crate::dialler::message::{FromDialler, ToDialler};
 use crate::{heartbeat, thread};
 
@@ -65,7 +65,7 @@ fn last_word(record: &FromDialler) -> Option<Drift> {
 }
 
 fn gone(error: io::Error) -> Drift {
-    Drift::new("dialler", error.to_string())
+    Drift::new("dialler", why_unheard(&error))
 }
 
 /// Waits for one record, then takes what else is there already. What came before the end of the channel counts.

@@ -18,6 +18,9 @@ use crate::report::chain;
 /// How often the settings and sockets are asked for that change without a notification.
 pub const POLLED_EVERY: Duration = Duration::from_secs(1);
 
+/// The most changes that one drift names, of those that were announced together.
+const NAMED: usize = 2;
+
 /// Something changed that must not.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Drift {
@@ -77,8 +80,14 @@ impl Watcher {
         self.heard().or_else(|| self.found(desks))
     }
 
+    /// One deed is often announced in several notifications. The first says of what kind it is.
     fn heard(&self) -> Option<Drift> {
-        self.watches.drain(&self.layout).first().map(drifted)
+        let changes = self.watches.drain(&self.layout);
+        let mut drift = changes.first().map(drifted)?;
+        let mut others: Vec<&str> = changes.iter().map(|change| change.what.as_str()).collect();
+        others.dedup();
+        others.iter().skip(1).take(NAMED - 1).for_each(|what| drift.detail.push_str(&format!("; {what}")));
+        Some(drift)
     }
 
     /// What the kernel does not announce.

@@ -75,7 +75,7 @@ fn idle(setting: &Setting, user: Option<&Account>) -> Result<Child, Failure> {
         Some(_) => root_file_system(setting, "root-of-user")?,
         None => root_file_system(setting, "root")?,
     };
-    let mut run = in_a_bottle(setting, &root, &["sleep", "600"]);
+    let mut run = in_a_bottle(setting, &root, &[], &["sleep", "600"]);
     if let Some(user) = user {
         let state = setting.at("state-of-user");
         std::fs::create_dir_all(&state)?;

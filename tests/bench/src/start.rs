@@ -16,7 +16,7 @@ pub(crate) fn figures(setting: &Setting) -> Result<Vec<Figure>, Failure> {
     let bundle = bundle(setting, &root)?;
     let (mut bottle, mut runc) = (Vec::new(), Vec::new());
     for round in 0..=setting.rounds {
-        let ours = timed(&mut in_a_bottle(setting, &root, &["true"]))?;
+        let ours = timed(&mut in_a_bottle(setting, &root, &[], &["true"]))?;
         let theirs = timed(&mut with_runc(setting, &bundle, round))?;
         if round > 0 {
             bottle.push(ours);
@@ -43,10 +43,10 @@ pub(crate) fn root_file_system(setting: &Setting, name: &str) -> Result<PathBuf,
     Ok(root)
 }
 
-/// `bottle run dir:ROOT -- COMMAND`.
-pub(crate) fn in_a_bottle(setting: &Setting, root: &Path, command: &[&str]) -> Command {
+/// `bottle run OPTIONS dir:ROOT -- COMMAND`.
+pub(crate) fn in_a_bottle(setting: &Setting, root: &Path, options: &[&str], command: &[&str]) -> Command {
     let mut run = Command::new(&setting.bottle);
-    run.arg("run").arg(format!("dir:{}", root.display())).arg("--").args(command);
+    run.arg("run").args(options).arg(format!("dir:{}", root.display())).arg("--").args(command);
     run.env("BOTTLE_ROOT", setting.at("state")).current_dir("/");
     run
 }
