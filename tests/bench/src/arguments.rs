@@ -57,6 +57,8 @@ pub(crate) enum Topic {
     Memory,
     /// How long a workload outlives a change of what was attested.
     Drift,
+    /// What it costs to have a decision recorded.
+    Decisions,
     /// The start of an image of Debian, beside runc and podman.
     Image,
     /// The same from an archive on, into an empty store.

@@ -5,6 +5,7 @@ mod figure;
 mod measure;
 
 mod connections;
+mod decisions;
 mod drift;
 mod images;
 mod memory;

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use crate::arguments::{Measure, Topic};
 use crate::figure::Figure;
-use crate::{Failure, connections, drift, images, memory, names, start, throughput};
+use crate::{Failure, connections, decisions, drift, images, memory, names, start, throughput};
 
 /// What every figure needs.
 pub(crate) struct Setting {
@@ -27,13 +27,14 @@ impl Setting {
 /// A topic and how its figures are made.
 type Kind = (Topic, fn(&Setting) -> Result<Vec<Figure>, Failure>);
 
-const KINDS: [Kind; 10] = [
+const KINDS: [Kind; 11] = [
     (Topic::Start, start::figures),
     (Topic::Throughput, throughput::figures),
     (Topic::Connections, connections::figures),
     (Topic::Dns, names::figures),
     (Topic::Memory, memory::figures),
     (Topic::Drift, drift::figures),
+    (Topic::Decisions, decisions::figures),
     (Topic::Image, images::start),
     (Topic::Cold, images::cold),
     (Topic::Pull, images::pull),
