@@ -5,10 +5,11 @@ mod recorded;
 use std::time::Duration;
 
 use base64ct::{Base64, Encoding};
+use bottle_evidence::audit::{Entry, RunRenew};
 use bottle_evidence::canonical::ReadError;
 use bottle_evidence::dsse::{self, Envelope, EnvelopeError, IN_TOTO};
 use bottle_evidence::key::SigningKey;
-use bottle_evidence::predicate::{Basis, Fact, Mode, Predicate, REQUIRED_FACTS, REQUIRED_PROBES};
+use bottle_evidence::predicate::{Basis, Fact, Mode, Predicate, REQUIRED_FACTS, REQUIRED_PROBES, Stage};
 use bottle_evidence::statement::Statement;
 use bottle_evidence::verify::{BindingError, Expect, LogReport, VerifyError, bind, examine_log, verify_attestation};
 use bottle_evidence::{Digest, Time, canonical, sha256};
@@ -336,6 +337,35 @@ fn an_attestation_of_another_run_is_not_bound() {
     assert_eq!(changed(&|s| s.policy = sha256(b"another")), Err(BindingError::OtherPolicy));
     assert_eq!(changed(&|s| s.workload.pid += 1), Err(BindingError::OtherWorkload));
     assert_eq!(changed(&|s| s.workload.start += 1), Err(BindingError::OtherWorkload));
+}
+
+#[test]
+fn an_attestation_of_a_bottle_that_runs_is_bound_to_the_line_that_names_it() {
+    let log = examine_log(&recorded::log()[..], &keys(), None).unwrap();
+    let renewed =
+        verify_attestation(&recorded::renewed_attestation(), &keys(), &Expect::at(time(1_800_000_060))).unwrap();
+    assert_eq!(bind(&renewed, &log).unwrap().renewals[0].line, 13);
+    let mut recorder = Recorder::new();
+    recorder.add(recorded::start("run-1"));
+    recorder.add(Entry::RunRenew(RunRenew { nonce: nonce(), ..recorded::renewed() }));
+    recorder.seal();
+    let log = examine_log(&recorder.bytes[..], &keys(), None).unwrap();
+    assert_eq!(bind(&renewed, &log), Err(BindingError::OtherNonce));
+}
+
+#[test]
+fn what_a_start_tried_is_demanded_of_a_start_and_the_challenge_of_a_bottle_that_runs() {
+    let said = |stage, probes: fn(&mut Predicate)| {
+        let mut changed = Predicate { nonce: nonce(), ..recorded::predicate_while_running() };
+        changed.stage = stage;
+        probes(&mut changed);
+        verify_attestation(&attest(changed), &keys(), &expect()).map(drop)
+    };
+    assert_eq!(said(Stage::Running, |_| ()), Ok(()));
+    let missing = |name, confined| Err(VerifyError::MissingProbe { name, confined });
+    assert_eq!(said(Stage::Start, |_| ()), missing("tcp-v4", false));
+    assert_eq!(said(Stage::Running, |p| p.probes.clear()), missing("gate-challenge", false));
+    assert_eq!(said(Stage::Running, |p| p.probes[0].confined = true), missing("gate-challenge", false));
 }
 
 #[test]

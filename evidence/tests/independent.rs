@@ -14,7 +14,7 @@ use std::time::Duration;
 use base64ct::{Base64, Encoding};
 use bottle_evidence::dsse::Envelope;
 use bottle_evidence::key::SigningKey;
-use bottle_evidence::predicate::{Basis, Fact, Mode, Predicate, Probe, REQUIRED_FACTS, REQUIRED_PROBES};
+use bottle_evidence::predicate::{Basis, Fact, Mode, Predicate, Probe, REQUIRED_FACTS, REQUIRED_PROBES, Stage};
 use bottle_evidence::statement::Statement;
 use bottle_evidence::verify::{Expect, Refusal};
 use bottle_evidence::{Digest, Time, canonical, sha256};
@@ -51,6 +51,7 @@ fn both_refuse_an_attestation_by_the_same_name() {
     envelopes(&mut matrix);
     statements(&mut matrix);
     predicates(&mut matrix);
+    while_running(&mut matrix);
     demands(&mut matrix);
     let said: BTreeSet<String> = matrix.agreed().into_iter().map(|(_, said)| said).collect();
     let names: Vec<&str> = said.iter().filter_map(|said| said.split_once(' ')).map(|(_, name)| name).collect();
@@ -176,6 +177,41 @@ fn predicates(matrix: &mut Matrix) {
     }
     matrix.attestation("held false", &changed(|p| p.probes[0].held = false), &now());
     matrix.attestation("never valid", &changed(|p| p.expires = p.issued), &now());
+}
+
+/// Statements about a bottle that runs.
+fn while_running(matrix: &mut Matrix) {
+    let attest_with = |change: &dyn Fn(&mut Predicate)| {
+        let mut changed = recorded::predicate_while_running();
+        change(&mut changed);
+        attest(changed)
+    };
+    matrix.attestation("while it runs", &attest_with(&|_| ()), &now());
+    matrix.attestation("a start without what it tried", &attest_with(&|p| p.stage = Stage::Start), &now());
+    matrix.attestation("while it runs, with all that a start tries", &changed(|p| p.stage = Stage::Running), &now());
+    matrix.attestation("while it runs, and nothing tried", &attest_with(&|p| p.probes.clear()), &now());
+    matrix.attestation("while it runs, tried twice", &attest_with(&|p| p.probes.extend(p.probes.clone())), &now());
+    matrix.attestation("while it runs, tried confined", &attest_with(&|p| p.probes[0].confined = true), &now());
+    let other = |name: &str, confined| Probe::new(name, confined, "x", "x");
+    matrix.attestation(
+        "and confined too, with any expectation",
+        &attest_with(&|p| p.probes.push(other("gate-challenge", true))),
+        &now(),
+    );
+    matrix.attestation(
+        "and another, with any expectation",
+        &attest_with(&|p| p.probes.push(other("tcp-v4", false))),
+        &now(),
+    );
+    matrix.attestation(
+        "while it runs, expecting something else",
+        &attest_with(&|p| p.probes[0] = other("gate-challenge", false)),
+        &now(),
+    );
+    for required in REQUIRED_FACTS {
+        let name = required.name;
+        matrix.attestation(format!("while it runs, no {name}"), &attest_with(&|p| drop(p.facts.remove(name))), &now());
+    }
 }
 
 fn all_demanded() -> Expect {

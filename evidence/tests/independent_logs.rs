@@ -9,6 +9,7 @@ mod recorded;
 mod verdicts;
 
 use bottle_evidence::audit::{Choice, Decision, Ended, Entry, Outcome, Process, Seen};
+use bottle_evidence::predicate::{Mode, Predicate};
 use bottle_evidence::verify::Head;
 use bottle_evidence::{Digest, canonical, sha256};
 use changes::changes;
@@ -181,6 +182,42 @@ fn both_accept_the_examples_of_the_documents() {
     assert_eq!(matrix.agreed(), [("the examples".to_owned(), "ok".to_owned())]);
 }
 
+/// Attestations that a run was given while it went on, and lines that name them wrongly.
+fn renewals(matrix: &mut Matrix) {
+    let good = recorded::renewed_attestation();
+    matrix.bound("attested again", &log(), &good);
+    matrix.bound("attested again in two runs", &two_runs(), &good);
+    let line = |attestation: &[u8], nonce: Digest| json!({ "attestation": sha256(attestation), "nonce": nonce });
+    let named = |attestation: &[u8], nonce| {
+        let log = Forge::new().start("run-1").line("run.renew", line(attestation, nonce));
+        log.end(json!([])).seal().bytes
+    };
+    matrix.bound("attested again for another nonce", &named(&good, Digest::ZERO), &good);
+    matrix.bound(
+        "one of a start, named as of a bottle that runs",
+        &named(&attestation(), recorded::nonce()),
+        &attestation(),
+    );
+    let started = |attestation: &[u8]| {
+        let start = serde_json::to_value(recorded::run_start("run-1")).unwrap();
+        let start = changes::with(&start, "attestation", json!(sha256(attestation)));
+        Forge::new().start_with(start).end(json!([])).seal().bytes
+    };
+    matrix.bound("one of a bottle that runs, named as of a start", &started(&good), &good);
+    let changes: [(&str, fn(&mut Predicate)); 4] = [
+        ("run", |p| p.run = "run-2".into()),
+        ("mode", |p| p.mode = Mode::Observe),
+        ("identity", |p| p.facts.get_mut("workload.identity").unwrap().value = json!({ "pid": 1, "start": 1 })),
+        ("moment", |p| p.issued = p.expires),
+    ];
+    for (what, change) in changes {
+        let mut changed = recorded::predicate_while_running();
+        change(&mut changed);
+        let (nonce, changed) = (changed.nonce, attest(changed));
+        matrix.bound(format!("attested again with another {what}"), &named(&changed, nonce), &changed);
+    }
+}
+
 #[test]
 fn both_bind_an_attestation_to_the_same_run() {
     let mut matrix = Matrix::new();
@@ -189,6 +226,7 @@ fn both_bind_an_attestation_to_the_same_run() {
     matrix.bound("a log in which two runs name it", &two_runs(), &good);
     matrix.bound("a broken log", &log()[1..], &good);
     matrix.bound("no attestation", &log(), b"{}");
+    renewals(&mut matrix);
     let start = serde_json::to_value(recorded::run_start("run-1")).unwrap();
     let first = changes::with(&changes::with(&start, "run", json!("first")), "attestation", json!(Digest::ZERO));
     let (early, late) = (bottle_evidence::Time::from_micros(ISSUED.micros() - 1), predicate().expires);
@@ -224,9 +262,13 @@ fn both_bind_an_attestation_to_the_same_run() {
         );
     }
     let said = matrix.agreed();
-    for (what, expected) in
-        [("its own log", "ok"), ("another time", "attestation: NotYetValid"), ("another time", "attestation: Expired")]
-    {
+    for (what, expected) in [
+        ("its own log", "ok"),
+        ("attested again", "ok"),
+        ("attested again for another nonce", "attestation: it has another nonce"),
+        ("another time", "attestation: NotYetValid"),
+        ("another time", "attestation: Expired"),
+    ] {
         assert!(said.contains(&(what.into(), expected.into())), "{what}");
     }
 }

@@ -86,7 +86,7 @@ fn the_run_whose_writer_died_stays_incomplete_for_ever() {
 #[test]
 fn an_end_that_no_seal_had_signed_when_the_writer_died_proves_nothing() {
     let log = log();
-    let ended = lines(&log)[..14].concat();
+    let ended = lines(&log)[..15].concat();
     assert!(String::from_utf8_lossy(&ended).contains("run.end"));
     let continued = go_on(&ended, recover(&ended, &keys()).unwrap());
     let error = verify_log(&continued[..], &keys(), None).unwrap_err();
@@ -147,7 +147,7 @@ fn a_log_that_was_changed_is_not_continued() {
 #[test]
 fn a_log_with_garbage_in_its_last_whole_line_is_not_continued() {
     let garbage = [log(), b"garbage\n".to_vec()].concat();
-    assert_eq!(recover(&garbage, &keys()).unwrap_err().line, 16);
+    assert_eq!(recover(&garbage, &keys()).unwrap_err().line, 17);
     let endless = [log(), vec![b'x'; bottle_evidence::audit::MAX_LINE + 2]].concat();
     assert_eq!(recover(&endless, &keys()).unwrap_err().what, LogProblem::TooLong);
 }

@@ -185,6 +185,16 @@ fn the_schema_of_a_predicate_and_the_verifier_accept_the_same_forms() {
 }
 
 #[test]
+fn the_schema_of_a_predicate_and_the_verifier_accept_the_same_forms_of_one_that_runs() {
+    let schema = Schema::new(PREDICATE_SCHEMA);
+    let predicate = serde_json::to_value(recorded::predicate_while_running()).unwrap();
+    assert!(schema.fits(&predicate) && accepted(&predicate));
+    for changed in changes(&predicate) {
+        assert_eq!(schema.fits(&changed), accepted(&changed), "{changed}");
+    }
+}
+
+#[test]
 fn the_schema_of_a_line_and_the_reader_accept_the_same_forms() {
     let schema = Schema::new(LINE_SCHEMA);
     for line in samples() {

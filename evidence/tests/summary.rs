@@ -120,9 +120,9 @@ fn the_verifier_finds_the_rows_that_the_run_wrote() {
     assert_eq!(run.hosts.len(), 3);
     let row = InboundRow { inside: 80, connections: 1, bytes_in: 78, bytes_out: 1234, millis: 9 };
     assert_eq!(run.inbound, [row]);
-    assert_eq!((run.first, run.entries, end.count), (1, 14, 13));
-    assert_eq!((run.unanswered, run.drifts.clone()), (0, vec![13]));
-    assert_eq!((report.lines, report.head.seq), (15, 15));
+    assert_eq!((run.first, run.entries, end.count), (1, 15, 14));
+    assert_eq!((run.unanswered, run.drifts.clone()), (0, vec![14]));
+    assert_eq!((report.lines, report.head.seq), (16, 16));
 }
 
 #[test]

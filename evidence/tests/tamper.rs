@@ -98,7 +98,7 @@ fn a_log_cut_at_any_byte_is_not_whole() {
             LogProblem::Empty => assert_eq!((length, error.line), (0, 1)),
             LogProblem::Torn => assert_eq!(error.line, complete + 1),
             LogProblem::Incomplete(run) => assert_eq!((run.as_str(), error.line), ("run-1", 1)),
-            LogProblem::Unsealed => assert_eq!((error.line, complete), (6, 14)),
+            LogProblem::Unsealed => assert_eq!((error.line, complete), (6, 15)),
             other => panic!("cut at {length}: {other}"),
         }
     }

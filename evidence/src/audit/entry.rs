@@ -39,6 +39,9 @@ pub enum Entry {
     /// Another process is to be started in the run's bottle.
     #[serde(rename = "run.exec")]
     RunExec(RunExec),
+    /// The binding was measured and attested again.
+    #[serde(rename = "run.renew")]
+    RunRenew(RunRenew),
     /// The binding no longer holds: the attestation is revoked.
     #[serde(rename = "drift")]
     Drift(Drift),
@@ -90,6 +93,16 @@ pub struct RunExec {
     pub command: Vec<Text>,
     /// Its uid and gid inside, as `1000:1000`.
     pub user: Text,
+}
+
+/// The binding was measured again while the run went on, and attested. On the disk before anybody was handed the attestation.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct RunRenew {
+    /// SHA-256 of the new attestation's envelope, as written.
+    pub attestation: Digest,
+    /// What the one who asked for it gave.
+    pub nonce: Digest,
 }
 
 /// A name was asked for that is denied.

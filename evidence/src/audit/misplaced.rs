@@ -41,6 +41,9 @@ pub enum OrderError {
         "the outcome of inbound connection {0} leaves out what passed, which only a cut one may, and only as a whole"
     )]
     InboundUncounted(u64),
+    /// It was attested again although its binding held no more.
+    #[error("the run was attested again after it had drifted")]
+    RenewedAfterDrift,
     /// `run.end` says another number of lines.
     #[error("run.end counts {said} lines, and there are {counted}")]
     WrongCount {

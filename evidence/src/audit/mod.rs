@@ -45,7 +45,7 @@ mod walk;
 
 pub use attempt::{Choice, Decision, Ended, Known, Outcome, Process, Seen, Unknown};
 pub use chain::{AppendError, Chain, Ending};
-pub use entry::{DnsDenied, Drift, Entry, HostRow, Refused, RunEnd, RunExec, RunStart, Seal, Torn, Workload};
+pub use entry::{DnsDenied, Drift, Entry, HostRow, Refused, RunEnd, RunExec, RunRenew, RunStart, Seal, Torn, Workload};
 pub use inbound::{Inbound, InboundOutcome, InboundRow};
 pub use line::{Line, MAX_LINE};
 pub use misplaced::OrderError;

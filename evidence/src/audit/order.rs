@@ -26,6 +26,8 @@ pub(crate) struct OpenRun {
     pub(crate) summary: Summary,
     /// What came in to its published ports so far.
     pub(crate) inbound: InboundSummary,
+    /// Whether its binding was said to hold no more.
+    drifted: bool,
     attempts: Spans,
 }
 
@@ -52,7 +54,10 @@ impl Order {
             Entry::Inbound(begun) => self.open()?.inbound.check_begun(begun),
             Entry::InboundOutcome(outcome) => self.open()?.inbound.check_ended(outcome),
             Entry::RunEnd(end) => self.open()?.check_end(prev, end),
-            Entry::DnsDenied(_) | Entry::Refused(_) | Entry::RunExec(_) | Entry::Drift(_) => self.open().map(|_| ()),
+            Entry::RunRenew(_) if self.open()?.drifted => Err(OrderError::RenewedAfterDrift),
+            Entry::DnsDenied(_) | Entry::Refused(_) | Entry::RunExec(_) | Entry::RunRenew(_) | Entry::Drift(_) => {
+                self.open().map(|_| ())
+            }
         }
     }
 
@@ -97,6 +102,7 @@ impl OpenRun {
             lines: 0,
             summary: Summary::default(),
             inbound: InboundSummary::default(),
+            drifted: false,
             attempts: Spans::default(),
         }
     }
@@ -146,6 +152,7 @@ impl OpenRun {
             Entry::Inbound(begun) => self.inbound.begun(begun),
             Entry::InboundOutcome(outcome) => self.inbound.ended(outcome),
             Entry::DnsDenied(denied) => self.summary.dns_denied(denied),
+            Entry::Drift(_) => self.drifted = true,
             _ => {}
         }
     }

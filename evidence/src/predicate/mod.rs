@@ -12,15 +12,18 @@ use crate::text::Text;
 use crate::time::Time;
 
 pub use required::{
-    PUBLISHED, REQUIRED_FACTS, REQUIRED_PROBES, RequiredFact, RequiredProbe, UPSTREAM_PROXY, WORKLOAD_IDENTITY,
+    PUBLISHED, REQUIRED_FACTS, REQUIRED_PROBES, REQUIRED_WHILE_RUNNING, RequiredFact, RequiredProbe, UPSTREAM_PROXY,
+    WORKLOAD_IDENTITY,
 };
 
-/// What is said of one run, at its start.
+/// What is said of one run, at its start or while it goes on.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Predicate {
     /// The run's id, as in the audit log.
     pub run: Text,
+    /// When in the run's life it was measured.
+    pub stage: Stage,
     /// When it was signed.
     pub issued: Time,
     /// From when on it is worth nothing.
@@ -33,6 +36,26 @@ pub struct Predicate {
     pub facts: BTreeMap<String, Fact>,
     /// What was tried.
     pub probes: Vec<Probe>,
+}
+
+/// When in a run's life it was measured.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Stage {
+    /// Before the workload's first instruction.
+    Start,
+    /// While the workload ran.
+    Running,
+}
+
+impl Stage {
+    /// The probes that must be there, and in which of the two ways each was made.
+    pub fn required_probes(self) -> (&'static [RequiredProbe], &'static [bool]) {
+        match self {
+            Stage::Start => (REQUIRED_PROBES, &[false, true]),
+            Stage::Running => (REQUIRED_WHILE_RUNNING, &[false]),
+        }
+    }
 }
 
 /// What the policy does with what it does not name.

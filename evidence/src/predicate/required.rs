@@ -12,7 +12,7 @@ pub struct RequiredFact {
     pub basis: Basis,
 }
 
-/// A probe that must be there, made twice: before the final confinement and inside it.
+/// A probe that must be there: at the start made twice, before the final confinement and inside it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct RequiredProbe {
     /// Its name.
@@ -30,6 +30,9 @@ impl RequiredProbe {
         }
     }
 }
+
+/// The gate answers with a key of the run.
+const CHALLENGE: RequiredProbe = RequiredProbe { name: "gate-challenge", expected: None };
 
 const fn measured(name: &'static str) -> RequiredFact {
     RequiredFact { name, basis: Basis::Measured }
@@ -96,7 +99,7 @@ pub const REQUIRED_FACTS: &[RequiredFact] = &[
     asserted("bottle.version"),
 ];
 
-/// What every attestation must have tried.
+/// What every attestation of a start must have tried.
 pub const REQUIRED_PROBES: &[RequiredProbe] = &[
     probe("tcp-v4", "reset"),
     probe("tcp-v6", "reset"),
@@ -110,5 +113,8 @@ pub const REQUIRED_PROBES: &[RequiredProbe] = &[
     probe("dns-udp-loopback", "nxdomain"),
     probe("dns-tcp-foreign", "nxdomain"),
     probe("connect-denied", "403"),
-    RequiredProbe { name: "gate-challenge", expected: None },
+    CHALLENGE,
 ];
+
+/// What an attestation of a bottle that runs must have tried, once: the others would be attempts of the workload's in its log.
+pub const REQUIRED_WHILE_RUNNING: &[RequiredProbe] = &[CHALLENGE];

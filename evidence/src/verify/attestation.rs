@@ -6,7 +6,7 @@ use crate::canonical;
 use crate::digest::{Digest, sha256};
 use crate::dsse::{self, Envelope};
 use crate::key::{KeyId, PublicKey};
-use crate::predicate::{Mode, Predicate, Probe, REQUIRED_FACTS, REQUIRED_PROBES, RequiredFact, RequiredProbe};
+use crate::predicate::{Mode, Predicate, Probe, REQUIRED_FACTS, RequiredFact, RequiredProbe};
 use crate::statement::{PREDICATE, STATEMENT, Statement, Subjects};
 use crate::time::Time;
 use crate::verify::VerifyError;
@@ -77,7 +77,8 @@ pub fn verify_attestation(envelope: &[u8], keys: &[PublicKey], expect: &Expect) 
     let subjects = check_types(&statement)?;
     let predicate = statement.predicate;
     REQUIRED_FACTS.iter().try_for_each(|required| check_fact(&predicate, required))?;
-    REQUIRED_PROBES.iter().try_for_each(|required| check_probe(&predicate, required))?;
+    let (probes, ways) = predicate.stage.required_probes();
+    probes.iter().try_for_each(|required| check_probe(&predicate, required, ways))?;
     predicate.probes.iter().try_for_each(check_held)?;
     check_validity(&predicate, expect)?;
     check_expected(&predicate, &subjects, expect)?;
@@ -104,9 +105,9 @@ fn check_fact(predicate: &Predicate, required: &RequiredFact) -> Result<(), Veri
     if fact.basis < must { Err(VerifyError::WrongBasis { name, is: fact.basis, must }) } else { Ok(()) }
 }
 
-fn check_probe(predicate: &Predicate, required: &RequiredProbe) -> Result<(), VerifyError> {
+fn check_probe(predicate: &Predicate, required: &RequiredProbe, ways: &[bool]) -> Result<(), VerifyError> {
     let name = required.name;
-    for confined in [false, true] {
+    for confined in ways.iter().copied() {
         let named = |probe: &&Probe| probe.name.as_str() == name && probe.confined == confined;
         let mut probes = predicate.probes.iter().filter(named);
         let probe = probes.next().ok_or(VerifyError::MissingProbe { name, confined })?;

@@ -5,7 +5,7 @@ use std::io::BufRead;
 use crate::audit::{Entry, Line, LogError, LogProblem, MAX_LINE, Piece, Step, Walk, next_piece};
 use crate::digest::Digest;
 use crate::key::PublicKey;
-use crate::verify::{Head, LogReport, RunReport, Tear};
+use crate::verify::{Head, LogReport, Renewal, RunReport, Tear};
 
 /// Verifies a log: nothing was changed, every line is sealed by one of these keys, every run has its end, and the
 /// line that someone has seen is in it, if one is given.
@@ -83,6 +83,9 @@ impl<'k> Examiner<'k> {
             (Entry::Torn(torn), _) => {
                 self.tears.push(Tear { line: number, torn });
                 self.runs.iter_mut().for_each(|run| run.torn(number - torn.unsealed));
+            }
+            (Entry::RunRenew(renewed), Some(run)) => {
+                run.renewals.push(Renewal { line: number, time: line.time, renewed })
             }
             (Entry::Drift(_), Some(run)) => run.drifts.push(number),
             (Entry::RunEnd(end), Some(run)) => run.end(line.time, end),

@@ -17,4 +17,4 @@ pub use binding::{BindingError, bind};
 pub(crate) use log::examine_run;
 pub use log::{examine_log, verify_log};
 pub use refusal::{Refusal, VerifyError};
-pub use report::{Completeness, Head, LogReport, RunReport, Tear};
+pub use report::{Completeness, Head, LogReport, Named, Renewal, RunReport, Tear};

@@ -1,7 +1,8 @@
 //! What does a log hold?
 
-use crate::audit::{HostRow, InboundRow, LogError, LogProblem, OpenRun, RunEnd, RunStart, Torn};
+use crate::audit::{HostRow, InboundRow, LogError, LogProblem, OpenRun, RunEnd, RunRenew, RunStart, Torn};
 use crate::digest::Digest;
+use crate::predicate::Stage;
 use crate::time::Time;
 
 /// A place in a log that someone has seen.
@@ -50,6 +51,8 @@ pub struct RunReport {
     pub entries: u64,
     /// How many attempts have a decision and no outcome, and how many connections from outside have none.
     pub unanswered: u64,
+    /// Where it was attested again while it went on.
+    pub renewals: Vec<Renewal>,
     /// The lines that say that its binding no longer held.
     pub drifts: Vec<u64>,
     /// One row per host, recomputed from its entries.
@@ -58,6 +61,30 @@ pub struct RunReport {
     pub inbound: Vec<InboundRow>,
     /// Whether it has its end.
     pub completeness: Completeness,
+}
+
+/// A line by which a run was attested again.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Renewal {
+    /// The line.
+    pub line: u64,
+    /// When it was written.
+    pub time: Time,
+    /// What it says.
+    pub renewed: RunRenew,
+}
+
+/// A line that names an attestation.
+#[derive(Clone, Copy, Debug)]
+pub struct Named<'r> {
+    /// The run that it belongs to.
+    pub run: &'r RunReport,
+    /// What it must be an attestation of.
+    pub stage: Stage,
+    /// When it was written.
+    pub time: Time,
+    /// The nonce that it must have, where the line says one.
+    pub nonce: Option<Digest>,
 }
 
 /// Whether a run has its end.
@@ -75,6 +102,15 @@ pub enum Completeness {
 }
 
 impl LogReport {
+    /// The lines that name the attestation with this digest.
+    pub fn naming(&self, attestation: Digest) -> impl Iterator<Item = Named<'_>> {
+        self.runs
+            .iter()
+            .flat_map(RunReport::named)
+            .filter(move |(named, _)| *named == attestation)
+            .map(|(_, named)| named)
+    }
+
     /// Whether all lines are sealed and all runs have their end; else the first thing that is missing.
     pub fn whole(&self) -> Result<(), LogError> {
         let incomplete = self.runs.iter().find(|run| run.completeness == Completeness::Incomplete);
@@ -90,6 +126,16 @@ impl LogReport {
 }
 
 impl RunReport {
+    /// Each attestation that it names.
+    fn named(&self) -> impl Iterator<Item = (Digest, Named<'_>)> {
+        let start = Named { run: self, stage: Stage::Start, time: self.started, nonce: None };
+        let renewed = self.renewals.iter().map(|renewal| {
+            let (time, nonce) = (renewal.time, Some(renewal.renewed.nonce));
+            (renewal.renewed.attestation, Named { run: self, stage: Stage::Running, time, nonce })
+        });
+        std::iter::once((self.start.attestation, start)).chain(renewed)
+    }
+
     pub(super) fn new(first: u64, started: Time, start: RunStart) -> RunReport {
         RunReport {
             start,
@@ -97,6 +143,7 @@ impl RunReport {
             first,
             entries: 0,
             unanswered: 0,
+            renewals: Vec::new(),
             drifts: Vec::new(),
             hosts: Vec::new(),
             inbound: Vec::new(),

@@ -1,7 +1,7 @@
 //! Logs that break a rule in their last line, or that no writer leaves so; and some that are good.
 
-use bottle_evidence::Digest;
 use bottle_evidence::canonical::MAX_INTEGER;
+use bottle_evidence::{Digest, sha256};
 use serde_json::{Value, json};
 
 use super::Forge;
@@ -42,6 +42,14 @@ fn runs() -> Vec<(&'static str, Forge)> {
         ("a second run", run().start("b").end(json!([]))),
         ("a second run without its end", run().start("b")),
         ("outside of a run", Forge::new().line("run.exec", json!({ "command": [], "user": "" }))),
+        ("attested again outside of a run", renewed(run(), "a")),
+        ("attested again", renewed(Forge::new().start("a"), "a").end(json!([]))),
+        ("attested again by what was named", renewed(renewed(Forge::new().start("a"), "a"), "a").end(json!([]))),
+        ("attested again after a drift", renewed(drifted(Forge::new().start("a")), "a")),
+        (
+            "attested again after the drift of another run",
+            renewed(drifted(Forge::new().start("a")).end(json!([])).start("b"), "b"),
+        ),
         ("another kind", run().line("run.pause", json!({}))),
         ("another seq", run().line("torn", json!({ "bytes": 0, "seq": 9, "sha256": Digest::ZERO, "unsealed": 2 }))),
         (
@@ -56,6 +64,14 @@ fn runs() -> Vec<(&'static str, Forge)> {
         ("a text that is as long as one may be", Forge::new().start(&"é".repeat(128)).end(json!([]))),
         ("a text that is too long", Forge::new().start_with(long_run())),
     ]
+}
+
+fn renewed(log: Forge, attestation: &str) -> Forge {
+    log.line("run.renew", json!({ "attestation": sha256(attestation.as_bytes()), "nonce": Digest::ZERO }))
+}
+
+fn drifted(log: Forge) -> Forge {
+    log.line("drift", json!({ "what": "route", "detail": "" }))
 }
 
 fn long_run() -> Value {

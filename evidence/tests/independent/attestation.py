@@ -28,11 +28,12 @@ class Refusal(Exception):
 
 digest = hexadecimal(64)
 MODE = one_of("enforce", "observe")
+STAGE = one_of("running", "start")
 ENVELOPE = members(payload=string, payloadType=string, signatures=array(members(keyid=digest, sig=string)))
 FACT = members(basis=one_of("asserted", "behavioural", "measured"), how=text, value=anything)
 PROBE = members(confined=boolean, expected=text, held=boolean, name=text, observed=text)
 PREDICATE = members(expires=time, facts=by_name(FACT), issued=time, mode=MODE, nonce=digest, probes=array(PROBE),
-                    run=text)
+                    run=text, stage=STAGE)
 STATEMENT = members(_type=string, predicate=PREDICATE, predicateType=string,
                     subject=array(members(name=string, digest=members(sha256=digest))))
 BOTH_SIDES = ("namespace links addresses routes rules neighbours sysctls ruleset listeners processes").split()
@@ -108,8 +109,12 @@ def check_binding(statement: dict[str, Any]) -> None:
         need(fact["value"] is not None and fact["value"] != "", f"the fact {name} says nothing")
         need(fact["basis"] == "measured" or name in ASSERTED, f"the fact {name} is not measured")
     for name, expected in PROBES.items():
-        probes = [p for p in predicate["probes"] if p["name"] == name]
-        need(sorted(p["confined"] for p in probes) == [False, True], f"the probe {name} is not there once in each stage")
+        # While it runs one probe is demanded, and that where `confined` is false; what else is there is a further one.
+        if predicate["stage"] == "running" and name != "gate-challenge":
+            continue
+        ways = [False, True] if predicate["stage"] == "start" else [False]
+        probes = [p for p in predicate["probes"] if p["name"] == name and p["confined"] in ways]
+        need(sorted(p["confined"] for p in probes) == ways, f"the probe {name} is not there just as often as it must be")
         need(all(re.fullmatch(expected, p["expected"]) for p in probes), f"the probe {name} expects something else")
     for probe in predicate["probes"]:
         if not probe["held"] or probe["observed"] != probe["expected"]:

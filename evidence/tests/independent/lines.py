@@ -49,6 +49,7 @@ LINES = {
     "refused": line_of(**{"class": text}, address=nullable(address), port=nullable(port), protocol=text,
                        source_port=nullable(port)),
     "run.exec": line_of(command=array(text), user=text),
+    "run.renew": line_of(attestation=digest, nonce=digest),
     "drift": line_of(detail=text, what=text),
     "torn": line_of(bytes=number, sha256=digest, unsealed=number),
     "seal": line_of(key=digest, signature=hexadecimal(128)),

@@ -29,6 +29,7 @@ class Run:
     rows: Rows = field(default_factory=Rows)
     attempts: dict[int, tuple[int, bool] | None] = field(default_factory=dict)  # row, denied; None: has its outcome
     inbound: dict[int, bool] = field(default_factory=dict)  # connections from outside; whether it has its outcome
+    drifted: bool = False
 
 
 class Log:
@@ -43,7 +44,7 @@ class Log:
         self.last_start = 0
         self.ended: list[int] = []  # first lines of the runs whose end is unsealed
         self.incomplete: int | None = None  # first line of the first run that is, whatever comes
-        self.bound: dict[str, Any] | None = None  # the first run.start that names the attestation
+        self.bound: tuple[dict[str, Any], dict[str, Any]] | None = None  # the first line that names it, and its run.start
         self.bound_again = False
 
     def line(self, raw: bytes) -> None:
@@ -98,6 +99,11 @@ class Log:
             self.run.inbound[line["connection"]] = False
         elif kind == "inbound.outcome":
             self.inbound_outcome(self.run, line)
+        elif kind == "run.renew":
+            demand(not self.run.drifted, "attested again after a drift")
+            self.name(line, self.run.start)
+        elif kind == "drift":
+            self.run.drifted = True
         elif kind == "dns.denied":
             self.run.rows.dns(line)
 
@@ -107,9 +113,13 @@ class Log:
         demand(run not in self.ids, "the run began already")
         self.ids.add(run)
         self.run, self.last_start = Run(line), line["seq"]
+        self.name(line, line)
+
+    def name(self, line: dict[str, Any], start: dict[str, Any]) -> None:
+        """Takes note of a line that names an attestation, in the run that began so."""
         if line["attestation"] == self.attestation:
             self.bound_again = self.bound is not None
-            self.bound = self.bound or line
+            self.bound = self.bound or (line, start)
 
     def outcome(self, run: Run, line: dict[str, Any]) -> None:
         demand(line["attempt"] in run.attempts, "an outcome without a decision")
@@ -166,18 +176,21 @@ def verify_log(path: str, log: Log) -> None:
 
 def verify_bound(data: bytes, log: Log) -> None:
     """Check 12: the attestation is that of a run in this log."""
-    start = log.bound
-    if start is None:
-        raise Bad("no run of this log began behind it")
+    if log.bound is None:
+        raise Bad("no run of this log names it")
+    line, start = log.bound
     try:
-        statement = verify_attestation(data, log.keys, Demands(micros(start["time"])))
+        statement = verify_attestation(data, log.keys, Demands(micros(line["time"])))
     except Refusal as e:
         raise Bad(str(e)) from None
     predicate = statement["predicate"]
     identity = predicate["facts"]["workload.identity"]["value"]
-    demand(not log.bound_again, "two runs began behind it")
+    demand(not log.bound_again, "two lines name it")
+    stage = "start" if line["kind"] == "run.start" else "running"
+    demand(predicate["stage"] == stage, "it is of another stage")
     demand(start["run"] == predicate["run"], "it is of another run")
     demand(start["mode"] == predicate["mode"], "it is of another mode")
     demand(start["policy"] == statement["subject"][2]["digest"]["sha256"], "it is of another policy")
     within(members(pid=integer(), start=integer()), identity, "workload.identity")
     demand(start["workload"] == identity, "it is of another workload")
+    demand(line.get("nonce") in (None, predicate["nonce"]), "it has another nonce")

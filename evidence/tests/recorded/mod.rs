@@ -6,11 +6,12 @@ use std::net::{IpAddr, Ipv4Addr};
 
 use bottle_evidence::audit::{
     Chain, Choice, Decision, DnsDenied, Drift, Ended, Ending, Entry, Inbound, InboundOutcome, Known, Outcome, Process,
-    Refused, RunExec, RunStart, Seen, Workload,
+    Refused, RunExec, RunRenew, RunStart, Seen, Workload,
 };
 use bottle_evidence::key::{PublicKey, SigningKey};
 use bottle_evidence::predicate::{
-    Basis, Fact, Mode, Predicate, Probe, REQUIRED_FACTS, REQUIRED_PROBES, WORKLOAD_IDENTITY,
+    Basis, Fact, Mode, Predicate, Probe, REQUIRED_FACTS, REQUIRED_PROBES, REQUIRED_WHILE_RUNNING, Stage,
+    WORKLOAD_IDENTITY,
 };
 use bottle_evidence::statement::{Statement, Subjects};
 use bottle_evidence::{Digest, Time, sha256};
@@ -83,6 +84,7 @@ impl Recorder {
         self.add(Entry::Inbound(inbound(1)));
         self.add(Entry::InboundOutcome(inbound_ended(1, Ended::Closed)));
         self.add(Entry::RunExec(exec()));
+        self.add(Entry::RunRenew(renewed()));
         self.add(Entry::Drift(Drift { what: "route".into(), detail: "a route was added".into() }));
         self.end();
         self.seal();
@@ -222,6 +224,7 @@ pub fn predicate() -> Predicate {
     });
     Predicate {
         run: "run-1".into(),
+        stage: Stage::Start,
         issued: ISSUED,
         expires: time(1_800_003_600),
         nonce: nonce(),
@@ -229,6 +232,22 @@ pub fn predicate() -> Predicate {
         facts,
         probes: probes.collect(),
     }
+}
+
+/// What is said of `run-1` while it runs, for another nonce.
+pub fn predicate_while_running() -> Predicate {
+    let start = predicate();
+    let is_made_again = |probe: &Probe| REQUIRED_WHILE_RUNNING.iter().any(|made| probe.name.as_str() == made.name);
+    let probes = start.probes.iter().filter(|probe| !probe.confined && is_made_again(probe)).cloned().collect();
+    Predicate { stage: Stage::Running, nonce: sha256(b"another nonce"), probes, ..start }
+}
+
+pub fn renewed_attestation() -> Vec<u8> {
+    attest(predicate_while_running())
+}
+
+pub fn renewed() -> RunRenew {
+    RunRenew { attestation: sha256(&renewed_attestation()), nonce: predicate_while_running().nonce }
 }
 
 /// The envelope of an attestation for `run-1`.

@@ -150,11 +150,10 @@ fn of_log(log: &[u8], seen: Option<Head>, attestation: Option<&[u8]>) -> String 
         Err(error) => return format!("line {}", error.line),
     };
     let Some(attestation) = attestation else { return "ok".into() };
-    let digest = sha256(attestation);
-    let Some(run) = report.runs.iter().find(|run| run.start.attestation == digest) else {
+    let Some(named) = report.naming(sha256(attestation)).next() else {
         return unbound(BindingError::NoRun);
     };
-    match verify_attestation(attestation, &keys(), &Expect::at(run.started)) {
+    match verify_attestation(attestation, &keys(), &Expect::at(named.time)) {
         Ok(verified) => bind(&verified, &report).map_or_else(unbound, |_| "ok".into()),
         Err(error) => format!("attestation: {}", error.refusal()),
     }
@@ -163,8 +162,10 @@ fn of_log(log: &[u8], seen: Option<Head>, attestation: Option<&[u8]>) -> String 
 /// Why they do not belong together, as the other one says it.
 fn unbound(error: BindingError) -> String {
     let what = match error {
-        BindingError::NoRun => "no run of this log began behind it",
-        BindingError::Reused => "two runs began behind it",
+        BindingError::NoRun => "no run of this log names it",
+        BindingError::Reused => "two lines name it",
+        BindingError::OtherStage => "it is of another stage",
+        BindingError::OtherNonce => "it has another nonce",
         BindingError::OtherRun => "it is of another run",
         BindingError::OtherMode => "it is of another mode",
         BindingError::OtherPolicy => "it is of another policy",

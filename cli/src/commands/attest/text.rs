@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use bottle_evidence::predicate::{Basis, Fact, PUBLISHED, Predicate, UPSTREAM_PROXY};
+use bottle_evidence::predicate::{Basis, Fact, PUBLISHED, Predicate, Stage, UPSTREAM_PROXY};
 use bottle_evidence::statement::Statement;
 use bottle_evidence::verify::Verified;
 use serde_json::Value;
@@ -24,12 +24,13 @@ pub fn verified(file: &Path, verified: &Verified) -> String {
     let subjects = verified.subjects();
     escape(&format!(
         "{}: ok, signed by key {}\n\
-         run {}, mode {}, issued {}, valid until {}\n\
+         run {}, {}, mode {}, issued {}, valid until {}\n\
          policy {}\n\
          {} facts measured, {}{} only asserted; {} probes held{}{}",
         file.display(),
         keys.join(" and "),
         predicate.run,
+        stage(predicate),
         mode(predicate),
         predicate.issued,
         predicate.expires,
@@ -66,8 +67,9 @@ fn published(ports: &Fact) -> String {
 pub fn statement(statement: &Statement) -> String {
     let predicate = &statement.predicate;
     let mut lines = vec![format!(
-        "run {}, mode {}, issued {}, valid until {}, nonce {}",
+        "run {}, {}, mode {}, issued {}, valid until {}, nonce {}",
         predicate.run,
+        stage(predicate),
         mode(predicate),
         predicate.issued,
         predicate.expires,
@@ -86,6 +88,14 @@ pub fn statement(statement: &Statement) -> String {
         format!("probe        {:<20} {stage:<11} {held:<7} {}", probe.name, probe.observed)
     }));
     escape(&lines.join("\n"))
+}
+
+/// When it was measured.
+fn stage(predicate: &Predicate) -> &'static str {
+    match predicate.stage {
+        Stage::Start => "at its start",
+        Stage::Running => "while it ran",
+    }
 }
 
 fn mode(predicate: &Predicate) -> &'static str {

@@ -40,6 +40,10 @@ fn words(entry: &Entry) -> (&'static str, String) {
             let command: Vec<_> = exec.command.iter().map(ToString::to_string).collect();
             ("run.exec", format!("{} (user {})", command.join(" "), exec.user))
         }
+        Entry::RunRenew(renewed) => {
+            let (attestation, nonce) = (renewed.attestation.to_string(), renewed.nonce.to_string());
+            ("run.renew", format!("attested again as {}, for nonce {}", short(&attestation), short(&nonce)))
+        }
         Entry::Drift(drift) => ("drift", format!("{}: {}", drift.what, drift.detail)),
         Entry::Torn(torn) => (
             "torn",

@@ -157,12 +157,10 @@ fn refuse(file: &Path, problem: Problem, reporter: Reporter) -> Result<ExitCode,
     Ok(ExitCode::from(1))
 }
 
-/// Whether a run of this log started behind this attestation, judged as of that run's start.
+/// Whether a line of this log names this attestation, judged as of that line, and the two agree.
 fn behind(attestation: &[u8], report: &LogReport, keys: &[PublicKey]) -> Result<(), Problem> {
-    let digest = bottle_evidence::sha256(attestation);
-    let run = report.runs.iter().find(|run| run.start.attestation == digest);
-    let started = run.map(|run| run.started).ok_or(BindingError::NoRun)?;
-    let verified = verify_attestation(attestation, keys, &Expect::at(started))?;
+    let named = report.naming(bottle_evidence::sha256(attestation)).next().ok_or(BindingError::NoRun)?;
+    let verified = verify_attestation(attestation, keys, &Expect::at(named.time))?;
     bind(&verified, report)?;
     Ok(())
 }
@@ -183,7 +181,7 @@ fn tell(
         stdout::line(&summary::headline(file, report))?;
     }
     if let (Some(attestation), None) = (&args.attestation, problem) {
-        stdout::line(&format!("a run of it began behind {}, which holds", attestation.display()))?;
+        stdout::line(&format!("a run of it is attested by {}, which holds", attestation.display()))?;
     }
     for run in &report.runs {
         stdout::line(&summary::run(run))?;

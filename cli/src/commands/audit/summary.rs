@@ -100,6 +100,7 @@ fn run_as_json(run: &RunReport) -> Value {
         "first": run.first,
         "entries": run.entries,
         "unanswered": run.unanswered,
+        "renewals": run.renewals.iter().map(|renewal| renewal.line).collect::<Vec<_>>(),
         "drifts": run.drifts,
         "hosts": run.hosts,
         "inbound": run.inbound,
