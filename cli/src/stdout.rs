@@ -13,7 +13,7 @@ struct PrintError(#[source] io::Error);
 
 /// One line.
 pub fn line(text: &str) -> Result<(), Failure> {
-    print(&format!("{text}\n"))
+    exactly(format!("{text}\n").as_bytes())
 }
 
 /// A value as JSON that a person can read, too, and in which a terminal obeys nothing: JSON itself escapes only what is below
@@ -31,9 +31,10 @@ pub fn escaped(json: &str) -> String {
     json.chars().map(escape).collect()
 }
 
-fn print(text: &str) -> Result<(), Failure> {
+/// Bytes as they are, with nothing after them.
+pub fn exactly(bytes: &[u8]) -> Result<(), Failure> {
     let mut out = io::stdout().lock();
-    match out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
+    match out.write_all(bytes).and_then(|()| out.flush()) {
         // `bottle … | head -1` goes on as if all were read: what the verb exits with says more than what it prints.
         Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
         outcome => outcome.map_err(unwritten),

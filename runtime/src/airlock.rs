@@ -131,6 +131,8 @@ pub(crate) struct Init {
 pub(crate) struct Challenge {
     pub(crate) question: String,
     pub(crate) answer: String,
+    /// What it answers others with.
+    pub(crate) key: [u8; 32],
 }
 
 fn step(step: &'static str) -> impl Fn(io::Error) -> RealizeError {
@@ -158,7 +160,7 @@ impl Plan {
         dialler.send(&setup, &[to_dialler.as_fd(), rules.as_fd()]).await?;
         drop(to_dialler);
 
-        let (challenge, key) = challenge().map_err(step("draw random numbers"))?;
+        let challenge = challenge().map_err(step("draw random numbers"))?;
         // Before init, so that on an error it is removed after init has ended.
         let group = Group::make(self.limits, &self.run, &self.living)?;
         let (init, init_program) = init(&builder, to_init).await?;
@@ -173,7 +175,7 @@ impl Plan {
             dns: listeners.dns_udp.len(),
             inbound: inbound::most(&self.published),
             lease_key: hex::encode(&self.lease_key),
-            challenge_key: hex::encode(&key),
+            challenge_key: hex::encode(&challenge.key),
         };
         let _ = set_up_gate(&gate, &setup, &listeners, [to_gate.as_fd(), rules.as_fd()]).await;
         drop((listeners, to_gate));
@@ -264,12 +266,12 @@ fn nothing() -> Listeners {
     Listeners { transparent: vec![], explicit: vec![], dns_udp: vec![], dns_tcp: vec![], nflog: vec![] }
 }
 
-fn challenge() -> io::Result<(Challenge, [u8; 32])> {
+fn challenge() -> io::Result<Challenge> {
     let (mut question, mut key) = ([0; 32], [0; 32]);
     getrandom::fill(&mut question).and_then(|()| getrandom::fill(&mut key)).map_err(io::Error::other)?;
     let question = hex::encode(&question);
     let answer = ChallengeKey::new(key).answer(&question).ok_or(io::ErrorKind::InvalidData)?;
-    Ok((Challenge { question, answer }, key))
+    Ok(Challenge { question, answer, key })
 }
 
 async fn set_up_gate(

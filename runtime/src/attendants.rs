@@ -3,6 +3,7 @@
 use std::future::pending;
 use std::io;
 use std::os::fd::OwnedFd;
+use std::sync::Arc;
 use std::time::Instant;
 
 use bottle_images::changed::Snapshot;
@@ -12,6 +13,8 @@ use tokio::sync::oneshot;
 
 use crate::airlock::Airlock;
 use crate::control::{Control, Demand};
+use crate::renew::Recheck;
+use crate::renew::backstop::Backstop;
 use crate::supervisor::inbound::Acceptor;
 use crate::supervisor::signals::Signals;
 use crate::supervisor::stdio::Relays;
@@ -30,6 +33,9 @@ pub(crate) struct Attendants {
     pub(crate) acceptor: Option<Acceptor>,
     /// What others ask, where they can.
     pub(crate) control: Option<Control>,
+    /// What it takes to measure the bottle again, and when that is done unasked.
+    pub(crate) recheck: Option<Arc<Recheck>>,
+    pub(crate) backstop: Option<Backstop>,
     /// Until when it may take to end, once it was asked to.
     pub(crate) stopped: Option<Instant>,
 }
@@ -64,8 +70,7 @@ impl Attendants {
         // First, since it may take long, and what changes meanwhile is seen below.
         let before = looked_through(&mut airlock.before, &mut signals).await?;
         let watches = std::mem::replace(&mut airlock.space.watches, Watches(Vec::new()));
-        let sysctls = std::mem::take(&mut airlock.space.sysctls);
-        let watcher = Watcher::new(watches, sysctls, listening).map_err(step("watch the namespaces"))?;
+        let watcher = Watcher::new(watches, listening).map_err(step("watch the namespaces"))?;
         let output = match (&master, airlock.init.streams.take()) {
             (Some(master), _) => {
                 let terminal = match &airlock.plan.log {
@@ -77,7 +82,18 @@ impl Attendants {
             (None, Some(streams)) => Output::Relays(streams.hand_over()),
             (None, None) => return Err(WorkloadError::Silent(io::ErrorKind::InvalidData.into())),
         };
-        Ok(Attendants { output, master, watcher, signals, before, acceptor: None, control: None, stopped: None })
+        Ok(Attendants {
+            output,
+            master,
+            watcher,
+            signals,
+            before,
+            acceptor: None,
+            control: None,
+            recheck: None,
+            backstop: None,
+            stopped: None,
+        })
     }
 }
 

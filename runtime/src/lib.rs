@@ -49,6 +49,7 @@ pub mod log;
 pub mod process;
 pub mod prune;
 pub mod records;
+pub(crate) mod renew;
 pub mod report;
 pub mod signal;
 pub mod state;

@@ -2,6 +2,7 @@
 
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::path::Path;
 
 use rustix::process::{Pid, PidfdFlags, Signal, WaitId, WaitIdOptions, WaitIdStatus};
 
@@ -66,19 +67,27 @@ pub(crate) struct Stat {
     /// Its first thread is past its last instruction.
     pub(crate) exiting: bool,
     pub(crate) threads: u32,
+    /// Clock ticks since boot: no other process of this id has the same.
+    pub(crate) start: u64,
 }
 
 impl Stat {
     /// Nothing of a process that is gone.
     pub(crate) fn read(pid: u32) -> Option<Stat> {
+        Stat::read_at(Path::new(&format!("/proc/{pid}")))
+    }
+
+    /// The same of a process or thread by its directory in /proc.
+    pub(crate) fn read_at(base: &Path) -> Option<Stat> {
         // Of include/linux/sched.h.
         const PF_EXITING: u32 = 4;
-        let line = std::fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
+        let line = std::fs::read_to_string(base.join("stat")).ok()?;
         // The command's name may hold anything, parentheses too; the state follows it.
         let fields: Vec<&str> = line.rsplit_once(')')?.1.split_ascii_whitespace().collect();
         let number = |at: usize| fields.get(at)?.parse::<u32>().ok();
         let (parent, flags, threads) = (number(1)?, number(6)?, number(17)?);
-        Some(Stat { parent, exiting: flags & PF_EXITING != 0, threads })
+        let start = fields.get(19)?.parse().ok()?;
+        Some(Stat { parent, exiting: flags & PF_EXITING != 0, threads, start })
     }
 }
 

@@ -3,6 +3,7 @@
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpListener};
 use std::num::NonZeroU16;
+use std::os::fd::AsFd;
 use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
@@ -189,15 +190,19 @@ impl Bound {
     /// # Errors
     /// `InvalidData` where it does not listen there, or not alone.
     pub(crate) fn measured(&self) -> io::Result<Published> {
-        use rustix::net::sockopt::{socket_acceptconn, socket_reuseport};
-        let at = self.listener.local_addr()?;
-        let alone = socket_acceptconn(&self.listener)? && !socket_reuseport(&self.listener)?;
-        let found = Published { address: at.ip(), port: at.port(), inside: self.at.inside };
-        if alone && at.ip().is_loopback() && found == self.at {
-            Ok(found)
-        } else {
-            Err(io::Error::new(io::ErrorKind::InvalidData, format!("port {} is published at {at}", self.at.inside)))
-        }
+        measured(self.at, self.listener.local_addr()?, &self.listener)
+    }
+}
+
+/// The same of a listening socket that is known to be bound there.
+pub(crate) fn measured(planned: Published, at: SocketAddr, listener: impl AsFd) -> io::Result<Published> {
+    use rustix::net::sockopt::{socket_acceptconn, socket_reuseport};
+    let alone = socket_acceptconn(&listener)? && !socket_reuseport(&listener)?;
+    let found = Published { address: at.ip(), port: at.port(), inside: planned.inside };
+    if alone && at.ip().is_loopback() && found == planned {
+        Ok(found)
+    } else {
+        Err(io::Error::new(io::ErrorKind::InvalidData, format!("port {} is published at {at}", planned.inside)))
     }
 }
 

@@ -28,14 +28,17 @@ pub enum Role {
     Init,
     /// Enters a bottle that runs.
     Enter,
+    /// Asks the gate of a bottle that runs, from inside.
+    Ask,
     /// Works with the subordinate ids of an ordinary user.
     Steward,
 }
 
-const ROLES: [(Role, &str); 4] = [
+const ROLES: [(Role, &str); 5] = [
     (Role::Builder, "bottle-builder"),
     (Role::Init, "bottle-init"),
     (Role::Enter, "bottle-enter"),
+    (Role::Ask, "bottle-ask"),
     (Role::Steward, "bottle-steward"),
 ];
 
@@ -65,6 +68,7 @@ pub fn dispatch() {
         Role::Builder => crate::builder::main(channel),
         Role::Init => crate::init::main(channel),
         Role::Enter => crate::exec::main(channel),
+        Role::Ask => crate::renew::ask::main(channel),
         Role::Steward => crate::subordinate::main(channel),
     }
 }

@@ -1,8 +1,9 @@
 //! How does a workload run? Started by a binding alone, watched until it ends, and killed when the binding no longer holds.
 
 use std::future::pending;
+use std::io;
 use std::pin::pin;
-use std::sync::Arc;
+use std::sync::{Arc, RwLock};
 use std::time::{Duration, Instant};
 
 use bottle_evidence::Text;
@@ -11,10 +12,10 @@ use tokio::time::Instant as Moment;
 
 use crate::airlock::{Airlock, Gate, look_through};
 use crate::attendants::{Attendants, demanded};
-use crate::attest::{Binding, Held};
+use crate::attest::{Binding, Held, Said};
 use crate::changes;
 use crate::clock;
-use crate::control::{Control, Demand};
+use crate::control::{Control, Demand, Means};
 use crate::ended::Ended;
 use crate::event::Event;
 use crate::exec::{Entrance, First};
@@ -25,6 +26,8 @@ use crate::limit::{self, Asked, Insistence, Limit, Stage};
 use crate::outcome::Outcome;
 use crate::patience::Patience;
 use crate::records::{Own, Running};
+use crate::renew::backstop::{self, Backstop, Next};
+use crate::renew::{Recheck, Renewal, supervised};
 use crate::report::chain;
 use crate::supervisor::gate_link::GateEnd;
 use crate::supervisor::inbound::{self, Acceptor, Admission};
@@ -51,12 +54,12 @@ pub struct Workload {
 impl Binding {
     /// Releases the workload to its first instruction. What becomes of it, its execve(2) included, `Workload::wait` tells.
     pub async fn start(self) -> Result<Workload, WorkloadError> {
-        let (mut airlock, Held { pid, terminal, first, .. }, listening, signals) = self.into_parts();
+        let (mut airlock, Held { pid, terminal, first, .. }, listening, signals, said) = self.into_parts();
         let attendants = match Attendants::gather(&mut airlock, terminal, listening, signals).await {
             Ok(attendants) => attendants,
             Err(error) => return Err(never_released(&airlock, error)),
         };
-        let noticed = attendants.watcher.noticed(&airlock.space.desks);
+        let noticed = attendants.watcher.noticed(&airlock.space);
         let mut workload = Workload { airlock, attendants, released: Instant::now() };
         if let Some(drift) = noticed {
             let drift = workload.revoke(drift).await;
@@ -65,7 +68,7 @@ impl Binding {
         match workload.airlock.init.channel.send(&ToInit::Release, &[]).await {
             Ok(()) => {
                 workload.accept_connections();
-                workload.show(pid, first);
+                workload.show(pid, first, said);
                 Ok(workload)
             }
             Err(error) => Err(never_released(&workload.airlock, WorkloadError::Silent(error))),
@@ -98,16 +101,25 @@ impl Workload {
     }
 
     /// Others can see from now on that it runs. It does all the same where they can't.
-    fn show(&mut self, workload: u32, first: Option<First>) {
-        let entrance = first.map(|first| Entrance::new(&self.airlock, first)).transpose();
+    fn show(&mut self, workload: u32, first: Option<Arc<First>>, said: Said) {
+        let means = first.map_or_else(|| Ok(Means::default()), |first| self.means(first, said));
         let Airlock { plan, recorder, .. } = &mut self.airlock;
         let warn = |what, error| recorder.tell(Event::Warning(format!("{what}: {error}")));
-        let control = entrance.and_then(|entrance| Control::open(&plan.run_directory, &plan.run, entrance));
+        let control = means.and_then(|means| Control::open(&plan.run_directory, &plan.run, means));
         self.attendants.control = control.map_err(|error| warn("nobody can stop or enter this by name", error)).ok();
         let control = self.attendants.control.as_ref().map(Control::descriptor);
         if let Err(error) = plan.record.running(Running { started: clock::now(), workload, control }) {
             warn("`bottle ps` does not know that this runs", error);
         }
+    }
+
+    /// What it takes to enter the bottle, and to measure and attest it again.
+    fn means(&mut self, first: Arc<First>, said: Said) -> io::Result<Means> {
+        let entering = Arc::new(RwLock::new(()));
+        let recheck = Arc::new(Recheck::new(&self.airlock, Arc::clone(&first), said.workload, Arc::clone(&entering)));
+        (self.attendants.recheck, self.attendants.backstop) = (Some(Arc::clone(&recheck)), Some(Backstop::new()));
+        let renewal = Renewal::new(&self.airlock, recheck, said)?;
+        Ok(Means { entrance: Some(Entrance::new(&self.airlock, first, entering)?), renewal: Some(renewal) })
     }
 
     /// Waits for the end, whoever brings it, and closes the run; then for those who read what was written, as long as they
@@ -168,7 +180,7 @@ impl Workload {
             let limit = limit::next(self.released, self.airlock.plan.timeout, stage, self.attendants.stopped);
             let drift = tokio::select! {
                 biased;
-                drift = self.attendants.watcher.drift(&self.airlock.space.desks) => drift,
+                drift = self.attendants.watcher.drift(&self.airlock.space) => drift,
                 end = self.airlock.gate.link.ended() => end.drift(),
                 drift = &mut self.airlock.dialler.ended => drift.unwrap_or_else(|_| Drift::new("dialler", "it is gone")),
                 message = self.airlock.init.channel.recv_though_short::<FromInit>() => match message {
@@ -199,12 +211,30 @@ impl Workload {
                         None => continue,
                     }
                 }
-                demand = demanded(&mut self.attendants.control) => {
-                    let number = self.demanded(demand);
-                    stage = stage.signalled(Instant::now(), number);
-                    self.signal(number).await;
-                    continue;
-                }
+                demand = demanded(&mut self.attendants.control) => match demand {
+                    Demand::Renew(step) => match supervised::step(&self.airlock, &self.attendants, step) {
+                        Some(drift) => drift,
+                        None => continue,
+                    },
+                    Demand::Signal(signal) => {
+                        stage = stage.signalled(Instant::now(), signal.number());
+                        self.signal(signal.number()).await;
+                        continue;
+                    }
+                    Demand::Stop(grace) => {
+                        let number = self.stop_within(grace);
+                        stage = stage.signalled(Instant::now(), number);
+                        self.signal(number).await;
+                        continue;
+                    }
+                },
+                next = backstop::next(&mut self.attendants.backstop) => match next {
+                    Next::Drift(drift) => drift,
+                    Next::Due => match supervised::due(&self.airlock, &mut self.attendants) {
+                        Some(drift) => drift,
+                        None => continue,
+                    },
+                },
                 limit = reached(limit) => return Ended::overdue(limit),
                 () = &mut quiet, if !tidy => {
                     sys::give_back_memory();
@@ -261,16 +291,11 @@ impl Workload {
         let _ = self.airlock.init.channel.send(&ToInit::Signal { number }, &[]).await;
     }
 
-    /// The signal that the first process gets for what was asked. The shortest time that anybody gave it counts.
-    fn demanded(&mut self, demand: Demand) -> i32 {
-        match demand {
-            Demand::Signal(signal) => signal.number(),
-            Demand::Stop(grace) => {
-                let until = Instant::now() + grace;
-                self.attendants.stopped = Some(self.attendants.stopped.map_or(until, |before| before.min(until)));
-                self.airlock.plan.stop_signal.number()
-            }
-        }
+    /// The signal by which the first process is asked to end. The shortest time that anybody gave it counts.
+    fn stop_within(&mut self, grace: Duration) -> i32 {
+        let until = Instant::now() + grace;
+        self.attendants.stopped = Some(self.attendants.stopped.map_or(until, |before| before.min(until)));
+        self.airlock.plan.stop_signal.number()
     }
 
     /// A helper that is stopped answers nobody and guards nothing.

@@ -128,6 +128,13 @@ pub enum AttestVerb {
     /// Check an attestation's signature and that it claims all that it must
     #[command(after_help = REFUSALS)]
     Verify(Box<AttestVerifyArgs>),
+    /// Measure a running bottle again, and print a new attestation that carries a verifier's nonce
+    #[command(
+        after_help = "All that can be measured while it runs is, and the gate answers the nonce; what is not as it was attested ends the\n\
+                      bottle. The new attestation is on record in its audit log as `run.renew` before it is printed.\n\n\
+                      Exit code: 0 attested, 1 not, 2 usage or I/O."
+    )]
+    Renew(AttestRenewArgs),
     /// Print what an attestation says, without checking it
     Show {
         /// The attestation, or a bottle's name or id
@@ -143,6 +150,19 @@ pub enum AttestVerb {
         #[arg(long, value_name = "FILE")]
         key: Option<PathBuf>,
     },
+}
+
+/// `bottle attest renew`.
+#[derive(Debug, Args)]
+pub struct AttestRenewArgs {
+    /// The bottle's name, or the beginning of its id
+    pub name: String,
+    /// What the verifier gave, 64 hex digits
+    #[arg(long, value_name = "HEX", value_parser = digest)]
+    pub nonce: Digest,
+    /// Where it goes (default: standard output)
+    #[arg(long, value_name = "FILE")]
+    pub attestation: Option<PathBuf>,
 }
 
 /// What `bottle attest verify` exits with; the names are in --json too. See [`bottle_evidence::verify::Refusal`].

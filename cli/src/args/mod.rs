@@ -12,7 +12,8 @@ mod value;
 use clap::{Args, Parser, Subcommand};
 
 pub use evidence::{
-    AttestVerb, AttestVerifyArgs, AuditExportArgs, AuditPruneArgs, AuditShowArgs, AuditVerb, AuditVerifyArgs, ChoiceArg,
+    AttestRenewArgs, AttestVerb, AttestVerifyArgs, AuditExportArgs, AuditPruneArgs, AuditShowArgs, AuditVerb,
+    AuditVerifyArgs, ChoiceArg,
 };
 pub use image::ImageVerb;
 pub use keep::KeepVerb;

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use bottle_evidence::key::SigningKey;
 use bottle_evidence::predicate::{
-    Basis, Fact, Mode, Predicate, Probe, REQUIRED_FACTS, REQUIRED_PROBES, WORKLOAD_IDENTITY,
+    Basis, Fact, Mode, Predicate, Probe, REQUIRED_FACTS, REQUIRED_PROBES, Stage, WORKLOAD_IDENTITY,
 };
 use bottle_evidence::statement::{Statement, Subjects};
 use bottle_evidence::{Digest, sha256};
@@ -31,6 +31,7 @@ fn predicate() -> Predicate {
     let probes = REQUIRED_PROBES.iter();
     Predicate {
         run: "feed".into(),
+        stage: Stage::Start,
         issued: moment(0),
         expires: moment(0) + Duration::from_secs(3600),
         nonce: Digest([9; 32]),
@@ -63,7 +64,7 @@ fn a_complete_attestation_holds() {
     let said = verify_as_of(&attestation(predicate()), 5, &[]);
     assert_eq!((said.code, said.err.as_str()), (0, ""));
     assert!(said.out.starts_with("att.json: ok, signed by key "), "{}", said.out);
-    assert!(said.out.contains("run feed, mode enforce"), "{}", said.out);
+    assert!(said.out.contains("run feed, at its start, mode enforce"), "{}", said.out);
 }
 
 #[test]

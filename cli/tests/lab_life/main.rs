@@ -14,6 +14,7 @@ mod command;
 mod detached;
 mod entered;
 mod listed;
+mod renewed;
 mod stopping;
 mod terminal;
 mod unread;

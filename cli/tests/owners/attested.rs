@@ -125,3 +125,25 @@ fn the_host_and_directories_have_one_id_as_before() {
         }
     }
 }
+
+#[test]
+fn a_bottle_whose_processes_have_several_ids_is_attested_again_as_it_was() {
+    let place = Place::loaded(&json!({ "User": "node" }));
+    let (first, again) = (place.path("first.json"), place.path("again.json"));
+    place.bottle(&["run", "-d", "--name", "one", "--attestation", text(&first), "owners", "--", "sleep", "1000"]).ok();
+    let mut other = place.command(&["exec", "-u", "www", "one", "--", "sleep", "1000"]).spawn().unwrap();
+    let nonce = "c".repeat(64);
+    place.bottle(&["attest", "renew", "one", "--nonce", &nonce, "--attestation", text(&again)]).ok();
+    place.bottle(&["attest", "verify", text(&again), "--nonce", &nonce]).ok();
+    let facts = |file| {
+        let shown = place.bottle(&["attest", "show", "--json", text(file)]);
+        let shown: Value = serde_json::from_str(shown.ok()).unwrap();
+        find(&shown, "workload.process").unwrap()["value"].clone()
+    };
+    let (before, now) = (facts(&first), facts(&again));
+    for what in ["uids", "gids", "groups", "capabilities", "seccomp_filters", "uid_map", "gid_map", "mounts"] {
+        assert_eq!(before[what], now[what], "{what}");
+    }
+    place.bottle(&["rm", "-f", "one"]);
+    other.wait().unwrap();
+}

@@ -21,7 +21,7 @@ use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
 use crate::airlock::{Airlock, Desk, Sysctl};
-use crate::layout::Side;
+use crate::layout::{Layout, Side};
 use crate::sys;
 use crate::wire::WireError;
 
@@ -29,6 +29,9 @@ pub use listening::Listening;
 pub use route::{Address, Link, Neighbour, Route, Rule};
 pub use rules::{Chain, PacketRule, Ruleset};
 pub use sockets::Listener;
+
+/// Not one port but all.
+const ALL: u16 = 0;
 
 /// How often the rules are read until they hold still.
 const TRIES: usize = 8;
@@ -128,7 +131,13 @@ pub enum SurveyError {
 
 /// Reads everything back. The caller needs CAP_NET_ADMIN over the namespaces, and may be outside of them.
 pub fn survey(airlock: &Airlock) -> Result<Survey, SurveyError> {
-    Ok(Survey { agent: surveyed(airlock, Side::Agent)?, gate: surveyed(airlock, Side::Gate)? })
+    Ok(Survey { agent: surveyed(airlock, Side::Agent, ALL)?, gate: surveyed(airlock, Side::Gate, ALL)? })
+}
+
+/// The same while a workload runs. Of the agent's sockets only those at the port of its resolvers are read, where the workload can
+/// have none: the others are its own.
+pub fn survey_beside_workload(airlock: &Airlock, layout: &Layout) -> Result<Survey, SurveyError> {
+    Ok(Survey { agent: surveyed(airlock, Side::Agent, layout.dns_port)?, gate: surveyed(airlock, Side::Gate, ALL)? })
 }
 
 /// The generations of the packet rules now: agent, gate. They grow by each change.
@@ -152,20 +161,25 @@ impl Survey {
         }
     }
 
+    /// In which of the namespaces another one was found in its stead, or other sockets, or rules of another generation.
+    pub fn exchanged(&self, since: &Survey) -> Option<Side> {
+        Side::BOTH.into_iter().find(|side| self.of(*side).identity != since.of(*side).identity)
+    }
+
     /// The generations at which the packet rules were read: agent, gate.
     pub fn generations(&self) -> [u32; 2] {
         [self.agent.identity.generation, self.gate.identity.generation]
     }
 }
 
-fn surveyed(airlock: &Airlock, side: Side) -> Result<Surveyed, SurveyError> {
+fn surveyed(airlock: &Airlock, side: Side, port: u16) -> Result<Surveyed, SurveyError> {
     let desk = airlock.desks.of(side);
     let namespace = match side {
         Side::Agent => airlock.agent.as_fd(),
         Side::Gate => airlock.gate.as_fd(),
     };
     let (generation, ruleset) = steady_rules(desk, side)?;
-    let (listeners, sockets) = sockets::listeners(desk)
+    let (listeners, sockets) = sockets::listeners_at(desk, port)
         .map_err(|source| SurveyError::Dump { what: "sockets", side, source })?
         .into_iter()
         .unzip();

@@ -21,12 +21,7 @@ pub struct Listener {
     pub device: u32,
 }
 
-/// All of them, with their cookies, in canonical order.
-pub(crate) fn listeners(desk: &Desk) -> Result<Vec<(Listener, u64)>, WireError> {
-    listeners_at(desk, 0)
-}
-
-/// Those at this port, or all at port 0. The kernel sorts them out, however many others there are.
+/// Those at this port, or all at port 0, with their cookies, in canonical order. The kernel sorts them out, however many others there are.
 pub(crate) fn listeners_at(desk: &Desk, port: u16) -> Result<Vec<(Listener, u64)>, WireError> {
     let mut found = Vec::new();
     for (protocol, states) in

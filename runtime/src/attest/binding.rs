@@ -1,31 +1,33 @@
 //! What does it take to start a workload? A binding, and only a signed attestation makes one.
 
 use std::fs::File;
-use std::io::{self, Write};
+use std::io;
 use std::os::fd::OwnedFd;
-use std::os::unix::fs::{FileExt, OpenOptionsExt};
-use std::path::{Path, PathBuf};
+use std::path::Path;
+use std::sync::Arc;
 use std::time::Duration;
 
 use bottle_evidence::audit::{Entry, RunStart, Workload};
-use bottle_evidence::predicate::{Mode, Predicate};
+use bottle_evidence::predicate::{Basis, Mode, Predicate, Stage};
 use bottle_evidence::statement::{Statement, Subjects};
 use bottle_evidence::{Digest, Text, Time, sha256};
+use bottle_images::mountinfo;
 use bottle_netns::Layout;
 use bottle_netns::survey::Listening;
 
 use super::facts::{self, Facts};
-use super::process::ProcessFacts;
+use super::process::{ProcessFacts, read};
+use super::unfinished::Unfinished;
 use super::{AttestError, Probed, THREAD};
 use crate::airlock::Airlock;
-use crate::durable::{directory_of, sync_directory_of};
+use crate::durable::sync_directory_of;
 use crate::exec::First;
 use crate::init::message::pid_of;
 use crate::supervisor::signals::Signals;
-use crate::{clock, thread, whole};
+use crate::{clock, thread};
 
 /// How long an attestation is worth something after it was signed.
-const VALIDITY: Duration = Duration::from_secs(24 * 60 * 60);
+pub(crate) const VALIDITY: Duration = Duration::from_secs(24 * 60 * 60);
 
 /// Stage three: measured, probed, signed, recorded. Whoever has one may start the workload once.
 ///
@@ -35,6 +37,17 @@ pub struct Binding {
     held: Held,
     listening: Listening,
     signals: Signals,
+    said: Said,
+}
+
+/// What is said of a run once, and holds as long as it goes on.
+#[derive(Clone)]
+pub(crate) struct Said {
+    pub(crate) subjects: Subjects,
+    pub(crate) mode: Mode,
+    /// The facts for which there is bottle's word only.
+    pub(crate) asserted: Facts,
+    pub(crate) workload: Workload,
 }
 
 /// The workload, standing before its execve(2).
@@ -45,7 +58,7 @@ pub(crate) struct Held {
     /// The master of its pty, if it has one.
     pub(crate) terminal: Option<OwnedFd>,
     /// What was found of it.
-    pub(crate) first: Option<First>,
+    pub(crate) first: Option<Arc<First>>,
 }
 
 impl Held {
@@ -58,7 +71,8 @@ impl Held {
     /// Keeps what was measured of it, and its user namespace: whoever enters later must be the same.
     pub(super) fn measured(&mut self, facts: ProcessFacts) -> io::Result<()> {
         let user_namespace = File::open(format!("/proc/{}/ns/user", self.pid))?.into();
-        self.first = Some(First { facts, user_namespace });
+        let mounts = read(Path::new(&format!("/proc/{}/mountinfo", self.pid))).map_err(|error| error.source)?;
+        self.first = Some(Arc::new(First { facts, user_namespace, mounts: mountinfo::parse(&mounts) }));
         Ok(())
     }
 
@@ -96,11 +110,12 @@ impl Binding {
         let issued = clock::now();
         let predicate = Predicate {
             run: Text::new(&airlock.plan.run),
+            stage: Stage::Start,
             issued,
             expires: Time::from_micros(issued.micros() + VALIDITY.as_micros() as u64),
             nonce: airlock.plan.nonce.map_or_else(drawn, Ok).map_err(step("draw random numbers"))?,
             mode: mode(&airlock),
-            facts,
+            facts: facts.clone(),
             probes: facts::probes(probed, &airlock.challenge.answer),
         };
         let subjects = Subjects { binary: program, image: airlock.plan.image, policy: policy(&airlock) };
@@ -118,20 +133,26 @@ impl Binding {
             airlock.recorder.ledger().append(&Entry::RunStart(run_start(&airlock, workload, &envelope)))?;
             let committed = airlock.recorder.ledger().commit().map_err(AttestError::from);
             let durable = durable.join().unwrap_or_else(|_| Err(io::Error::other("the writing thread broke")));
-            Ok::<_, AttestError>(committed.and(durable.map_err(write)))
+            Ok::<_, AttestError>(committed.and(durable.map_err(write)).map(|()| workload))
         })?;
-        if let Err(error) = started.and_then(|()| unfinished.place(sync_directory_of).map_err(write)) {
-            airlock.close_after(&error);
-            return Err(error);
-        }
+        let placed = started.and_then(|workload| unfinished.place(sync_directory_of).map_err(write).map(|()| workload));
+        let workload = match placed {
+            Ok(workload) => workload,
+            Err(error) => {
+                airlock.close_after(&error);
+                return Err(error);
+            }
+        };
         airlock.recorder.begin();
         let listening = airlock.state.listening(&Layout::default());
-        Ok(Binding { airlock, held, listening, signals })
+        let asserted = facts.into_iter().filter(|(_, fact)| fact.basis == Basis::Asserted).collect();
+        let said = Said { subjects, mode: mode(&airlock), asserted, workload };
+        Ok(Binding { airlock, held, listening, signals, said })
     }
 
     /// Taken apart by the one who starts the workload.
-    pub(crate) fn into_parts(self) -> (Airlock, Held, Listening, Signals) {
-        (self.airlock, self.held, self.listening, self.signals)
+    pub(crate) fn into_parts(self) -> (Airlock, Held, Listening, Signals, Said) {
+        (self.airlock, self.held, self.listening, self.signals, self.said)
     }
 }
 
@@ -162,130 +183,4 @@ fn mode(airlock: &Airlock) -> Mode {
 
 fn policy(airlock: &Airlock) -> Digest {
     Digest(airlock.plan.rules.digest())
-}
-
-/// An attestation on the disk that nobody can take for one yet. Gone when dropped, and when bottle is killed: a signed
-/// statement must not outlive a binding that did not come about.
-struct Unfinished<'a> {
-    file: File,
-    path: &'a Path,
-    /// The name that it has, if any.
-    name: Option<PathBuf>,
-    /// The byte that it lacks to be a statement, if it has a name.
-    first: Option<u8>,
-}
-
-impl Unfinished<'_> {
-    fn write<'a>(path: &'a Path, run: &str, bytes: &[u8]) -> io::Result<Unfinished<'a>> {
-        let Some(mut file) = whole::nameless(File::open(directory_of(path))?, 0o600)? else {
-            return Unfinished::write_spoiled(path, run, bytes);
-        };
-        file.write_all(bytes)?;
-        Ok(Unfinished { file, path, name: None, first: None })
-    }
-
-    /// Where every file has a name, what is killed leaves a file. It is no statement without its first byte.
-    fn write_spoiled<'a>(path: &'a Path, run: &str, bytes: &[u8]) -> io::Result<Unfinished<'a>> {
-        let mut name = path.to_owned().into_os_string();
-        name.push(format!(".{run}"));
-        let name = PathBuf::from(name);
-        let file = File::options().write(true).create_new(true).mode(0o600).open(&name)?;
-        let unfinished = Unfinished { file, path, name: Some(name), first: bytes.first().copied() };
-        unfinished.file.write_all_at(bytes, 0)?;
-        unfinished.file.write_all_at(&[0], 0)?;
-        Ok(unfinished)
-    }
-
-    fn synchronise(&self) -> io::Result<()> {
-        self.file.sync_all()
-    }
-
-    /// Puts it where it belongs, so that nobody ever sees half an attestation, and returns when a crash of the machine
-    /// can't undo that.
-    fn place(mut self, sync_directory_of: impl FnOnce(&Path) -> io::Result<()>) -> io::Result<()> {
-        match &self.name {
-            Some(name) => std::fs::rename(name, self.path)?,
-            None => self.replace()?,
-        }
-        self.name = Some(self.path.to_owned());
-        if let Some(first) = self.first {
-            self.file.write_all_at(&[first], 0)?;
-            self.file.sync_all()?;
-        }
-        sync_directory_of(self.path)?;
-        self.name = None;
-        Ok(())
-    }
-
-    /// Only a name that is free can be given to a file that has none.
-    fn replace(&self) -> io::Result<()> {
-        let name = self.path.file_name().ok_or(io::ErrorKind::InvalidInput)?;
-        match std::fs::remove_file(self.path) {
-            Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
-            _ => whole::name(&self.file, File::open(directory_of(self.path))?, name),
-        }
-    }
-}
-
-impl Drop for Unfinished<'_> {
-    fn drop(&mut self) {
-        if let Some(name) = &self.name {
-            // The error that led here is the one that matters.
-            let _ = std::fs::remove_file(name);
-        }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn an_attestation_that_was_not_placed_leaves_nothing() {
-        let directory = tempfile::tempdir().unwrap();
-        let path = directory.path().join("attestation.json");
-        drop(Unfinished::write_spoiled(&path, "run", b"signed").unwrap());
-        assert_eq!(std::fs::read_dir(&directory).unwrap().count(), 0);
-    }
-
-    #[test]
-    fn an_attestation_that_is_not_placed_yet_is_nowhere_or_is_none() {
-        let directory = tempfile::tempdir().unwrap();
-        let path = directory.path().join("attestation.json");
-        let unfinished = Unfinished::write(&path, "run", b"signed").unwrap();
-        assert_eq!(std::fs::read_dir(&directory).unwrap().count(), 0);
-        drop(unfinished);
-        let unfinished = Unfinished::write_spoiled(&path, "run", b"signed").unwrap();
-        assert_eq!(std::fs::read(directory.path().join("attestation.json.run")).unwrap(), b"\0igned");
-        unfinished.place(sync_directory_of).unwrap();
-        assert_eq!(std::fs::read(&path).unwrap(), b"signed");
-        assert_eq!(std::fs::read_dir(&directory).unwrap().count(), 1);
-    }
-
-    #[test]
-    fn an_attestation_counts_as_placed_when_its_name_is_on_the_disk() {
-        let directory = tempfile::tempdir().unwrap();
-        let path = directory.path().join("attestation.json");
-        let synced = std::cell::Cell::new(false);
-        let sync = |at: &Path| {
-            synced.set(at == path && at.exists());
-            Ok(())
-        };
-        Unfinished::write(&path, "run", b"signed").unwrap().place(sync).unwrap();
-        assert!(synced.get());
-        let fail = |_: &Path| Err(io::ErrorKind::StorageFull.into());
-        assert!(Unfinished::write(&path, "run", b"signed").unwrap().place(fail).is_err());
-        assert_eq!(std::fs::read_dir(&directory).unwrap().count(), 0, "a signed statement of a binding that is none");
-    }
-
-    #[test]
-    fn a_placed_attestation_replaces_the_last_one() {
-        let directory = tempfile::tempdir().unwrap();
-        let path = directory.path().join("attestation.json");
-        for text in ["one", "another"] {
-            Unfinished::write(&path, "run", text.as_bytes()).unwrap().place(sync_directory_of).unwrap();
-            assert_eq!(std::fs::read_to_string(&path).unwrap(), text);
-        }
-        assert_eq!(std::fs::read_dir(&directory).unwrap().count(), 1);
-    }
 }

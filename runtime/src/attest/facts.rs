@@ -17,12 +17,12 @@ use super::requirements::Processes;
 use crate::airlock::Airlock;
 use crate::confine::{FilterError, Ports};
 use crate::probe::ProbeResult;
-use crate::publish::Bound;
+use crate::publish::{Bound, Published};
 
-pub(super) type Facts = BTreeMap<String, Fact>;
+pub(crate) type Facts = BTreeMap<String, Fact>;
 
 /// What is known before the workload is on hold: of the host, of the namespaces as they were read back, and of bottle.
-pub(super) fn known(state: &Survey, ports: Ports) -> std::io::Result<Facts> {
+pub(crate) fn known(state: &Survey, ports: Ports) -> std::io::Result<Facts> {
     let mut facts = Facts::new();
     host(&mut facts)?;
     for side in Side::BOTH {
@@ -49,13 +49,18 @@ pub(super) fn complete(
     }
     if !airlock.plan.published.is_empty() {
         let found = airlock.plan.published.iter().map(Bound::measured).collect::<std::io::Result<Vec<_>>>()?;
-        let how = "getsockname(2), SO_ACCEPTCONN, SO_REUSEPORT of what the supervisor listens on";
-        measured(&mut facts, PUBLISHED, how, found);
+        listening(&mut facts, &found);
     }
     Ok(facts)
 }
 
-fn measured(facts: &mut Facts, name: impl Into<String>, how: &str, value: impl Serialize) {
+/// Where the supervisor listens for what is published.
+pub(crate) fn listening(facts: &mut Facts, found: &[Published]) {
+    let how = "getsockname(2), SO_ACCEPTCONN, SO_REUSEPORT of what the supervisor listens on";
+    measured(facts, PUBLISHED, how, found);
+}
+
+pub(crate) fn measured(facts: &mut Facts, name: impl Into<String>, how: &str, value: impl Serialize) {
     // Plain data with string keys is always JSON; null would be refused by every verifier.
     facts.insert(name.into(), Fact::measured(how, serde_json::to_value(value).unwrap_or(Value::Null)));
 }
@@ -95,12 +100,16 @@ fn namespace(facts: &mut Facts, side: Side, surveyed: &Surveyed) {
 
 /// Only root is shown everybody's namespaces. The statement must not say more than was seen.
 fn members(facts: &mut Facts, processes: &Processes, sees_all: bool) {
-    let how = match sees_all {
-        true => "/proc/*/task/*/ns/net",
-        false => "/proc/*/task/*/ns/net of the caller's processes; others', root's too, are hidden from the caller",
-    };
+    let how = how_seen(sees_all);
     for (name, pids) in [("agent.processes", &processes.in_agent), ("gate.processes", &processes.in_gate)] {
         measured(facts, name, how, json!({"count": pids.len(), "pids": pids}));
+    }
+}
+
+pub(crate) fn how_seen(sees_all: bool) -> &'static str {
+    match sees_all {
+        true => "/proc/*/task/*/ns/net",
+        false => "/proc/*/task/*/ns/net of the caller's processes; others', root's too, are hidden from the caller",
     }
 }
 
@@ -141,7 +150,7 @@ fn through(proxy: &UpstreamProxy) -> Fact {
 }
 
 /// What the helpers were found to execute: init, which lives beside the workload, where nobody can write it.
-fn programs(facts: &mut Facts, program: Digest) {
+pub(crate) fn programs(facts: &mut Facts, program: Digest) {
     let how = "device and inode of /proc/PID/exe; SHA-256 of bottle's running program, taken once for each change of its file";
     for who in ["gate", "dialler"] {
         measured(facts, format!("{who}.executable"), how, json!({"sha256": program}));

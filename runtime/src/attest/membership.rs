@@ -38,7 +38,7 @@ fn processes_in<const N: usize>(inodes: [u64; N]) -> io::Result<[Vec<u32>; N]> {
 
 /// The kernel's own threads, as kthreadd forks them: they live where the machine began and can't leave. None are known
 /// where the kernel does not say that process 2 is kthreadd (Linux 6.8), as in a pid namespace, where it is anybody.
-fn kernel_threads() -> HashSet<u32> {
+pub(crate) fn kernel_threads() -> HashSet<u32> {
     const KTHREADD: u32 = 2;
     let status = std::fs::read_to_string(format!("/proc/{KTHREADD}/status")).unwrap_or_default();
     let known = status.lines().any(|line| line == "Kthread:\t1");
@@ -46,7 +46,7 @@ fn kernel_threads() -> HashSet<u32> {
 }
 
 /// The inode numbers of the network namespaces of a process's threads.
-fn namespaces_of(process: &Path) -> Vec<u64> {
+pub(crate) fn namespaces_of(process: &Path) -> Vec<u64> {
     let namespace = |thread: &Path| Some(std::fs::metadata(thread.join("ns/net")).ok()?.ino());
     // Most processes have one thread, and then the directory of threads has two links, `.` and `..`, and that one's.
     let tasks = process.join("task");
@@ -133,7 +133,7 @@ mod tests {
 
     #[test]
     fn what_is_gone_when_it_is_looked_at_counts_as_little_as_a_child_that_leaves() {
-        let stat = |parent| Some(Stat { parent, exiting: false, threads: 1 });
+        let stat = |parent| Some(Stat { parent, exiting: false, threads: 1, start: 1 });
         assert!(may_leave(None, 7) && may_leave(stat(7), 7));
         assert!(!may_leave(stat(1), 7));
     }

@@ -5,12 +5,13 @@
 //! is signed; and then, if a notification came, or a generation or setting changed in between, all of it is void.
 
 mod binding;
-mod facts;
-mod membership;
+pub(crate) mod facts;
+pub(crate) mod membership;
 mod mounts;
 mod planned;
 pub mod process;
-mod requirements;
+pub(crate) mod requirements;
+mod unfinished;
 
 use std::io;
 use std::sync::Arc;
@@ -38,7 +39,8 @@ use crate::supervisor::watch::Drift;
 use crate::thread;
 
 pub use binding::Binding;
-pub(crate) use binding::Held;
+pub(crate) use binding::{Held, Said, VALIDITY};
+pub(crate) use unfinished::Unfinished;
 
 /// How long the probes and the preparation of the workload may take. Each probe is bounded by itself.
 const PATIENCE: Duration = Duration::from_secs(60);

@@ -44,7 +44,7 @@ pub struct ProcessFacts {
 
 impl ProcessFacts {
     /// Whether any of its uids is the host's root.
-    pub(super) fn is_root(&self) -> bool {
+    pub(crate) fn is_root(&self) -> bool {
         self.uids.split(' ').any(|uid| uid == "0")
     }
 }
@@ -67,7 +67,11 @@ pub fn measure(pid: u32) -> Result<ProcessFacts, MeasureError> {
 
 /// Who it is, what it may do and where it lives; not what it holds, nor what it sees.
 pub fn identify(pid: u32) -> Result<ProcessFacts, MeasureError> {
-    let base = PathBuf::from(format!("/proc/{pid}"));
+    identify_at(&PathBuf::from(format!("/proc/{pid}")))
+}
+
+/// The same of a process or thread by its directory in /proc.
+pub(crate) fn identify_at(base: &Path) -> Result<ProcessFacts, MeasureError> {
     let status = parse_status(&read(&base.join("status"))?);
     let field = |name: &str| status.get(name).cloned().unwrap_or_default();
     let number = |name: &str| field(name).parse().unwrap_or(u32::MAX);
@@ -80,8 +84,8 @@ pub fn identify(pid: u32) -> Result<ProcessFacts, MeasureError> {
         seccomp: number("Seccomp"),
         seccomp_filters: number("Seccomp_filters"),
         namespaces: namespaces(&base.join("ns"))?,
-        uid_map: id_map(pid, "uid_map")?,
-        gid_map: id_map(pid, "gid_map")?,
+        uid_map: id_map_at(base, "uid_map")?,
+        gid_map: id_map_at(base, "gid_map")?,
         descriptors: BTreeMap::new(),
         mounts: Vec::new(),
     })
@@ -89,7 +93,11 @@ pub fn identify(pid: u32) -> Result<ProcessFacts, MeasureError> {
 
 /// The lines of `uid_map` or `gid_map`, with single spaces.
 pub(crate) fn id_map(pid: u32, file: &str) -> Result<Vec<String>, MeasureError> {
-    Ok(read(&PathBuf::from(format!("/proc/{pid}")).join(file))?.lines().map(single_spaced).collect())
+    id_map_at(&PathBuf::from(format!("/proc/{pid}")), file)
+}
+
+fn id_map_at(base: &Path, file: &str) -> Result<Vec<String>, MeasureError> {
+    Ok(read(&base.join(file))?.lines().map(single_spaced).collect())
 }
 
 /// SHA-256 of a file as the process sees it: `path` is resolved within its root, symbolic links too. What was hashed ahead
@@ -117,7 +125,7 @@ fn own((name, value): (&String, &String)) -> (String, String) {
 }
 
 /// A whole file of /proc: with room for all of it, the kernel writes it out once and not in many small pieces.
-pub(super) fn read(path: &Path) -> Result<String, MeasureError> {
+pub(crate) fn read(path: &Path) -> Result<String, MeasureError> {
     let mut text = String::with_capacity(16 * 1024);
     let read = File::open(path).and_then(|mut file| file.read_to_string(&mut text));
     read.map(|_| text).map_err(|source| MeasureError { path: path.to_owned(), source })

@@ -17,6 +17,7 @@ use super::process::{MeasureError, ProcessFacts, file_digest, identify, measure,
 use super::{AttestError, THREAD, in_step};
 use crate::airlock::Airlock;
 use crate::digest::Ahead;
+use crate::roles::Program;
 use crate::subordinate::Subordinate;
 use crate::thread;
 
@@ -40,7 +41,7 @@ struct Subject<'a> {
 }
 
 /// The supervisor itself, with which the others are compared.
-pub(super) fn own() -> Result<ProcessFacts, AttestError> {
+pub(crate) fn own() -> Result<ProcessFacts, AttestError> {
     identify(std::process::id()).map_err(|source| AttestError::Measure { who: "supervisor", source })
 }
 
@@ -68,7 +69,8 @@ pub(super) fn measured(
     dialler_process(&processes.dialler, own)?;
     only_planned_mounts(airlock, held)?;
     only_ours(airlock, held, &processes)?;
-    the_same_program(airlock)?;
+    let (init, gate, dialler) = (&airlock.init.process, &airlock.gate.process, &airlock.dialler.process);
+    the_same_program(&airlock.program, init.pid(), gate.pid(), dialler.pid())?;
     Ok(processes)
 }
 
@@ -133,16 +135,16 @@ fn members(airlock: &Airlock, held: &Held) -> impl FnOnce() -> io::Result<[Vec<u
     move || settled_processes_in(namespaces, init, &[init, held])
 }
 
-fn look(who: &'static str, pid: u32) -> Result<ProcessFacts, AttestError> {
+pub(crate) fn look(who: &'static str, pid: u32) -> Result<ProcessFacts, AttestError> {
     measure(pid).map_err(|source| AttestError::Measure { who, source })
 }
 
-fn unlisted(source: io::Error) -> AttestError {
+pub(crate) fn unlisted(source: io::Error) -> AttestError {
     AttestError::Step { step: "look for processes in the namespaces", source }
 }
 
 /// The lines that uid_map and gid_map must have.
-type Maps = (Vec<Line>, Vec<Line>);
+pub(crate) type Maps = (Vec<Line>, Vec<Line>);
 
 fn workload(facts: &ProcessFacts, own: &ProcessFacts, agent: &str, maps: Maps) -> Result<(), AttestError> {
     let subject = Subject { who: "workload", facts };
@@ -155,7 +157,7 @@ fn workload(facts: &ProcessFacts, own: &ProcessFacts, agent: &str, maps: Maps) -
     subject.holds_only(|_, kind| matches!(kind, "pipe" | "/dev/null") || kind.starts_with("/dev/pts/"))
 }
 
-fn init_process(facts: &ProcessFacts, own: &ProcessFacts, maps: Option<Maps>) -> Result<(), AttestError> {
+pub(crate) fn init_process(facts: &ProcessFacts, own: &ProcessFacts, maps: Option<Maps>) -> Result<(), AttestError> {
     let subject = Subject { who: "init", facts };
     subject.confined(own)?;
     match &maps {
@@ -166,7 +168,7 @@ fn init_process(facts: &ProcessFacts, own: &ProcessFacts, maps: Option<Maps>) ->
     subject.lives_apart(own, &["pid", "mnt", "ipc", "uts", "cgroup"])
 }
 
-fn gate_process(facts: &ProcessFacts, own: &ProcessFacts) -> Result<(), AttestError> {
+pub(crate) fn gate_process(facts: &ProcessFacts, own: &ProcessFacts) -> Result<(), AttestError> {
     let subject = Subject { who: "gate", facts };
     subject.confined(own)?;
     subject.bounded()?;
@@ -175,7 +177,7 @@ fn gate_process(facts: &ProcessFacts, own: &ProcessFacts) -> Result<(), AttestEr
     subject.holds_only(is_for_serving)
 }
 
-fn dialler_process(facts: &ProcessFacts, own: &ProcessFacts) -> Result<(), AttestError> {
+pub(crate) fn dialler_process(facts: &ProcessFacts, own: &ProcessFacts) -> Result<(), AttestError> {
     let subject = Subject { who: "dialler", facts };
     subject.confined(own)?;
     // An ordinary user's has never had a capability, and so none to empty the bounding set with.
@@ -216,19 +218,16 @@ fn only_planned_mounts(airlock: &Airlock, held: &Held) -> Result<(), AttestError
 }
 
 /// Each role still executes bottle, and init from where nobody can write it.
-fn the_same_program(airlock: &Airlock) -> Result<(), AttestError> {
-    let identity = airlock
-        .program
-        .identity()
-        .map_err(|source| AttestError::Step { step: "identify bottle's own program", source })?;
-    let init = &airlock.init.process;
-    for (who, process) in [("init", init), ("gate", &airlock.gate.process), ("dialler", &airlock.dialler.process)] {
-        let executable = std::fs::metadata(format!("/proc/{}/exe", process.pid()));
+pub(crate) fn the_same_program(program: &Program, init: u32, gate: u32, dialler: u32) -> Result<(), AttestError> {
+    let step = |source| AttestError::Step { step: "identify bottle's own program", source };
+    let identity = program.identity().map_err(step)?;
+    for (who, pid) in [("init", init), ("gate", gate), ("dialler", dialler)] {
+        let executable = std::fs::metadata(format!("/proc/{pid}/exe"));
         if !executable.is_ok_and(|file| (file.dev(), file.ino()) == identity) {
             return Err(AttestError::Process { who, what: "executes something else than bottle".into() });
         }
     }
-    let mount = rustix::fs::statvfs(format!("/proc/{}/exe", init.pid()));
+    let mount = rustix::fs::statvfs(format!("/proc/{init}/exe"));
     if !mount.is_ok_and(|mount| mount.f_flag.contains(StatVfsMountFlags::RDONLY)) {
         return Err(AttestError::Process { who: "init", what: "executes a file that could be written".into() });
     }

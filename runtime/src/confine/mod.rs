@@ -1,4 +1,4 @@
-//! What may a process still do once it is confined? The last steps of every jail, the same for all four.
+//! What may a process still do once it is confined? The last steps of every jail, the same for all.
 //!
 //! The order matters: ambient and bounding sets while there is a capability to do so, then groups, ids, the other
 //! sets, no_new_privs, Landlock, and seccomp last.
@@ -63,6 +63,13 @@ fn at<E: Into<io::Error>>(step: &'static str) -> impl FnOnce(E) -> ConfineError 
 pub fn workload(identity: Identity) -> Result<(), ConfineError> {
     limits::set()?;
     privileges::give_up(Some(identity))?;
+    filter::apply(&workload::filter())
+}
+
+/// Confines who asks the gate from inside while a workload runs: as the workload is, but where it has come from. An ordinary user's
+/// keeps its ids.
+pub fn asker(identity: Option<Identity>) -> Result<(), ConfineError> {
+    privileges::give_up(identity)?;
     filter::apply(&workload::filter())
 }
 

@@ -1,20 +1,25 @@
 //! How is a bottle asked? Through its supervisor's descriptor, and only if the one at the other end is that supervisor.
 
 use std::io;
-use std::os::fd::BorrowedFd;
+use std::os::fd::{BorrowedFd, OwnedFd};
 use std::time::Duration;
 
+use bottle_evidence::Digest;
 use rustix::net::sockopt::{Timeout, set_socket_timeout, socket_peercred};
 use rustix::net::{AddressFamily, SocketAddrUnix, SocketFlags, SocketType, connect, socket_with};
 
 use super::message::{Answer, Refusal, Request};
 use crate::channel::Channel;
 use crate::exec::ExecRequest;
+use crate::memory;
 use crate::records::{Condition, End, Known, Name};
 use crate::signal::Signal;
 
 /// How long a supervisor may take to answer.
 const PATIENCE: Duration = Duration::from_secs(10);
+
+/// How long it may take to measure a bottle: it hashes what is executed, and waits for who enters.
+const MEASURING: Duration = Duration::from_secs(120);
 
 /// Why a bottle did not do as it was asked.
 #[derive(Debug, thiserror::Error)]
@@ -107,6 +112,20 @@ impl Line {
         self.ask(&Request::Stop { grace_seconds: grace.as_secs() })
     }
 
+    /// Has it measured and attested again: the attestation's bytes. A verifier's nonce is in it.
+    pub fn renew(self, nonce: Digest) -> Result<Vec<u8>, LineError> {
+        let deaf = |source| LineError::Deaf { name: self.name.clone(), source };
+        self.channel.send(&Request::Renew { nonce }, &[]).map_err(deaf)?;
+        match self.hear(MEASURING).map_err(deaf)? {
+            (Answer::Attested, descriptors) => {
+                let memory = descriptors.into_iter().next().ok_or(io::ErrorKind::InvalidData.into());
+                memory.and_then(memory::read).map(String::into_bytes).map_err(deaf)
+            }
+            (Answer::Done, _) => Err(deaf(io::ErrorKind::InvalidData.into())),
+            (Answer::Refused(refusal), _) => Err(refusal.into()),
+        }
+    }
+
     /// Asks for another process. What the bottle says to that comes on the channel.
     pub(crate) fn enter(self, request: ExecRequest, streams: &[BorrowedFd<'_>]) -> Result<Channel, LineError> {
         let sent = self.channel.send(&Request::Exec(request), streams);
@@ -123,19 +142,22 @@ impl Line {
     fn ask(self, request: &Request) -> Result<(), LineError> {
         let deaf = |source| LineError::Deaf { name: self.name.clone(), source };
         self.channel.send(request, &[]).map_err(deaf)?;
-        match self.hear().map_err(deaf)? {
+        match self.hear(PATIENCE).map_err(deaf)?.0 {
             Answer::Done => Ok(()),
+            Answer::Attested => Err(deaf(io::ErrorKind::InvalidData.into())),
             Answer::Refused(refusal) => Err(refusal.into()),
         }
     }
 
-    fn hear(&self) -> io::Result<Answer> {
-        if !self.channel.wait_readable(PATIENCE)? {
+    fn hear(&self, patience: Duration) -> io::Result<(Answer, Vec<OwnedFd>)> {
+        if !self.channel.wait_readable(patience)? {
             return Err(io::Error::new(io::ErrorKind::TimedOut, "its supervisor does not answer"));
         }
         match self.channel.recv::<Answer>() {
-            Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => Ok(Answer::Refused(Refusal::ending())),
-            other => other.map(|(answer, _)| answer),
+            Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => {
+                Ok((Answer::Refused(Refusal::ending()), Vec::new()))
+            }
+            other => other,
         }
     }
 }

@@ -1,5 +1,6 @@
 //! What can a bottle be asked, and what does it answer?
 
+use bottle_evidence::Digest;
 use serde::{Deserialize, Serialize};
 
 use crate::exec::ExecRequest;
@@ -19,6 +20,11 @@ pub(super) enum Request {
         /// How long it may take.
         grace_seconds: u64,
     },
+    /// Measure and attest the bottle again.
+    Renew {
+        /// What the verifier gave.
+        nonce: Digest,
+    },
     /// Have another process in the bottle; its streams come along. What follows is between it and its client.
     Exec(ExecRequest),
 }
@@ -29,6 +35,8 @@ pub(super) enum Request {
 pub(super) enum Answer {
     /// It was passed on.
     Done,
+    /// It was attested; the attestation is in the memory beside this.
+    Attested,
     /// It was not.
     Refused(Refusal),
 }

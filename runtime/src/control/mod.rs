@@ -9,4 +9,4 @@ mod server;
 
 pub use client::{Line, LineError};
 pub use message::Refusal;
-pub(crate) use server::{Control, Demand};
+pub(crate) use server::{Control, Demand, Means};

@@ -2,7 +2,7 @@
 
 use std::fs::File;
 use std::io;
-use std::os::fd::{AsRawFd, OwnedFd};
+use std::os::fd::{AsFd, AsRawFd, OwnedFd};
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
@@ -16,6 +16,8 @@ use tokio::sync::mpsc;
 use super::message::{Answer, Refusal, Request};
 use crate::channel::Channel;
 use crate::exec::{self, Entrance};
+use crate::memory;
+use crate::renew::{Renewal, Step};
 use crate::signal::Signal;
 
 /// How many clients are heard at once; what comes beyond is hung up on.
@@ -31,6 +33,17 @@ pub(crate) enum Demand {
     Signal(Signal),
     /// To have it end within this time.
     Stop(Duration),
+    /// To do a step of attesting it again.
+    Renew(Step),
+}
+
+/// What a client's thread can do by itself.
+#[derive(Default)]
+pub(crate) struct Means {
+    /// Nothing where nobody can enter.
+    pub(crate) entrance: Option<Entrance>,
+    /// Nothing where it can't be attested again.
+    pub(crate) renewal: Option<Renewal>,
 }
 
 /// The control socket of a run, on the current tokio runtime. Dropped, it takes no request any more.
@@ -39,22 +52,21 @@ pub(crate) struct Control {
     /// The socket's name, which is no longer anywhere else.
     name: OwnedFd,
     clients: Arc<()>,
-    /// Nothing where nobody can enter.
-    entrance: Option<Arc<Entrance>>,
+    means: Arc<Means>,
     sender: mpsc::Sender<Demand>,
     asked: mpsc::Receiver<Demand>,
 }
 
 impl Control {
     /// Listens. `directory` is private; `run` is no other run's.
-    pub(crate) fn open(directory: &Path, run: &str, entrance: Option<Entrance>) -> io::Result<Control> {
+    pub(crate) fn open(directory: &Path, run: &str, means: Means) -> io::Result<Control> {
         let flags = SocketFlags::CLOEXEC | SocketFlags::NONBLOCK;
         let listener = socket_with(AddressFamily::UNIX, SocketType::SEQPACKET, flags, None)?;
         let name = named_for_a_moment(&listener, directory, &format!("control.{run}"))?;
         listen(&listener, CLIENTS as i32)?;
         let (sender, asked) = mpsc::channel(CLIENTS);
-        let (listener, entrance) = (crate::sys::register(listener)?, entrance.map(Arc::new));
-        Ok(Control { listener, name, clients: Arc::new(()), entrance, sender, asked })
+        let (listener, means) = (crate::sys::register(listener)?, Arc::new(means));
+        Ok(Control { listener, name, clients: Arc::new(()), means, sender, asked })
     }
 
     /// The number of the descriptor that clients connect through.
@@ -85,12 +97,12 @@ impl Control {
         if !is_own || Arc::strong_count(&self.clients) > CLIENTS {
             return;
         }
-        let (sender, counted, entrance) = (self.sender.clone(), Arc::clone(&self.clients), self.entrance.clone());
+        let (sender, counted, means) = (self.sender.clone(), Arc::clone(&self.clients), Arc::clone(&self.means));
         let serving = std::thread::Builder::new().name("client".into());
         // Without a thread for it the client is hung up on.
         let _ = serving.spawn(move || {
             // A client that is not in order is hung up on.
-            let _ = serve(&Channel::from_owned_fd(client), &sender, entrance.as_deref(), counted);
+            let _ = serve(&Channel::from_owned_fd(client), &sender, &means, counted);
         });
     }
 }
@@ -99,12 +111,7 @@ fn accept(listener: &AsyncFd<OwnedFd>) -> io::Result<OwnedFd> {
     Ok(accept_with(listener.get_ref(), SocketFlags::CLOEXEC)?)
 }
 
-fn serve(
-    client: &Channel,
-    sender: &mpsc::Sender<Demand>,
-    entrance: Option<&Entrance>,
-    counted: Arc<()>,
-) -> io::Result<()> {
+fn serve(client: &Channel, sender: &mpsc::Sender<Demand>, means: &Means, counted: Arc<()>) -> io::Result<()> {
     client.limit_sending(PATIENCE)?;
     if !client.wait_readable(PATIENCE)? {
         return Ok(());
@@ -114,7 +121,14 @@ fn serve(
         Request::Exec(request) => {
             // Whoever enters stays, and is counted there.
             drop(counted);
-            return entrance.map_or(Ok(()), |entrance| exec::serve(entrance, client, &request, descriptors));
+            return means
+                .entrance
+                .as_ref()
+                .map_or(Ok(()), |entrance| exec::serve(entrance, client, &request, descriptors));
+        }
+        Request::Renew { nonce } => {
+            let renewal = means.renewal.as_ref();
+            return renewal.map_or(Ok(()), |renewal| hand_over(client, renewal.attest(nonce, sender)));
         }
         Request::Signal { signal } => Demand::Signal(signal),
         Request::Stop { grace_seconds } => Demand::Stop(Duration::from_secs(grace_seconds)),
@@ -124,6 +138,17 @@ fn serve(
         Err(_ending) => Answer::Refused(Refusal::ending()),
     };
     client.send(&answer, &[])
+}
+
+/// An attestation is longer than a message.
+fn hand_over(client: &Channel, attested: Result<Vec<u8>, Refusal>) -> io::Result<()> {
+    match attested {
+        Ok(bytes) => {
+            let text = String::from_utf8(bytes).map_err(io::Error::other)?;
+            client.send(&Answer::Attested, &[memory::write(&text)?.as_fd()])
+        }
+        Err(refusal) => client.send(&Answer::Refused(refusal), &[]),
+    }
 }
 
 /// Binds the socket and removes its name again; what still leads to it is returned. The path is short, however long the

@@ -4,9 +4,10 @@ use std::io;
 use std::os::fd::{AsFd, OwnedFd};
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, Weak};
+use std::sync::{Arc, RwLock, Weak};
 
 use bottle_images::Root;
+use bottle_images::mountinfo::MountPoint;
 
 use crate::airlock::Airlock;
 use crate::attest::process::ProcessFacts;
@@ -29,7 +30,7 @@ pub(crate) struct Entrance {
     pub(super) init: OwnedFd,
     pub(super) init_pid: u32,
     /// The first process, as it was measured before its execve(2).
-    pub(super) first: First,
+    pub(super) first: Arc<First>,
     pub(super) recorder: Arc<Recorder>,
     pub(super) ids: Ids,
     pub(super) inside: (u32, u32),
@@ -43,19 +44,23 @@ pub(crate) struct Entrance {
     /// Not kept alive by who enters late: it is removed when the bottle has ended.
     group: Option<Weak<Group>>,
     inside_now: AtomicUsize,
+    /// Who enters holds it until it is confined; who measures the bottle meanwhile waits for that, and is waited for.
+    pub(super) entering: Arc<RwLock<()>>,
 }
 
 /// What was found of the first process.
 pub(crate) struct First {
     pub(crate) facts: ProcessFacts,
     pub(crate) user_namespace: OwnedFd,
+    /// What it saw mounted.
+    pub(crate) mounts: Vec<MountPoint>,
 }
 
 /// One who enters, for as long as this lives.
 pub(super) struct Turn<'a>(&'a AtomicUsize);
 
 impl Entrance {
-    pub(crate) fn new(airlock: &Airlock, first: First) -> io::Result<Entrance> {
+    pub(crate) fn new(airlock: &Airlock, first: Arc<First>, entering: Arc<RwLock<()>>) -> io::Result<Entrance> {
         let Plan { files, descriptors, ulimits, limits, .. } = &airlock.plan;
         Ok(Entrance {
             program: Program::on_mount(airlock.init.program.as_fd().try_clone_to_owned()?),
@@ -73,6 +78,7 @@ impl Entrance {
             readily_killed: limits.readily_killed(),
             group: airlock.group.as_ref().map(Arc::downgrade),
             inside_now: AtomicUsize::new(0),
+            entering,
         })
     }
 

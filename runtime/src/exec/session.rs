@@ -2,6 +2,7 @@
 
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::sync::PoisonError;
 use std::time::Duration;
 
 use bottle_evidence::Text;
@@ -68,14 +69,18 @@ fn start(
         what: "the bottle is ending, or its audit log can't be written".to_owned(),
         hint: None,
     })?;
-    let (mut held, master) = enter(entrance, &plan, &streams)?;
+    let (mut held, master) = {
+        let _confined_when_dropped = entrance.entering.read().unwrap_or_else(PoisonError::into_inner);
+        let (mut held, master) = enter(entrance, &plan, &streams)?;
+        held.ready(PATIENCE)?;
+        check::conforms(entrance, held.pid(), plan.outside).map_err(|error| Refusal {
+            code: 125,
+            what: chain(&error).join(": "),
+            hint: None,
+        })?;
+        (held, master)
+    };
     drop(streams);
-    held.ready(PATIENCE)?;
-    check::conforms(entrance, held.pid(), plan.outside).map_err(|error| Refusal {
-        code: 125,
-        what: chain(&error).join(": "),
-        hint: None,
-    })?;
     entrance.group()?.map_or(Ok(()), |group| group.demand_member(held.pid())).map_err(limited)?;
     held.release(EXECUTING)?;
     Ok((held, master))

@@ -80,7 +80,7 @@ const ALWAYS: &[Probe] = &[
     probe("dns-udp-loopback", "nxdomain", |_| dns::over_udp(IpAddr::V4(Ipv4Addr::new(127, 0, 0, 53)))),
     probe("dns-tcp-foreign", "nxdomain", |_| dns::over_tcp(UNLEASED_V4)),
     probe("connect-denied", "403", |_| gate::connect_denied()),
-    Probe { name: "gate-challenge", expected: None, begin: gate::challenge },
+    Probe { name: CHALLENGE, expected: None, begin: gate::challenge },
 ];
 
 /// Which of the probes a process makes.
@@ -109,6 +109,14 @@ pub fn run(plan: &ProbePlan, share: Share) -> Vec<ProbeResult> {
     let begun: Vec<(&Probe, Rest)> = chosen.map(|probe| (probe, (probe.begin)(plan))).collect();
     begun.into_iter().map(|(probe, rest)| ProbeResult { name: probe.name.to_owned(), observed: rest() }).collect()
 }
+
+/// Asks the gate to prove that it is the one that the supervisor started; says what came back.
+pub(crate) fn ask_gate(plan: &ProbePlan) -> String {
+    gate::challenge(plan)()
+}
+
+/// The challenge's name among the probes.
+pub(crate) const CHALLENGE: &str = "gate-challenge";
 
 /// What was seen by processes that had a share each, in the order of the probes.
 pub fn united(shares: impl IntoIterator<Item = Vec<ProbeResult>>) -> Vec<ProbeResult> {

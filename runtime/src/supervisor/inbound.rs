@@ -26,7 +26,7 @@ use crate::async_channel::AsyncChannel;
 use crate::channel::Channel;
 use crate::gate::message::ToGate;
 use crate::init::message::ToInit;
-use crate::publish::{Bound, Published};
+use crate::publish::{self, Bound, Published};
 use crate::thread;
 
 /// How many connections there may be at once, where there are descriptors enough. More wait in the kernel's queue.
@@ -50,7 +50,8 @@ pub(crate) fn most(published: &[Bound]) -> usize {
 /// The published ports of a bottle that runs. Dropped, it takes nobody in any more, and resets who is on the way.
 pub(crate) struct Acceptor {
     admission: Arc<Admission>,
-    _listening: JoinSet<()>,
+    listeners: Vec<(Published, Arc<TcpListener>)>,
+    _serving: JoinSet<()>,
 }
 
 /// What it takes to let somebody in.
@@ -83,11 +84,21 @@ impl Admission {
 impl Acceptor {
     /// Lets in from here on.
     pub(crate) fn open(published: Vec<Bound>, admission: Admission) -> io::Result<Acceptor> {
-        let (admission, mut listening) = (Arc::new(admission), JoinSet::new());
+        let (admission, mut serving, mut listeners) = (Arc::new(admission), JoinSet::new(), Vec::new());
         for Bound { at, listener } in published {
-            listening.spawn(serve(Arc::clone(&admission), at, TcpListener::from_std(listener)?));
+            let listener = Arc::new(TcpListener::from_std(listener)?);
+            serving.spawn(serve(Arc::clone(&admission), at, Arc::clone(&listener)));
+            listeners.push((at, listener));
         }
-        Ok(Acceptor { admission, _listening: listening })
+        Ok(Acceptor { admission, listeners, _serving: serving })
+    }
+
+    /// Where the kernel says that it listens, by now.
+    ///
+    /// # Errors
+    /// `InvalidData` where it does not listen there any more, or not alone.
+    pub(crate) fn measured(&self) -> io::Result<Vec<Published>> {
+        self.listeners.iter().map(|(at, listener)| publish::measured(*at, listener.local_addr()?, listener)).collect()
     }
 
     /// Init has begun to connect, or could not: then no socket came along.
@@ -100,7 +111,7 @@ impl Acceptor {
     }
 }
 
-async fn serve(admission: Arc<Admission>, at: Published, listener: TcpListener) {
+async fn serve(admission: Arc<Admission>, at: Published, listener: Arc<TcpListener>) {
     let mut entering = JoinSet::new();
     loop {
         while entering.try_join_next().is_some() {}

@@ -211,13 +211,22 @@ impl Recorder {
     /// Writes that another process is to be started, and returns when that is on the disk. Never before the run has begun, and
     /// never after what it had was cut.
     pub(crate) fn entering(&self, entry: audit::RunExec) -> Result<(), NotRecorded> {
+        self.while_running(&Entry::RunExec(entry))
+    }
+
+    /// The same for an attestation that the run was given.
+    pub(crate) fn renewed(&self, entry: audit::RunRenew) -> Result<(), NotRecorded> {
+        self.while_running(&Entry::RunRenew(entry))
+    }
+
+    fn while_running(&self, entry: &Entry) -> Result<(), NotRecorded> {
         {
             // Held, so that nothing is appended after a cut.
             let state = self.state();
             if state.phase != Phase::Running {
                 return Err(NotRecorded);
             }
-            let appended = self.ledger.append(&Entry::RunExec(entry));
+            let appended = self.ledger.append(entry);
             drop(state);
             appended.map_err(|error| self.failed(&error))?;
         }

@@ -6,8 +6,9 @@ use std::os::fd::{AsFd, OwnedFd};
 use std::task::Poll;
 use std::time::Duration;
 
+use bottle_netns::Airlock;
 use bottle_netns::Layout;
-use bottle_netns::airlock::{Desks, Sysctl, Watches};
+use bottle_netns::airlock::{Sysctl, Watches};
 use bottle_netns::survey::Listening;
 use bottle_netns::watch::Change;
 use tokio::io::unix::AsyncFd;
@@ -41,7 +42,6 @@ impl Drift {
 pub struct Watcher {
     watches: Watches,
     ready: Vec<AsyncFd<OwnedFd>>,
-    sysctls: Vec<Sysctl>,
     listening: Listening,
     layout: Layout,
     clock: Interval,
@@ -49,16 +49,16 @@ pub struct Watcher {
 
 impl Watcher {
     /// Takes over what listens.
-    pub fn new(watches: Watches, sysctls: Vec<Sysctl>, listening: Listening) -> io::Result<Watcher> {
+    pub fn new(watches: Watches, listening: Listening) -> io::Result<Watcher> {
         let ready = watches.0.iter().map(|watch| crate::sys::register(watch.fd.as_fd().try_clone_to_owned()?));
         let ready = ready.collect::<io::Result<_>>()?;
         // [`Watcher::noticed`] polls first. The clock goes on whatever else happens, so that nothing puts the next poll off.
         let clock = interval_at(Instant::now() + POLLED_EVERY, POLLED_EVERY);
-        Ok(Watcher { watches, ready, sysctls, listening, layout: Layout::default(), clock })
+        Ok(Watcher { watches, ready, listening, layout: Layout::default(), clock })
     }
 
     /// Waits for the first drift. What came since [`Watcher::noticed`] counts too.
-    pub async fn drift(&mut self, desks: &Desks) -> Drift {
+    pub async fn drift(&mut self, space: &Airlock) -> Drift {
         loop {
             if let Some(drift) = self.heard() {
                 return drift;
@@ -68,7 +68,7 @@ impl Watcher {
                 heard = any_ready(ready) => if let Err(error) = heard {
                     return Drift::new("watch", error.to_string());
                 },
-                _ = clock.tick() => if let Some(drift) = self.found(desks) {
+                _ = clock.tick() => if let Some(drift) = self.found(space) {
                     return drift;
                 },
             }
@@ -76,8 +76,8 @@ impl Watcher {
     }
 
     /// What has come by now, without waiting: announced, or found by asking for settings and sockets.
-    pub fn noticed(&self, desks: &Desks) -> Option<Drift> {
-        self.heard().or_else(|| self.found(desks))
+    pub fn noticed(&self, space: &Airlock) -> Option<Drift> {
+        self.heard().or_else(|| self.found(space))
     }
 
     /// One deed is often announced in several notifications. The first says of what kind it is.
@@ -91,9 +91,9 @@ impl Watcher {
     }
 
     /// What the kernel does not announce.
-    fn found(&self, desks: &Desks) -> Option<Drift> {
-        let setting = self.sysctls.iter().find_map(changed);
-        setting.or_else(|| match self.listening.changed(desks) {
+    fn found(&self, space: &Airlock) -> Option<Drift> {
+        let setting = space.sysctls.iter().find_map(changed);
+        setting.or_else(|| match self.listening.changed(&space.desks) {
             Ok(change) => change.as_ref().map(drifted),
             Err(error) => Some(Drift::new("watch", chain(&error).join(": "))),
         })

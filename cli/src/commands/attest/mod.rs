@@ -1,5 +1,6 @@
-//! `bottle attest`: does this attestation hold, what does it say, and who signs?
+//! `bottle attest`: does this attestation hold, what does it say, what holds now, and who signs?
 
+mod renew;
 mod text;
 
 use std::path::{Path, PathBuf};
@@ -67,6 +68,7 @@ pub fn run(verb: &AttestVerb, caller: &Caller, reporter: Reporter) -> Result<Exi
         AttestVerb::Verify(args) => {
             verify(&bottles::evidence(&args.attestation, caller, |record| &record.attestation)?, args, caller, reporter)
         }
+        AttestVerb::Renew(args) => renew::run(args, caller),
         AttestVerb::Show { attestation, json } => {
             show(&bottles::evidence(attestation, caller, |record| &record.attestation)?, *json)
         }

@@ -67,7 +67,7 @@ fn tell_changes(known: &Known, reporter: Reporter) {
 }
 
 /// What a bottle said no to.
-fn refused(error: LineError) -> Failure {
+pub fn refused(error: LineError) -> Failure {
     let hint = error.hint();
     Failure { hint, ..Failure::new(error).with_code(1) }
 }

@@ -1,0 +1,299 @@
+//! Can a bottle that runs be attested again, and is it left alone by that whatever runs in it?
+
+use std::path::{Path, PathBuf};
+use std::process::{Child, Stdio};
+
+use bottle_evidence::sha256;
+use serde_json::Value;
+
+use crate::detached::Detached;
+use crate::host;
+use crate::running::Processes;
+use crate::world::{Said, World, said, text};
+
+/// A nonce of these digits.
+fn nonce(digit: &str) -> String {
+    digit.repeat(64)
+}
+
+fn renew(world: &World, bottle: &Detached<'_>, nonce: &str) -> Said {
+    said(&mut world.bottle(&["attest", "renew", &bottle.id, "--nonce", nonce]))
+}
+
+/// A new attestation, in a file.
+fn renewed(world: &World, bottle: &Detached<'_>, nonce: &str) -> PathBuf {
+    let path = world.path(&format!("renewed-{nonce}.json"));
+    let mut command = world.bottle(&["attest", "renew", &bottle.id, "--nonce", nonce, "--attestation"]);
+    assert_eq!(said(command.arg(&path)).ok(), "");
+    path
+}
+
+/// What the file of an attestation says.
+fn statement(world: &World, path: &Path) -> Value {
+    serde_json::from_str(said(&mut world.bottle(&["attest", "show", "--json", text(path)])).ok()).unwrap()
+}
+
+fn verify(world: &World, path: &Path, options: &[&str]) -> Said {
+    said(world.bottle(&["attest", "verify", text(path)]).args(options))
+}
+
+fn entries(bottle: &Detached<'_>, kind: &str) -> Vec<Value> {
+    let seen = bottle.inspect();
+    let all = crate::world::entries(Path::new(seen["audit"].as_str().unwrap()));
+    all.into_iter().filter(|entry| entry["kind"] == kind).collect()
+}
+
+fn waiting(world: &World) -> Detached<'_> {
+    let bottle = Detached::shell(world, "echo ready; sleep 1000; :");
+    bottle.wait_for("ready");
+    bottle
+}
+
+#[test]
+fn a_verifiers_nonce_is_answered_by_a_bottle_that_runs() {
+    let world = World::new();
+    let bottle = waiting(&world);
+    let (one, other) = (nonce("a"), nonce("b"));
+    let path = renewed(&world, &bottle, &one);
+    let verified = verify(&world, &path, &["--nonce", &one, "--mode", "enforce", "--max-age", "10m"]);
+    assert!(verified.ok().contains("while it ran"), "{verified:?}");
+    assert_eq!(verify(&world, &path, &["--nonce", &other]).code, 17);
+    let said_of_start = statement(&world, Path::new(bottle.inspect()["attestation"].as_str().unwrap()));
+    let now = statement(&world, &path);
+    assert_eq!(
+        (&said_of_start["predicate"]["stage"], &now["predicate"]["stage"]),
+        (&"start".into(), &"running".into())
+    );
+    assert_eq!(said_of_start["subject"], now["subject"]);
+    // What was measured once is what is measured now, with other words only where something else is meant.
+    let facts = |statement: &Value, name: &str| statement["predicate"]["facts"][name]["value"].clone();
+    for side in ["agent", "gate"] {
+        for what in
+            ["namespace", "links", "addresses", "routes", "rules", "neighbours", "sysctls", "ruleset", "listeners"]
+        {
+            let name = format!("{side}.{what}");
+            assert_eq!(facts(&said_of_start, &name), facts(&now, &name), "{name}");
+        }
+    }
+    for name in ["host.boot-id", "workload.identity", "workload.command", "workload.files", "bottle.version"] {
+        assert_eq!(facts(&said_of_start, name), facts(&now, name), "{name}");
+    }
+    for who in ["workload", "init", "gate", "dialler"] {
+        for part in
+            ["uids", "gids", "capabilities", "no_new_privs", "seccomp", "seccomp_filters", "namespaces", "uid_map"]
+        {
+            let name = format!("{who}.process");
+            assert_eq!(facts(&said_of_start, &name)[part], facts(&now, &name)[part], "{name} {part}");
+        }
+    }
+    // bash and sleep beside init.
+    assert_eq!(facts(&now, "agent.processes")["count"], 3);
+    assert_eq!(facts(&now, "workload.members")["processes"], 2);
+    assert!(facts(&now, "workload.executable")["path"].as_str().unwrap().ends_with("bash"));
+    assert_eq!(now["predicate"]["probes"].as_array().unwrap().len(), 1);
+}
+
+#[test]
+fn it_is_in_the_log_before_it_is_handed_over_and_the_log_links_both() {
+    let world = World::new();
+    let bottle = waiting(&world);
+    let first = renewed(&world, &bottle, &nonce("1"));
+    let entry = entries(&bottle, "run.renew").remove(0);
+    let bytes = std::fs::read(&first).unwrap();
+    assert_eq!(entry["attestation"], serde_json::to_value(sha256(&bytes)).unwrap());
+    assert_eq!(entry["nonce"], nonce("1"));
+    let printed = renew(&world, &bottle, &nonce("2"));
+    let second = world.path("printed.json");
+    std::fs::write(&second, printed.ok()).unwrap();
+    assert_eq!(entries(&bottle, "run.renew").len(), 2);
+    // The last one is kept with the run's evidence.
+    let seen = bottle.inspect();
+    let evidence = Path::new(seen["audit"].as_str().unwrap()).with_file_name("renewed.json");
+    assert_eq!(std::fs::read(evidence).unwrap(), std::fs::read(&second).unwrap());
+    said(&mut world.bottle(&["stop", "-t", "0", &bottle.id])).ok();
+    let audit = seen["audit"].as_str().unwrap();
+    let start = seen["attestation"].as_str().unwrap();
+    for attestation in [start, text(&first), text(&second)] {
+        said(&mut world.bottle(&["audit", "verify", audit, "--attestation", attestation])).ok();
+    }
+    let shown = said(&mut world.bottle(&["audit", "show", audit]));
+    assert!(shown.ok().contains("run.renew   attested again as "), "{shown:?}");
+    // Nothing of it is an attempt of the workload's.
+    let all = crate::world::entries(Path::new(audit));
+    assert!(!all.iter().any(|entry| ["decision", "dns.denied", "refused"].contains(&entry["kind"].as_str().unwrap())));
+    let refused = all.iter().find(|entry| entry["kind"] == "run.end").unwrap()["refused"].clone();
+    assert!(refused.as_object().unwrap().values().all(|count| count == 0), "{refused}");
+}
+
+#[test]
+fn what_cannot_be_attested_is_said_and_nothing_is_printed() {
+    let world = World::new();
+    let misused = said(&mut world.bottle(&["attest", "renew", "nobody", "--nonce", &nonce("0")]));
+    assert_eq!((misused.code, misused.out.as_str()), (1, ""), "{misused:?}");
+    let bottle = waiting(&world);
+    let short = renew(&world, &bottle, "abc");
+    assert_eq!((short.code, short.out.as_str()), (2, ""), "{short:?}");
+    let nowhere = world.path("missing/attestation.json");
+    let mut command = world.bottle(&["attest", "renew", &bottle.id, "--nonce", &nonce("0"), "--attestation"]);
+    let unwritten = said(command.arg(&nowhere));
+    assert!(unwritten.code == 2 && unwritten.err.contains("cannot write the attestation"), "{unwritten:?}");
+    said(&mut world.bottle(&["stop", "-t", "0", &bottle.id])).ok();
+    let ended = renew(&world, &bottle, &nonce("0"));
+    assert!(ended.code == 1 && ended.err.contains("has ended"), "{ended:?}");
+}
+
+/// Processes that fork without end, threads that come and go, connections, executed programs: none for long.
+const RESTLESS: &str = "
+(while :; do /bin/true & (exit 3) & wait; done) &
+(while :; do bash -c 'bash -c : & exec /bin/true' ; done) &
+python3 -c '
+import threading, os, time
+while True:
+    threads = [threading.Thread(target=lambda: os.getpid()) for _ in range(20)]
+    [t.start() for t in threads]; [t.join() for t in threads]
+    if os.fork() == 0: os._exit(0)
+    os.wait()
+' &
+(while :; do curl -s -m 1 http://28.0.0.99/ ; done) &
+echo ready; wait";
+
+#[test]
+fn a_bottle_full_of_processes_that_come_and_go_is_measured_again_and_again_and_left_alone() {
+    const RENEWALS: usize = 12;
+    let world = World::new();
+    let bottle = Detached::shell(&world, RESTLESS);
+    bottle.wait_for("ready");
+    let mut others: Vec<_> = (0..2)
+        .map(|_| {
+            let mut exec = world.bottle(&[
+                "exec",
+                &bottle.id,
+                "--",
+                "bash",
+                "-c",
+                "for i in {1..200}; do (:) & wait; done; sleep 1000",
+            ]);
+            exec.stdin(Stdio::null()).stdout(Stdio::null()).spawn().unwrap()
+        })
+        .collect();
+    for number in 0..RENEWALS {
+        let nonce = format!("{number:064x}");
+        let attested = renew(&world, &bottle, &nonce);
+        attested.ok();
+        // Processes enter and leave between two measurements, and while one goes on.
+        said(&mut world.bottle(&["exec", &bottle.id, "--", "true"])).ok();
+    }
+    for other in &mut others {
+        other.kill().unwrap();
+        other.wait().unwrap();
+    }
+    assert_eq!(bottle.inspect()["state"], "running");
+    assert_eq!(entries(&bottle, "drift"), Vec::<Value>::new());
+    assert_eq!(entries(&bottle, "run.renew").len(), RENEWALS);
+}
+
+#[test]
+fn several_who_ask_at_once_are_all_answered_with_their_own_nonce() {
+    let world = World::new();
+    let bottle = waiting(&world);
+    let nonces: Vec<String> = (0..6).map(|number| format!("{number:064x}")).collect();
+    std::thread::scope(|scope| {
+        for nonce in &nonces {
+            let (world, bottle) = (&world, &bottle);
+            scope.spawn(move || {
+                let path = renewed(world, bottle, nonce);
+                verify(world, &path, &["--nonce", nonce]).ok();
+                std::fs::remove_file(path).unwrap();
+            });
+        }
+    });
+    assert_eq!(entries(&bottle, "run.renew").len(), nonces.len());
+}
+
+/// A process of the bottle's owner that has entered the agent's network namespace and stays there, unconfined.
+fn stranger(world: &World, bottle: &Detached<'_>) -> Child {
+    let Processes { init, workload, .. } = Processes::of(bottle.supervisor().pid);
+    let namespace = |pid: u32, kind| format!("/proc/{pid}/ns/{kind}");
+    let of_owner = std::fs::read_link(namespace(init.pid, "user")).unwrap();
+    let mut enter = world.program("nsenter");
+    if of_owner != std::fs::read_link("/proc/self/ns/user").unwrap() {
+        enter.arg("--preserve-credentials").arg(format!("--user={}", namespace(init.pid, "user")));
+    }
+    enter.arg(format!("--net={}", namespace(workload.pid, "net"))).args(["sh", "-c", "echo inside; exec sleep 1000"]);
+    let mut stranger = enter.stdout(Stdio::piped()).spawn().unwrap();
+    std::io::Read::read_exact(stranger.stdout.as_mut().unwrap(), &mut [0; 7]).unwrap();
+    stranger
+}
+
+fn assert_ended_by(bottle: &Detached<'_>, word: &str) {
+    assert!(bottle.is_gone());
+    let drift = entries(bottle, "drift");
+    assert_eq!((drift.len(), &drift[0]["what"]), (1, &"remeasured".into()), "{drift:?}");
+    assert!(drift[0]["detail"].as_str().unwrap().contains(word), "{drift:?}");
+    assert_eq!(entries(bottle, "run.end")[0]["exit"], 137);
+}
+
+#[test]
+fn a_stranger_in_the_namespace_is_found_by_a_renewal_and_ends_the_run() {
+    let world = World::new();
+    let bottle = waiting(&world);
+    let mut stranger = stranger(&world, &bottle);
+    let attested = renew(&world, &bottle, &nonce("5"));
+    assert_eq!((attested.code, attested.out.as_str()), (1, ""), "{attested:?}");
+    assert!(attested.err.contains("no longer holds") || attested.err.contains("ending"), "{attested:?}");
+    stranger.kill().unwrap();
+    stranger.wait().unwrap();
+    assert_ended_by(&bottle, "is not in the workload's namespaces");
+    assert_eq!(entries(&bottle, "run.renew"), Vec::<Value>::new());
+}
+
+#[test]
+fn a_stranger_in_the_namespace_is_found_though_nobody_asks() {
+    let world = World::new();
+    let bottle = waiting(&world);
+    let mut stranger = stranger(&world, &bottle);
+    // Every minute.
+    assert!(bottle.supervisor().ends_within(std::time::Duration::from_secs(180)), "nobody looked");
+    stranger.kill().unwrap();
+    stranger.wait().unwrap();
+    assert_ended_by(&bottle, "is not in the workload's namespaces");
+}
+
+#[test]
+fn nobody_of_bottles_own_is_left_inside_after_a_renewal() {
+    let world = World::new();
+    let bottle = waiting(&world);
+    let before = host::children(bottle.supervisor().pid);
+    renew(&world, &bottle, &nonce("7")).ok();
+    assert_eq!(host::children(bottle.supervisor().pid), before);
+}
+
+#[test]
+fn what_is_published_is_measured_again_where_it_listens() {
+    let world = World::new();
+    let bottle = Detached::start(&world, &["-p", "8080:8000", "host", "--", "sh", "-c", "echo ready; sleep 1000; :"]);
+    bottle.wait_for("ready");
+    let now = statement(&world, &renewed(&world, &bottle, &nonce("8")));
+    let start = statement(&world, Path::new(bottle.inspect()["attestation"].as_str().unwrap()));
+    let published = |statement: &Value| statement["predicate"]["facts"]["supervisor.published"]["value"].clone();
+    assert_eq!(published(&now).as_array().unwrap().len(), 2);
+    assert_eq!(published(&now), published(&start));
+}
+
+#[test]
+fn a_program_that_lets_nobody_look_into_it_is_measured_all_the_same() {
+    const HIDDEN: &str = "
+import ctypes, os, time
+libc = ctypes.CDLL(None)
+assert libc.prctl(4, 0, 0, 0, 0) == 0
+if os.fork() == 0:
+    time.sleep(1000)
+print('ready', flush=True)
+time.sleep(1000)
+";
+    let world = World::new();
+    let bottle = Detached::start(&world, &["host", "--", "python3", "-c", HIDDEN]);
+    bottle.wait_for("ready");
+    let now = statement(&world, &renewed(&world, &bottle, &nonce("9")));
+    assert_eq!(now["predicate"]["facts"]["workload.members"]["value"]["processes"], 2);
+}

@@ -1,0 +1,126 @@
+//! What does a statement about a bottle that runs say? The facts of a start, measured again, and what only holds while it runs.
+
+use std::collections::BTreeMap;
+
+use bottle_evidence::canonical::NoCanonicalForm;
+use bottle_evidence::predicate::{Basis, Predicate, Probe, Stage, WORKLOAD_IDENTITY};
+use bottle_evidence::statement::Statement;
+use bottle_evidence::{Digest, Text, Time};
+use serde_json::{Value, json};
+
+use super::recheck::{Found, Recheck};
+use super::{Renewal, Surveyed};
+use crate::attest::VALIDITY;
+use crate::attest::facts::{Facts, how_seen, known, listening, measured, programs};
+use crate::attest::process::ProcessFacts;
+use crate::clock;
+use crate::confine::Ports;
+
+/// More processes than this are counted and not listed.
+const LISTED: usize = 256;
+
+/// Why there is no statement.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum StateError {
+    /// The host could not be asked.
+    #[error("cannot read facts of the host")]
+    Facts(#[from] std::io::Error),
+    /// It has no canonical form.
+    #[error(transparent)]
+    Form(#[from] NoCanonicalForm),
+}
+
+/// The envelope's bytes.
+pub(super) fn signed(
+    renewal: &Renewal,
+    nonce: Digest,
+    surveyed: &Surveyed,
+    found: Found,
+    probe: Probe,
+) -> Result<Vec<u8>, StateError> {
+    let said = &renewal.said;
+    let mut facts = remeasured(surveyed, &renewal.recheck, found)?;
+    programs(&mut facts, said.subjects.binary);
+    facts.extend(said.asserted.clone());
+    let issued = clock::now();
+    let predicate = Predicate {
+        run: Text::new(&renewal.run),
+        stage: Stage::Running,
+        issued,
+        expires: Time::from_micros(issued.micros() + VALIDITY.as_micros() as u64),
+        nonce,
+        mode: said.mode,
+        facts,
+        probes: vec![probe],
+    };
+    Ok(Statement::new(said.subjects, predicate).sign(&renewal.key)?.to_bytes())
+}
+
+fn remeasured(surveyed: &Surveyed, recheck: &Recheck, found: Found) -> std::io::Result<Facts> {
+    // What is asserted in these is replaced by what was asserted at the start.
+    let mut facts = known(&surveyed.survey, Ports::Unpublished)?;
+    facts.retain(|_, fact| fact.basis != Basis::Asserted);
+    if let Some(listeners) = facts.get_mut("agent.listeners") {
+        listeners.how =
+            Text::new("SOCK_DIAG_BY_FAMILY, at the resolvers' port: the workload's own sockets are left out");
+    }
+    let how = how_seen(recheck.sees_all);
+    let Found { workload, init, gate, dialler, inside, executable } = found;
+    let listed: Vec<u32> = inside.pids.iter().copied().take(LISTED).collect();
+    measured(&mut facts, "agent.processes", how, json!({"count": inside.pids.len(), "pids": listed}));
+    measured(&mut facts, "gate.processes", how, json!({"count": 0, "pids": []}));
+    measured(&mut facts, WORKLOAD_IDENTITY, "/proc/PID/stat", recheck.workload);
+    let how = "SHA-256 of /proc/PID/exe, unless that is larger than 1 GiB or not for the caller to read";
+    measured(&mut facts, "workload.executable", how, json!({"path": executable.path, "sha256": executable.sha256}));
+    let how =
+        "/proc/PID and /proc/PID/task/* of each process in the agent's namespaces but init: each was found to be so";
+    let members = json!({
+        "processes": inside.pids.len().saturating_sub(1),
+        "threads": inside.threads.saturating_sub(1),
+        "capabilities": "none",
+        "no_new_privs": true,
+        "seccomp": workload.seccomp,
+        "namespaces": &workload.namespaces,
+    });
+    measured(&mut facts, "workload.members", how, members);
+    for (who, process) in [("workload", workload), ("init", init), ("gate", gate), ("dialler", dialler)] {
+        let how = "/proc/PID; descriptors counted by kind";
+        measured(&mut facts, format!("{who}.process"), how, counted(process));
+    }
+    if !surveyed.published.is_empty() {
+        listening(&mut facts, &surveyed.published);
+    }
+    Ok(facts)
+}
+
+/// A process that serves or works may have any number of descriptors: they are counted, by kind. What files they are is nobody's
+/// business.
+fn counted(process: ProcessFacts) -> Value {
+    let mut kinds: BTreeMap<&str, u64> = BTreeMap::new();
+    for kind in process.descriptors.values() {
+        let kind = match kind.as_str() {
+            known @ ("socket" | "pipe" | "anon_inode") => known,
+            _ => "file",
+        };
+        *kinds.entry(kind).or_default() += 1;
+    }
+    let kinds = json!(kinds);
+    let mut value = json!(ProcessFacts { descriptors: BTreeMap::new(), ..process });
+    value["descriptors"] = kinds;
+    value
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn descriptors_are_counted_by_kind_and_files_are_not_named() {
+        let process = crate::attest::process::measure(std::process::id()).unwrap();
+        let held = process.descriptors.len() as u64;
+        let counted = counted(process);
+        let kinds = counted["descriptors"].as_object().unwrap();
+        assert_eq!(kinds.values().map(|count| count.as_u64().unwrap()).sum::<u64>(), held);
+        assert!(kinds.keys().all(|kind| ["socket", "pipe", "anon_inode", "file"].contains(&kind.as_str())));
+    }
+}

@@ -1,0 +1,165 @@
+//! Is each process in a running bottle confined as its first one is? All of /proc is looked through, threads too.
+//!
+//! Processes come and go meanwhile. One that is past its last instruction, or gone, executes nothing and is passed over; what is not as
+//! it must be is looked at once more a moment later, since a process may pass through a namespace and be gone again.
+
+use std::collections::BTreeMap;
+use std::io;
+use std::os::unix::fs::MetadataExt;
+use std::path::{Path, PathBuf};
+
+use rustix::event::{PollFd, PollFlags, Timespec};
+use rustix::process::{Pid, PidfdFlags};
+
+use crate::attest::membership::{kernel_threads, namespaces_of};
+use crate::attest::process::{ProcessFacts, identify_at};
+use crate::process::Stat;
+
+/// How long one that is not as it must be may take to be gone.
+const PASSING: Timespec = Timespec { tv_sec: 1, tv_nsec: 0 };
+
+/// Who was found in a bottle.
+#[derive(Debug, Default)]
+pub(super) struct Inside {
+    /// Process ids in order, init's among them.
+    pub(super) pids: Vec<u32>,
+    /// How many threads they have.
+    pub(super) threads: u64,
+}
+
+/// Why it is not known that all are confined.
+#[derive(Debug)]
+pub(super) enum Stranger {
+    /// One is not.
+    Found(String),
+    /// /proc can't be read.
+    Unknown(io::Error),
+}
+
+impl From<io::Error> for Stranger {
+    fn from(error: io::Error) -> Stranger {
+        Stranger::Unknown(error)
+    }
+}
+
+/// Finds all in the agent's network namespace, or in the workload's user namespace wherever else they are, and demands that they are as
+/// the first process was. Nobody may be in the gate's. `init` is judged elsewhere.
+pub(super) fn look(networks: [u64; 2], init: u32, first: &ProcessFacts) -> Result<Inside, Stranger> {
+    let (mut inside, kernel) = (Inside::default(), kernel_threads());
+    for entry in std::fs::read_dir("/proc")? {
+        let entry = entry?;
+        let Some(pid) = entry.file_name().to_str().and_then(|name| name.parse::<u32>().ok()) else { continue };
+        if kernel.contains(&pid) {
+            continue;
+        }
+        let base = entry.path();
+        let Some(place) = place(&base, networks, first) else { continue };
+        if pid != init && wrong(&base, place, first).is_some() {
+            still_wrong(pid, &base, networks, first)?;
+        }
+        if place == Place::Agent {
+            inside.threads += u64::from(Stat::read_at(&base).map_or(0, |stat| stat.threads));
+            inside.pids.push(pid);
+        }
+    }
+    inside.pids.sort_unstable();
+    Ok(inside)
+}
+
+/// In which way a process belongs to the bottle.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Place {
+    /// It has a thread in the agent's network namespace.
+    Agent,
+    /// It has one in the gate's.
+    Gate,
+    /// It is one of the workload's, and elsewhere.
+    Elsewhere,
+}
+
+fn place(base: &Path, [agent, gate]: [u64; 2], first: &ProcessFacts) -> Option<Place> {
+    let networks = namespaces_of(base);
+    if networks.contains(&gate) {
+        return Some(Place::Gate);
+    }
+    if networks.contains(&agent) {
+        return Some(Place::Agent);
+    }
+    let user = std::fs::metadata(base.join("ns/user")).ok()?.ino();
+    // One that leaves has no network any more.
+    let of_workload = first.namespaces.get("user").is_some_and(|name| *name == format!("user:[{user}]"));
+    (of_workload && !networks.is_empty()).then_some(Place::Elsewhere)
+}
+
+/// Looks once more, when the process is gone or a moment has passed.
+fn still_wrong(pid: u32, base: &Path, networks: [u64; 2], first: &ProcessFacts) -> Result<(), Stranger> {
+    let Some(before) = Stat::read_at(base) else { return Ok(()) };
+    let Some(id) = i32::try_from(pid).ok().and_then(Pid::from_raw) else { return Ok(()) };
+    let Ok(pidfd) = rustix::process::pidfd_open(id, PidfdFlags::empty()) else { return Ok(()) };
+    let ended =
+        rustix::io::retry_on_intr(|| rustix::event::poll(&mut [PollFd::new(&pidfd, PollFlags::IN)], Some(&PASSING)));
+    if ended.map_err(io::Error::from)? > 0 {
+        return Ok(());
+    }
+    let again = place(base, networks, first).and_then(|place| wrong(base, place, first));
+    let same = Stat::read_at(base).is_some_and(|stat| stat.start == before.start);
+    match again.filter(|_| same) {
+        Some(what) => Err(Stranger::Found(format!("process {pid} {what}"))),
+        None => Ok(()),
+    }
+}
+
+/// What is wrong with a process that is in the bottle, if anything is.
+fn wrong(base: &Path, place: Place, first: &ProcessFacts) -> Option<String> {
+    let what = match place {
+        Place::Gate => Some("is in the gate namespace".to_owned()),
+        Place::Elsewhere => Some("is the workload's, and not in the agent namespace".to_owned()),
+        Place::Agent => threads(base).iter().find_map(|thread| wrong_thread(thread, first)),
+    };
+    what.filter(|_| !is_leaving(base))
+}
+
+/// Privileges and namespaces are a thread's, and each has its own.
+fn threads(base: &Path) -> Vec<PathBuf> {
+    let listed = std::fs::read_dir(base.join("task")).into_iter().flatten().flatten();
+    listed.map(|thread| thread.path()).collect()
+}
+
+fn wrong_thread(thread: &Path, first: &ProcessFacts) -> Option<String> {
+    let what = match identify_at(thread) {
+        Ok(facts) => unlike(&facts, first).map(str::to_owned),
+        Err(error) => Some(format!(
+            "can't be measured: {error}: {}",
+            std::error::Error::source(&error).map_or(String::new(), ToString::to_string)
+        )),
+    };
+    what.filter(|_| !is_gone(thread))
+}
+
+/// In what it is wider than the first process was. It may have other ids of its namespace, and filters of its own.
+fn unlike(facts: &ProcessFacts, first: &ProcessFacts) -> Option<&'static str> {
+    let is_empty = |set: &str| facts.capabilities.get(set).is_some_and(|mask| mask.bytes().all(|digit| digit == b'0'));
+    let has_all =
+        |names: &BTreeMap<String, String>| first.namespaces.iter().all(|(kind, name)| names.get(kind) == Some(name));
+    let all = [
+        ("is not in the workload's namespaces", has_all(&facts.namespaces)),
+        ("has the host's uid 0", !facts.is_root()),
+        ("has the host's gid 0", facts.gids.split(' ').all(|gid| gid != "0")),
+        ("has other groups", facts.groups == first.groups),
+        ("has capabilities", ["CapInh", "CapPrm", "CapEff", "CapBnd", "CapAmb"].into_iter().all(is_empty)),
+        ("could gain privileges", facts.no_new_privs),
+        ("lacks a seccomp filter", facts.seccomp == 2 && facts.seccomp_filters >= first.seccomp_filters),
+        ("has another map of ids", facts.uid_map == first.uid_map && facts.gid_map == first.gid_map),
+    ];
+    all.into_iter().find(|(_, holds)| !holds).map(|(what, _)| what)
+}
+
+/// Past its last instruction, or not there.
+fn is_gone(thread: &Path) -> bool {
+    Stat::read_at(thread).is_none_or(|stat| stat.exiting)
+}
+
+/// All its threads are.
+fn is_leaving(process: &Path) -> bool {
+    threads(process).iter().all(|thread| is_gone(thread))
+}
