@@ -29,6 +29,7 @@ mod disk;
 mod exhausted;
 mod killed;
 mod limited;
+mod order;
 mod stopped;
 mod upstream;
 

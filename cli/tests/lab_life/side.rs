@@ -5,6 +5,18 @@ use std::path::Path;
 
 use crate::running::Running;
 
+/// The network namespaces that a process has descriptors of: a supervisor's are the agent's, then the gate's.
+#[allow(dead_code, reason = "used where a start is held before there is a workload")]
+pub fn held_by(process: u32) -> Vec<String> {
+    let descriptors = fs::read_dir(format!("/proc/{process}/fd")).into_iter().flatten().flatten();
+    let mut found: Vec<_> = descriptors
+        .map(|entry| entry.path())
+        .filter(|path| fs::read_link(path).is_ok_and(|to| to.to_string_lossy().starts_with("net:[")))
+        .collect();
+    found.sort_by_key(|path| path.file_name().unwrap().to_str().unwrap().parse::<u32>().unwrap());
+    found.into_iter().map(|path| path.display().to_string()).collect()
+}
+
 /// Which of them.
 #[derive(Clone, Copy, Debug)]
 pub enum Side {
