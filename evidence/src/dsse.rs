@@ -5,6 +5,8 @@ use serde::{Deserialize, Serialize};
 
 use crate::canonical::{self, ReadError};
 use crate::key::{self, KeyId, PublicKey, SigningKey};
+use crate::retirement;
+use crate::time::Time;
 
 /// The payload type of an in-toto statement.
 pub const IN_TOTO: &str = "application/vnd.in-toto+json";
@@ -59,6 +61,14 @@ pub enum EnvelopeError {
     /// A signature by a key that is not among those given.
     #[error("signed by the key {0}, which is not trusted")]
     UnknownKey(KeyId),
+    /// A signature by a key that had been retired by then.
+    #[error("signed by the key {key}, which was retired at {at}")]
+    Retired {
+        /// The key.
+        key: KeyId,
+        /// When.
+        at: Time,
+    },
     /// A signature that does not fit.
     #[error("the signature by the key {0} is wrong")]
     BadSignature(KeyId),
@@ -110,6 +120,13 @@ impl Envelope {
             signed.verify(&message, keys)?;
         }
         Ok(payload)
+    }
+
+    /// Demands that none of these keys had been retired when it signed, which the payload says.
+    pub(crate) fn signed_in_time(&self, keys: &[PublicKey], signed: Time) -> Result<(), EnvelopeError> {
+        let mut ids = self.signatures.iter().map(|signature| signature.keyid);
+        let late = ids.find_map(|key| Some((key, retirement::passed(keys, key, signed)?)));
+        late.map_or(Ok(()), |(key, at)| Err(EnvelopeError::Retired { key, at }))
     }
 }
 

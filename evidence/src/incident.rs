@@ -125,8 +125,10 @@ pub fn lines_of(mut log: impl std::io::BufRead, run: Option<&str>) -> Result<Vec
 /// # Errors
 /// [`IncidentError`].
 pub fn examine_incident(envelope: &[u8], keys: &[PublicKey]) -> Result<Examined, IncidentError> {
-    let payload = Envelope::from_bytes_within(envelope, MAX_BYTES)?.verify(INCIDENT, keys)?;
+    let envelope = Envelope::from_bytes_within(envelope, MAX_BYTES)?;
+    let payload = envelope.verify(INCIDENT, keys)?;
     let incident: Incident = canonical::read(&payload).map_err(IncidentError::Form)?;
+    envelope.signed_in_time(keys, incident.exported)?;
     let log = examine_run(&incident.log, keys)?;
     let [run] = log.runs.as_slice() else { return Err(IncidentError::NotOneRun) };
     let attestation = verify_attestation(&incident.attestation.to_bytes(), keys, &Expect::at(run.started))?;

@@ -7,6 +7,8 @@ use ed25519_dalek::pkcs8::spki::der::pem::LineEnding;
 use ed25519_dalek::pkcs8::{DecodePrivateKey, DecodePublicKey, EncodePrivateKey, EncodePublicKey, KeypairBytes};
 
 use crate::digest::{Digest, sha256};
+use crate::retirement;
+use crate::time::Time;
 
 /// The SHA-256 of a public key's SPKI DER.
 pub type KeyId = Digest;
@@ -26,6 +28,9 @@ pub enum KeyError {
     /// Not an Ed25519 public key in SPKI PEM.
     #[error("not an Ed25519 public key in SPKI PEM")]
     NotPublic,
+    /// A line that does not say when the key was retired.
+    #[error("before the key there must be one line `Retired: 2026-01-02T03:04:05.000006Z`, or none that begins so")]
+    Retirement,
     /// A public key of small order: anyone can sign for it.
     #[error("a weak public key, for which anyone can sign")]
     Weak,
@@ -83,28 +88,43 @@ impl fmt::Debug for SigningKey {
     }
 }
 
-/// A public key.
+/// A public key, and until when it signs.
 #[derive(Clone, PartialEq, Eq)]
 pub struct PublicKey {
     point: ed25519_dalek::VerifyingKey,
     id: KeyId,
+    retired: Option<Time>,
 }
 
 impl PublicKey {
     fn of(point: ed25519_dalek::VerifyingKey) -> PublicKey {
         let der = point.to_public_key_der().expect("an Ed25519 key has an SPKI form");
-        PublicKey { point, id: sha256(der.as_bytes()) }
+        PublicKey { point, id: sha256(der.as_bytes()), retired: None }
     }
 
-    /// Reads SPKI PEM. A key for which anyone can sign is refused.
+    /// Reads SPKI PEM, and when it was retired, if a line before it says so. A key for which anyone can sign is refused.
     pub fn from_pem(pem: &str) -> Result<PublicKey, KeyError> {
         let point = ed25519_dalek::VerifyingKey::from_public_key_pem(pem).map_err(|_| KeyError::NotPublic)?;
-        if point.is_weak() { Err(KeyError::Weak) } else { Ok(PublicKey::of(point)) }
+        if point.is_weak() {
+            return Err(KeyError::Weak);
+        }
+        Ok(PublicKey { retired: retirement::read(pem)?, ..PublicKey::of(point) })
     }
 
-    /// SPKI PEM.
+    /// SPKI PEM; of a retired key with the line that says so.
     pub fn to_pem(&self) -> String {
-        self.point.to_public_key_pem(LineEnding::LF).expect("an Ed25519 key has an SPKI form")
+        let pem = self.point.to_public_key_pem(LineEnding::LF).expect("an Ed25519 key has an SPKI form");
+        self.retired.map(retirement::written).unwrap_or_default() + &pem
+    }
+
+    /// The same key, which signs nothing that is later than this.
+    pub fn retired_at(self, at: Time) -> PublicKey {
+        PublicKey { retired: Some(at), ..self }
+    }
+
+    /// When it was retired, if it was.
+    pub fn retirement(&self) -> Option<Time> {
+        self.retired
     }
 
     /// The key's id.

@@ -12,6 +12,7 @@ pub mod time;
 
 pub mod canonical;
 pub mod key;
+mod retirement;
 
 pub mod dsse;
 pub mod predicate;

@@ -252,6 +252,25 @@ fn demands(matrix: &mut Matrix) {
 }
 
 #[test]
+fn both_refuse_what_a_key_signed_after_its_retirement() {
+    let at = |micros: u64| Time::from_micros(ISSUED.micros() + micros);
+    let key = key().public().clone();
+    for (what, keys, expected) in [
+        ("at that moment", vec![key.clone().retired_at(at(0))], "ok"),
+        ("before", vec![key.clone().retired_at(Time::from_micros(ISSUED.micros() - 1))], "11 WrongKey"),
+        ("later", vec![key.clone().retired_at(at(1))], "ok"),
+        ("given again as retired", vec![key.clone(), key.retired_at(time(1))], "11 WrongKey"),
+    ] {
+        let mut matrix = Matrix::with_keys(keys);
+        matrix.attestation(what, &attestation(), &now());
+        matrix.attestation("of no type", &signed_value(&with(&statement(), "_type", json!("x"))), &now());
+        matrix.attestation("of another type", &signed_value(&with(&statement(), "predicateType", json!("x"))), &now());
+        matrix.attestation("expired", &attestation(), &Expect::at(predicate().expires));
+        assert_eq!(matrix.agreed()[0].1, expected, "{what}");
+    }
+}
+
+#[test]
 fn both_read_the_same_keys() {
     let mut matrix = Matrix::new();
     let pem = key().public().to_pem();
@@ -270,6 +289,13 @@ fn both_read_the_same_keys() {
         ("with a space", pem.replacen("MCow", "MCow ", 1)),
         ("of another kind", pem.replace("PUBLIC", "PRIVATE")),
         ("private", key().to_pem()),
+        ("retired", key().public().clone().retired_at(ISSUED).to_pem()),
+        ("retired, after a text", format!("of a host\n{}", key().public().clone().retired_at(ISSUED).to_pem())),
+        ("retired twice", format!("Retired: {ISSUED}\n{}", key().public().clone().retired_at(ISSUED).to_pem())),
+        ("retired, and no time", format!("Retired: \n{pem}")),
+        ("retired, and no space", format!("Retired:{ISSUED}\n{pem}")),
+        ("retired, with CRLF", format!("Retired: {ISSUED}\r\n{pem}")),
+        ("retired, in a text", format!("x Retired:\n{pem}")),
         ("empty", String::new()),
     ] {
         matrix.key(what, text.as_bytes());

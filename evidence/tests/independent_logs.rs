@@ -11,7 +11,7 @@ mod verdicts;
 use bottle_evidence::audit::{Choice, Decision, Ended, Entry, Outcome, Process, Seen};
 use bottle_evidence::predicate::{Mode, Predicate};
 use bottle_evidence::verify::Head;
-use bottle_evidence::{Digest, canonical, sha256};
+use bottle_evidence::{Digest, Time, canonical, sha256};
 use changes::changes;
 use forge::spelled::ADDRESSES;
 use forge::{Forge, drawn, rules};
@@ -149,6 +149,35 @@ fn both_hold_a_log_to_the_same_rules() {
     let said = matrix.agreed();
     for good in ["sums", "more hosts than rows", "a second run", "torn after a sealed end"] {
         assert!(said.contains(&(format!("{good}, sealed"), "ok".into())), "{good}");
+    }
+}
+
+#[test]
+fn both_let_a_run_go_on_with_a_key_that_was_retired_meanwhile_and_none_begin() {
+    let whole = two_runs();
+    let starts: Vec<Time> = lines(&whole)
+        .iter()
+        .map(|line| serde_json::from_slice::<Value>(line).unwrap())
+        .filter(|line| line["kind"] == "run.start")
+        .map(|line| line["time"].as_str().unwrap().parse().unwrap())
+        .collect();
+    let [first, second] = starts[..] else { panic!("{starts:?}") };
+    let before = |time: Time| Time::from_micros(time.micros() - 1);
+    let start_of_second = lines(&whole).len() / 2 + 1;
+    for (retired, expected) in [
+        (second, "ok".to_owned()),
+        (before(second), format!("line {}", start_of_second + 1)),
+        (first, format!("line {}", start_of_second + 1)),
+        (before(first), "line 2".to_owned()),
+    ] {
+        let mut matrix = Matrix::with_keys(vec![recorded::key().public().clone().retired_at(retired)]);
+        matrix.log("two runs", &whole, None);
+        let torn = json!({ "bytes": 0, "sha256": Digest::ZERO, "time": second, "unsealed": 0 });
+        let torn = Forge::new().start("a").seal().line("torn", torn).seal();
+        matrix.log("a run that was torn later", &torn.bytes, None);
+        let said = matrix.agreed();
+        let torn = if retired == second { "line 1" } else { "line 4" };
+        assert_eq!((&said[0].1, said[1].1.as_str()), (&expected, torn), "{retired}");
     }
 }
 

@@ -102,6 +102,15 @@ fn openssl_reads_our_keys_and_agrees_about_the_id() {
 }
 
 #[test]
+fn openssl_reads_a_retired_key_as_the_key_that_it_was() {
+    let bench = Bench::new();
+    let key = recorded::key().public().clone();
+    bench.file("retired.pub", key.clone().retired_at(recorded::ISSUED).to_pem().as_bytes());
+    let read = bench.prints(&["pkey", "-pubin", "-in", "retired.pub"]);
+    assert_eq!(String::from_utf8(read).unwrap(), key.to_pem());
+}
+
+#[test]
 fn we_read_the_keys_of_openssl() {
     let bench = Bench::new();
     bench.prints(&["genpkey", "-algorithm", "ed25519", "-out", "made.pem"]);

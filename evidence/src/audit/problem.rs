@@ -6,6 +6,7 @@ use crate::audit::{Line, MAX_LINE, OrderError};
 use crate::canonical::ReadError;
 use crate::key::KeyId;
 use crate::text::Text;
+use crate::time::Time;
 
 /// The first thing that is wrong with a log.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -73,6 +74,14 @@ pub enum LogProblem {
     /// Sealed by a key that is not among those given.
     #[error("sealed by the key {0}, which is not trusted")]
     UnknownKey(KeyId),
+    /// Sealed by a key that had been retired before what it seals began.
+    #[error("sealed by the key {key}, which was retired at {at}, before this run began")]
+    RetiredKey {
+        /// The key.
+        key: KeyId,
+        /// When.
+        at: Time,
+    },
     /// A seal's signature does not fit.
     #[error("the seal's signature is wrong")]
     BadSeal,

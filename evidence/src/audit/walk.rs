@@ -6,6 +6,8 @@ use crate::audit::order::OpenRun;
 use crate::audit::{Chain, Entry, Line, LogError, LogProblem, MAX_LINE, seal};
 use crate::digest::Digest;
 use crate::key::{self, PublicKey};
+use crate::retirement;
+use crate::time::Time;
 
 /// One line, taken.
 pub(crate) struct Step {
@@ -21,27 +23,30 @@ pub(crate) struct Step {
 pub(crate) struct Walk<'k> {
     keys: &'k [PublicKey],
     chain: Chain,
+    /// When what is being sealed began: the time of the last `run.start` or `torn`.
+    begun: Time,
 }
 
 impl<'k> Walk<'k> {
     /// Before the first line. Seals must be by one of these keys.
     pub(crate) fn new(keys: &'k [PublicKey]) -> Walk<'k> {
-        Walk { keys, chain: Chain::new() }
+        Walk { keys, chain: Chain::new(), begun: Time::from_micros(0) }
     }
 
     /// After a line with this sequence number and hash, where no run is open and all is sealed.
     pub(crate) fn after(seq: u64, hash: Digest, keys: &'k [PublicKey]) -> Walk<'k> {
-        Walk { keys, chain: Chain::after(seq, hash) }
+        Walk { keys, chain: Chain::after(seq, hash), begun: Time::from_micros(0) }
     }
 
     /// Takes the next line, without its line feed, or says what is wrong with it.
     pub(crate) fn take(&mut self, bytes: &[u8]) -> Result<Step, LogError> {
         let number = self.next_line();
         let line = Line::from_bytes(bytes).map_err(|error| LogError::at(number, error.into()))?;
-        match self.check(number, &line) {
-            Ok(()) => Ok(Step { number, closed: self.chain.take(&line, bytes), line }),
-            Err(what) => Err(LogError::of(number, &line, what)),
+        self.check(number, &line).map_err(|what| LogError::of(number, &line, what))?;
+        if matches!(line.entry, Entry::RunStart(_) | Entry::Torn(_)) {
+            self.begun = line.time;
         }
+        Ok(Step { number, closed: self.chain.take(&line, bytes), line })
     }
 
     /// The number of the line that comes next. Lines and sequence numbers agree in a log that is whole.
@@ -70,6 +75,10 @@ impl<'k> Walk<'k> {
             let key = key::trusted(self.keys, made.key).ok_or(LogProblem::UnknownKey(made.key))?;
             if !seal::holds(line, made, key) {
                 return Err(LogProblem::BadSeal);
+            }
+            // A run that has begun goes on with its key, whatever becomes of that.
+            if let Some(at) = retirement::passed(self.keys, made.key, self.begun) {
+                return Err(LogProblem::RetiredKey { key: made.key, at });
             }
         }
         Ok(self.chain.order().check(line.prev, &line.entry)?)

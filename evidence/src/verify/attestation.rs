@@ -74,7 +74,11 @@ pub fn verify_attestation(envelope: &[u8], keys: &[PublicKey], expect: &Expect) 
     let envelope = Envelope::from_bytes(envelope)?;
     let payload = envelope.verify(dsse::IN_TOTO, keys)?;
     let statement: Statement = canonical::read(&payload).map_err(VerifyError::Statement)?;
-    let subjects = check_types(&statement)?;
+    if statement.kind != STATEMENT {
+        return Err(VerifyError::StatementType);
+    }
+    envelope.signed_in_time(keys, statement.predicate.issued)?;
+    let subjects = check_subjects(&statement)?;
     let predicate = statement.predicate;
     REQUIRED_FACTS.iter().try_for_each(|required| check_fact(&predicate, required))?;
     let (probes, ways) = predicate.stage.required_probes();
@@ -86,10 +90,7 @@ pub fn verify_attestation(envelope: &[u8], keys: &[PublicKey], expect: &Expect) 
     Ok(Verified { digest, keys, subjects, predicate })
 }
 
-fn check_types(statement: &Statement) -> Result<Subjects, VerifyError> {
-    if statement.kind != STATEMENT {
-        return Err(VerifyError::StatementType);
-    }
+fn check_subjects(statement: &Statement) -> Result<Subjects, VerifyError> {
     if statement.predicate_type != PREDICATE {
         return Err(VerifyError::PredicateType);
     }

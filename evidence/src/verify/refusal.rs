@@ -14,7 +14,7 @@ use crate::time::Time;
 pub enum Refusal {
     /// No attestation, or not in its one form.
     Malformed = 10,
-    /// Signed by nobody who is trusted.
+    /// Signed by nobody who is trusted, or by a key that had been retired.
     WrongKey = 11,
     /// The signature is of something else.
     BadSignature = 12,
@@ -130,7 +130,7 @@ impl VerifyError {
     /// What kind of refusal this is.
     pub fn refusal(&self) -> Refusal {
         match self {
-            VerifyError::Envelope(EnvelopeError::UnknownKey(_)) => Refusal::WrongKey,
+            VerifyError::Envelope(EnvelopeError::UnknownKey(_) | EnvelopeError::Retired { .. }) => Refusal::WrongKey,
             VerifyError::Envelope(EnvelopeError::BadSignature(_)) => Refusal::BadSignature,
             VerifyError::Envelope(_) | VerifyError::Statement(_) | VerifyError::StatementType => Refusal::Malformed,
             VerifyError::PredicateType

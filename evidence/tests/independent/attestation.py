@@ -58,7 +58,7 @@ class Demands:
 
 
 def verify_attestation(data: bytes, keys: Keys, demands: Demands) -> dict[str, Any]:
-    """The statement, if the envelope holds. Checks 1 to 20, in their order."""
+    """The statement, if the envelope holds. Checks 1 to 21, in their order."""
     try:
         if len(data) > MAX_ENVELOPE:
             raise Bad("too many bytes")
@@ -68,6 +68,10 @@ def verify_attestation(data: bytes, keys: Keys, demands: Demands) -> dict[str, A
         demand(statement["_type"] == "https://in-toto.io/Statement/v1", "another _type")
     except Bad as e:
         raise Refusal("Malformed", str(e)) from None
+    issued = micros(statement["predicate"]["issued"])
+    for entry in parse(data)["signatures"]:
+        if keys.retired_before(entry["keyid"], issued):
+            raise Refusal("WrongKey", f"{entry['keyid']} had been retired")
     check_binding(statement)
     check_time(statement["predicate"], demands)
     check_demands(statement, demands)
@@ -96,7 +100,7 @@ def open_envelope(data: bytes, keys: Keys) -> bytes:
 
 
 def check_binding(statement: dict[str, Any]) -> None:
-    """Checks 9 to 13."""
+    """Checks 10 to 14."""
     def need(holds: bool, why: str) -> None:
         if not holds:
             raise Refusal("MissingEgressProxyBinding", why)
@@ -122,7 +126,7 @@ def check_binding(statement: dict[str, Any]) -> None:
 
 
 def check_time(predicate: dict[str, Any], demands: Demands) -> None:
-    """Checks 14 to 17."""
+    """Checks 15 to 18."""
     issued, expires, now = micros(predicate["issued"]), micros(predicate["expires"]), demands.now
     if expires <= issued:
         raise Refusal("Expired", "it expires no later than it was issued")
@@ -135,7 +139,7 @@ def check_time(predicate: dict[str, Any], demands: Demands) -> None:
 
 
 def check_demands(statement: dict[str, Any], demands: Demands) -> None:
-    """Checks 18 to 20."""
+    """Checks 19 to 21."""
     predicate = statement["predicate"]
     if demands.nonce not in (None, predicate["nonce"]):
         raise Refusal("NonceMismatch", f"it is {predicate['nonce']}")

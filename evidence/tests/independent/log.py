@@ -40,6 +40,7 @@ class Log:
         self.count, self.sealed = 0, 0  # lines so far; the last seal's
         self.hash = "0" * 64
         self.run: Run | None = None
+        self.begun = 0  # when the last run.start or torn was written
         self.ids: set[bytes] = set()
         self.last_start = 0
         self.ended: list[int] = []  # first lines of the runs whose end is unsealed
@@ -59,6 +60,8 @@ class Log:
             if line["kind"] == "seal":
                 self.check_seal(line)
             self.place(line)
+            if line["kind"] in ("run.start", "torn"):
+                self.begun = micros(line["time"])
             self.hash = hashlib.sha256(raw).hexdigest()
             demand(self.head is None or self.head[0] != number or self.head[1] == self.hash, "not the head given")
         except Bad as e:
@@ -70,6 +73,7 @@ class Log:
         signed = '{"key":"%(key)s","kind":"seal","prev":"%(prev)s","seq":%(seq)d,"time":"%(time)s"}' % line
         message = b"bottle audit seal v1\n" + signed.encode()
         demand(self.keys.holds(line["key"], message, bytes.fromhex(line["signature"])), "the seal does not hold")
+        demand(not self.keys.retired_before(line["key"], self.begun), "sealed by a key that had been retired")
 
     def place(self, line: dict[str, Any]) -> None:
         """Check 6: may it stand here? If so, what follows from it."""

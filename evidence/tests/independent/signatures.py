@@ -11,7 +11,7 @@ import subprocess
 import tempfile
 
 from canonical import Bad, demand
-from forms import unbase64
+from forms import micros, time, unbase64
 
 MAX_KEY = 65_536
 SMALL_ORDER = {bytes.fromhex(h) for h in (
@@ -55,11 +55,24 @@ def body_of(data: bytes) -> str:
     return match.group(1).decode()
 
 
-def read_key(path: str) -> bytes:
-    """The SPKI DER of a public key that may be used."""
+def retirement_of(data: bytes) -> int | None:
+    """When the key was retired, if a line before it says so."""
+    before = b"" if data.startswith(b"-----BEGIN ") else data[:data.find(b"\n-----BEGIN ")]
+    said = [line.decode() for line in before.split(b"\n") if line.startswith(b"Retired:")]
+    demand(len(said) <= 1 and all(line.startswith("Retired: ") for line in said), "not one line that says when")
+    for line in said:
+        time(line[9:])
+        return micros(line[9:])
+    return None
+
+
+def read_key(path: str) -> tuple[bytes, int | None]:
+    """The SPKI DER of a public key that may be used, and when it was retired."""
     data = read_file(path, MAX_KEY)
+    retired = None
     try:
         der = unbase64(body_of(data))
+        retired = retirement_of(data)
     except (Bad, ValueError):
         der = b""
     if len(der) != 44 or not der.startswith(SPKI):
@@ -70,7 +83,7 @@ def read_key(path: str) -> bytes:
         raise Trouble(f"{path}: no point of the curve")
     if unsigned(der[12:]) in SMALL_ORDER:
         raise Trouble(f"{path}: a key of small order")
-    return der
+    return der, retired
 
 
 @functools.cache
@@ -93,12 +106,19 @@ class Keys:
 
     def __init__(self, paths: list[str]) -> None:
         self.pems: dict[str, bytes] = {}
-        for der in map(read_key, paths):
+        self.retired: dict[str, int] = {}
+        for der, retired in map(read_key, paths):
             pem = b"-----BEGIN PUBLIC KEY-----\n" + base64.b64encode(der) + b"\n-----END PUBLIC KEY-----\n"
-            self.pems[hashlib.sha256(der).hexdigest()] = pem
+            key = hashlib.sha256(der).hexdigest()
+            self.pems[key] = pem
+            if retired is not None:
+                self.retired[key] = min(retired, self.retired.get(key, retired))
 
     def __contains__(self, key: str) -> bool:
         return key in self.pems
+
+    def retired_before(self, key: str, moment: int) -> bool:
+        return self.retired.get(key, moment) < moment
 
     def holds(self, key: str, message: bytes, signature: bytes) -> bool:
         if unsigned(signature[:32]) in SMALL_ORDER:

@@ -21,6 +21,7 @@ const HINT: &str = "hint: this test needs Python 3.11 and openssl: apt-get insta
 /// Cases, each with what we say of it.
 pub struct Matrix {
     directory: TempDir,
+    keys: Vec<PublicKey>,
     cases: Vec<Case>,
 }
 
@@ -32,14 +33,18 @@ struct Case {
 
 impl Matrix {
     pub fn new() -> Matrix {
+        Matrix::with_keys(keys())
+    }
+
+    /// Where these keys are trusted.
+    pub fn with_keys(keys: Vec<PublicKey>) -> Matrix {
         let directory = tempfile::tempdir().unwrap();
-        std::fs::write(directory.path().join("key.pem"), keys()[0].to_pem()).unwrap();
-        Matrix { directory, cases: Vec::new() }
+        Matrix { directory, keys, cases: Vec::new() }
     }
 
     /// An attestation, of which this is demanded.
     pub fn attestation(&mut self, what: impl Into<String>, envelope: &[u8], expect: &Expect) {
-        let ours = match verify_attestation(envelope, &keys(), expect) {
+        let ours = match verify_attestation(envelope, &self.keys, expect) {
             Ok(_) => "ok".into(),
             Err(error) => format!("{} {}", error.refusal() as u8, error.refusal()),
         };
@@ -49,13 +54,13 @@ impl Matrix {
     /// A log, which must have this line if someone has seen it.
     pub fn log(&mut self, what: impl Into<String>, log: &[u8], seen: Option<Head>) {
         let head = seen.map(|Head { seq, hash }| vec!["--head".into(), format!("{seq}:{hash}")]);
-        self.case(what, "log", log, of_log(log, seen, None), head.unwrap_or_default());
+        self.case(what, "log", log, of_log(log, &self.keys, seen, None), head.unwrap_or_default());
     }
 
     /// A log and an attestation.
     pub fn bound(&mut self, what: impl Into<String>, log: &[u8], attestation: &[u8]) {
         let path = self.file(attestation);
-        let ours = of_log(log, None, Some(attestation));
+        let ours = of_log(log, &self.keys, None, Some(attestation));
         self.case(what, "log", log, ours, vec!["--attestation".into(), path]);
     }
 
@@ -69,8 +74,9 @@ impl Matrix {
 
     fn case(&mut self, what: impl Into<String>, verb: &str, bytes: &[u8], ours: String, options: Vec<String>) {
         let path = self.file(bytes);
-        let key = self.directory.path().join("key.pem").display().to_string();
-        let arguments = [verb.into(), path, "--key".into(), key].into_iter().chain(options).collect();
+        let keys: Vec<String> = self.keys.iter().map(|key| self.file(key.to_pem().as_bytes())).collect();
+        let keys = keys.into_iter().flat_map(|path| ["--key".into(), path]);
+        let arguments = [verb.into(), path].into_iter().chain(keys).chain(options).collect();
         self.cases.push(Case { what: what.into(), arguments, ours });
     }
 
@@ -144,8 +150,8 @@ fn demands(expect: &Expect) -> Vec<String> {
 }
 
 /// What `bottle audit verify` says.
-fn of_log(log: &[u8], seen: Option<Head>, attestation: Option<&[u8]>) -> String {
-    let report = match examine_log(log, &keys(), seen).and_then(|report| report.whole().map(|()| report)) {
+fn of_log(log: &[u8], keys: &[PublicKey], seen: Option<Head>, attestation: Option<&[u8]>) -> String {
+    let report = match examine_log(log, keys, seen).and_then(|report| report.whole().map(|()| report)) {
         Ok(report) => report,
         Err(error) => return format!("line {}", error.line),
     };
@@ -153,7 +159,7 @@ fn of_log(log: &[u8], seen: Option<Head>, attestation: Option<&[u8]>) -> String 
     let Some(named) = report.naming(sha256(attestation)).next() else {
         return unbound(BindingError::NoRun);
     };
-    match verify_attestation(attestation, &keys(), &Expect::at(named.time)) {
+    match verify_attestation(attestation, keys, &Expect::at(named.time)) {
         Ok(verified) => bind(&verified, &report).map_or_else(unbound, |_| "ok".into()),
         Err(error) => format!("attestation: {}", error.refusal()),
     }
