@@ -144,7 +144,7 @@ impl Plan {
     pub(crate) async fn realize(self, started: Started, events: Events) -> Result<Airlock, RealizeError> {
         let Started { program, builder, to_dialler, to_gate, to_init } = started;
         let builder = Waiting::new("builder", builder)?;
-        let ledger = Ledger::open(&self.audit, Arc::clone(&self.key));
+        let ledger = Ledger::open_after(&self.audit, Arc::clone(&self.key), &self.earlier_keys);
         let hashed = Arc::clone(&program);
         let memory = self.program_memory.clone();
         let program_digest = thread::begin(move || hashed.digest(&memory)).map_err(step(THREAD))?;

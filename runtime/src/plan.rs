@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use bottle_evidence::key::SigningKey;
+use bottle_evidence::key::{PublicKey, SigningKey};
 use bottle_evidence::{Digest, canonical};
 use bottle_images::contains::meant;
 use bottle_images::{Context, IdMap, ImageRef, MountPlan, Resolved, Root, Unpacked};
@@ -20,7 +20,7 @@ use crate::ids::PrivateIds;
 use crate::init::plan::Ids;
 use crate::judged;
 use crate::kept::{Kept, KeptError, KeptName};
-use crate::keys;
+use crate::keys::{self, Lease};
 use crate::log::Log;
 use crate::options::{Output, ProxyEnv, RunOptions, Stdio, Words};
 use crate::publish::{Bound, Published};
@@ -50,6 +50,10 @@ pub struct Plan {
     /// Who works with that range.
     pub(crate) subordinate: Option<Arc<Subordinate>>,
     pub(crate) key: Arc<SigningKey>,
+    /// Keeps the key from being retired, until the run has begun under it.
+    pub(crate) lease: Option<Lease>,
+    /// Those that it took the place of, which may have sealed earlier runs in the same log.
+    pub(crate) earlier_keys: Vec<PublicKey>,
     pub(crate) lease_key: [u8; 32],
     pub(crate) audit: PathBuf,
     pub(crate) attestation: PathBuf,
@@ -128,7 +132,13 @@ impl Plan {
             return Err(PlanError::OneFile(audit));
         }
         // A name that was mistyped must not become another key.
-        let signing = if own_key { keys::find_or_make(&key)?.0 } else { keys::read(&key)? };
+        if own_key {
+            keys::find_or_make(&key)?;
+        }
+        let lease = keys::hold(&key)?;
+        let signing = lease.key();
+        let continued = audit.metadata().is_ok_and(|log| log.len() > 0);
+        let earlier_keys = if continued { keys::own(&key)?.all() } else { Vec::new() };
         let mut warnings = std::mem::take(&mut files.warnings);
         warnings.extend(swept(&state.run));
         let ulimits = options.ulimits.into_iter().map(Ulimit::adapted);
@@ -205,7 +215,9 @@ impl Plan {
             map,
             subordinate: if let Whose::Range { subordinate, .. } = whose { Some(subordinate) } else { None },
             lease_key: lease_key(&signing),
-            key: Arc::new(signing),
+            key: signing,
+            lease: Some(lease),
+            earlier_keys,
             audit,
             attestation,
             changes,

@@ -100,7 +100,7 @@ impl Held {
 impl Binding {
     /// Signs what was found, makes sure that it still holds, opens the run in the log, and shows the statement.
     pub(super) fn sign(
-        airlock: Airlock,
+        mut airlock: Airlock,
         held: Held,
         program: Digest,
         facts: Facts,
@@ -143,6 +143,8 @@ impl Binding {
                 return Err(error);
             }
         };
+        // From here on its key may be retired: it goes on with it.
+        airlock.plan.lease = None;
         airlock.recorder.begin();
         let listening = airlock.state.listening(&Layout::default());
         let asserted = facts.into_iter().filter(|(_, fact)| fact.basis == Basis::Asserted).collect();

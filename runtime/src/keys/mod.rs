@@ -1,4 +1,8 @@
-//! Where is the key that signs, and how is it made on first use?
+//! Where is the key that signs, how is it made on first use, and how does another take its place?
+
+mod lease;
+mod own;
+mod rotate;
 
 use std::fs::{self, File};
 use std::io::{self, Write};
@@ -9,6 +13,10 @@ use bottle_evidence::key::{KeyError, SigningKey};
 
 use crate::durable::directory_of;
 use crate::{bounded, whole};
+
+pub use lease::{Lease, hold};
+pub use own::{OwnKeys, own};
+pub use rotate::{Rotated, mend, rotate};
 
 /// No key is larger.
 const MOST: u64 = 64 << 10;
@@ -51,6 +59,17 @@ pub enum KeyFileError {
         /// Where the other public half is.
         public: PathBuf,
     },
+    /// It would outlive its rotation.
+    #[error("the key {} has another name as well, under which it would stay", .0.display())]
+    Linked(PathBuf),
+    /// A file beside the key is called as if it held one that was retired.
+    #[error("{} is not the retired key that its name says", path.display())]
+    Retired {
+        /// Which one.
+        path: PathBuf,
+        /// What is wrong with it.
+        source: KeyError,
+    },
 }
 
 impl KeyFileError {
@@ -59,6 +78,10 @@ impl KeyFileError {
         match self {
             KeyFileError::Exposed(_) => Some("make another one with `bottle attest keygen`; this one may be known"),
             KeyFileError::Key { .. } => Some("--key takes the private key in PEM (PKCS#8), not the public one"),
+            KeyFileError::Linked(_) => Some("it is a hard link: remove the others, which `find -samefile` finds"),
+            KeyFileError::Retired { .. } => {
+                Some("move it away: nothing that is signed by that key verifies without it")
+            }
             KeyFileError::OtherHalf { .. } => Some("move it away if its private key is gone; nothing was made"),
             KeyFileError::Read { source, .. } if source.kind() == io::ErrorKind::NotFound => {
                 Some("`bottle attest keygen --key FILE` makes one")
@@ -85,7 +108,7 @@ pub fn find_or_make(path: &Path) -> Result<(SigningKey, Origin), KeyFileError> {
         Err(KeyFileError::Read { source, .. }) if source.kind() == io::ErrorKind::NotFound => {}
         found => return Ok((found?, Origin::Found)),
     }
-    let public = path.with_extension("pub");
+    let public = public_file(path);
     let public_metadata = public.symlink_metadata();
     let awaited = public_metadata.as_ref().is_ok_and(|file| file.is_file() && file.len() == 0);
     if public_metadata.is_ok() && !awaited {
@@ -111,18 +134,36 @@ pub fn find_or_make(path: &Path) -> Result<(SigningKey, Origin), KeyFileError> {
 
 /// The key in this file.
 pub fn read(path: &Path) -> Result<SigningKey, KeyFileError> {
-    let failed = |source| KeyFileError::Read { path: path.to_owned(), source };
+    parsed(&open(path)?, path)
+}
+
+/// Where the public half of a key is written.
+pub fn public_file(path: &Path) -> PathBuf {
+    path.with_extension("pub")
+}
+
+fn failed(path: &Path) -> impl Fn(io::Error) -> KeyFileError {
+    move |source| KeyFileError::Read { path: path.to_owned(), source }
+}
+
+/// The file, if nobody else can read it.
+fn open(path: &Path) -> Result<File, KeyFileError> {
+    let failed = failed(path);
     // A FIFO that nobody writes would be waited for.
     let waits_for_nobody = libc::O_NONBLOCK | libc::O_NOCTTY;
-    let file = File::options().read(true).custom_flags(waits_for_nobody).open(path).map_err(failed)?;
-    let metadata = file.metadata().map_err(failed)?;
+    let file = File::options().read(true).custom_flags(waits_for_nobody).open(path).map_err(&failed)?;
+    let metadata = file.metadata().map_err(&failed)?;
     if !metadata.is_file() {
         return Err(failed(io::Error::other("it is no regular file")));
     }
     if metadata.mode() & 0o077 != 0 {
         return Err(KeyFileError::Exposed(path.to_owned()));
     }
-    let pem = bounded::read_from(&file, MOST).map_err(failed)?;
+    Ok(file)
+}
+
+fn parsed(file: &File, path: &Path) -> Result<SigningKey, KeyFileError> {
+    let pem = bounded::read_from(file, MOST).map_err(failed(path))?;
     let pem = String::from_utf8_lossy(&pem);
     SigningKey::from_pem(&pem).map_err(|source| KeyFileError::Key { path: path.to_owned(), source })
 }

@@ -12,7 +12,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use bottle_evidence::audit::{AppendError, Chain, Ending, Entry, LogError, RunEnd, recover};
-use bottle_evidence::key::SigningKey;
+use bottle_evidence::key::{PublicKey, SigningKey};
 use rustix::fs::FlockOperation;
 
 #[cfg(test)]
@@ -116,17 +116,27 @@ struct Pending {
 impl Ledger {
     /// Opens or makes the file, takes an interrupted log up again, and says in it that it was interrupted.
     pub fn open(path: &Path, key: Arc<SigningKey>) -> Result<Ledger, LedgerError> {
-        let file = open_file(path)?;
-        sync_directory_of(path).map_err(|source| LedgerError::Io { path: path.to_owned(), source })?;
-        Ledger::take_up(path, file, key)
+        Ledger::open_after(path, key, &[])
     }
 
-    /// As [`Ledger::open`], of a file that is open and has its name on the disk.
-    pub(super) fn take_up(path: &Path, file: impl Into<File>, key: Arc<SigningKey>) -> Result<Ledger, LedgerError> {
+    /// The same of a file whose earlier runs may have been sealed with one of these keys, which the writer had before.
+    pub fn open_after(path: &Path, key: Arc<SigningKey>, earlier: &[PublicKey]) -> Result<Ledger, LedgerError> {
+        let file = open_file(path)?;
+        sync_directory_of(path).map_err(|source| LedgerError::Io { path: path.to_owned(), source })?;
+        Ledger::take_up(path, file, key, earlier)
+    }
+
+    /// As [`Ledger::open_after`], of a file that is open and has its name on the disk.
+    pub(super) fn take_up(
+        path: &Path,
+        file: impl Into<File>,
+        key: Arc<SigningKey>,
+        earlier: &[PublicKey],
+    ) -> Result<Ledger, LedgerError> {
         let failed = |source| LedgerError::Io { path: path.to_owned(), source };
         let (mut file, mut bytes) = (file.into(), Vec::new());
         file.read_to_end(&mut bytes).map_err(failed)?;
-        let recovered = recover(&bytes, std::slice::from_ref(key.public()))
+        let recovered = recover(&bytes, &[std::slice::from_ref(key.public()), earlier].concat())
             .map_err(|source| LedgerError::Foreign { path: path.to_owned(), source })?;
         if recovered.torn > 0 {
             // The cut is on the disk before anything is written there: else both could come back, one within the other.

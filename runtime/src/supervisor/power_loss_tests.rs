@@ -97,7 +97,7 @@ fn key() -> Arc<SigningKey> {
 }
 
 fn take_up(file: File) -> Ledger {
-    Ledger::take_up(Path::new("log"), file, key()).unwrap_or_else(|error| panic!("{error}: {error:?}"))
+    Ledger::take_up(Path::new("log"), file, key(), &[]).unwrap_or_else(|error| panic!("{error}: {error:?}"))
 }
 
 /// Allowed are the odd ones.

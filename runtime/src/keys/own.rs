@@ -1,0 +1,98 @@
+//! Which keys has a place had? The one that signs, and beside it the public halves of those that did.
+
+use std::fs;
+use std::io;
+use std::path::{Path, PathBuf};
+
+use bottle_evidence::Digest;
+use bottle_evidence::key::{KeyError, KeyId, PublicKey};
+
+use super::{KeyFileError, MOST, failed, read};
+use crate::bounded;
+use crate::durable::directory_of;
+
+/// The public halves of a place's keys.
+pub struct OwnKeys {
+    /// The one that signs.
+    pub current: PublicKey,
+    /// Those that did, in the order in which they were retired, each with its file.
+    pub retired: Vec<(PublicKey, PathBuf)>,
+}
+
+impl OwnKeys {
+    /// All of them.
+    pub fn all(self) -> Vec<PublicKey> {
+        std::iter::once(self.current).chain(self.retired.into_iter().map(|(key, _)| key)).collect()
+    }
+}
+
+/// The keys of this place. One that a rotation was about to retire when it was interrupted is not retired.
+///
+/// # Errors
+/// [`KeyFileError`], also where a file that should hold a retired key holds something else.
+pub fn own(path: &Path) -> Result<OwnKeys, KeyFileError> {
+    let path = &fs::canonicalize(path).map_err(failed(path))?;
+    let current = read(path)?.public().clone();
+    let mut retired = Vec::new();
+    for (id, file) in named(path).map_err(failed(directory_of(path)))? {
+        if id != current.id() {
+            retired.push((one(&file, id)?, file));
+        }
+    }
+    retired.sort_by_key(|(key, _)| key.retirement());
+    Ok(OwnKeys { current, retired })
+}
+
+/// Where the public half of a retired key is.
+pub(super) fn retired_file(path: &Path, id: KeyId) -> PathBuf {
+    let stem = path.file_stem().unwrap_or_default().to_string_lossy();
+    path.with_file_name(format!("{stem}-{id}.pub"))
+}
+
+/// The files that are called so.
+fn named(path: &Path) -> io::Result<Vec<(KeyId, PathBuf)>> {
+    let stem = path.file_stem().unwrap_or_default().to_string_lossy();
+    let id_of = |name: &str| -> Option<Digest> {
+        name.strip_prefix(stem.as_ref())?.strip_prefix('-')?.strip_suffix(".pub")?.parse().ok()
+    };
+    let mut found = Vec::new();
+    for entry in fs::read_dir(directory_of(path))? {
+        let entry = entry?;
+        found.extend(entry.file_name().to_str().and_then(id_of).map(|id| (id, entry.path())));
+    }
+    Ok(found)
+}
+
+fn one(path: &Path, id: KeyId) -> Result<PublicKey, KeyFileError> {
+    let pem = bounded::read_text(path, MOST).map_err(failed(path))?;
+    let key = PublicKey::from_pem(&pem).map_err(|source| KeyFileError::Retired { path: path.to_owned(), source })?;
+    if key.id() != id || key.retirement().is_none() {
+        return Err(KeyFileError::Retired { path: path.to_owned(), source: KeyError::Retirement });
+    }
+    Ok(key)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::{find_or_make, rotate};
+    use super::*;
+
+    #[test]
+    fn what_is_no_retired_key_is_not_trusted_for_its_name() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("bottle.key");
+        let (first, _) = find_or_make(&path).unwrap();
+        let rotated = rotate(&path, || ()).unwrap();
+        let other = bottle_evidence::key::SigningKey::generate().unwrap();
+        for pem in
+            [first.public().to_pem(), other.public().clone().retired_at(crate::clock::now()).to_pem(), "x".into()]
+        {
+            fs::write(&rotated.file, pem).unwrap();
+            let error = own(&path).err().unwrap();
+            assert!(matches!(error, KeyFileError::Retired { .. }) && error.hint().is_some(), "{error}");
+        }
+        fs::remove_file(&rotated.file).unwrap();
+        fs::write(directory.path().join("bottle-notes.pub"), "x").unwrap();
+        assert_eq!(own(&path).unwrap().retired.len(), 0);
+    }
+}
