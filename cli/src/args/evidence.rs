@@ -52,7 +52,7 @@ pub struct AuditExportArgs {
     /// The policy in force, as `bottle policy show --json` prints it (default: where `run` puts it)
     #[arg(long, value_name = "FILE")]
     pub rules: Option<PathBuf>,
-    /// The private key that signs it, which must be the run's (default: this machine's own)
+    /// The private key that signs it, which must be the run's or have taken its place (default: this machine's own)
     #[arg(long, value_name = "FILE")]
     pub key: Option<PathBuf>,
 }
@@ -108,8 +108,8 @@ pub struct AuditVerifyArgs {
     /// The audit log, an export, or a bottle's name or id
     #[arg(value_name = "FILE|NAME")]
     pub log: PathBuf,
-    /// A public key that may have signed it (default: this machine's own)
-    #[arg(long, value_name = "FILE")]
+    /// A public key that may have signed it, or a directory of such in files *.pub (default: this machine's own)
+    #[arg(long, value_name = "FILE|DIR")]
     pub key: Vec<PathBuf>,
     /// An attestation that one of the log's runs must have started behind, signed by the same keys
     #[arg(long, value_name = "FILE")]
@@ -149,6 +149,18 @@ pub enum AttestVerb {
         /// The private key (default: the one that `run` uses)
         #[arg(long, value_name = "FILE")]
         key: Option<PathBuf>,
+        /// Make another one in its place: the old private key is gone then, and what it signed until now still verifies
+        #[arg(long)]
+        rotate: bool,
+    },
+    /// List the signing key and those that it took the place of, by their ids
+    Keys {
+        /// The private key (default: the one that `run` uses)
+        #[arg(long, value_name = "FILE")]
+        key: Option<PathBuf>,
+        /// Print the answer as JSON
+        #[arg(long)]
+        json: bool,
     },
 }
 
@@ -169,7 +181,7 @@ pub struct AttestRenewArgs {
 const REFUSALS: &str = "\
 Exit code: 0 it holds, 2 usage or I/O, and what it fails in:
   10 Malformed                   no attestation, or not in its one form
-  11 WrongKey                    signed by a key that is not trusted
+  11 WrongKey                    signed by a key that is not trusted, or was retired by then
   12 BadSignature                changed since it was signed
   13 MissingEgressProxyBinding   a fact or probe that makes a binding is missing
   14 ProbeFailed                 something got through that must not
@@ -186,8 +198,8 @@ pub struct AttestVerifyArgs {
     /// The attestation, or a bottle's name or id
     #[arg(value_name = "FILE|NAME")]
     pub attestation: PathBuf,
-    /// A public key that may have signed it (default: this machine's own)
-    #[arg(long, value_name = "FILE")]
+    /// A public key that may have signed it, or a directory of such in files *.pub (default: this machine's own)
+    #[arg(long, value_name = "FILE|DIR")]
     pub key: Vec<PathBuf>,
     /// It must bind what these rules mean; without --policy, --preset and --allow any policy will do, and with --mode alone
     /// any of this mode

@@ -221,3 +221,54 @@ fn without_a_key_option_this_machines_own_key_is_used() {
     let said = place.bottle(&["attest", "verify", "att.json"]);
     assert!(said.code == 11 && said.err.contains("not trusted"), "{said:?}");
 }
+
+#[test]
+fn a_new_key_leaves_the_old_ones_public_half_and_nothing_else_of_it() {
+    let place = Place::new();
+    let first = place.bottle(&["attest", "keygen", "--key", "b.key"]).out;
+    let rotated = place.bottle(&["attest", "keygen", "--key", "b.key", "--rotate"]);
+    assert_eq!(rotated.code, 0, "{rotated:?}");
+    assert!(rotated.out.starts_with("-----BEGIN PUBLIC KEY-----\n") && rotated.out != first, "{rotated:?}");
+    assert_eq!(std::fs::read_to_string(place.path("b.pub")).expect("the public key"), rotated.out);
+    let listed = place.bottle(&["attest", "keys", "--key", "b.key", "--json"]).json();
+    let [signs, retired] = listed.as_array().expect("a list").as_slice() else { panic!("{listed}") };
+    assert!(signs["retired"].is_null() && signs["file"] == "b.key", "{listed}");
+    let file = std::path::PathBuf::from(retired["file"].as_str().expect("a path"));
+    let kept = std::fs::read_to_string(&file).expect("the retired key");
+    assert_eq!(kept, format!("Retired: {}\n{first}", retired["retired"].as_str().expect("a time")));
+    assert_eq!(file.file_name(), Some(format!("b-{}.pub", retired["id"].as_str().expect("an id")).as_ref()));
+    let text = place.bottle(&["attest", "keys", "--key", "b.key"]).out;
+    assert!(text.contains("  signs  ") && text.contains("  retired 20"), "{text}");
+}
+
+#[test]
+fn there_is_no_new_key_where_there_was_none() {
+    let place = Place::new();
+    let said = place.bottle(&["attest", "keygen", "--key", "b.key", "--rotate"]);
+    assert!(said.code == 2 && said.err.contains("hint: `bottle attest keygen --key FILE` makes one"), "{said:?}");
+    assert!(!place.path("b.key").exists());
+}
+
+#[test]
+fn a_directory_of_keys_is_trusted_and_each_is_chosen_by_its_id() {
+    let place = Place::new();
+    place.write("att.json", attestation(predicate()));
+    let at = moment(5).to_string();
+    let verify = |key: &str| place.bottle(&["attest", "verify", "att.json", "--key", key, "--at", &at]);
+    std::fs::create_dir(place.path("keys")).expect("a directory");
+    let none = verify("keys");
+    assert!(none.code == 2 && none.err.contains("no public key") && none.err.contains("hint: "), "{none:?}");
+    place.write("keys/other.pub", SigningKey::from_seed([4; 32]).public().to_pem());
+    place.write("keys/private.key", "not looked at");
+    assert_eq!(verify("keys").code, 11);
+    place.write("keys/signer.pub", key().public().to_pem());
+    assert_eq!(verify("keys").code, 0);
+    let retired = |second| key().public().clone().retired_at(moment(second)).to_pem();
+    place.write("keys/signer.pub", retired(1));
+    assert_eq!(verify("keys").code, 0);
+    place.write("keys/signer.pub", format!("Retired: 2000-01-01T00:00:00.000000Z\n{}", key().public().to_pem()));
+    let late = verify("keys");
+    assert!(late.code == 11 && late.err.contains("which was retired at 2000-01-01"), "{late:?}");
+    place.write("keys/signer.pub", format!("Retired: long ago\n{}", key().public().to_pem()));
+    assert_eq!(verify("keys").code, 2);
+}

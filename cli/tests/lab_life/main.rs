@@ -36,6 +36,7 @@ mod packaged;
 mod parity;
 mod program;
 mod published;
+mod rotated;
 mod shared;
 mod writable;
 

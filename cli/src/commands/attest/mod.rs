@@ -1,5 +1,6 @@
 //! `bottle attest`: does this attestation hold, what does it say, what holds now, and who signs?
 
+mod key;
 mod renew;
 mod text;
 
@@ -16,14 +17,13 @@ use bottle_evidence::{Digest, Time};
 use bottle_policy::rules::Mode;
 use bottle_runtime::bounded;
 use bottle_runtime::caller::Caller;
-use bottle_runtime::keys::{Origin, find_or_make};
 use serde_json::json;
 
 use crate::args::{AttestVerb, AttestVerifyArgs};
 use crate::commands::bottles;
 use crate::keys;
 use crate::report::{Failure, Reporter};
-use crate::{rules, state, stdout};
+use crate::{rules, stdout};
 
 /// An attestation that can't be read.
 #[derive(Debug, thiserror::Error)]
@@ -54,14 +54,6 @@ struct NotAccepted {
     source: VerifyError,
 }
 
-/// A key in a directory that is not there.
-#[derive(Debug, thiserror::Error)]
-#[error("cannot make the key {}: there is no directory {}", path.display(), directory.display())]
-struct Placeless {
-    path: PathBuf,
-    directory: PathBuf,
-}
-
 /// Runs the verb.
 pub fn run(verb: &AttestVerb, caller: &Caller, reporter: Reporter) -> Result<ExitCode, Failure> {
     match verb {
@@ -72,7 +64,9 @@ pub fn run(verb: &AttestVerb, caller: &Caller, reporter: Reporter) -> Result<Exi
         AttestVerb::Show { attestation, json } => {
             show(&bottles::evidence(attestation, caller, |record| &record.attestation)?, *json)
         }
-        AttestVerb::Keygen { key } => keygen(key.as_deref(), caller, reporter),
+        AttestVerb::Keygen { key, rotate: false } => key::make(key.as_deref(), caller, reporter),
+        AttestVerb::Keygen { key, rotate: true } => key::rotate(key.as_deref(), caller, reporter),
+        AttestVerb::Keys { key, json } => key::list(key.as_deref(), *json, caller),
     }
 }
 
@@ -139,6 +133,9 @@ fn hint(error: &VerifyError) -> Option<String> {
     let text = match error {
         VerifyError::Envelope(EnvelopeError::UnknownKey(_)) => "give the public key of whoever ran it: --key FILE",
         VerifyError::Envelope(EnvelopeError::Read(_) | EnvelopeError::TooLarge(_)) => NO_ATTESTATION,
+        VerifyError::Envelope(EnvelopeError::Retired { .. }) => {
+            "whoever ran it has a newer key: `bottle attest keygen` prints it there"
+        }
         VerifyError::Expired(_) => "--at TIME judges it as of another moment, such as the start of its run",
         VerifyError::PolicyMismatch(_) => "give every --policy, --allow and --mode that the run was given",
         _ => return None,
@@ -189,35 +186,4 @@ impl From<ReadError> for Failure {
     }
 }
 
-/// The directory that a path's last part lies in.
-fn directory_of(path: &Path) -> &Path {
-    path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."))
-}
-
 const NO_ATTESTATION: &str = "`bottle run --attestation FILE` writes one";
-
-fn keygen(key: Option<&Path>, caller: &Caller, reporter: Reporter) -> Result<ExitCode, Failure> {
-    let path = match key {
-        // A directory that was mistyped must not be made.
-        Some(path) if !directory_of(path).is_dir() => {
-            let directory = directory_of(path).to_owned();
-            let hint = format!("make it first: mkdir -p {}", directory.display());
-            return Err(Failure::new(Placeless { path: path.to_owned(), directory }).with_hint(hint));
-        }
-        Some(path) => path.to_owned(),
-        None => state::default_key(caller)?,
-    };
-    let (key, origin) = find_or_make(&path).map_err(|error| {
-        let hint = error.hint().map(str::to_owned);
-        Failure { hint, ..Failure::new(error) }
-    })?;
-    reporter.say(&match origin {
-        Origin::Made => {
-            let public = path.with_extension("pub");
-            format!("made the private key {}; this is its public key, also in {}:", path.display(), public.display())
-        }
-        Origin::Found => format!("the private key {} exists; this is its public key:", path.display()),
-    });
-    stdout::line(key.public().to_pem().trim_end())?;
-    Ok(ExitCode::SUCCESS)
-}

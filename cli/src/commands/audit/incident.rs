@@ -71,13 +71,15 @@ pub fn export(args: &AuditExportArgs, caller: &Caller, reporter: Reporter) -> Re
         Failure::new(NoRules { path, source }).with_hint("--rules FILE, as `bottle policy show --json` prints it")
     })?;
     let policy = policy.trim_end().to_owned();
-    let key = keys::read(&args.key.clone().map_or_else(|| state::default_key(caller), Ok)?).map_err(|error| {
+    let file = args.key.clone().map_or_else(|| state::default_key(caller), Ok)?;
+    let read = keys::read(&file).and_then(|key| Ok((key, keys::own(&file)?.all())));
+    let (key, keys) = read.map_err(|error| {
         let hint = error.hint().map(str::to_owned);
         Failure { hint, ..Failure::new(error) }
     })?;
     let incident = Incident { exported: Time::from(SystemTime::now()), attestation, policy, log: lines };
     let bytes = incident.sign(&key).map_err(|error| not_exported(error.into()))?.to_bytes();
-    let examined = examine_incident(&bytes, std::slice::from_ref(key.public())).map_err(not_exported)?;
+    let examined = examine_incident(&bytes, &keys).map_err(not_exported)?;
     write(&args.output, &bytes).map_err(|source| {
         let hint =
             (source.kind() == io::ErrorKind::AlreadyExists).then(|| "nothing is overwritten: name another".into());

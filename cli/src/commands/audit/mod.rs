@@ -49,6 +49,8 @@ struct EmptyLog(PathBuf);
 
 const NO_LOG: &str = "this is no audit log, or not from its beginning: `bottle run --audit FILE` writes one";
 
+const NEWER_KEY: &str = "whoever ran it has a newer key, which `bottle attest keygen` prints there: --key FILE";
+
 const OTHER_KEY: &str = "give the public key of whoever ran it: --key FILE";
 
 /// A log that was not accepted.
@@ -85,6 +87,7 @@ impl Problem {
         };
         let text = match &error.what {
             LogProblem::UnknownKey(_) => OTHER_KEY,
+            LogProblem::RetiredKey { .. } => NEWER_KEY,
             LogProblem::Incomplete(_) | LogProblem::Unsealed => {
                 "it may still be running; if not, bottle was killed or the log was cut"
             }
