@@ -71,6 +71,11 @@ impl SigningKey {
         pem.to_string()
     }
 
+    /// The 32 random bytes that it is, for a TPM to seal. Whoever has them can sign.
+    pub fn to_seed(&self) -> [u8; 32] {
+        self.secret.to_bytes()
+    }
+
     /// The public half.
     pub fn public(&self) -> &PublicKey {
         &self.public

@@ -22,6 +22,8 @@ pub mod audit;
 
 pub mod verify;
 
+pub mod quote;
+
 pub mod incident;
 
 pub mod hex;

@@ -102,6 +102,28 @@ fn openssl_reads_our_keys_and_agrees_about_the_id() {
 }
 
 #[test]
+fn openssl_verifies_what_a_tpm_signed() {
+    let bench = Bench::new();
+    let quote: serde_json::Value = serde_json::from_str(include_str!("recorded/quote.json")).unwrap();
+    let text = |member: &str| quote[member].as_str().unwrap();
+    let bytes = |member: &str| Base64::decode_vec(text(member)).unwrap();
+    let made = bytes("signature");
+    // TPMT_SIGNATURE: the algorithms, and two numbers of 32 bytes each after their lengths.
+    let number = |bytes: &[u8]| {
+        let sign = if bytes[0] > 127 { &[0][..] } else { &[] };
+        [&[2, (sign.len() + bytes.len()) as u8][..], sign, bytes].concat()
+    };
+    let both = [number(&made[6..38]), number(&made[40..72])].concat();
+    bench.file("signature", &[&[0x30, both.len() as u8][..], &both].concat());
+    bench.file("key.pem", text("key").as_bytes());
+    bench.file("attested", &bytes("attested"));
+    let verify = ["dgst", "-sha256", "-verify", "key.pem", "-signature", "signature", "attested"];
+    bench.prints(&verify);
+    bench.file("attested", &[&bytes("attested")[..], b"!"].concat());
+    assert!(!bench.openssl(&verify).status.success());
+}
+
+#[test]
 fn openssl_reads_a_retired_key_as_the_key_that_it_was() {
     let bench = Bench::new();
     let key = recorded::key().public().clone();

@@ -15,7 +15,8 @@ MAX_ENVELOPE = 16_777_216
 PAYLOAD_TYPE = "application/vnd.in-toto+json"
 EXITS = {"Malformed": 10, "WrongKey": 11, "BadSignature": 12, "MissingEgressProxyBinding": 13, "ProbeFailed": 14,
          "NotYetValid": 15, "Expired": 16, "NonceMismatch": 17, "ModeNotEnforced": 18, "ModeNotObserved": 19,
-         "DigestMismatch": 20}
+         "DigestMismatch": 20, "QuoteMissing": 30, "QuoteMalformed": 31, "QuoteWrongKey": 32, "QuoteBadSignature": 33,
+         "QuoteMismatch": 34, "PcrMismatch": 35}
 
 
 class Refusal(Exception):

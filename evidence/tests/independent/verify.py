@@ -25,6 +25,7 @@ from attestation import EXITS, MAX_ENVELOPE, Demands, Refusal, verify_attestatio
 from canonical import Bad
 from forms import EPOCH
 from log import Log, Problem, verify_bound, verify_log
+from quote import verify_quote
 from signatures import Keys, Trouble, read_file
 
 
@@ -62,6 +63,9 @@ def parser() -> argparse.ArgumentParser:
     attestation.add_argument("--mode", choices=["enforce", "observe"])
     for name in ("--nonce", "--policy", "--image", "--binary"):
         attestation.add_argument(name, type=hexes)
+    attestation.add_argument("--tpm-ak")
+    attestation.add_argument("--pcr", action="append", default=[], type=option(
+        "(1?[0-9]|2[0-3])=[0-9a-f]{64}", lambda p: (int(p.split("=")[0]), p.split("=")[1])))
     log.add_argument("--attestation")
     log.add_argument("--head", type=option("[0-9]{1,20}:[0-9a-f]{64}",
                                            lambda h: (int(h.split(":")[0]), h.split(":")[1])))
@@ -73,7 +77,9 @@ def run_attestation(given: argparse.Namespace, keys: Keys) -> str:
     at = now // datetime.timedelta(microseconds=1) if given.at is None else given.at
     digests = {"policy": given.policy, "image": given.image, "binary": given.binary}
     data = read_file(given.file, MAX_ENVELOPE)
-    verify_attestation(data, keys, Demands(at, given.max_age, given.nonce, given.mode, digests))
+    statement = verify_attestation(data, keys, Demands(at, given.max_age, given.nonce, given.mode, digests))
+    if given.tpm_ak is not None:
+        verify_quote(data, statement, given.tpm_ak, given.pcr)
     return "ok"
 
 

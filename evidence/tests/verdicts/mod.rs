@@ -3,12 +3,14 @@
 //! These tests need `python3` (3.11 or later) and `openssl`, and fail without them.
 #![allow(dead_code, unreachable_pub, reason = "each test binary uses a part of it")]
 
+use std::collections::BTreeMap;
 use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use bottle_evidence::key::PublicKey;
 use bottle_evidence::predicate::Mode;
+use bottle_evidence::quote::{AttestationKey, verify_quote};
 use bottle_evidence::verify::{BindingError, Expect, Head, bind, examine_log, verify_attestation};
 use bottle_evidence::{Digest, sha256};
 use serde_json::{Value, json};
@@ -49,6 +51,26 @@ impl Matrix {
             Err(error) => format!("{} {}", error.refusal() as u8, error.refusal()),
         };
         self.case(what, "attestation", envelope, ours, demands(expect));
+    }
+
+    /// An attestation with what a TPM said, which must be by this key and have these values.
+    pub fn quote(
+        &mut self,
+        what: impl Into<String>,
+        envelope: &[u8],
+        expect: &Expect,
+        (key, pcrs): (&AttestationKey, &BTreeMap<u8, Digest>),
+    ) {
+        let ours = match verify_attestation(envelope, &self.keys, expect) {
+            Ok(verified) => match verify_quote(&verified, key, pcrs) {
+                Ok(_) => "ok".into(),
+                Err(error) => format!("{} {}", error.refusal() as u8, error.refusal()),
+            },
+            Err(error) => format!("{} {}", error.refusal() as u8, error.refusal()),
+        };
+        let key = ["--tpm-ak".into(), self.file(key.to_pem().as_bytes())];
+        let pcrs = pcrs.iter().flat_map(|(number, value)| ["--pcr".into(), format!("{number}={value}")]);
+        self.case(what, "attestation", envelope, ours, demands(expect).into_iter().chain(key).chain(pcrs).collect());
     }
 
     /// A log, which must have this line if someone has seen it.
