@@ -55,6 +55,7 @@ pub mod signal;
 pub mod state;
 pub mod subordinate;
 pub mod sys;
+pub mod tpm;
 pub mod ulimit;
 
 mod attendants;

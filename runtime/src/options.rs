@@ -15,6 +15,7 @@ use crate::event::Event;
 use crate::kept::KeptName;
 use crate::publish::Publish;
 use crate::records::{Afterwards, Name};
+use crate::tpm::TpmUse;
 use crate::ulimit::Ulimit;
 
 /// Everything that a run can be told. [`RunOptions::new`] gives the defaults.
@@ -62,6 +63,8 @@ pub struct RunOptions {
     pub nonce: Option<Digest>,
     /// The signing key; by default the one that is made on first use.
     pub key: Option<PathBuf>,
+    /// The TPM that keeps the key, if one does, and that says in which state the machine is.
+    pub tpm: Option<TpmUse>,
     /// What the bottle is called; by default the beginning of its id.
     pub name: Option<Name>,
     /// What becomes of its record at the end.
@@ -145,6 +148,7 @@ impl RunOptions {
             attestation: None,
             nonce: None,
             key: None,
+            tpm: None,
             name: None,
             afterwards: Afterwards::Forget,
             timeout: None,

@@ -1,6 +1,7 @@
 //! What exactly will be done? Everything is decided here, and nothing is done yet that outlives a failure.
 
 use std::fs::File;
+use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
@@ -20,7 +21,7 @@ use crate::ids::PrivateIds;
 use crate::init::plan::Ids;
 use crate::judged;
 use crate::kept::{Kept, KeptError, KeptName};
-use crate::keys::{self, Lease};
+use crate::keys::{self, Keeper, Lease};
 use crate::log::Log;
 use crate::options::{Output, ProxyEnv, RunOptions, Stdio, Words};
 use crate::publish::{Bound, Published};
@@ -29,6 +30,7 @@ use crate::report::chain;
 use crate::signal::Signal;
 use crate::state::{POLICY, State, StateError, make_private, new_run_id};
 use crate::subordinate::Subordinate;
+use crate::tpm::{Quoted, Tpm};
 use crate::ulimit::Ulimit;
 use crate::whose::Whose;
 
@@ -59,7 +61,10 @@ pub struct Plan {
     pub(crate) attestation: PathBuf,
     /// Where the list of changed files goes.
     pub(crate) changes: PathBuf,
-    pub(crate) nonce: Option<Digest>,
+    /// What a verifier gave, else random bytes.
+    pub(crate) nonce: Digest,
+    /// The TPM that is to say in which state the machine is.
+    pub(crate) quoting: Option<Arc<dyn Tpm>>,
     pub(crate) stdio: Stdio,
     pub(crate) stop_signal: Signal,
     pub(crate) timeout: Option<Duration>,
@@ -135,7 +140,9 @@ impl Plan {
         if own_key {
             keys::find_or_make(&key)?;
         }
-        let lease = keys::hold(&key)?;
+        let tpm = options.tpm;
+        let lease = keys::hold(&key, tpm.as_ref().map(|used| used.tpm.as_ref()))?;
+        let quoting = tpm.filter(|used| used.quoted == Quoted::Always || lease.keeper() == Keeper::Tpm);
         let signing = lease.key();
         let continued = audit.metadata().is_ok_and(|log| log.len() > 0);
         let earlier_keys = if continued { keys::own(&key)?.all() } else { Vec::new() };
@@ -221,7 +228,8 @@ impl Plan {
             audit,
             attestation,
             changes,
-            nonce: options.nonce,
+            nonce: options.nonce.map_or_else(drawn, Ok).map_err(PlanError::Random)?,
+            quoting: quoting.map(|used| used.tpm),
             stdio: options.stdio,
             timeout: options.timeout,
             upstream_proxy: options.upstream_proxy,
@@ -263,6 +271,13 @@ impl Plan {
         });
         self.warnings.iter().cloned().chain(observing).chain(through)
     }
+}
+
+/// A nonce that no verifier gave.
+fn drawn() -> io::Result<Digest> {
+    let mut bytes = [0; 32];
+    getrandom::fill(&mut bytes).map_err(io::Error::other)?;
+    Ok(Digest(bytes))
 }
 
 /// What was left of runs that were killed is removed, and that is said.

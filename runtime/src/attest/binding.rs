@@ -113,7 +113,7 @@ impl Binding {
             stage: Stage::Start,
             issued,
             expires: Time::from_micros(issued.micros() + VALIDITY.as_micros() as u64),
-            nonce: airlock.plan.nonce.map_or_else(drawn, Ok).map_err(step("draw random numbers"))?,
+            nonce: airlock.plan.nonce,
             mode: mode(&airlock),
             facts: facts.clone(),
             probes: facts::probes(probed, &airlock.challenge.answer),
@@ -156,13 +156,6 @@ impl Binding {
     pub(crate) fn into_parts(self) -> (Airlock, Held, Listening, Signals, Said) {
         (self.airlock, self.held, self.listening, self.signals, self.said)
     }
-}
-
-/// A nonce that no verifier gave.
-fn drawn() -> io::Result<Digest> {
-    let mut bytes = [0; 32];
-    getrandom::fill(&mut bytes).map_err(io::Error::other)?;
-    Ok(Digest(bytes))
 }
 
 fn run_start(airlock: &Airlock, workload: Workload, envelope: &[u8]) -> RunStart {

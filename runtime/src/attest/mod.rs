@@ -17,8 +17,9 @@ use std::io;
 use std::sync::Arc;
 use std::time::Duration;
 
-use bottle_evidence::Digest;
 use bottle_evidence::canonical::NoCanonicalForm;
+use bottle_evidence::quote::{self, Quote};
+use bottle_evidence::{Digest, Text};
 use bottle_netns::Layout;
 use bottle_netns::airlock::Sysctl;
 use bottle_netns::conform::{Deviation, conforms};
@@ -37,6 +38,7 @@ use crate::probe::ProbeResult;
 use crate::supervisor::ledger::LedgerError;
 use crate::supervisor::watch::Drift;
 use crate::thread;
+use crate::tpm::TpmFailure;
 
 pub use binding::Binding;
 pub(crate) use binding::{Held, Said, VALIDITY};
@@ -47,6 +49,7 @@ const PATIENCE: Duration = Duration::from_secs(60);
 
 const FACTS: &str = "read facts of the host";
 const HASH: &str = "hash the workload's program";
+const QUOTE: &str = "have the TPM quote";
 const THREAD: &str = "begin a thread";
 
 fn in_step(step: &'static str) -> impl Fn(io::Error) -> AttestError {
@@ -127,6 +130,9 @@ pub enum AttestError {
     /// The run could not be opened in the log.
     #[error(transparent)]
     Ledger(#[from] LedgerError),
+    /// A TPM that was to say something did not.
+    #[error("the TPM does not quote")]
+    Quote(#[from] TpmFailure),
     /// The statement has no canonical form.
     #[error("the statement can't be signed")]
     Canonical(#[from] NoCanonicalForm),
@@ -146,6 +152,7 @@ impl AttestError {
         match self {
             AttestError::Init(failure) => failure.hint.clone(),
             AttestError::Limit(error) => error.hint(),
+            AttestError::Quote(failure) => failure.hint.map(str::to_owned),
             AttestError::Write { .. } | AttestError::Ledger(_) => {
                 Some("make room, or give other files with --attestation and --audit".into())
             }
@@ -178,6 +185,7 @@ impl Airlock {
         // An init that is gone has said why, which is heard next.
         let _ = self.init.channel.send(&ToInit::Probe, &[]).await;
         let hashing = self.hash_ahead().await?;
+        let quoting = self.quote_ahead()?;
         let state = Arc::clone(&self.state);
         // While the probes run, and in a thread of its own, as the survey before.
         let ports = self.plan.ports();
@@ -194,7 +202,10 @@ impl Airlock {
         self.counted_before = counted;
         let program = self.own_digest()?;
         let facts = facts::complete(known, &self, &held, &processes, program);
-        let facts = facts.map_err(|source| AttestError::Step { step: FACTS, source })?;
+        let mut facts = facts.map_err(|source| AttestError::Step { step: FACTS, source })?;
+        if let Some(quoting) = quoting {
+            facts.insert(quote::FACT.into(), quoting.await.map_err(broken(QUOTE))??.to_fact());
+        }
         held.measured(processes.workload).map_err(|source| AttestError::Step { step: FACTS, source })?;
         Binding::sign(self, held, program, facts, &probed)
     }
@@ -204,6 +215,14 @@ impl Airlock {
         let FromInit::Expects { executable } = self.hear_init().await?.0 else { return Err(unexpected()) };
         let init = self.init.process.pid();
         thread::awaited(move || process::file_digest_ahead(init, executable.as_deref()?)).map_err(in_step(THREAD))
+    }
+
+    /// Has a TPM say in which state the machine is, in a thread, while the probes run: it takes its time.
+    fn quote_ahead(&self) -> Result<Option<oneshot::Receiver<Result<Quote, TpmFailure>>>, AttestError> {
+        let Some(tpm) = self.plan.quoting.clone() else { return Ok(None) };
+        let plan = &self.plan;
+        let question = quote::question(plan.key.public().id(), plan.nonce, &Text::new(&plan.run));
+        thread::awaited(move || tpm.quote(question)).map(Some).map_err(in_step(THREAD))
     }
 
     async fn probed(&self) -> Result<Probed, AttestError> {

@@ -9,12 +9,23 @@ use bottle_evidence::key::SigningKey;
 use rustix::fs::{FlockOperation, flock};
 use rustix::io::{Errno, retry_on_intr};
 
-use super::{KeyFileError, failed, open, parsed};
+use super::{KeyFileError, failed, open, stored, unsealed};
+use crate::tpm::Tpm;
 
 /// A key that is not retired before this is dropped.
 pub struct Lease {
     key: Arc<SigningKey>,
+    keeper: Keeper,
     _lock: Lock,
+}
+
+/// Who keeps a key.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Keeper {
+    /// Its file.
+    File,
+    /// A TPM.
+    Tpm,
 }
 
 impl Lease {
@@ -22,15 +33,23 @@ impl Lease {
     pub fn key(&self) -> Arc<SigningKey> {
         Arc::clone(&self.key)
     }
+
+    /// Who keeps it.
+    pub fn keeper(&self) -> Keeper {
+        self.keeper
+    }
 }
 
-/// The key in this file. While it is being retired, that is waited for, and this is the new one.
+/// The key in this file, which this TPM may have to give back. While it is being retired, that is waited for, and this is the new
+/// one.
 ///
 /// # Errors
 /// [`KeyFileError`].
-pub fn hold(path: &Path) -> Result<Lease, KeyFileError> {
+pub fn hold(path: &Path, tpm: Option<&dyn Tpm>) -> Result<Lease, KeyFileError> {
     let lock = Lock::take(path, FlockOperation::LockShared, || ())?;
-    Ok(Lease { key: Arc::new(parsed(&lock.0, path)?), _lock: lock })
+    let stored = stored(&lock.0, path)?;
+    let keeper = if stored.pcrs().is_some() { Keeper::Tpm } else { Keeper::File };
+    Ok(Lease { key: Arc::new(unsealed(stored, path, tpm)?), keeper, _lock: lock })
 }
 
 /// A key's file, locked.

@@ -3,20 +3,24 @@
 mod lease;
 mod own;
 mod rotate;
+mod stored;
 
 use std::fs::{self, File};
 use std::io::{self, Write};
 use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
-use bottle_evidence::key::{KeyError, SigningKey};
+use bottle_evidence::key::{KeyError, PublicKey, SigningKey};
 
 use crate::durable::directory_of;
+use crate::tpm::Tpm;
 use crate::{bounded, whole};
 
-pub use lease::{Lease, hold};
+pub use lease::{Keeper, Lease, hold};
 pub use own::{OwnKeys, own};
 pub use rotate::{Rotated, mend, rotate};
+use stored::Stored;
+pub use stored::UnsealError;
 
 /// No key is larger.
 const MOST: u64 = 64 << 10;
@@ -59,6 +63,14 @@ pub enum KeyFileError {
         /// Where the other public half is.
         public: PathBuf,
     },
+    /// A TPM does not give it back, or takes none.
+    #[error("cannot have the key {} of a TPM", path.display())]
+    Tpm {
+        /// Which one.
+        path: PathBuf,
+        /// Why not.
+        source: UnsealError,
+    },
     /// It would outlive its rotation.
     #[error("the key {} has another name as well, under which it would stay", .0.display())]
     Linked(PathBuf),
@@ -78,6 +90,7 @@ impl KeyFileError {
         match self {
             KeyFileError::Exposed(_) => Some("make another one with `bottle attest keygen`; this one may be known"),
             KeyFileError::Key { .. } => Some("--key takes the private key in PEM (PKCS#8), not the public one"),
+            KeyFileError::Tpm { source, .. } => source.hint(),
             KeyFileError::Linked(_) => Some("it is a hard link: remove the others, which `find -samefile` finds"),
             KeyFileError::Retired { .. } => {
                 Some("move it away: nothing that is signed by that key verifies without it")
@@ -103,38 +116,62 @@ pub enum Origin {
 /// The key in this file. Where there is none it is made, 0600, with its public half in the file's name ending in `.pub`.
 /// An existing file is never written to. Of several that make it at once all have the same in the end. An empty public half
 /// is one that a shell has just made, which will write into it what `keygen` prints.
-pub fn find_or_make(path: &Path) -> Result<(SigningKey, Origin), KeyFileError> {
-    match read(path) {
+pub fn find_or_make(path: &Path) -> Result<(PublicKey, Origin), KeyFileError> {
+    find_or_make_sealed(path, None)
+}
+
+/// The same, where a key that is made now is sealed by this TPM, for these PCRs as they are now.
+pub fn find_or_make_sealed(path: &Path, seal: Option<(&dyn Tpm, &[u8])>) -> Result<(PublicKey, Origin), KeyFileError> {
+    match public(path) {
         Err(KeyFileError::Read { source, .. }) if source.kind() == io::ErrorKind::NotFound => {}
         found => return Ok((found?, Origin::Found)),
     }
-    let public = public_file(path);
-    let public_metadata = public.symlink_metadata();
+    let half = public_file(path);
+    let public_metadata = half.symlink_metadata();
     let awaited = public_metadata.as_ref().is_ok_and(|file| file.is_file() && file.len() == 0);
     if public_metadata.is_ok() && !awaited {
         // Of a key that was made since, or of an older one.
-        let made = read(path).map(|key| (key, Origin::Found));
-        return made.map_err(|_| KeyFileError::OtherHalf { path: path.to_owned(), public });
+        let made = public(path).map(|key| (key, Origin::Found));
+        return made.map_err(|_| KeyFileError::OtherHalf { path: path.to_owned(), public: half });
     }
     let key = SigningKey::generate().map_err(|source| KeyFileError::Key { path: path.to_owned(), source })?;
     let written = |path: &Path, text: &str, mode| {
         write_new(path, text.as_bytes(), mode).map_err(|source| KeyFileError::Write { path: path.to_owned(), source })
     };
-    match written(path, &key.to_pem(), 0o600) {
+    match written(path, &text_of(path, &key, seal)?, 0o600) {
         Err(KeyFileError::Write { source, .. }) if source.kind() == io::ErrorKind::AlreadyExists => {
-            return Ok((read(path)?, Origin::Found));
+            return Ok((public(path)?, Origin::Found));
         }
         written => written?,
     }
     if !awaited {
-        written(&public, &key.public().to_pem(), 0o644)?;
+        written(&half, &key.public().to_pem(), 0o644)?;
     }
-    Ok((key, Origin::Made))
+    Ok((key.public().clone(), Origin::Made))
 }
 
-/// The key in this file.
-pub fn read(path: &Path) -> Result<SigningKey, KeyFileError> {
-    parsed(&open(path)?, path)
+/// The key in this file, which this TPM may have to give back.
+pub fn read(path: &Path, tpm: Option<&dyn Tpm>) -> Result<SigningKey, KeyFileError> {
+    unsealed(stored(&open(path)?, path)?, path, tpm)
+}
+
+/// The public half of the key in this file. No TPM is asked.
+pub fn public(path: &Path) -> Result<PublicKey, KeyFileError> {
+    Ok(stored(&open(path)?, path)?.public().clone())
+}
+
+/// Whether a TPM keeps the key in this file.
+pub fn is_sealed(path: &Path) -> Result<bool, KeyFileError> {
+    Ok(stored(&open(path)?, path)?.pcrs().is_some())
+}
+
+fn unsealed(stored: Stored, path: &Path, tpm: Option<&dyn Tpm>) -> Result<SigningKey, KeyFileError> {
+    stored.unsealed(tpm).map_err(|source| KeyFileError::Tpm { path: path.to_owned(), source })
+}
+
+/// What is written for this key.
+fn text_of(path: &Path, key: &SigningKey, seal: Option<(&dyn Tpm, &[u8])>) -> Result<String, KeyFileError> {
+    Stored::text_of(key, seal).map_err(|source| KeyFileError::Tpm { path: path.to_owned(), source })
 }
 
 /// Where the public half of a key is written.
@@ -162,10 +199,10 @@ fn open(path: &Path) -> Result<File, KeyFileError> {
     Ok(file)
 }
 
-fn parsed(file: &File, path: &Path) -> Result<SigningKey, KeyFileError> {
+fn stored(file: &File, path: &Path) -> Result<Stored, KeyFileError> {
     let pem = bounded::read_from(file, MOST).map_err(failed(path))?;
     let pem = String::from_utf8_lossy(&pem);
-    SigningKey::from_pem(&pem).map_err(|source| KeyFileError::Key { path: path.to_owned(), source })
+    Stored::read(&pem).map_err(|source| KeyFileError::Key { path: path.to_owned(), source })
 }
 
 /// Nobody ever sees half a key, and whoever comes second fails.
@@ -204,7 +241,7 @@ mod tests {
         assert_eq!(origin, Origin::Made);
         assert_eq!(fs::metadata(&path).unwrap().mode() & 0o777, 0o600);
         let (found, origin) = find_or_make(&path).unwrap();
-        assert_eq!((found.public().id(), origin), (made.public().id(), Origin::Found));
+        assert_eq!((found.id(), origin), (made.id(), Origin::Found));
     }
 
     #[test]
@@ -215,7 +252,7 @@ mod tests {
         let ids: Vec<String> = std::thread::scope(|scope| {
             let make = || {
                 barrier.wait();
-                find_or_make(&path).unwrap().0.public().id().to_string()
+                find_or_make(&path).unwrap().0.id().to_string()
             };
             let makers: Vec<_> = (0..8).map(|_| scope.spawn(make)).collect();
             makers.into_iter().map(|maker| maker.join().unwrap()).collect()

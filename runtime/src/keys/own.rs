@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use bottle_evidence::Digest;
 use bottle_evidence::key::{KeyError, KeyId, PublicKey};
 
-use super::{KeyFileError, MOST, failed, read};
+use super::{KeyFileError, MOST, failed, public};
 use crate::bounded;
 use crate::durable::directory_of;
 
@@ -32,7 +32,7 @@ impl OwnKeys {
 /// [`KeyFileError`], also where a file that should hold a retired key holds something else.
 pub fn own(path: &Path) -> Result<OwnKeys, KeyFileError> {
     let path = &fs::canonicalize(path).map_err(failed(path))?;
-    let current = read(path)?.public().clone();
+    let current = public(path)?;
     let mut retired = Vec::new();
     for (id, file) in named(path).map_err(failed(directory_of(path)))? {
         if id != current.id() {
@@ -82,11 +82,9 @@ mod tests {
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path().join("bottle.key");
         let (first, _) = find_or_make(&path).unwrap();
-        let rotated = rotate(&path, || ()).unwrap();
+        let rotated = rotate(&path, None, || ()).unwrap();
         let other = bottle_evidence::key::SigningKey::generate().unwrap();
-        for pem in
-            [first.public().to_pem(), other.public().clone().retired_at(crate::clock::now()).to_pem(), "x".into()]
-        {
+        for pem in [first.to_pem(), other.public().clone().retired_at(crate::clock::now()).to_pem(), "x".into()] {
             fs::write(&rotated.file, pem).unwrap();
             let error = own(&path).err().unwrap();
             assert!(matches!(error, KeyFileError::Retired { .. }) && error.hint().is_some(), "{error}");

@@ -13,40 +13,45 @@ use rustix::fs::FlockOperation;
 
 use super::lease::Lock;
 use super::own::{own, retired_file};
-use super::{KeyFileError, failed, parsed, public_file};
+use super::{KeyFileError, UnsealError, failed, public_file, stored, text_of};
 use crate::clock;
 use crate::durable::sync_directory_of;
+use crate::tpm::Tpm;
 
 /// What a rotation came to.
 pub struct Rotated {
-    /// The new key.
-    pub key: SigningKey,
+    /// The new key's public half.
+    pub key: PublicKey,
     /// The old one's public half, which says when it was retired.
     pub retired: PublicKey,
     /// Where that is.
     pub file: PathBuf,
 }
 
-/// Makes a new key in place of the one in this file. Runs that are just starting are waited for, which `waits` is told.
+/// Makes a new key in place of the one in this file, sealed as that one is: for the same PCRs, as they are now. Runs that are just
+/// starting are waited for, which `waits` is told.
 ///
 /// # Errors
 /// [`KeyFileError`]; the old key is then still there, or the new one already is.
-pub fn rotate(path: &Path, waits: impl FnOnce()) -> Result<Rotated, KeyFileError> {
+pub fn rotate(path: &Path, tpm: Option<&dyn Tpm>, waits: impl FnOnce()) -> Result<Rotated, KeyFileError> {
     let path = &fs::canonicalize(path).map_err(failed(path))?;
     let lock = Lock::take(path, FlockOperation::LockExclusive, waits)?;
     // What it is known by elsewhere would go on being a key.
     if lock.0.metadata().map_err(failed(path))?.nlink() > 1 {
         return Err(KeyFileError::Linked(path.to_owned()));
     }
-    let old = parsed(&lock.0, path)?;
+    let old = stored(&lock.0, path)?;
+    let no_tpm = || KeyFileError::Tpm { path: path.to_owned(), source: UnsealError::NoTpm };
+    let seal = old.pcrs().map(|pcrs| Ok((tpm.ok_or_else(no_tpm)?, pcrs))).transpose()?;
     let key = SigningKey::generate().map_err(|source| KeyFileError::Key { path: path.to_owned(), source })?;
+    let text = text_of(path, &key, seal)?;
     // Whoever has the old key has signed by now, and whoever comes gets the new one.
     let retired = old.public().clone().retired_at(clock::now());
     let file = retired_file(path, retired.id());
     replace(&file, &retired.to_pem(), 0o644)?;
-    replace(path, &key.to_pem(), 0o600)?;
+    replace(path, &text, 0o600)?;
     replace(&public_file(path), &key.public().to_pem(), 0o644)?;
-    Ok(Rotated { key, retired, file })
+    Ok(Rotated { key: key.public().clone(), retired, file })
 }
 
 /// Ends a rotation that was interrupted.
@@ -60,7 +65,7 @@ pub fn mend(path: &Path) -> Result<(), KeyFileError> {
     }
     // It may be going on just now.
     let lock = Lock::take(path, FlockOperation::LockExclusive, || ())?;
-    let key = parsed(&lock.0, path)?;
+    let key = stored(&lock.0, path)?;
     match fs::remove_file(retired_file(path, key.public().id())) {
         Err(source) if source.kind() != io::ErrorKind::NotFound => {
             return Err(KeyFileError::Write { path: path.to_owned(), source });
@@ -101,7 +106,7 @@ fn replace(path: &Path, text: &str, mode: u32) -> Result<(), KeyFileError> {
 mod tests {
     use std::sync::Barrier;
 
-    use super::super::{find_or_make, hold, read};
+    use super::super::{find_or_make, hold, public, read};
     use super::*;
 
     struct Place(tempfile::TempDir);
@@ -125,12 +130,12 @@ mod tests {
     #[test]
     fn the_old_key_is_gone_and_known_with_the_moment_of_its_end() {
         let place = Place::new();
-        let old = read(&place.key()).unwrap();
+        let old = read(&place.key(), None).unwrap();
         let before = clock::now();
-        let rotated = rotate(&place.key(), || ()).unwrap();
+        let rotated = rotate(&place.key(), None, || ()).unwrap();
         let own = own(&place.key()).unwrap();
-        assert_eq!(own.current, *rotated.key.public());
-        assert_eq!(fs::read_to_string(place.0.path().join("bottle.pub")).unwrap(), rotated.key.public().to_pem());
+        assert_eq!(own.current, rotated.key);
+        assert_eq!(fs::read_to_string(place.0.path().join("bottle.pub")).unwrap(), rotated.key.to_pem());
         let [(retired, file)] = &own.retired[..] else { panic!("{:?}", own.retired) };
         assert_eq!((retired.id(), file), (old.public().id(), &rotated.file));
         assert!(retired.retirement().is_some_and(|at| before <= at && at <= clock::now()));
@@ -144,11 +149,11 @@ mod tests {
     #[test]
     fn a_key_is_not_retired_while_a_run_begins_with_it() {
         let place = Place::new();
-        let lease = hold(&place.key()).unwrap();
+        let lease = hold(&place.key(), None).unwrap();
         let waits = Barrier::new(2);
         std::thread::scope(|scope| {
             let rotating = scope.spawn(|| {
-                rotate(&place.key(), || {
+                rotate(&place.key(), None, || {
                     waits.wait();
                 })
                 .map(|rotated| rotated.retired)
@@ -167,7 +172,7 @@ mod tests {
         let place = Place::new();
         let lock = Lock::take(&place.key(), FlockOperation::LockExclusive, || ()).unwrap();
         std::thread::scope(|scope| {
-            let starting = scope.spawn(|| hold(&place.key()).map(|lease| lease.key().public().id()));
+            let starting = scope.spawn(|| hold(&place.key(), None).map(|lease| lease.key().public().id()));
             let key = SigningKey::generate().unwrap();
             replace(&place.key(), &key.to_pem(), 0o600).unwrap();
             drop(lock);
@@ -179,7 +184,7 @@ mod tests {
     fn those_who_rotate_at_once_retire_each_key_once() {
         let place = Place::new();
         std::thread::scope(|scope| {
-            for rotating in (0..8).map(|_| scope.spawn(|| rotate(&place.key(), || ()))).collect::<Vec<_>>() {
+            for rotating in (0..8).map(|_| scope.spawn(|| rotate(&place.key(), None, || ()))).collect::<Vec<_>>() {
                 rotating.join().unwrap().unwrap();
             }
         });
@@ -191,7 +196,7 @@ mod tests {
         let key = SigningKey::generate().unwrap();
         for step in 0..5 {
             let place = Place::new();
-            let old = read(&place.key()).unwrap();
+            let old = read(&place.key(), None).unwrap();
             let retired = old.public().clone().retired_at(clock::now());
             if step > 0 {
                 replace(&retired_file(&place.key(), retired.id()), &retired.to_pem(), 0o644).unwrap();
@@ -215,7 +220,7 @@ mod tests {
             mend(&place.key()).unwrap();
             assert!(is_whole(&place.key()).unwrap(), "{step}");
             assert_eq!(fs::read_to_string(place.0.path().join("bottle.pub")).unwrap(), unbounded.public().to_pem());
-            rotate(&place.key(), || ()).unwrap();
+            rotate(&place.key(), None, || ()).unwrap();
             assert_eq!(own(&place.key()).unwrap().retired.len(), 1 + usize::from(step > 2), "{step}");
         }
     }
@@ -224,7 +229,7 @@ mod tests {
     fn a_key_with_another_name_is_not_rotated_since_that_would_not_destroy_it() {
         let place = Place::new();
         fs::hard_link(place.key(), place.0.path().join("copy")).unwrap();
-        let error = rotate(&place.key(), || ()).err().unwrap();
+        let error = rotate(&place.key(), None, || ()).err().unwrap();
         assert!(matches!(error, KeyFileError::Linked(_)) && error.hint().is_some(), "{error}");
     }
 
@@ -233,8 +238,8 @@ mod tests {
         let place = Place::new();
         let link = place.0.path().join("link.key");
         std::os::unix::fs::symlink(place.key(), &link).unwrap();
-        let rotated = rotate(&link, || ()).unwrap();
-        assert_eq!(read(&place.key()).unwrap().public(), rotated.key.public());
+        let rotated = rotate(&link, None, || ()).unwrap();
+        assert_eq!(public(&place.key()).unwrap(), rotated.key);
         assert_eq!(own(&link).unwrap().retired.len(), 1);
     }
 }
