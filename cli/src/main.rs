@@ -12,6 +12,7 @@ mod rules;
 mod state;
 mod stdout;
 mod sys;
+mod tpm;
 
 use std::io::Write;
 use std::process::ExitCode;

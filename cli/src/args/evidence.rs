@@ -8,7 +8,7 @@ use clap::{Args, Subcommand, ValueEnum};
 
 use super::life::{Tail, tail};
 use super::policy::PolicyArgs;
-use super::value::{digest, duration, head, moment};
+use super::value::{digest, duration, head, moment, pcr};
 
 /// `bottle audit`.
 #[derive(Debug, Subcommand)]
@@ -150,8 +150,23 @@ pub enum AttestVerb {
         #[arg(long, value_name = "FILE")]
         key: Option<PathBuf>,
         /// Make another one in its place: the old private key is gone then, and what it signed until now still verifies
-        #[arg(long)]
+        #[arg(long, conflicts_with = "seal")]
         rotate: bool,
+        /// Have a TPM 2.0 keep it: its file is worth nothing without that TPM. Rotated, it stays so
+        #[arg(long)]
+        seal: bool,
+        /// Have it given back only while these PCRs of the SHA-256 bank have the values that they have now: 0,2,7
+        #[arg(long, value_name = "N,N", value_delimiter = ',', requires = "seal", value_parser = clap::value_parser!(u8).range(0..24))]
+        pcrs: Vec<u8>,
+        /// The TPM: a device, or swtpm's socket (default: $BOTTLE_TPM, else /dev/tpmrm0)
+        #[arg(long, value_name = "PATH")]
+        tpm: Option<PathBuf>,
+    },
+    /// Print the key that signs a TPM's quotes, for `attest verify --tpm-ak`. Do so on the machine itself, when you trust it
+    TpmKey {
+        /// The TPM: a device, or swtpm's socket (default: $BOTTLE_TPM, else /dev/tpmrm0)
+        #[arg(long, value_name = "PATH")]
+        tpm: Option<PathBuf>,
     },
     /// List the signing key and those that it took the place of, by their ids
     Keys {
@@ -190,7 +205,14 @@ Exit code: 0 it holds, 2 usage or I/O, and what it fails in:
   17 NonceMismatch               no answer to --nonce
   18 ModeNotEnforced             observes only
   19 ModeNotObserved             enforces, and --mode observe was demanded
-  20 DigestMismatch              another policy, image or binary";
+  20 DigestMismatch              another policy, image or binary
+With --tpm-ak:
+  30 QuoteMissing                no TPM said anything
+  31 QuoteMalformed              what it said has not the form
+  32 QuoteWrongKey               another TPM said it
+  33 QuoteBadSignature           changed since it was signed
+  34 QuoteMismatch               said for another run, nonce or key
+  35 PcrMismatch                 of other values, or not those of --pcr";
 
 /// `bottle attest verify`.
 #[derive(Debug, Args)]
@@ -217,6 +239,12 @@ pub struct AttestVerifyArgs {
     /// It must have been issued no longer ago than this: 90, 90s, 15m, 2h
     #[arg(long, value_name = "TIME", value_parser = duration)]
     pub max_age: Option<Duration>,
+    /// It must have a quote by this TPM's key, as `bottle attest tpm-key` prints it there
+    #[arg(long, value_name = "FILE")]
+    pub tpm_ak: Option<PathBuf>,
+    /// A PCR must have had this value, 64 hex digits; may be given several times
+    #[arg(long, value_name = "N=HEX", requires = "tpm_ak", value_parser = pcr)]
+    pub pcr: Vec<(u8, Digest)>,
     /// Judge it as of this moment, as 2026-01-02T03:04:05Z (default: now)
     #[arg(long, value_name = "TIME", value_parser = moment)]
     pub at: Option<Time>,

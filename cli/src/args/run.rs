@@ -92,6 +92,10 @@ pub struct RunArgs {
     /// The private key that signs both (default: one that is made on first use)
     #[arg(long, value_name = "FILE")]
     pub key: Option<PathBuf>,
+    /// The TPM 2.0 that keeps the key, and quotes in the attestation in which state the machine is: a device, or swtpm's socket
+    /// (default: $BOTTLE_TPM; else /dev/tpmrm0 where it keeps the key)
+    #[arg(long, value_name = "PATH")]
+    pub tpm: Option<PathBuf>,
     /// Return when the command runs, and print the bottle's id; `bottle logs` has what it writes
     #[arg(short, long)]
     pub detach: bool,

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use bottle_evidence::{Digest, Time};
+use bottle_evidence::{Digest, Time, quote};
 
 /// 64 hex digits, in either case.
 pub fn digest(text: &str) -> Result<Digest, String> {
@@ -21,6 +21,13 @@ pub fn head(text: &str) -> Result<(u64, Digest), String> {
     let seq = seq.parse().map_err(|_| "not a sequence number".to_owned())?;
     let hash: Digest = hash.parse().map_err(|error: bottle_evidence::digest::NotADigest| error.to_string())?;
     Ok((seq, hash))
+}
+
+/// `N=HEX`: a PCR and its value.
+pub fn pcr(text: &str) -> Result<(u8, Digest), String> {
+    let (number, value) = text.split_once('=').ok_or("a PCR's number, = and 64 hex digits are expected")?;
+    let number = number.parse().ok().filter(|number| *number < quote::PCRS);
+    Ok((number.ok_or_else(|| format!("a PCR's number is below {}", quote::PCRS))?, digest(value)?))
 }
 
 /// A whole number of seconds, or numbers with a unit each: `90`, `15m`, `1h30m`.
@@ -64,6 +71,14 @@ mod tests {
         assert_eq!(whole.as_deref(), Ok("2026-01-02T03:04:05.000000Z"));
         assert_eq!(moment("2026-01-02T04:04:05.000+01:00"), moment("2026-01-02T03:04:05Z"));
         assert!(moment("yesterday").is_err() && moment("2026-01-02").is_err());
+    }
+
+    #[test]
+    fn a_pcr_has_a_number_and_a_value() {
+        assert_eq!(pcr(&format!("23={}", "0A".repeat(32))), Ok((23, Digest([10; 32]))));
+        for wrong in ["7", "24=00", "7=00", "x=00", "7:00", &format!("24={}", "00".repeat(32))] {
+            assert!(pcr(wrong).is_err(), "{wrong}");
+        }
     }
 
     #[test]

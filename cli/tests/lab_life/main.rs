@@ -37,6 +37,7 @@ mod parity;
 mod program;
 mod published;
 mod rotated;
+mod sealed;
 mod shared;
 mod writable;
 

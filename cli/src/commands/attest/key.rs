@@ -10,7 +10,7 @@ use bottle_runtime::keys::{self, KeyFileError, Origin};
 use serde_json::json;
 
 use crate::report::{Failure, Reporter};
-use crate::{state, stdout};
+use crate::{state, stdout, tpm};
 
 /// A key in a directory that is not there.
 #[derive(Debug, thiserror::Error)]
@@ -20,8 +20,24 @@ struct Placeless {
     directory: PathBuf,
 }
 
-/// Makes the key if there is none, and prints its public half.
-pub(super) fn make(key: Option<&Path>, caller: &Caller, reporter: Reporter) -> Result<ExitCode, Failure> {
+/// A TPM that is to keep a key, where none can be spoken to.
+#[derive(Debug, thiserror::Error)]
+#[error("cannot have a TPM keep the key: this bottle was built without that")]
+struct NoTpm;
+
+/// A key that is there already, and not in a TPM.
+#[derive(Debug, thiserror::Error)]
+#[error("the key {} exists, and no TPM keeps it", .0.display())]
+struct NotSealed(PathBuf);
+
+/// Makes the key if there is none, for a TPM to keep where PCRs are given, and prints its public half.
+pub(super) fn make(
+    key: Option<&Path>,
+    seal: Option<&[u8]>,
+    tpm: Option<&Path>,
+    caller: &Caller,
+    reporter: Reporter,
+) -> Result<ExitCode, Failure> {
     let path = match key {
         // A directory that was mistyped must not be made.
         Some(path) if !directory_of(path).is_dir() => {
@@ -31,32 +47,47 @@ pub(super) fn make(key: Option<&Path>, caller: &Caller, reporter: Reporter) -> R
         }
         _ => place(key, caller)?,
     };
-    let (key, origin) = keys::find_or_make(&path).map_err(failure)?;
+    let used = seal.map(|_| tpm::used(tpm, caller)).transpose()?.flatten();
+    if seal.is_some() && used.is_none() {
+        return Err(Failure::new(NoTpm).with_hint("cargo build --release --features tpm builds one that does"));
+    }
+    let seal = used.as_ref().map(|used| used.tpm.as_ref()).zip(seal);
+    let (key, origin) = keys::find_or_make_sealed(&path, seal).map_err(failure)?;
     reporter.say(&match origin {
         Origin::Made => {
             let public = keys::public_file(&path);
             format!("made the private key {}; this is its public key, also in {}:", path.display(), public.display())
+        }
+        Origin::Found if seal.is_some() && !keys::is_sealed(&path).map_err(failure)? => {
+            let hint = "give another file with --key: what a file has held, its disk may still hold";
+            return Err(Failure::new(NotSealed(path)).with_hint(hint));
         }
         Origin::Found => {
             keys::mend(&path).map_err(failure)?;
             format!("the private key {} exists; this is its public key:", path.display())
         }
     });
-    print(key.public())
+    print(&key)
 }
 
 /// Puts a new key in the place of the old one, and prints its public half.
-pub(super) fn rotate(key: Option<&Path>, caller: &Caller, reporter: Reporter) -> Result<ExitCode, Failure> {
+pub(super) fn rotate(
+    key: Option<&Path>,
+    tpm: Option<&Path>,
+    caller: &Caller,
+    reporter: Reporter,
+) -> Result<ExitCode, Failure> {
     let path = place(key, caller)?;
     let waits = || reporter.say("a bottle is just starting with the old key: waiting until it has");
-    let rotated = keys::rotate(&path, waits).map_err(failure)?;
+    let used = tpm::used(tpm, caller)?;
+    let rotated = keys::rotate(&path, used.as_ref().map(|used| used.tpm.as_ref()), waits).map_err(failure)?;
     reporter.say(&format!(
         "the key {} is retired and its private half gone; {} verifies what it signed until now, and bottles that run go on with it",
         rotated.retired.id(),
         rotated.file.display()
     ));
     reporter.say(&format!("made another private key {}; this is its public key:", path.display()));
-    print(rotated.key.public())
+    print(&rotated.key)
 }
 
 /// Lists the keys of this place, the one that signs first.

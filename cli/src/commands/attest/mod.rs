@@ -1,6 +1,7 @@
 //! `bottle attest`: does this attestation hold, what does it say, what holds now, and who signs?
 
 mod key;
+mod quoted;
 mod renew;
 mod text;
 
@@ -11,6 +12,7 @@ use std::time::SystemTime;
 use base64ct::{Base64, Encoding};
 use bottle_evidence::dsse::Envelope;
 use bottle_evidence::predicate;
+use bottle_evidence::quote::QuoteError;
 use bottle_evidence::statement::Statement;
 use bottle_evidence::verify::{Expect, Verified, VerifyError, verify_attestation};
 use bottle_evidence::{Digest, Time};
@@ -48,10 +50,44 @@ pub enum ReadError {
 
 /// An attestation that was not accepted.
 #[derive(Debug, thiserror::Error)]
-#[error("the attestation {} does not hold: {}", path.display(), source.refusal())]
+#[error("the attestation {} does not hold: {}", path.display(), source.name())]
 struct NotAccepted {
     path: PathBuf,
-    source: VerifyError,
+    source: Refused,
+}
+
+/// Why it was not.
+#[derive(Debug, thiserror::Error)]
+enum Refused {
+    /// It does not hold itself.
+    #[error(transparent)]
+    Attestation(VerifyError),
+    /// The quote in it does not.
+    #[error(transparent)]
+    Quote(QuoteError),
+}
+
+impl Refused {
+    fn name(&self) -> String {
+        match self {
+            Refused::Attestation(error) => error.refusal().to_string(),
+            Refused::Quote(error) => error.refusal().to_string(),
+        }
+    }
+
+    fn code(&self) -> u8 {
+        match self {
+            Refused::Attestation(error) => error.refusal() as u8,
+            Refused::Quote(error) => error.refusal() as u8,
+        }
+    }
+
+    fn hint(&self) -> Option<String> {
+        match self {
+            Refused::Attestation(error) => hint(error),
+            Refused::Quote(error) => quoted::hint(error).map(str::to_owned),
+        }
+    }
 }
 
 /// Runs the verb.
@@ -64,8 +100,14 @@ pub fn run(verb: &AttestVerb, caller: &Caller, reporter: Reporter) -> Result<Exi
         AttestVerb::Show { attestation, json } => {
             show(&bottles::evidence(attestation, caller, |record| &record.attestation)?, *json)
         }
-        AttestVerb::Keygen { key, rotate: false } => key::make(key.as_deref(), caller, reporter),
-        AttestVerb::Keygen { key, rotate: true } => key::rotate(key.as_deref(), caller, reporter),
+        AttestVerb::Keygen { key, rotate: true, tpm, .. } => {
+            key::rotate(key.as_deref(), tpm.as_deref(), caller, reporter)
+        }
+        AttestVerb::Keygen { key, seal, pcrs, tpm, .. } => {
+            let pcrs = seal.then_some(pcrs.as_slice());
+            key::make(key.as_deref(), pcrs, tpm.as_deref(), caller, reporter)
+        }
+        AttestVerb::TpmKey { tpm } => quoted::key(tpm.as_deref(), caller),
         AttestVerb::Keys { key, json } => key::list(key.as_deref(), *json, caller),
     }
 }
@@ -74,10 +116,15 @@ fn verify(file: &Path, args: &AttestVerifyArgs, caller: &Caller, reporter: Repor
     let keys = keys::trusted(&args.key, caller)?;
     let expect = expected(args, caller, reporter)?;
     let bytes = read(file)?;
-    let verified = verify_attestation(&bytes, &keys, &expect);
+    let demanded = quoted::demanded(args)?;
+    let verified = verify_attestation(&bytes, &keys, &expect).map_err(Refused::Attestation);
+    let verified = verified.and_then(|verified| {
+        demanded.map_or(Ok(()), |demanded| demanded.check(&verified)).map_err(Refused::Quote)?;
+        Ok(verified)
+    });
     if args.json {
         let problem = verified.as_ref().err().map(ToString::to_string);
-        let refusal = verified.as_ref().err().map(|error| error.refusal().to_string());
+        let refusal = verified.as_ref().err().map(Refused::name);
         let said = verified.as_ref().ok().map(as_json);
         stdout::json(&json!({ "ok": verified.is_ok(), "refusal": refusal, "problem": problem, "attestation": said }))?;
     }
@@ -88,10 +135,10 @@ fn verify(file: &Path, args: &AttestVerifyArgs, caller: &Caller, reporter: Repor
         }
         Ok(_) => {}
         Err(source) => {
-            let (hint, refusal) = (hint(&source), source.refusal());
+            let (hint, code) = (source.hint(), source.code());
             let failure = Failure::new(NotAccepted { path: file.to_owned(), source });
             reporter.failure(&Failure { hint, ..failure });
-            return Ok(ExitCode::from(refusal as u8));
+            return Ok(ExitCode::from(code));
         }
     }
     Ok(ExitCode::SUCCESS)
@@ -124,6 +171,8 @@ fn expectations(args: &AttestVerifyArgs) -> Vec<&'static str> {
         (args.binary.is_some(), "the program"),
         (args.nonce.is_some(), "the nonce"),
         (args.max_age.is_some(), "its age"),
+        (args.tpm_ak.is_some(), "the TPM's quote"),
+        (!args.pcr.is_empty(), "the PCRs"),
     ];
     all.into_iter().filter(|(demanded, _)| *demanded).map(|(_, what)| what).collect()
 }

@@ -20,7 +20,7 @@ use super::{Problem, ReadError, open, refuse, summary};
 use crate::args::{AuditExportArgs, AuditVerifyArgs};
 use crate::commands::{attest, bottles};
 use crate::report::{Failure, Reporter};
-use crate::{keys as trusted, state, stdout};
+use crate::{keys as trusted, state, stdout, tpm};
 
 /// More bytes than this are no policy.
 const RULES: u64 = 64 << 20;
@@ -72,7 +72,9 @@ pub fn export(args: &AuditExportArgs, caller: &Caller, reporter: Reporter) -> Re
     })?;
     let policy = policy.trim_end().to_owned();
     let file = args.key.clone().map_or_else(|| state::default_key(caller), Ok)?;
-    let read = keys::read(&file).and_then(|key| Ok((key, keys::own(&file)?.all())));
+    let tpm = tpm::used(None, caller)?;
+    let read = keys::read(&file, tpm.as_ref().map(|used| used.tpm.as_ref()));
+    let read = read.and_then(|key| Ok((key, keys::own(&file)?.all())));
     let (key, keys) = read.map_err(|error| {
         let hint = error.hint().map(str::to_owned);
         Failure { hint, ..Failure::new(error) }

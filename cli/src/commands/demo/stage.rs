@@ -80,7 +80,7 @@ impl Stage {
         let helper = Helper::new(at(LAB), None::<&str>);
         let lab = Lab::start(Options::default().helper(helper))?;
         fs::write(at("project/ca.pem"), lab.ca_pem())?;
-        let key = find_or_make(&at("demo.key"))?.0.public().clone();
+        let key = find_or_make(&at("demo.key"))?.0;
         Ok(Stage { lab, directory, program, secret, key })
     }
 

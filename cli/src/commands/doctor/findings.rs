@@ -7,6 +7,9 @@ use std::path::{Path, PathBuf};
 
 use bottle_runtime::caller::Caller;
 use bottle_runtime::confine;
+use bottle_runtime::report::chain;
+
+use crate::tpm;
 
 use super::attempt::{self, ATTEMPTS, Answer, Attempt};
 
@@ -29,6 +32,8 @@ pub struct Findings {
     pub files: Option<(u64, u64)>,
     /// Whether a crash inside would start a program of the host's.
     pub dumps_reach_a_helper: bool,
+    /// What came of asking the TPM, in a program that speaks to one: its key's id, or why there is none and what to do.
+    pub tpm: Option<Result<String, (String, Option<&'static str>)>>,
     /// Where evidence goes, and whether a file could be made there.
     pub data: Result<PathBuf, String>,
 }
@@ -65,6 +70,10 @@ pub fn find(caller: &Caller, data: Result<PathBuf, String>) -> Findings {
         cgroups: cgroups(&fs::read_to_string("/proc/self/mountinfo").unwrap_or_default()),
         files: nix::sys::resource::getrlimit(nix::sys::resource::Resource::RLIMIT_NOFILE).ok(),
         dumps_reach_a_helper: confine::dumps_reach_a_helper(),
+        tpm: tpm::speaker(None, caller).ok().map(|speaker| match speaker.attestation_key() {
+            Ok(key) => Ok(key.id().to_string()),
+            Err(failure) => Err((chain(&failure).join(": "), failure.hint)),
+        }),
         data: data.and_then(|directory| match try_to_write(&directory) {
             Ok(()) => Ok(directory),
             Err(error) => Err(format!("{}: {error}", directory.display())),

@@ -60,7 +60,17 @@ pub fn lines(found: &Findings) -> Vec<Line> {
         tried(found, "--pids-limit", Attempt::ProcessLimit, false),
         tried(found, "higher --ulimit", Attempt::HigherLimit, false),
     ]);
+    lines.extend(found.tpm.as_ref().map(tpm));
     lines
+}
+
+/// Whether a TPM can keep the key and quote.
+fn tpm(asked: &Result<String, (String, Option<&'static str>)>) -> Line {
+    let (state, detail, mend) = match asked {
+        Ok(key) => (State::Yes, format!("it quotes with the key {key}"), None),
+        Err((why, hint)) => (State::No, why.clone(), hint.map(str::to_owned)),
+    };
+    Line { what: "TPM 2.0", state, detail, mend, blocks: false }
 }
 
 /// Whether bottle can run here: every check that blocks was tried and worked.

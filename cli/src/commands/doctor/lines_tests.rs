@@ -16,6 +16,7 @@ fn well() -> Findings {
         cgroups: Cgroups::Two,
         files: Some((1024, 524_288)),
         dumps_reach_a_helper: false,
+        tpm: None,
         data: Ok("/home/ann/.local/share/bottle".into()),
     }
 }
@@ -203,6 +204,15 @@ fn one_id_inside_is_said_with_its_mend_and_does_not_block() {
     assert!(usable(&lines(&found)));
     found.attempts.insert(Attempt::SubordinateIds, Answer::NotTried("root".into()));
     assert_eq!(line(&found, "several ids inside").state, State::Unknown);
+}
+
+#[test]
+fn a_tpm_has_a_line_where_one_was_asked_and_blocks_nothing() {
+    let line = |tpm| lines(&Findings { tpm, ..well() }).into_iter().find(|line| line.what == "TPM 2.0");
+    assert_eq!(line(None), None);
+    assert_eq!(line(Some(Ok("0a".into()))).map(|line| line.state), Some(State::Yes));
+    let none = line(Some(Err(("no device".into(), Some("look"))))).expect("a line");
+    assert_eq!((none.state, none.mend.as_deref(), none.blocks), (State::No, Some("look"), false));
 }
 
 #[test]

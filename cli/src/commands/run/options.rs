@@ -11,7 +11,7 @@ use bottle_runtime::{Publish, PublishError, UpstreamProxy, UpstreamProxyError};
 use super::unseen;
 use crate::args::RunArgs;
 use crate::report::{Failure, Reporter};
-use crate::rules;
+use crate::{rules, tpm};
 
 /// An `-e` without a name.
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
@@ -77,6 +77,7 @@ pub fn read(args: &RunArgs, caller: &Caller, reporter: Reporter) -> Result<RunOp
     options.attestation = args.attestation.clone();
     options.nonce = args.nonce;
     options.key = args.key.clone();
+    options.tpm = tpm::used(args.tpm.as_deref(), caller)?;
     options.timeout = args.timeout;
     options.name = name(args.name.as_deref())?;
     options.afterwards = afterwards(args);
