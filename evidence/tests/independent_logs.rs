@@ -91,7 +91,8 @@ fn kinds() -> Vec<u8> {
     for (attempt, seen) in (1..).zip(seen) {
         let decision = recorded::judged(attempt, "a.example", Choice::Observe);
         let address = "2001:db8::1:0:0:1".parse().unwrap();
-        recorder.add(Entry::Decision(Decision { seen, address, name: None, process: Process::UNKNOWN, ..decision }));
+        let process = if attempt == 1 { Process::UNKNOWN } else { Process::UNSOUGHT };
+        recorder.add(Entry::Decision(Decision { seen, address, name: None, process, ..decision }));
     }
     let cut = Outcome { bytes_up: None, bytes_down: None, millis: None, ..recorded::ended(1, Ended::Cut) };
     recorder.add(Entry::Outcome(cut));

@@ -79,7 +79,8 @@ fn samples() -> Vec<Value> {
     for (attempt, seen) in (1..).zip(seen) {
         let decision = recorded::judged(attempt, "a.example", Choice::Observe);
         let address = "::ffff:1.2.3.4".parse().unwrap();
-        recorder.add(Entry::Decision(Decision { seen, address, name: None, process: Process::UNKNOWN, ..decision }));
+        let process = if attempt == 1 { Process::UNKNOWN } else { Process::UNSOUGHT };
+        recorder.add(Entry::Decision(Decision { seen, address, name: None, process, ..decision }));
     }
     let cut = Outcome { bytes_up: None, bytes_down: None, millis: None, ..recorded::ended(1, Ended::Cut) };
     recorder.add(Entry::Outcome(cut));

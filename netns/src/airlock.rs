@@ -7,6 +7,7 @@ use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
 use nix::sys::socket::SockProtocol;
 
+use crate::connections::Connections;
 use crate::layout::Side;
 use crate::sys;
 use crate::watch::Watch;
@@ -31,6 +32,8 @@ pub struct Airlock {
     pub sysctls: Vec<Sysctl>,
     /// The sockets through which the state is read back.
     pub desks: Desks,
+    /// The socket through which connections of the agent namespace are looked up, until somebody takes it for that.
+    pub connections: Option<Connections>,
 }
 
 /// Sockets to serve. All are non-blocking and closed on exec.

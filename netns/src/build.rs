@@ -16,6 +16,7 @@ use nix::errno::Errno;
 use thiserror::Error;
 
 use crate::airlock::{Airlock, Desk, Desks, Listeners, Sysctl, Watches};
+use crate::connections::Connections;
 use crate::encode::{self, EncodeError};
 use crate::enter::{EnterError, enter_network_namespace, reenter_network_namespace};
 use crate::layout::{Layout, Side};
@@ -192,11 +193,12 @@ pub fn build(layout: &Layout, owner: Owner) -> Result<Airlock, BuildError> {
     let watches = Watches(watches);
     dns_udp.extend(loopback_udp);
     dns_tcp.extend(loopback_tcp);
+    let connections = Some(Connections::open().map_err(wire(Side::Agent))?);
     let nflog = vec![nflog::open(layout).map_err(wire(Side::Agent))?, gate_log];
 
     let listeners = Listeners { transparent, explicit, dns_udp, dns_tcp, nflog };
     settle(layout, &desks, &watches)?;
-    Ok(Airlock { agent, gate, user, listeners, watches, sysctls, desks })
+    Ok(Airlock { agent, gate, user, listeners, watches, sysctls, desks, connections })
 }
 
 /// Loads a model into the namespace of the desk: all of it, or nothing.

@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
 use crate::airlock::{Airlock, Desk, Desks, Listeners, Sysctl, Watches};
+use crate::connections::Connections;
 use crate::layout::Side;
 use crate::watch::{Source, Watch};
 use crate::wire::Wire;
@@ -41,6 +42,8 @@ pub enum Role {
     NetfilterDesk(Side),
     /// A request socket for sockets.
     DiagDesk(Side),
+    /// The socket for connections of the agent namespace.
+    Connections,
 }
 
 /// What each descriptor of a flattened airlock is, in order.
@@ -81,6 +84,7 @@ impl Airlock {
             parts.push((Role::NetfilterDesk(side), desk.netfilter.into()));
             parts.push((Role::DiagDesk(side), desk.diag.into()));
         }
+        parts.extend(self.connections.map(|it| (Role::Connections, it.into())));
         let (roles, fds) = parts.into_iter().unzip();
         (AirlockIndex(roles), fds)
     }
@@ -112,6 +116,7 @@ struct Parts {
     route: [Option<OwnedFd>; 2],
     netfilter: [Option<OwnedFd>; 2],
     diag: [Option<OwnedFd>; 2],
+    connections: Option<Connections>,
 }
 
 impl Parts {
@@ -129,6 +134,7 @@ impl Parts {
             Role::RouteDesk(side) => self.route[side as usize] = Some(fd),
             Role::NetfilterDesk(side) => self.netfilter[side as usize] = Some(fd),
             Role::DiagDesk(side) => self.diag[side as usize] = Some(fd),
+            Role::Connections => self.connections = Some(fd.into()),
         }
     }
 
@@ -161,6 +167,7 @@ impl Parts {
                 agent: desk(agent_route, agent_netfilter, agent_diag)?,
                 gate: desk(gate_route, gate_netfilter, gate_diag)?,
             },
+            connections: self.connections,
         })
     }
 }

@@ -4,7 +4,7 @@
 //! namespaces, [`build`] fills them, with the packet rules of [`ruleset`] put into the kernel by
 //! [`encode`]; what comes out is an [`airlock`], a set of descriptors. [`survey`] reads everything back
 //! and [`conform`] judges it; [`watch`] hears what changes later; [`class`], [`counters`] and
-//! [`nflog`] say what was refused.
+//! [`nflog`] say what was refused, and [`connections`] whose a connection is.
 //!
 //! Nothing here knows a name or a policy, and nothing here is asynchronous or spawns.
 
@@ -23,6 +23,7 @@ pub mod ruleset;
 pub mod encode;
 
 pub mod airlock;
+pub mod connections;
 mod filter;
 mod flatten;
 
@@ -43,4 +44,5 @@ pub mod fuzz;
 mod sys;
 
 pub use airlock::{Airlock, AirlockIndex, Desk, Desks, Listeners, Sysctl, Watches, namespace_of};
+pub use connections::Connections;
 pub use layout::{Layout, Side};

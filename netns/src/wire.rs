@@ -125,6 +125,29 @@ impl Wire {
         Ok(self.dump_once(body, NLM_F_ACK)?.and_then(|mut answers| answers.pop()))
     }
 
+    /// Asks for one thing that the kernel answers with one message, and with an error where it is not there.
+    pub(crate) fn find<T>(&self, body: T) -> Result<Option<T>, WireError>
+    where
+        T: NetlinkSerializable + NetlinkDeserializable,
+    {
+        let sequence = self.take_sequence(1);
+        let mut bytes = Vec::new();
+        append(&mut bytes, sequence, NLM_F_REQUEST, body);
+        self.send(&bytes)?;
+        loop {
+            let answers = self.receive::<T>()?;
+            // What is left of a question that nobody waited for any more is somebody else's answer.
+            let Some(answer) = answers.into_iter().find(|answer| answer.header.sequence_number == sequence) else {
+                continue;
+            };
+            return match answer.payload {
+                NetlinkPayload::InnerMessage(inner) => Ok(Some(inner)),
+                NetlinkPayload::Error(error) => error.code.map_or(Ok(None), |code| Err(refused(0, code.get()))),
+                _ => Ok(None),
+            };
+        }
+    }
+
     fn dump_once<T>(&self, body: T, flags: u16) -> Result<Option<Vec<T>>, WireError>
     where
         T: NetlinkSerializable + NetlinkDeserializable,

@@ -9,6 +9,7 @@ use bottle_evidence::{Digest, hex};
 use bottle_images::MountPlan;
 use bottle_images::changed::Snapshot;
 use bottle_netns::Listeners;
+use bottle_netns::airlock::FlattenError;
 use bottle_netns::counters::Counters;
 use bottle_netns::survey::{Survey, survey};
 use bottle_proxy::gate::ChallengeKey;
@@ -33,6 +34,7 @@ use crate::supervisor::ledger::Ledger;
 use crate::supervisor::recorder::{Events, Recorder};
 use crate::supervisor::stdio::Streams;
 use crate::supervisor::watch::Drift;
+use crate::supervisor::who::Who;
 use crate::supervisor::{inbound, recording, terminal};
 use crate::waiting::{PATIENCE, Waiting};
 use crate::whose::Around;
@@ -179,10 +181,12 @@ impl Plan {
         };
         let _ = set_up_gate(&gate, &setup, &listeners, [to_gate.as_fd(), rules.as_fd()]).await;
         drop((listeners, to_gate));
+        let connections = space.connections.take().ok_or(FlattenError::Missing("socket for connections"))?;
+        let who = Who::new(connections, &space.agent).map_err(step("look for processes"))?;
         // While they take their places, which changes nothing in the namespaces.
         let surveyed = surveyed(space);
         let gate = gate_in_place(gate, Arc::clone(&recorder));
-        let dialler = dialler_in_place(dialler, Arc::clone(&recorder));
+        let dialler = dialler_in_place(dialler, Arc::clone(&recorder), who);
         let ((space, state), gate, dialler) = tokio::try_join!(surveyed, gate, dialler)?;
         // It ended long ago.
         drop(builder);
@@ -299,7 +303,7 @@ async fn gate_in_place(gate: Waiting, recorder: Arc<Recorder>) -> Result<Gate, R
     Ok(Gate { process: gate.process, link: GateLink::serve(channel, recorder).map_err(step("hear the gate"))? })
 }
 
-async fn dialler_in_place(dialler: Waiting, recorder: Arc<Recorder>) -> Result<Dialler, RealizeError> {
+async fn dialler_in_place(dialler: Waiting, recorder: Arc<Recorder>, who: Who) -> Result<Dialler, RealizeError> {
     match dialler.recv().await?.0 {
         FromDialler::Ready => {}
         FromDialler::Failed(why) => return Err(dialler.says(why)),
@@ -308,7 +312,7 @@ async fn dialler_in_place(dialler: Waiting, recorder: Arc<Recorder>) -> Result<D
     let channel = dialler.channel.into_blocking().map_err(step("serve the dialler"))?;
     channel.limit_sending(PATIENCE).map_err(step("serve the dialler"))?;
     let (sender, ended) = oneshot::channel();
-    recording::serve(channel, recorder, sender).map_err(step("serve the dialler"))?;
+    recording::serve(channel, recorder, who, sender).map_err(step("serve the dialler"))?;
     Ok(Dialler { process: dialler.process, ended })
 }
 

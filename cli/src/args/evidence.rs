@@ -84,6 +84,9 @@ pub struct AuditShowArgs {
     /// Only what has to do with this name, *.NAME or address
     #[arg(long, value_name = "HOST")]
     pub host: Option<String>,
+    /// Only what this process wanted, by its id on the host
+    #[arg(long, value_name = "PID")]
+    pub pid: Option<u32>,
     /// Print the entries as they are, one JSON object a line
     #[arg(long)]
     pub json: bool,

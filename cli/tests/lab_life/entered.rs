@@ -159,7 +159,13 @@ fn what_it_connects_to_is_judged_and_recorded_as_the_firsts() {
     let world = World::new();
     let bottle = waiting(&world);
     assert_ne!(shell(&world, &bottle, "curl -s -m 5 https://evil.attacker.example").code, 0);
+    assert_ne!(shell(&world, &bottle, "curl -s -m 5 https://11.6.6.6").code, 0);
     said(&mut world.bottle(&["stop", "-t", "0", &bottle.id])).ok();
+    let connected = entries(&bottle, "decision");
+    assert!(
+        connected[0]["process"]["exe"].as_str().unwrap().ends_with("/curl"),
+        "who entered is found too: {connected:?}"
+    );
     let denied = entries(&bottle, "dns.denied");
     assert!(!denied.is_empty() && denied.iter().all(|entry| entry["name"] == "evil.attacker.example"), "{denied:?}");
 }

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::path::Path;
 
 use bottle_evidence::Time;
-use bottle_evidence::audit::{Choice, Decision, Entry, HostRow, Outcome, RunEnd};
+use bottle_evidence::audit::{Choice, Decision, Entry, HostRow, Outcome, RunEnd, RunStart};
 use serde_json::Value;
 
 /// The entries of a run, in order.
@@ -101,6 +101,14 @@ impl Log {
             Entry::Refused(refused) => Some(refused),
             _ => None,
         })
+    }
+
+    pub fn start(&self) -> &RunStart {
+        let starts = self.0.iter().find_map(|(_, entry)| match entry {
+            Entry::RunStart(start) => Some(start),
+            _ => None,
+        });
+        starts.expect("a start of the run")
     }
 
     pub fn end(&self) -> &RunEnd {

@@ -19,5 +19,6 @@ mod server_first;
 mod sinkhole;
 mod transparent;
 mod upstream_proxy;
+mod who;
 mod wire;
 mod world;

@@ -51,23 +51,27 @@ pub enum Choice {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(untagged)]
 pub enum Process {
-    /// It was not found out: the text `unknown`.
+    /// It was not found out: the text says why.
     Unknown(Unknown),
     /// It was.
     Known(Known),
 }
 
 impl Process {
-    /// It was not found out.
+    /// It was looked for in vain.
     pub const UNKNOWN: Process = Process::Unknown(Unknown::Unknown);
+    /// It was not looked for, or not to the end.
+    pub const UNSOUGHT: Process = Process::Unknown(Unknown::Unsought);
 }
 
-/// The text `unknown`.
+/// Why nobody is named.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Unknown {
-    /// The only one.
+    /// Nobody was found who held the connection.
     Unknown,
+    /// More would have had to be looked at than may be in a while.
+    Unsought,
 }
 
 /// A process that is known.
@@ -76,7 +80,9 @@ pub enum Unknown {
 pub struct Known {
     /// Process id, as the host counts.
     pub pid: u32,
-    /// The path of its executable.
+    /// Clock ticks since boot: with the id, no other process has it.
+    pub start: u64,
+    /// The path of its executable, as it is called where the process sees it.
     pub exe: Text,
     /// The user that it runs as, as the host counts.
     pub uid: u32,

@@ -25,8 +25,8 @@ def seen(v: Any) -> None:
 
 
 def process(v: Any) -> None:
-    if v != "unknown":
-        members(exe=text, pid=small, uid=small)(v)
+    if v not in ("unknown", "unsought"):
+        members(exe=text, pid=small, start=number, uid=small)(v)
 
 
 def line_of(**kinds: Type) -> Type:

@@ -137,7 +137,7 @@ pub fn start(id: &str) -> Entry {
 pub fn judged(attempt: u64, name: &str, decision: Choice) -> Decision {
     Decision {
         attempt,
-        process: Process::Known(Known { pid: 4250, exe: "/usr/bin/curl".into(), uid: 100_000 }),
+        process: Process::Known(Known { pid: 4250, start: 987_700, exe: "/usr/bin/curl".into(), uid: 100_000 }),
         name: Some(name.into()),
         address: IpAddr::V4(Ipv4Addr::new(28, 7, 1, 2)),
         port: 443,

@@ -2,6 +2,8 @@
 
 use std::io::{Read, Write};
 use std::net::{IpAddr, SocketAddr, TcpStream, UdpSocket};
+use std::os::fd::AsRawFd;
+use std::os::unix::fs::MetadataExt;
 use std::time::Duration;
 
 use bottle_netns::Side;
@@ -13,6 +15,7 @@ use crate::lab::{self, accept, airlock};
 
 pub(crate) const TESTS: &[Test] = &[
     ("tcp_to_any_address_and_port_reaches_the_listener_with_its_destination", tcp_anywhere),
+    ("a_connection_is_looked_up_by_its_ends_while_somebody_holds_it", looked_up),
     ("tcp_to_the_explicit_proxy_reaches_its_listener", tcp_to_the_explicit_proxy),
     ("a_udp_query_to_any_resolver_is_answered_from_that_resolver", udp_queries),
     ("a_tcp_query_to_any_resolver_reaches_the_dns_listener", tcp_queries),
@@ -45,6 +48,23 @@ fn tcp_anywhere() {
         assert_eq!(server.local_addr().unwrap(), target);
         assert_eq!(server.peer_addr().unwrap(), client.local_addr().unwrap());
         echo(&mut client, &mut server);
+    }
+}
+
+fn looked_up() {
+    let airlock = airlock();
+    let connections = airlock.connections.unwrap();
+    for (listener, target) in airlock.listeners.transparent.iter().zip(["11.22.33.44:443", "[2a00:1450::1]:443"]) {
+        let target: SocketAddr = target.parse().unwrap();
+        let client = connect(target);
+        let server = accept(listener);
+        let own = client.local_addr().unwrap();
+        let inode = std::fs::metadata(format!("/proc/self/fd/{}", client.as_raw_fd())).unwrap().ino();
+        assert_eq!(connections.inode(own, target).unwrap(), Some(inode));
+        assert_eq!(connections.inode(SocketAddr::new(own.ip(), own.port() ^ 1), target).unwrap(), None);
+        drop(client);
+        assert_eq!(connections.inode(own, target).unwrap(), None, "nobody holds it");
+        drop(server);
     }
 }
 

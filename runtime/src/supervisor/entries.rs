@@ -10,7 +10,7 @@ use bottle_proxy::{Ended, Outcome};
 use crate::dialler::message::{Decision, DecisionRecord};
 
 /// The entry of a decision.
-pub(super) fn decision(record: &DecisionRecord, policy: Digest) -> audit::Decision {
+pub(super) fn decision(record: &DecisionRecord, process: Process, policy: Digest) -> audit::Decision {
     let request = &record.attempt.request;
     let (decision, reason, rule) = match &record.decision {
         Decision::Allow(rule) => (Choice::Allow, None, Some(Text::new(rule))),
@@ -21,7 +21,7 @@ pub(super) fn decision(record: &DecisionRecord, policy: Digest) -> audit::Decisi
     };
     audit::Decision {
         attempt: record.attempt.id,
-        process: Process::UNKNOWN,
+        process,
         name: name(&request.target),
         // What the explicit proxy was asked for: the connection itself went to the proxy.
         address: match request.target {

@@ -22,6 +22,7 @@ use super::ledger::Ledger;
 use super::recorded::{Call, File};
 use super::recorder::Recorder;
 use super::recording::answer;
+use super::who::Who;
 use crate::channel::Channel;
 use crate::dialler::message::{Decision, DecisionRecord, FromDialler, ToDialler};
 use crate::gate::message::FromGate;
@@ -132,8 +133,10 @@ fn run() -> Vec<Happened> {
     recorder.commit().unwrap();
     tape.promise(Promise::Opened);
     recorder.begin();
+    let here = fs::File::open("/proc/self/ns/net").unwrap();
+    let mut who = Who::new(bottle_netns::Connections::open().unwrap(), here).unwrap();
     for batch in batches() {
-        answer(&supervisor, &recorder, batch).unwrap();
+        answer(&supervisor, &recorder, &mut who, batch).unwrap();
         tape.hear(&dialler);
         let (name, kind) = ("evil.example".into(), "A".into());
         recorder.refused(FromGate::NameDenied { name, kind, reason: Reason::NoRule, count: 1 });

@@ -2,10 +2,10 @@
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use bottle_dns::Tally;
-use bottle_evidence::audit::{self, DnsDenied, Entry, Refused};
+use bottle_evidence::audit::{self, DnsDenied, Entry, Process, Refused};
 use bottle_evidence::canonical::MAX_INTEGER;
 use bottle_evidence::{Digest, Text};
 use bottle_policy::{Request, Rules};
@@ -31,6 +31,12 @@ pub struct Recorder {
     told: Mutex<Told>,
     events: Mutex<Events>,
 }
+
+/// Reports of the gate at once: each name that the sinkhole tells apart, and as many packets. A compromised one can't fill the disk.
+const BURST: u32 = 8192;
+
+/// How long one more takes to be earned.
+const EACH: Duration = Duration::from_millis(4);
 
 /// Which decisions can be recorded.
 #[derive(Clone, Copy, Default, PartialEq, Eq)]
@@ -61,7 +67,7 @@ struct State {
 
 impl State {
     fn new() -> State {
-        let allowance = Allowance::new(Instant::now());
+        let allowance = Allowance::new(BURST, EACH, Instant::now());
         let (phase, open, inbound) = (Phase::default(), HashMap::new(), HashMap::new());
         State { phase, allowance, left_out: None, decided: 0, answered: 0, open, inbound, failure_told: false }
     }
@@ -120,9 +126,9 @@ impl Recorder {
         (self.events.lock().unwrap_or_else(PoisonError::into_inner))(event);
     }
 
-    /// Puts a decision into the chain; it counts only after the next successful [`Recorder::commit`].
-    pub fn decided(&self, record: &DecisionRecord) -> Result<(), NotRecorded> {
-        let phase = self.append_decision(record)?;
+    /// Puts the decision about what this process wants into the chain; it counts only after the next successful [`Recorder::commit`].
+    pub fn decided(&self, record: &DecisionRecord, process: Process) -> Result<(), NotRecorded> {
+        let phase = self.append_decision(record, process)?;
         if let (Phase::Running, Decision::Deny(reason) | Decision::Escalate(reason)) = (phase, &record.decision) {
             self.tell_new(|told| told.denied(&record.attempt.request, *reason));
         }
@@ -130,7 +136,7 @@ impl Recorder {
     }
 
     /// Appends it if decisions are recorded now; says which phase it came in.
-    fn append_decision(&self, record: &DecisionRecord) -> Result<Phase, NotRecorded> {
+    fn append_decision(&self, record: &DecisionRecord, process: Process) -> Result<Phase, NotRecorded> {
         // Held throughout, so that what is appended before a cut is cut by it.
         let mut state = self.state();
         match state.phase {
@@ -142,7 +148,7 @@ impl Recorder {
             Phase::Over => return Err(NotRecorded),
             Phase::Running => {}
         }
-        let entry = Entry::Decision(entries::decision(record, Digest(self.rules.digest())));
+        let entry = Entry::Decision(entries::decision(record, process, Digest(self.rules.digest())));
         let appended = self.ledger.append(&entry);
         state.decided += u64::from(appended.is_ok());
         state.open.extend(appended.is_ok().then(|| (record.attempt.id, record.attempt.request.clone())));

@@ -66,8 +66,8 @@ fn record(id: u64, decision: Decision) -> DecisionRecord {
 #[test]
 fn while_probes_run_nothing_is_written_and_nothing_can_be_allowed() {
     let bench = bench();
-    assert_eq!(bench.recorder.decided(&record(1, Decision::Deny(Reason::NoRule))), Ok(()));
-    assert_eq!(bench.recorder.decided(&record(2, Decision::Allow("rule".into()))), Err(NotRecorded));
+    assert_eq!(bench.recorder.decided(&record(1, Decision::Deny(Reason::NoRule)), Process::UNKNOWN), Ok(()));
+    assert_eq!(bench.recorder.decided(&record(2, Decision::Allow("rule".into())), Process::UNKNOWN), Err(NotRecorded));
     bench.recorder.commit().unwrap();
     assert_eq!(bench.log(), "");
     assert_eq!(bench.events.try_iter().count(), 0);
@@ -76,14 +76,14 @@ fn while_probes_run_nothing_is_written_and_nothing_can_be_allowed() {
 #[test]
 fn an_attempt_is_recorded_once() {
     let bench = bench().running();
-    assert_eq!(bench.recorder.decided(&record(1, Decision::Allow("rule".into()))), Ok(()));
-    assert_eq!(bench.recorder.decided(&record(1, Decision::Allow("rule".into()))), Err(NotRecorded));
+    assert_eq!(bench.recorder.decided(&record(1, Decision::Allow("rule".into())), Process::UNKNOWN), Ok(()));
+    assert_eq!(bench.recorder.decided(&record(1, Decision::Allow("rule".into())), Process::UNKNOWN), Err(NotRecorded));
 }
 
 #[test]
 fn a_decision_is_on_the_disk_when_commit_returns() {
     let bench = bench().running();
-    bench.recorder.decided(&record(1, Decision::Allow("rule".into()))).unwrap();
+    bench.recorder.decided(&record(1, Decision::Allow("rule".into())), Process::UNKNOWN).unwrap();
     bench.recorder.commit().unwrap();
     let kinds: Vec<_> = bench.log().lines().map(|line| line.contains("\"kind\":\"seal\"")).collect();
     assert_eq!(kinds, [false, false, true]);
@@ -93,7 +93,7 @@ fn a_decision_is_on_the_disk_when_commit_returns() {
 fn a_destination_is_told_once_with_the_option_that_would_allow_it() {
     let bench = bench().running();
     for id in 1..4 {
-        bench.recorder.decided(&record(id, Decision::Deny(Reason::NoRule))).unwrap();
+        bench.recorder.decided(&record(id, Decision::Deny(Reason::NoRule)), Process::UNKNOWN).unwrap();
     }
     let told: Vec<_> = bench.events.try_iter().collect();
     let [Event::Blocked { host, port, allow, .. }] = &told[..] else { panic!("{told:?}") };
@@ -136,8 +136,8 @@ fn what_is_left_out_has_the_reason_that_its_queries_share() {
 fn after_the_cut_nothing_is_decided_any_more() {
     let bench = bench().running();
     bench.recorder.cut();
-    assert_eq!(bench.recorder.decided(&record(1, Decision::Allow("rule".into()))), Err(NotRecorded));
-    assert_eq!(bench.recorder.decided(&record(2, Decision::Deny(Reason::NoRule))), Err(NotRecorded));
+    assert_eq!(bench.recorder.decided(&record(1, Decision::Allow("rule".into())), Process::UNKNOWN), Err(NotRecorded));
+    assert_eq!(bench.recorder.decided(&record(2, Decision::Deny(Reason::NoRule)), Process::UNKNOWN), Err(NotRecorded));
     bench.recorder.commit().unwrap();
     assert!(!bench.log().contains("\"kind\":\"decision\""));
 }
@@ -145,7 +145,7 @@ fn after_the_cut_nothing_is_decided_any_more() {
 #[test]
 fn an_outcome_with_numbers_beyond_json_is_recorded_all_the_same() {
     let bench = bench().running();
-    bench.recorder.decided(&record(1, Decision::Allow("rule".into()))).unwrap();
+    bench.recorder.decided(&record(1, Decision::Allow("rule".into())), Process::UNKNOWN).unwrap();
     let refusal = bottle_proxy::Refusal::unreachable("gone");
     let most = u64::MAX;
     let outcome = Outcome { bytes_up: most, bytes_down: most, ..Outcome::refused(1, &refusal, most) };
@@ -158,7 +158,7 @@ fn an_outcome_with_numbers_beyond_json_is_recorded_all_the_same() {
 #[test]
 fn what_is_cut_has_an_outcome() {
     let bench = bench().running();
-    bench.recorder.decided(&record(1, Decision::Allow("rule".into()))).unwrap();
+    bench.recorder.decided(&record(1, Decision::Allow("rule".into())), Process::UNKNOWN).unwrap();
     bench.recorder.cut();
     bench.recorder.commit().unwrap();
     assert!(bench.log().contains("\"result\":\"cut\""));
@@ -176,7 +176,7 @@ fn an_address_that_the_explicit_proxy_is_asked_for_is_the_one_that_is_recorded()
     record.attempt.way = Way::Connect;
     record.attempt.original = "28.0.0.1:3128".parse().unwrap();
     record.attempt.request.target = Target::Literal("169.254.169.254".parse().unwrap());
-    assert_eq!(bench.recorder.decided(&record), Ok(()));
+    assert_eq!(bench.recorder.decided(&record, Process::UNKNOWN), Ok(()));
     bench.recorder.commit().unwrap();
     assert!(
         bench.log().contains(r#""address":"169.254.169.254""#) && !bench.log().contains("28.0.0.1"),

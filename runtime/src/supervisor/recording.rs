@@ -8,10 +8,12 @@ use std::sync::Arc;
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
+use bottle_evidence::audit::Process;
 use tokio::sync::oneshot;
 
 use super::recorder::{NotRecorded, Recorder};
 use super::watch::Drift;
+use super::who::Who;
 use crate::channel::{Channel, why_unheard};
 use crate::dialler::message::{FromDialler, ToDialler};
 use crate::{heartbeat, thread};
@@ -23,15 +25,20 @@ const BATCH: usize = 256;
 const PACE: Duration = Duration::from_millis(2);
 
 /// Serves until the dialler is gone or silent for too long; what it was is then sent to `ended`.
-pub fn serve(dialler: Channel, recorder: Arc<Recorder>, ended: oneshot::Sender<Drift>) -> io::Result<JoinHandle<()>> {
+pub(crate) fn serve(
+    dialler: Channel,
+    recorder: Arc<Recorder>,
+    mut who: Who,
+    ended: oneshot::Sender<Drift>,
+) -> io::Result<JoinHandle<()>> {
     thread::begin(move || {
-        let drift = serve_until_the_end(&dialler, &recorder);
+        let drift = serve_until_the_end(&dialler, &recorder, &mut who);
         // Nobody listens any more when the run is over.
         let _ = ended.send(drift);
     })
 }
 
-fn serve_until_the_end(dialler: &Channel, recorder: &Recorder) -> Drift {
+fn serve_until_the_end(dialler: &Channel, recorder: &Recorder, who: &mut Who) -> Drift {
     loop {
         let (records, end) = match batch(dialler) {
             Ok(batch) => batch,
@@ -42,7 +49,7 @@ fn serve_until_the_end(dialler: &Channel, recorder: &Recorder) -> Drift {
         let (begun, under_load) = (Instant::now(), decisions > 1 && recorder.is_running());
         // What it says of its end names the cause; that it is gone is what follows.
         let last = records.iter().find_map(last_word);
-        let error = answer(dialler, recorder, records).err().or(end);
+        let error = answer(dialler, recorder, who, records).err().or(end);
         if let Some(drift) = last.or(error.map(gone)) {
             return drift;
         }
@@ -85,14 +92,22 @@ fn batch(dialler: &Channel) -> io::Result<(Vec<FromDialler>, Option<io::Error>)>
 }
 
 /// Appends all, commits once, and only then acknowledges. Outcomes alone wait for the next decision or heartbeat.
-pub(super) fn answer(dialler: &Channel, recorder: &Recorder, records: Vec<FromDialler>) -> io::Result<()> {
+pub(super) fn answer(
+    dialler: &Channel,
+    recorder: &Recorder,
+    who: &mut Who,
+    records: Vec<FromDialler>,
+) -> io::Result<()> {
+    let mut processes = processes(recorder, who, &records).into_iter();
     let (mut appended, mut refused, mut due) = (Vec::new(), Vec::new(), false);
     for record in records {
         match record {
-            FromDialler::Decided(record) => match recorder.decided(&record) {
-                Ok(()) => appended.push(record.attempt.id),
-                Err(NotRecorded) => refused.push(record.attempt.id),
-            },
+            FromDialler::Decided(record) => {
+                match recorder.decided(&record, processes.next().unwrap_or(Process::UNKNOWN)) {
+                    Ok(()) => appended.push(record.attempt.id),
+                    Err(NotRecorded) => refused.push(record.attempt.id),
+                }
+            }
             FromDialler::Ended(outcome) => recorder.ended(&outcome),
             FromDialler::Ready | FromDialler::Failed(_) | FromDialler::GateEnded(_) | FromDialler::Beat => due = true,
         }
@@ -104,6 +119,18 @@ pub(super) fn answer(dialler: &Channel, recorder: &Recorder, records: Vec<FromDi
         }
     }
     say(dialler, refused, ToDialler::NotRecorded)
+}
+
+/// Who wants what is decided upon in these records, in their order. Of probes nobody asks.
+fn processes(recorder: &Recorder, who: &mut Who, records: &[FromDialler]) -> Vec<Process> {
+    if !recorder.is_running() {
+        return Vec::new();
+    }
+    let ends = records.iter().filter_map(|record| match record {
+        FromDialler::Decided(record) => Some((record.attempt.source, record.attempt.original)),
+        _ => None,
+    });
+    who.hold(&ends.collect::<Vec<_>>(), Instant::now())
 }
 
 fn say(dialler: &Channel, attempts: Vec<u64>, word: fn(Vec<u64>) -> ToDialler) -> io::Result<()> {
@@ -121,11 +148,13 @@ mod tests {
         let ledger = crate::supervisor::ledger::Ledger::open(&directory.path().join("audit.jsonl"), key);
         let ledger = ledger.map_err(io::Error::other)?;
         let recorder = Recorder::new(ledger, Arc::new(bottle_policy::Rules::deny_all()), Box::new(|_| ()));
+        let connections = bottle_netns::Connections::open().map_err(io::Error::other)?;
+        let mut who = Who::new(connections, std::fs::File::open("/proc/self/ns/net")?)?;
         let (ours, theirs) = Channel::pair()?;
         theirs.send(&FromDialler::Beat, &[])?;
         theirs.send(&FromDialler::GateEnded("it is gone".into()), &[])?;
         drop(theirs);
-        assert_eq!(serve_until_the_end(&ours, &recorder), Drift::new("gate", "it is gone"));
+        assert_eq!(serve_until_the_end(&ours, &recorder, &mut who), Drift::new("gate", "it is gone"));
         Ok(())
     }
 

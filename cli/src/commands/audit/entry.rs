@@ -2,7 +2,7 @@
 
 use std::net::SocketAddr;
 
-use bottle_evidence::audit::{Choice, Decision, Ended, Entry, Inbound, InboundOutcome, Line, Outcome};
+use bottle_evidence::audit::{Choice, Decision, Ended, Entry, Inbound, InboundOutcome, Line, Outcome, Process};
 
 use crate::amount::{bytes, millis, times};
 use crate::report::escape;
@@ -82,7 +82,16 @@ fn decided(decision: &Decision) -> String {
         (None, Some(rule)) => format!(" by {rule}"),
         (None, None) => String::new(),
     };
-    format!("#{} {} {host} port {}{why}", decision.attempt, choice(decision.decision), decision.port)
+    let by = process(&decision.process);
+    format!("#{} {} {host} port {}{why}{by}", decision.attempt, choice(decision.decision), decision.port)
+}
+
+/// Who tried. Nothing where nobody is named.
+fn process(process: &Process) -> String {
+    match process {
+        Process::Known(known) => format!(", {} (pid {})", known.exe, known.pid),
+        Process::Unknown(_) => String::new(),
+    }
 }
 
 fn ended(outcome: &Outcome) -> String {

@@ -3,15 +3,16 @@
 use std::collections::HashSet;
 use std::net::IpAddr;
 
-use bottle_evidence::audit::{Choice, Decision, Entry};
+use bottle_evidence::audit::{Choice, Decision, Entry, Process};
 
 use crate::args::{AuditShowArgs, ChoiceArg};
 
-/// What `--decision` and `--host` ask for. Entries must be given in the log's order: what became of an attempt is asked for if its
+/// What `--decision`, `--host` and `--pid` ask for. Entries must be given in the log's order: what became of an attempt is asked for if its
 /// decision was.
 pub struct Filter {
     choices: Vec<Choice>,
     host: Option<String>,
+    pid: Option<u32>,
     /// Attempts of the open run whose decision was asked for and that have not ended.
     attempts: HashSet<u64>,
 }
@@ -26,12 +27,12 @@ impl Filter {
             ChoiceArg::Deny => Choice::Deny,
         });
         let host = args.host.as_ref().map(|host| host.trim_end_matches('.').to_ascii_lowercase());
-        Filter { choices: choices.collect(), host, attempts: HashSet::new() }
+        Filter { choices: choices.collect(), host, pid: args.pid, attempts: HashSet::new() }
     }
 
     /// Whether this one, the next of the log, was asked for.
     pub fn admits(&mut self, entry: &Entry) -> bool {
-        if self.choices.is_empty() && self.host.is_none() {
+        if self.choices.is_empty() && self.host.is_none() && self.pid.is_none() {
             return true;
         }
         match entry {
@@ -40,25 +41,34 @@ impl Filter {
                 false
             }
             Entry::Decision(decision) => {
-                let asked = self.is_asked(decision.decision, &host(decision));
+                let asked = self.is_asked(decision.decision, &host(decision), pid(decision));
                 asked && self.attempts.insert(decision.attempt)
             }
             Entry::Outcome(outcome) => self.attempts.remove(&outcome.attempt),
-            Entry::DnsDenied(denied) => self.is_asked(Choice::Deny, &denied.name.to_string()),
+            Entry::DnsDenied(denied) => self.is_asked(Choice::Deny, &denied.name.to_string(), None),
             Entry::Refused(refused) => {
                 let address = refused.address.as_ref().map(IpAddr::to_string);
-                self.is_asked(Choice::Deny, &address.unwrap_or_default())
+                self.is_asked(Choice::Deny, &address.unwrap_or_default(), None)
             }
             _ => false,
         }
     }
 
-    fn is_asked(&self, choice: Choice, host: &str) -> bool {
-        (self.choices.is_empty() || self.choices.contains(&choice))
+    fn is_asked(&self, choice: Choice, host: &str, pid: Option<u32>) -> bool {
+        (self.pid.is_none() || self.pid == pid)
+            && (self.choices.is_empty() || self.choices.contains(&choice))
             && self.host.as_ref().is_none_or(|asked| match asked.strip_prefix("*.") {
                 Some(above) => host.strip_suffix(above).is_some_and(|rest| rest.ends_with('.')),
                 None => host == asked,
             })
+    }
+}
+
+/// The process that wanted it, where it is known.
+fn pid(decision: &Decision) -> Option<u32> {
+    match &decision.process {
+        Process::Known(known) => Some(known.pid),
+        Process::Unknown(_) => None,
     }
 }
 

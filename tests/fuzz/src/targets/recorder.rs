@@ -4,7 +4,7 @@ use std::fs;
 use std::path::Path;
 use std::sync::{Arc, LazyLock};
 
-use bottle_evidence::audit::{Ending, Entry, Line, RunStart, Workload};
+use bottle_evidence::audit::{Ending, Entry, Line, Process, RunStart, Workload};
 use bottle_evidence::predicate::Mode;
 use bottle_evidence::{sha256, verify};
 use bottle_policy::Rules;
@@ -49,7 +49,9 @@ fn record(bytes: &[u8], path: &Path) -> (usize, usize) {
         if let Ok(message) = serde_json::from_slice::<FromDialler>(line) {
             count += 1;
             match message {
-                FromDialler::Decided(record) => decided += usize::from(recorder.decided(&record).is_ok()),
+                FromDialler::Decided(record) => {
+                    decided += usize::from(recorder.decided(&record, Process::UNKNOWN).is_ok())
+                }
                 FromDialler::Ended(outcome) => recorder.ended(&outcome),
                 _ => {}
             }
