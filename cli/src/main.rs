@@ -33,6 +33,9 @@ fn main() -> ExitCode {
     if let Some(code) = commands::run::detached::dispatch() {
         return code;
     }
+    if let Some(code) = commands::hook::supervise::dispatch() {
+        return code;
+    }
     let reporter = Reporter::for_stderr();
     let cli = match Cli::try_parse() {
         Ok(cli) => cli,
@@ -65,6 +68,7 @@ fn act(verb: &Verb, reporter: Reporter) -> Result<ExitCode, Failure> {
         Verb::Image(verb) => commands::image::run(verb, &caller, reporter),
         Verb::Keep(verb) => commands::keep::run(verb, &caller, reporter),
         Verb::Doctor(args) => commands::doctor::run(args, &caller, reporter),
+        Verb::Hook(verb) => commands::hook::run(verb, &caller, reporter),
         Verb::Demo => commands::demo::run(),
     }
 }

@@ -119,6 +119,12 @@ pub enum BuildError {
         /// What the kernel said.
         errno: Errno,
     },
+    /// A namespace that was to be adopted leads somewhere already.
+    #[error("the network namespace has a network already: {}", found.join(", "))]
+    Connected {
+        /// Its devices, routes and rules, in words.
+        found: Vec<String>,
+    },
     /// The links did not come up.
     #[error("{device} in the {side} namespace did not come up")]
     Down {
@@ -138,6 +144,9 @@ impl BuildError {
             BuildError::NoNfTables { .. } => {
                 Some("modprobe nf_tables, or a kernel with CONFIG_NF_TABLES and CONFIG_NF_TABLES_INET")
             }
+            BuildError::Connected { .. } => {
+                Some("give the container a network namespace of its own and no network: it would be a second way out")
+            }
             BuildError::NoTproxy { .. } => Some("modprobe nft_tproxy, or a kernel with CONFIG_NFT_TPROXY"),
             BuildError::Sysctl { path, .. } if path.starts_with("net/ipv6") => {
                 Some("a kernel with IPv6 on (no ipv6.disable=1)")
@@ -152,14 +161,19 @@ const PATIENCE: Duration = Duration::from_secs(2);
 
 /// Builds the pair and everything in it.
 pub fn build(layout: &Layout, owner: Owner) -> Result<Airlock, BuildError> {
+    let agent = begin(enter_network_namespace()?, Side::Agent)?;
+    build_around(layout, owner, agent)
+}
+
+/// Builds everything around an agent namespace in which nothing leads anywhere yet.
+pub(crate) fn build_around(layout: &Layout, owner: Owner, begun: Begun) -> Result<Airlock, BuildError> {
     let user = match owner {
         Owner::Inherited => None,
         Owner::Own(namespace) => Some(namespace),
     };
-    let begun = namespace(Side::Agent)?;
     let (agent, agent_desk) = (begun.namespace, begun.desk);
     let (mut watches, mut sysctls) = (Vec::from(begun.watches), begun.sysctls);
-    let begun = namespace(Side::Gate)?;
+    let begun = begin(enter_network_namespace()?, Side::Gate)?;
     let (gate, gate_desk) = (begun.namespace, begun.desk);
     watches.extend(begun.watches);
     sysctls.extend(begun.sysctls);
@@ -210,16 +224,15 @@ pub fn load(desk: &Desk, side: Side, model: &Nftables<'_>) -> Result<(), BuildEr
 }
 
 /// A namespace without links.
-struct Begun {
+pub(crate) struct Begun {
     namespace: OwnedFd,
     desk: Desk,
     watches: [Watch; 2],
     sysctls: Vec<Sysctl>,
 }
 
-/// A new namespace, with desk and watches opened before anything is made in it.
-fn namespace(side: Side) -> Result<Begun, BuildError> {
-    let namespace = enter_network_namespace()?;
+/// The namespace that the caller is in, with desk and watches opened before anything is made in it.
+pub(crate) fn begin(namespace: OwnedFd, side: Side) -> Result<Begun, BuildError> {
     let desk = Desk::open().map_err(wire(side))?;
     let watches = Watch::open_both(side).map_err(wire(side))?;
     let sysctls = sysctl::prepare(side)?;
@@ -333,7 +346,7 @@ fn all_local(routes: &[RouteNetlinkMessage], addresses: &[Ipv6Addr]) -> bool {
     addresses.iter().all(is_local)
 }
 
-fn wire(side: Side) -> impl Fn(WireError) -> BuildError {
+pub(crate) fn wire(side: Side) -> impl Fn(WireError) -> BuildError {
     move |source| BuildError::Netlink { side, source }
 }
 

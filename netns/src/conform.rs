@@ -108,7 +108,7 @@ pub(crate) fn link(layout: &Layout, side: Side, it: &Link) -> Vec<String> {
 }
 
 /// Drivers that put a device into each new namespace.
-fn is_fallback(kind: &str) -> bool {
+pub(crate) fn is_fallback(kind: &str) -> bool {
     const FALLBACK: [&str; 9] = ["ifb", "sit", "ipip", "gre", "gretap", "erspan", "ip6tnl", "vti", "vti6"];
     FALLBACK.contains(&kind) || kind == "ip6gre"
 }

@@ -12,6 +12,7 @@ pub mod layout;
 
 pub mod enter;
 
+pub mod adopt;
 pub mod build;
 mod links;
 mod sockets;

@@ -15,8 +15,9 @@ use bottle_netns::survey::{Survey, survey};
 use bottle_proxy::gate::ChallengeKey;
 use tokio::sync::oneshot;
 
+use crate::adopt::{Container, warden};
 use crate::async_channel::AsyncChannel;
-use crate::builder::{BuilderSetup, FromBuilder, UserNamespace};
+use crate::builder::{Agent, BuilderSetup, FromBuilder, UserNamespace};
 use crate::cgroups::Group;
 use crate::channel::Channel;
 use crate::dialler::message::{DiallerSetup, FromDialler};
@@ -55,6 +56,15 @@ pub(crate) struct Started {
 impl Started {
     /// The namespaces are to belong to the user namespace that is said.
     pub(crate) fn new(around: &Around) -> Result<Started, RealizeError> {
+        Started::with(around, None)
+    }
+
+    /// The same around a network namespace that is there.
+    pub(crate) fn adopting(around: &Around, network: BorrowedFd<'_>) -> Result<Started, RealizeError> {
+        Started::with(around, Some(network))
+    }
+
+    fn with(around: &Around, network: Option<BorrowedFd<'_>>) -> Result<Started, RealizeError> {
         let program = Arc::new(Program::running()?);
         let builder = program.spawn(Role::Builder)?;
         let pair = || Channel::pair().map_err(step(CHANNEL));
@@ -64,8 +74,10 @@ impl Started {
             Around::Fresh => (UserNamespace::Fresh, None),
             Around::Given(namespace) => (UserNamespace::Given, Some(namespace.as_fd())),
         };
-        let beside: Vec<_> = [dialler.as_fd(), gate.as_fd(), init.as_fd()].into_iter().chain(given).collect();
-        let told = builder.channel.send(&BuilderSetup { user }, &beside);
+        let agent = if network.is_some() { Agent::Adopted } else { Agent::Created };
+        let beside: Vec<_> =
+            [dialler.as_fd(), gate.as_fd(), init.as_fd()].into_iter().chain(given).chain(network).collect();
+        let told = builder.channel.send(&BuilderSetup { user, agent }, &beside);
         told.map_err(|source| RealizeError::Helper { who: "builder", source })?;
         Ok(Started { program, builder, to_dialler, to_gate, to_init })
     }
@@ -127,6 +139,16 @@ pub(crate) struct Init {
     pub(crate) streams: Option<Streams>,
     /// What it executes, on the mount that it executes it from.
     pub(crate) program: OwnedFd,
+    /// The container whose first process is not its own child.
+    pub(crate) container: Option<Arc<Container>>,
+}
+
+impl Init {
+    /// Ends all that runs inside.
+    pub(crate) fn kill(&self) {
+        self.container.iter().for_each(|container| container.kill());
+        self.process.kill();
+    }
 }
 
 /// What the gate must answer.
@@ -196,7 +218,13 @@ impl Plan {
             space,
             gate,
             dialler,
-            init: Init { process: init.process, channel: Arc::new(init.channel), streams, program: init_program },
+            init: Init {
+                process: init.process,
+                channel: Arc::new(init.channel),
+                streams,
+                program: init_program,
+                container: self.adopted.as_ref().map(|adopted| Arc::clone(&adopted.container)),
+            },
             group: group.map(Arc::new),
             challenge,
             counted_before,
@@ -318,6 +346,9 @@ async fn dialler_in_place(dialler: Waiting, recorder: Arc<Recorder>, who: Who) -
 
 /// Returns our ends of the workload's streams, unless it gets a terminal.
 async fn set_up_init(init: &Waiting, plan: &Plan, challenge: &Challenge) -> Result<Option<Streams>, RealizeError> {
+    if let Some(adopted) = &plan.adopted {
+        return warden::set_up(init, init_plan(plan, challenge), adopted).await;
+    }
     let with_terminal = plan.stdio == Stdio::Terminal;
     let interactive = plan.stdio == Stdio::Interactive;
     let streams = match (&plan.log, &plan.output_files) {

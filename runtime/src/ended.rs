@@ -8,6 +8,8 @@ use crate::outcome::Status;
 pub(crate) enum Ended {
     /// Its first process ended.
     Itself(End),
+    /// Its first process ended, and only the engine that has waited for it knows how.
+    Unseen,
     /// It was killed for this reason.
     Killed(String),
     /// A signal for it came before its program was executed, and nothing was there in time to heed it.
@@ -22,6 +24,10 @@ impl Ended {
         match self {
             Ended::Itself(End::Code(code)) => (Status::Exited(*code as u8), None),
             Ended::Itself(End::Signal(number)) => (Status::Signalled(*number), None),
+            Ended::Unseen => (
+                Status::Exited(255),
+                Some("only its engine knows how the container ended: it has waited for it".into()),
+            ),
             Ended::Killed(reason) => (Status::Signalled(libc::SIGKILL), Some(reason.clone())),
             Ended::Forestalled(number) => {
                 (Status::Signalled(*number), Some("a signal came before the command was executed".into()))

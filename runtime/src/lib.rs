@@ -7,6 +7,7 @@
 //! Each stage consumes the one before. [`run()`] goes through all of them, and [`Bottle`] is the short way to it. A program that
 //! uses this crate calls [`dispatch`] first in `main`: every process of a bottle is that program, executed again in a role.
 
+pub mod adopt;
 pub mod bottle;
 pub mod caller;
 pub mod descriptors;
@@ -42,6 +43,7 @@ pub mod channel;
 pub mod control;
 pub mod exec;
 pub mod heartbeat;
+pub mod hook;
 pub mod ids;
 pub mod kept;
 pub mod keys;

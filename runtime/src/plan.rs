@@ -1,5 +1,7 @@
 //! What exactly will be done? Everything is decided here, and nothing is done yet that outlives a failure.
 
+mod adopted;
+
 use std::fs::File;
 use std::io;
 use std::path::{Path, PathBuf};
@@ -13,6 +15,7 @@ use bottle_images::{Context, IdMap, ImageRef, MountPlan, Resolved, Root, Unpacke
 use bottle_policy::{Mode, Rules};
 use bottle_proxy::UpstreamProxy;
 
+use crate::adopt::Adopted;
 use crate::caller::Caller;
 use crate::cgroups::{self, Limits};
 use crate::clock;
@@ -91,6 +94,8 @@ pub struct Plan {
     pub(crate) run_directory: PathBuf,
     /// What others can know of this run.
     pub(crate) record: Own,
+    /// The container that is the workload, where an engine has made it.
+    pub(crate) adopted: Option<Adopted>,
     /// Keeps the image's layers from being pruned.
     _layers: Option<Unpacked>,
     /// Keeps others from the layer that is kept.
@@ -207,6 +212,7 @@ impl Plan {
             run,
             image,
             record,
+            adopted: None,
             log,
             output_files,
             run_directory: state.run.clone(),

@@ -14,6 +14,7 @@ use bottle_evidence::Digest;
 use bottle_netns::enter::OwnIds;
 use nix::fcntl::AtFlags;
 
+use crate::builder::Agent;
 use crate::channel::Channel;
 use crate::digest;
 use crate::process::Process;
@@ -26,6 +27,8 @@ pub enum Role {
     Builder,
     /// Builds the workload's root, then is its pid 1.
     Init,
+    /// Stands beside a container that an engine has made, and tells of its end.
+    Warden,
     /// Enters a bottle that runs.
     Enter,
     /// Asks the gate of a bottle that runs, from inside.
@@ -37,6 +40,7 @@ pub enum Role {
 const ROLES: [(Role, &str); 5] = [
     (Role::Builder, "bottle-builder"),
     (Role::Init, "bottle-init"),
+    (Role::Warden, "bottle-warden"),
     (Role::Enter, "bottle-enter"),
     (Role::Ask, "bottle-ask"),
     (Role::Steward, "bottle-steward"),
@@ -67,6 +71,7 @@ pub fn dispatch() {
     match role {
         Role::Builder => crate::builder::main(channel),
         Role::Init => crate::init::main(channel),
+        Role::Warden => crate::init::stand_beside(channel),
         Role::Enter => crate::exec::main(channel),
         Role::Ask => crate::renew::ask::main(channel),
         Role::Steward => crate::subordinate::main(channel),
@@ -102,19 +107,23 @@ pub(crate) fn become_helper(helper: Helper, channel: OwnedFd) -> ! {
     }
 }
 
-/// Executes bottle's own program in the role of init, in a process that was forked for it.
-pub(crate) fn become_init(program: &OwnedFd, channel: &OwnedFd) -> ! {
+/// Executes bottle's own program in the role of init, or of whoever stands where a container has an init of its own, in a
+/// process that was forked for it.
+pub(crate) fn become_init(agent: Agent, program: &OwnedFd, channel: &OwnedFd) -> ! {
     // Whoever waits for init hears the end of its channel.
-    sys::exit_now(execute_init(program, channel).map_or(125, |never| match never {}))
+    sys::exit_now(execute_init(agent, program, channel).map_or(125, |never| match never {}))
 }
 
-fn execute_init(program: &OwnedFd, channel: &OwnedFd) -> io::Result<Infallible> {
-    const NAME: &CStr = c"bottle-init";
+fn execute_init(agent: Agent, program: &OwnedFd, channel: &OwnedFd) -> io::Result<Infallible> {
     const NO_VARIABLE: [&CStr; 0] = [];
+    let name = match agent {
+        Agent::Created => c"bottle-init",
+        Agent::Adopted => c"bottle-warden",
+    };
     rustix::process::setpgid(None, None)?;
     rustix::stdio::dup2_stdin(channel)?;
     keep_capabilities()?;
-    Ok(nix::unistd::execveat(program, c"", &[NAME], &NO_VARIABLE, AtFlags::AT_EMPTY_PATH)?)
+    Ok(nix::unistd::execveat(program, c"", &[name], &NO_VARIABLE, AtFlags::AT_EMPTY_PATH)?)
 }
 
 /// Those that an ordinary user has in a user namespace end with execve(2) unless they are ambient. Init gives them up itself.

@@ -76,19 +76,55 @@ pub fn run(
     caller: &Caller,
     events: impl FnMut(Event) + Send + 'static,
 ) -> Result<Outcome, RunError> {
-    let _taken = Taken::take();
-    sys::let_too_large_writes_fail();
-    let tokio = tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(RunError::EventLoop)?;
+    let begun = begin()?;
     let whose = Whose::decide(&options, caller)?;
     let around = whose.around().map_err(PlanError::from)?;
     let started = Started::new(&around)?;
-    let plan = match Plan::new(options, caller, whose) {
-        Ok(plan) => plan,
-        Err(error) => {
-            started.end();
-            return Err(error.into());
-        }
-    };
+    begun.go_on(started, Plan::new(options, caller, whose), events)
+}
+
+/// What a run begins with, whatever it is of.
+pub(crate) struct Begun {
+    tokio: tokio::runtime::Runtime,
+    _taken: Taken,
+}
+
+/// Takes the signals over and starts the event loop.
+pub(crate) fn begin() -> Result<Begun, RunError> {
+    let taken = Taken::take();
+    sys::let_too_large_writes_fail();
+    let tokio = tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(RunError::EventLoop)?;
+    Ok(Begun { tokio, _taken: taken })
+}
+
+impl Begun {
+    /// Goes through the other stages, if there is a plan.
+    pub(crate) fn go_on(
+        self,
+        started: Started,
+        plan: Result<Plan, PlanError>,
+        events: impl FnMut(Event) + Send + 'static,
+    ) -> Result<Outcome, RunError> {
+        let plan = match plan {
+            Ok(plan) => plan,
+            Err(error) => {
+                started.end();
+                return Err(error.into());
+            }
+        };
+        let result = through(&self.tokio, started, plan, events);
+        // All that counts is over: the end of its idle threads is not waited for.
+        self.tokio.shutdown_background();
+        result
+    }
+}
+
+fn through(
+    tokio: &tokio::runtime::Runtime,
+    started: Started,
+    plan: Plan,
+    events: impl FnMut(Event) + Send + 'static,
+) -> Result<Outcome, RunError> {
     let teller = Teller::new(told_in_log(&plan, events)).map_err(RunError::EventLoop)?;
     let mut tell = teller.events();
     plan.warnings().for_each(|warning| tell(Event::Warning(warning)));
@@ -107,8 +143,6 @@ pub fn run(
     if result.is_err() {
         remove_unused(changes.parent().unwrap_or(&changes), &audit);
     }
-    // All that counts is over: the end of its idle threads is not waited for.
-    tokio.shutdown_background();
     result
 }
 

@@ -132,6 +132,33 @@ pub fn fork_child() -> io::Result<Option<i32>> {
     }
 }
 
+/// Sends a signal by its number, be it one that only some C libraries have a name for.
+pub fn signal_process(pidfd: BorrowedFd<'_>, number: i32) -> io::Result<()> {
+    let (none, flags) = (std::ptr::null::<libc::siginfo_t>(), 0);
+    // SAFETY: without a siginfo_t the kernel makes one, as for kill(2); the rest are integers.
+    let result = unsafe { libc::syscall(libc::SYS_pidfd_send_signal, pidfd.as_raw_fd(), number, none, flags) };
+    if result < 0 { Err(io::Error::last_os_error()) } else { Ok(()) }
+}
+
+/// The wait status of a process that has ended and that somebody else has waited for. Kernels before 6.15 do not tell.
+pub fn exit_status(pidfd: BorrowedFd<'_>) -> Option<i32> {
+    /// `struct pidfd_info` of linux/pidfd.h in its first version.
+    #[repr(C)]
+    struct Info {
+        mask: u64,
+        control_group: u64,
+        ids: [u32; 11],
+        exit_code: i32,
+    }
+    const EXIT: u64 = 1 << 3;
+    // _IOWR(0xFF, 11, struct pidfd_info)
+    const PIDFD_GET_INFO: u32 = 3 << 30 | (size_of::<Info>() as u32) << 16 | 0xFF << 8 | 11;
+    let mut info = Info { mask: EXIT, control_group: 0, ids: [0; 11], exit_code: 0 };
+    // SAFETY: the request says how large `info` is, which lives across the call and is written by the kernel within that.
+    let result = unsafe { libc::ioctl(pidfd.as_raw_fd(), PIDFD_GET_INFO as _, &raw mut info) };
+    (result == 0 && info.mask & EXIT != 0).then_some(info.exit_code)
+}
+
 /// Ends the process at once: no destructor runs and nothing is flushed.
 pub fn exit_now(code: i32) -> ! {
     // SAFETY: _exit(2) takes an integer and does not return.

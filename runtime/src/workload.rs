@@ -78,7 +78,7 @@ impl Binding {
 
 /// The workload still stands before its execve(2) and will never go on: the run is closed all the same.
 fn never_released(airlock: &Airlock, error: WorkloadError) -> WorkloadError {
-    airlock.init.process.kill();
+    airlock.init.kill();
     let code = error.exit_code();
     airlock.close_or_warn(code, &chain(&error).join(": "), Duration::ZERO);
     error
@@ -102,6 +102,8 @@ impl Workload {
 
     /// Others can see from now on that it runs. It does all the same where they can't.
     fn show(&mut self, workload: u32, first: Option<Arc<First>>, said: Said) {
+        // Whoever wants to enter a container asks its engine.
+        let first = first.filter(|_| self.airlock.init.container.is_none());
         let means = first.map_or_else(|| Ok(Means::default()), |first| self.means(first, said));
         let Airlock { plan, recorder, .. } = &mut self.airlock;
         let warn = |what, error| recorder.tell(Event::Warning(format!("{what}: {error}")));
@@ -132,7 +134,7 @@ impl Workload {
         let duration = self.released.elapsed();
         if !matches!(ended, Ended::Itself(_)) {
             // Only the workload: on drift the gate is dead already, and otherwise it still tells what went through it.
-            self.airlock.init.process.kill();
+            self.airlock.init.kill();
         }
         // The gate accepts nothing more while what else runs in the bottle is ended.
         let finishing = self.airlock.gate.link.send(&ToGate::Finish).is_ok();
@@ -145,7 +147,7 @@ impl Workload {
         let Attendants { mut output, signals, before, .. } = attendants;
         let mut patience = match ended {
             Ended::Killed(_) | Ended::Forestalled(_) => Patience::short(Some(signals)),
-            Ended::Itself(_) | Ended::NeverRan(_) => {
+            Ended::Itself(_) | Ended::Unseen | Ended::NeverRan(_) => {
                 Patience::until_asked(Some(signals), plan.timeout.map(|timeout| Moment::from_std(released + timeout)))
             }
         };
@@ -193,7 +195,10 @@ impl Workload {
                         self.airlock.recorder.tell(Event::Running { id: self.airlock.plan.run.clone() });
                         continue;
                     }
-                    Ok((FromInit::Exited(end), _)) => return Ended::Itself(end),
+                    Ok((FromInit::Exited(end), _)) => {
+                        let container = self.airlock.init.container.as_ref();
+                        return container.map_or(Ended::Itself(end), |container| container.ended());
+                    }
                     Ok((FromInit::Failed(failure), _)) if stage != Stage::Executed => return Ended::NeverRan(failure),
                     Ok((FromInit::Failed(failure), _)) => Drift::new("init", failure.to_string()),
                     Ok(_) => Drift::new("init", "it said something out of turn"),
@@ -259,9 +264,10 @@ impl Workload {
         let Airlock { gate, dialler, init, recorder, .. } = &mut self.airlock;
         let gate_was_ending = gate.process.is_ending();
         // The dialler too: what it is about to connect has been cut before it was opened.
-        for process in [&gate.process, &dialler.process, &init.process] {
+        for process in [&gate.process, &dialler.process] {
             process.kill();
         }
+        init.kill();
         recorder.cut();
         let drift = if noticed.what == "listener" { cause(gate, gate_was_ending, noticed).await } else { noticed };
         let entry = audit::Drift { what: Text::new(&drift.what), detail: Text::new(&drift.detail) };
@@ -288,6 +294,9 @@ impl Workload {
 
     /// An init that is gone is noticed by the loop.
     async fn signal(&self, number: i32) {
+        if let Some(container) = &self.airlock.init.container {
+            return container.signal(number);
+        }
         let _ = self.airlock.init.channel.send(&ToInit::Signal { number }, &[]).await;
     }
 

@@ -2,6 +2,7 @@
 
 mod evidence;
 pub mod habits;
+mod hook;
 mod image;
 mod keep;
 mod life;
@@ -15,6 +16,7 @@ pub use evidence::{
     AttestRenewArgs, AttestVerb, AttestVerifyArgs, AuditExportArgs, AuditPruneArgs, AuditShowArgs, AuditVerb,
     AuditVerifyArgs, ChoiceArg,
 };
+pub use hook::{HookVerb, InstallArgs};
 pub use image::ImageVerb;
 pub use keep::KeepVerb;
 pub use life::{ExecArgs, InspectArgs, KillArgs, LogsArgs, PsArgs, RmArgs, StopArgs, Tail};
@@ -66,6 +68,9 @@ pub enum Verb {
     /// List and remove what `run --keep` has kept
     #[command(subcommand)]
     Keep(KeepVerb),
+    /// Put the airlock under containers that runc, crun or podman start
+    #[command(subcommand)]
+    Hook(HookVerb),
     /// Say what this host can and cannot do, and how to mend it
     Doctor(DoctorArgs),
     /// Show the whole of it, offline, in a sealed lab

@@ -51,6 +51,9 @@ pub(super) fn complete(
         let found = airlock.plan.published.iter().map(Bound::measured).collect::<std::io::Result<Vec<_>>>()?;
         listening(&mut facts, &found);
     }
+    if let Some(adopted) = &airlock.plan.adopted {
+        super::adopted::say(&mut facts, adopted);
+    }
     Ok(facts)
 }
 

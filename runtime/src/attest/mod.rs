@@ -4,6 +4,7 @@
 //! generation as soon as all was; the probes run; the workload is put on hold just before its execve(2), and measured there; the statement
 //! is signed; and then, if a notification came, or a generation or setting changed in between, all of it is void.
 
+mod adopted;
 mod binding;
 pub(crate) mod facts;
 pub(crate) mod membership;

@@ -35,9 +35,9 @@ pub(crate) struct Processes {
 }
 
 /// A measured process under its name, with the checks that more than one needs.
-struct Subject<'a> {
-    who: &'static str,
-    facts: &'a ProcessFacts,
+pub(super) struct Subject<'a> {
+    pub(super) who: &'static str,
+    pub(super) facts: &'a ProcessFacts,
 }
 
 /// The supervisor itself, with which the others are compared.
@@ -54,8 +54,11 @@ pub(super) fn measured(
 ) -> Result<Processes, AttestError> {
     let processes = std::thread::scope(|scope| {
         // Each takes about as long as all the rest, or may.
-        let subordinate = airlock.plan.subordinate.as_deref();
-        let executable = move || program(held, ahead, subordinate);
+        let (subordinate, adopted) = (airlock.plan.subordinate.as_deref(), airlock.plan.adopted.as_ref());
+        let executable = move || match adopted {
+            None => program(held, ahead, subordinate),
+            Some(adopted) => super::adopted::program(adopted),
+        };
         let executable = thread::within(scope, executable).map_err(in_step(THREAD))?;
         let members = thread::within(scope, members(airlock, held)).map_err(in_step(THREAD))?;
         let helpers = thread::within(scope, helpers(airlock)).map_err(in_step(THREAD))?;
@@ -63,11 +66,16 @@ pub(super) fn measured(
     })?;
     let agent = format!("net:[{}]", airlock.state.agent.identity.inode);
     let (ids, user) = (airlock.plan.workload_ids(), &airlock.plan.files.user);
-    workload(&processes.workload, own, &agent, ids.maps((user.uid, user.gid)))?;
+    match &airlock.plan.adopted {
+        None => {
+            workload(&processes.workload, own, &agent, ids.maps((user.uid, user.gid)))?;
+            only_planned_mounts(airlock, held)?;
+        }
+        Some(adopted) => super::adopted::container(&processes.workload, own, &agent, adopted)?,
+    }
     init_process(&processes.init, own, ids.around())?;
     gate_process(&processes.gate, own)?;
     dialler_process(&processes.dialler, own)?;
-    only_planned_mounts(airlock, held)?;
     only_ours(airlock, held, &processes)?;
     let (init, gate, dialler) = (&airlock.init.process, &airlock.gate.process, &airlock.dialler.process);
     the_same_program(&airlock.program, init.pid(), gate.pid(), dialler.pid())?;
@@ -239,7 +247,7 @@ impl Subject<'_> {
         AttestError::Process { who: self.who, what: what.into() }
     }
 
-    fn demand(&self, holds: bool, otherwise: &str) -> Result<(), AttestError> {
+    pub(super) fn demand(&self, holds: bool, otherwise: &str) -> Result<(), AttestError> {
         if holds { Ok(()) } else { Err(self.wrong(otherwise)) }
     }
 
@@ -282,7 +290,7 @@ impl Subject<'_> {
         }
     }
 
-    fn lives_apart(&self, own: &ProcessFacts, namespaces: &[&str]) -> Result<(), AttestError> {
+    pub(super) fn lives_apart(&self, own: &ProcessFacts, namespaces: &[&str]) -> Result<(), AttestError> {
         for name in namespaces {
             let (theirs, ours) = (self.facts.namespaces.get(*name), own.namespaces.get(*name));
             if theirs.is_none() || theirs == ours {

@@ -7,6 +7,7 @@ pub mod program;
 use std::io;
 use std::os::fd::{AsFd, OwnedFd};
 
+use bottle_netns::adopt::build_in;
 use bottle_netns::airlock::AirlockIndex;
 use bottle_netns::build::{BuildError, Owner, build};
 use bottle_netns::enter::{OwnIds, enter_user_namespace, no_user_namespace, reenter_user_namespace};
@@ -24,13 +25,24 @@ use crate::sys::{Forked, fork_sibling};
 
 use program::ProgramError;
 
-/// Supervisor to builder, once; beside it the dialler's, the gate's and init's ends of their channels, and the user namespace
-/// where one is given.
+/// Supervisor to builder, once; beside it the dialler's, the gate's and init's ends of their channels, the user namespace
+/// where one is given, and the agent's network namespace where one is adopted.
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct BuilderSetup {
     /// To which user namespace the others are to belong.
     pub user: UserNamespace,
+    /// Whose network namespace the agent's is.
+    pub agent: Agent,
+}
+
+/// Whose network namespace the agent's is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Agent {
+    /// One that is made for it.
+    Created,
+    /// A container's, which an engine has made.
+    Adopted,
 }
 
 /// A user namespace around a bottle's others.
@@ -83,9 +95,10 @@ fn run(supervisor: &Channel) -> io::Result<()> {
     let mut next = || channels.next().ok_or(io::Error::from(io::ErrorKind::InvalidData));
     let (dialler, gate, init) = (next()?, next()?, next()?);
     let given = if setup.user == UserNamespace::Given { Some(next()?) } else { None };
+    let adopted = if setup.agent == Agent::Adopted { Some(next()?) } else { None };
     let own_user = setup.user != UserNamespace::Inherited;
     let built = helpers(own_user, [dialler, gate], supervisor)
-        .and_then(|()| airlock(owner(setup.user, given)?, init, supervisor));
+        .and_then(|()| airlock(owner(setup.user, given)?, adopted, init, supervisor));
     match built {
         Ok(airlock) => {
             let (index, descriptors) = airlock.flatten();
@@ -165,12 +178,21 @@ fn owner(user: UserNamespace, given: Option<OwnedFd>) -> Result<Owner, BuilderEr
 }
 
 /// Init goes first: it takes its place while the rest is built.
-fn airlock(owner: Owner, init: OwnedFd, supervisor: &Channel) -> Result<Airlock, BuilderError> {
+fn airlock(
+    owner: Owner,
+    adopted: Option<OwnedFd>,
+    init: OwnedFd,
+    supervisor: &Channel,
+) -> Result<Airlock, BuilderError> {
+    let agent = if adopted.is_some() { Agent::Adopted } else { Agent::Created };
     let program = program::read_only()?;
     let init = match fork_sibling(CloneFlags::CLONE_NEWPID)? {
-        Forked::Sibling => become_init(&program, &init),
+        Forked::Sibling => become_init(agent, &program, &init),
         Forked::Original(pid) => held(pid)?,
     };
     supervisor.send(&FromBuilder::Init { pid: pid_of(&init)? }, &[init.as_fd(), program.as_fd()])?;
-    Ok(build(&Layout::default(), owner)?)
+    Ok(match adopted {
+        None => build(&Layout::default(), owner)?,
+        Some(network) => build_in(&Layout::default(), owner, network)?,
+    })
 }

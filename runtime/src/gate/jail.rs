@@ -12,7 +12,7 @@ use nix::unistd::{chdir, pivot_root};
 
 /// The step at which the jail could not be closed.
 #[derive(Debug, thiserror::Error)]
-pub(super) enum JailError {
+pub(crate) enum JailError {
     /// There is no user namespace for it.
     #[error(transparent)]
     User(#[from] EnterError),
@@ -43,7 +43,7 @@ pub(super) fn leave_namespaces(own: Option<OwnIds>) -> Result<(), JailError> {
 }
 
 /// Swaps the root for an empty, read-only directory. Nothing else is mounted in this namespace afterwards.
-pub(super) fn empty_root() -> Result<(), JailError> {
+pub(crate) fn empty_root() -> Result<(), JailError> {
     const NONE: Option<&str> = None;
     mount(NONE, "/", NONE, MsFlags::MS_REC | MsFlags::MS_PRIVATE, NONE).map_err(at("make mounts private"))?;
     let closed = MsFlags::MS_RDONLY | MsFlags::MS_NOSUID | MsFlags::MS_NODEV | MsFlags::MS_NOEXEC;

@@ -4,7 +4,7 @@
 //! the outside it asks the dialler for.
 
 mod inbound;
-mod jail;
+pub(crate) mod jail;
 mod limits;
 pub mod message;
 mod refusals;

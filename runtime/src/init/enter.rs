@@ -57,7 +57,7 @@ fn receive(channel: &Channel) -> Result<(InitPlan, Streams), Failure> {
 
 /// Mount, ipc, uts and cgroup namespaces of the bottle's own. They belong to the user namespace around the
 /// workload's, so that no capability within the workload's reaches them.
-fn leave_the_rest() -> Result<(), Failure> {
+pub(super) fn leave_the_rest() -> Result<(), Failure> {
     use nix::sched::{CloneFlags, unshare};
     let rest =
         CloneFlags::CLONE_NEWNS | CloneFlags::CLONE_NEWIPC | CloneFlags::CLONE_NEWUTS | CloneFlags::CLONE_NEWCGROUP;

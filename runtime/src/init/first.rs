@@ -9,8 +9,8 @@ use rustix::event::{PollFd, PollFlags, Timespec};
 use rustix::process::{DumpableBehavior, Pid, WaitOptions, WaitStatus};
 
 use crate::channel::Channel;
-use crate::confine::{self, Identity};
-use crate::probe::{self, Share};
+use crate::confine::{self, Identity, Ports};
+use crate::probe::{self, ProbePlan, Share};
 use crate::sys;
 use crate::tether::tie_to_supervisor;
 
@@ -18,6 +18,7 @@ use super::child::{self, Probing};
 use super::connect;
 use super::enter::{self, Start};
 use super::failure::at;
+use super::identity::Identities;
 use super::message::{End, Failure, FromInit, ToInit};
 use super::workload::{self, Held};
 use super::{root, search};
@@ -30,7 +31,7 @@ pub(super) fn run(channel: &Channel, mut start: Start) -> Result<(), Failure> {
     tie_to_supervisor(channel).map_err(at("tie the bottle to its supervisor"))?;
     root::build(&start.plan.files, &start.identities, || enter::network(channel))?;
     nix::unistd::sethostname(&start.plan.hostname).map_err(at("set the host name"))?;
-    let probing = Probers::prepare(&start)?;
+    let probing = Probers::prepare(&start.plan.probe, &start.identities)?;
     let holding = workload::hold(&mut start)?;
     let executable = search::find(&start.plan.argv[0], &start.plan.files.env).ok();
     channel.send(&FromInit::Expects { executable }, &[]).map_err(at("tell what will be executed"))?;
@@ -38,7 +39,7 @@ pub(super) fn run(channel: &Channel, mut start: Start) -> Result<(), Failure> {
     let probers = probing.report(channel)?;
     let held = holding.ready()?;
     let children = listen_for_children()?;
-    confine_self(channel, &start)?;
+    confine_self(channel, &start.identities, start.plan.ports)?;
     drop(start);
     report_held(channel, &held)?;
     wait_for(channel, &ToInit::Release)?;
@@ -53,24 +54,23 @@ pub(super) fn run(channel: &Channel, mut start: Start) -> Result<(), Failure> {
 }
 
 /// Those who make the probes of both rounds at once. They get ready, and so does the workload, while the supervisor surveys.
-struct Probers {
+pub(super) struct Probers {
     packet: Probing,
     unconfined: Probing,
     confined: Probing,
 }
 
 impl Probers {
-    fn prepare(start: &Start) -> Result<Probers, Failure> {
-        let plan = &start.plan.probe;
+    pub(super) fn prepare(plan: &ProbePlan, identities: &Identities) -> Result<Probers, Failure> {
         let packet = child::probe(plan, Share::Packet, None)?;
         // It opens nothing that a survey would find.
         packet.begin()?;
         let unconfined = child::probe(plan, Share::Others, None)?;
-        Ok(Probers { packet, unconfined, confined: child::probe(plan, Share::All, Some(&start.identities))? })
+        Ok(Probers { packet, unconfined, confined: child::probe(plan, Share::All, Some(identities))? })
     }
 
     /// Returns the children, which have answered then.
-    fn report(self, channel: &Channel) -> Result<[Option<Pid>; 3], Failure> {
+    pub(super) fn report(self, channel: &Channel) -> Result<[Option<Pid>; 3], Failure> {
         let children = [&self.packet, &self.unconfined, &self.confined].map(Probing::child);
         self.unconfined.begin()?;
         self.confined.begin()?;
@@ -90,9 +90,9 @@ fn report_held(channel: &Channel, held: &Held) -> Result<(), Failure> {
 }
 
 /// Becomes as powerless as the workload, with ids by which it may signal it, and invisible to it.
-fn confine_self(channel: &Channel, start: &Start) -> Result<(), Failure> {
-    let outside = start.identities.outside(bottle_images::Owner::User);
-    confine::init(Identity { uid: outside.uid, gid: outside.gid }, start.plan.ports)
+pub(super) fn confine_self(channel: &Channel, identities: &Identities, ports: Ports) -> Result<(), Failure> {
+    let outside = identities.outside(bottle_images::Owner::User);
+    confine::init(Identity { uid: outside.uid, gid: outside.gid }, ports)
         .map_err(io::Error::other)
         .map_err(at("confine init"))?;
     rustix::process::set_dumpable_behavior(DumpableBehavior::Dumpable).map_err(at("be measurable"))?;
@@ -107,7 +107,7 @@ fn listen_for_children() -> Result<SignalFd, Failure> {
 }
 
 /// Nothing else may come before it.
-fn wait_for(channel: &Channel, word: &ToInit) -> Result<(), Failure> {
+pub(super) fn wait_for(channel: &Channel, word: &ToInit) -> Result<(), Failure> {
     let heard = channel.recv::<ToInit>().map_err(at("wait for the supervisor"))?.0;
     if heard == *word {
         Ok(())

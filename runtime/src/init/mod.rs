@@ -19,6 +19,7 @@ mod child;
 mod connect;
 mod first;
 mod search;
+mod warden;
 mod workload;
 
 mod devices;
@@ -36,6 +37,13 @@ use message::{Failure, FromInit};
 /// capability in the user namespace around the workload's.
 pub fn main(channel: Channel) -> ! {
     let code = conclude(&channel, enter::enter(&channel).and_then(|start| first::run(&channel, start)));
+    sys::exit_now(code)
+}
+
+/// Is the role `warden` from beginning to end: it stands where init does, for a container that has an init of its own. The
+/// calling process is as init's.
+pub fn stand_beside(channel: Channel) -> ! {
+    let code = conclude(&channel, warden::run(&channel));
     sys::exit_now(code)
 }
 

@@ -41,6 +41,12 @@ impl Streams {
         Ok(Streams { ends: [input, output, error], outputs, held: None })
     }
 
+    /// Those of a workload whose streams are its engine's: they lead nowhere.
+    pub(crate) fn elsewhere() -> io::Result<Streams> {
+        let null = || Ok::<_, io::Error>(OwnedFd::from(File::open("/dev/null")?));
+        Ok(Streams { ends: [null()?, null()?, null()?], outputs: Vec::new(), held: None })
+    }
+
     /// Streams whose output goes into a log. Nothing is ever read from the input: it is at its end, or never comes to one
     /// where it is to be `interactive`.
     pub(crate) fn logged(log: &Arc<Log>, interactive: bool) -> io::Result<Streams> {

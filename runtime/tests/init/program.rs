@@ -4,7 +4,7 @@ use std::fs::OpenOptions;
 use std::os::fd::{AsFd, BorrowedFd};
 use std::os::unix::fs::MetadataExt;
 
-use bottle_runtime::builder::{BuilderSetup, FromBuilder, UserNamespace};
+use bottle_runtime::builder::{Agent, BuilderSetup, FromBuilder, UserNamespace};
 use bottle_runtime::channel::Channel;
 use bottle_runtime::init::message::pid_of;
 use bottle_runtime::sys;
@@ -60,7 +60,7 @@ fn executed(own_user: bool) -> Init {
     let (dialler, gate) = (Channel::pair().unwrap().1, Channel::pair().unwrap().1);
     let (to_init, init) = Channel::pair().unwrap();
     let user = if own_user { UserNamespace::Fresh } else { UserNamespace::Inherited };
-    ours.send(&BuilderSetup { user }, &[dialler.as_fd(), gate.as_fd(), init.as_fd()]).unwrap();
+    ours.send(&BuilderSetup { user, agent: Agent::Created }, &[dialler.as_fd(), gate.as_fd(), init.as_fd()]).unwrap();
     drop(init);
     let (message, helpers) = ours.recv::<FromBuilder>().unwrap();
     assert!(matches!(message, FromBuilder::Helpers { .. }) && helpers.len() == 2, "{message:?}");

@@ -5,24 +5,20 @@
 
 use std::ffi::OsString;
 use std::io;
-use std::os::fd::OwnedFd;
-use std::os::unix::process::CommandExt;
 use std::path::PathBuf;
-use std::process::{Command, ExitCode, Stdio};
-use std::sync::{Mutex, PoisonError};
+use std::process::ExitCode;
 
 use bottle_images::{Digest, ImageRef};
 use bottle_runtime::caller::Caller;
-use bottle_runtime::channel::Channel;
 use bottle_runtime::event::Event;
 use bottle_runtime::options::{Output, RunOptions};
-use bottle_runtime::report::chain;
-use bottle_runtime::{UpstreamProxy, descriptors, roles};
+use bottle_runtime::{UpstreamProxy, descriptors};
 use clap::Parser;
 use serde::{Deserialize, Serialize};
 
 use super::{FAILED, failure, news, options};
 use crate::args::{Cli, RunArgs, Verb};
+use crate::commands::apart::{self, Starter};
 use crate::report::{Failure, Reporter, escape};
 use crate::{stdout, sys};
 
@@ -40,42 +36,6 @@ struct Begin {
     upstream_proxy: Option<UpstreamProxy>,
 }
 
-/// To the one that was typed; the last is `Running` or `Failed`.
-#[derive(Serialize, Deserialize)]
-enum Word {
-    /// Something that the person should read.
-    Said(String),
-    /// The command was executed.
-    Running { id: String },
-    /// It was not.
-    Failed { code: u8, why: Vec<String>, hint: Option<String> },
-}
-
-/// Why a detached bottle did not start.
-#[derive(Debug, thiserror::Error)]
-enum DetachError {
-    /// This program can't be executed again.
-    #[error("cannot start a supervisor apart from this terminal")]
-    Start(#[source] io::Error),
-    /// It ended and did not say why.
-    #[error("the supervisor ended before the command ran")]
-    Silent(#[source] io::Error),
-}
-
-/// An error and its sources, as another process told them.
-#[derive(Debug, thiserror::Error)]
-#[error("{what}")]
-struct Told {
-    what: String,
-    source: Option<Box<Told>>,
-}
-
-impl Told {
-    fn of(why: Vec<String>) -> Option<Box<Told>> {
-        why.into_iter().rev().fold(None, |source, what| Some(Box::new(Told { what, source })))
-    }
-}
-
 /// Starts the supervisor and waits until the command runs. Prints the bottle's id.
 pub(super) fn start(
     options: &RunOptions,
@@ -83,28 +43,13 @@ pub(super) fn start(
     caller: &Caller,
     reporter: Reporter,
 ) -> Result<ExitCode, Failure> {
-    let failed = |error| Failure::new(error).with_code(FAILED);
     let image = if let ImageRef::Manifest(digest) = options.image { Some(digest) } else { None };
     let upstream_proxy = options.upstream_proxy.clone();
     let arguments = without_credentials(std::env::args_os().skip(1), args, upstream_proxy.as_ref());
     let begin = Begin { invoked: caller.invoked.clone(), image, upstream_proxy };
-    let channel = spawn(arguments).map_err(|source| failed(DetachError::Start(source)))?;
-    // A supervisor that is gone has said why, which is heard next.
-    let _ = channel.send(&begin, &[]);
-    loop {
-        match channel.recv::<Word>().map_err(|source| failed(DetachError::Silent(source)))?.0 {
-            Word::Said(line) => reporter.say(&line),
-            Word::Running { id } => {
-                stdout::line(&id)?;
-                return Ok(ExitCode::SUCCESS);
-            }
-            Word::Failed { code, why, hint } => {
-                let error =
-                    Told::of(why).map_or_else(|| "nothing was said".into(), |told| told as Box<dyn std::error::Error>);
-                return Err(Failure { code, error, hint });
-            }
-        }
-    }
+    let id = apart::start(NAME, arguments, &begin, |line| reporter.say(line));
+    stdout::line(&id.map_err(|failure| failure.with_code(FAILED))?)?;
+    Ok(ExitCode::SUCCESS)
 }
 
 /// The arguments, in which the URL of the upstream proxy has no credentials any more: others can read them for as long as the
@@ -126,14 +71,6 @@ fn without_credentials(
     arguments
 }
 
-fn spawn(arguments: Vec<OsString>) -> io::Result<Channel> {
-    let (ours, theirs) = Channel::pair()?;
-    let mut supervisor = Command::new("/proc/self/exe");
-    supervisor.arg0(NAME).args(arguments);
-    supervisor.stdin(Stdio::from(OwnedFd::from(theirs))).stdout(Stdio::null()).stderr(Stdio::null()).spawn()?;
-    Ok(ours)
-}
-
 /// Supervises a detached bottle if this process was executed for that, and then gives its exit code.
 pub fn dispatch() -> Option<ExitCode> {
     let mut arguments = std::env::args_os();
@@ -143,10 +80,7 @@ pub fn dispatch() -> Option<ExitCode> {
 }
 
 fn be(arguments: Vec<OsString>) -> io::Result<ExitCode> {
-    let channel = roles::take_channel()?;
-    rustix::process::setsid()?;
-    let begin = channel.recv::<Begin>()?.0;
-    let starter = Starter(Mutex::new(Some(channel)));
+    let (begin, starter) = apart::begin::<Begin>()?;
     let caller = Caller { invoked: begin.invoked, ..Caller::current()? };
     match options(&arguments, begin.image, &caller) {
         Err(failure) => Ok(starter.fail(&failure)),
@@ -182,34 +116,8 @@ fn supervise(mut options: RunOptions, caller: &Caller, starter: Starter) -> Exit
 }
 
 /// Each line stays one, whatever stands in it.
-fn words_in_log(event: &Event) -> Vec<String> {
+pub fn words_in_log(event: &Event) -> Vec<String> {
     news::words(event).iter().map(|line| escape(line).replace('\n', r"\n")).collect()
-}
-
-/// The one that was typed, until it was told that the command runs.
-struct Starter(Mutex<Option<Channel>>);
-
-impl Starter {
-    fn hear(&self, event: &Event) {
-        let mut channel = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let Some(open) = channel.as_ref() else { return };
-        // Where nobody waits any more the bottle runs on: it is listed, and can be stopped.
-        if let Event::Running { id } = event {
-            let _ = open.send(&Word::Running { id: id.clone() }, &[]);
-            *channel = None;
-        } else {
-            news::words(event).into_iter().for_each(|line| drop(open.send(&Word::Said(line), &[])));
-        }
-    }
-
-    fn fail(&self, failure: &Failure) -> ExitCode {
-        let channel = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let (why, hint) = (chain(failure.error.as_ref()), failure.hint.clone());
-        if let Some(open) = channel.as_ref() {
-            let _ = open.send(&Word::Failed { code: failure.code, why, hint }, &[]);
-        }
-        ExitCode::from(failure.code)
-    }
 }
 
 #[cfg(test)]

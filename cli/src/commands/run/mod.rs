@@ -2,7 +2,7 @@
 
 mod changes;
 pub mod detached;
-mod news;
+pub(super) mod news;
 pub mod options;
 mod unseen;
 
@@ -49,7 +49,7 @@ pub fn run(args: &RunArgs, caller: &Caller, reporter: Reporter) -> Result<ExitCo
 }
 
 /// A fault of bottle's own is a failure like others. What has been started ends with this process.
-fn fail_on_panic() {
+pub(super) fn fail_on_panic() {
     let tell = std::panic::take_hook();
     std::panic::set_hook(Box::new(move |panic| {
         tell(panic);
@@ -66,7 +66,7 @@ fn tell_of_deaf_shells(options: &RunOptions, reporter: Reporter) {
     }
 }
 
-fn failure(error: RunError) -> Failure {
+pub(super) fn failure(error: RunError) -> Failure {
     let (code, hint) = (error.exit_code(), error.hint());
     Failure { code, hint, ..Failure::new(error) }
 }

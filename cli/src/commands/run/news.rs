@@ -21,7 +21,7 @@ pub fn tell(event: &Event, reporter: Reporter) {
 }
 
 /// The lines that tell it.
-pub(super) fn words(event: &Event) -> Vec<String> {
+pub fn words(event: &Event) -> Vec<String> {
     match event {
         Event::Running { .. } => vec![],
         Event::Published(ports) => ports.iter().map(|port| format!("published {port}")).collect(),

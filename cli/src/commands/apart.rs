@@ -1,0 +1,124 @@
+//! How does a supervisor live apart from whoever asked for it? As this program, executed again in a session of its own.
+//!
+//! It tells the one that waits when the command runs or why it never will. Nothing of its own leads to that one's standard
+//! streams, so that nobody waits for them longer.
+
+use std::ffi::OsString;
+use std::io;
+use std::os::fd::OwnedFd;
+use std::os::unix::process::CommandExt;
+use std::process::{Command, ExitCode, Stdio};
+use std::sync::{Mutex, PoisonError};
+
+use bottle_runtime::channel::Channel;
+use bottle_runtime::event::Event;
+use bottle_runtime::report::chain;
+use bottle_runtime::roles;
+use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
+
+use super::run::news;
+use crate::report::Failure;
+
+/// To whoever waits; the last is `Running` or `Failed`.
+#[derive(Serialize, Deserialize)]
+enum Word {
+    /// Something that should be read.
+    Said(String),
+    /// The command was executed.
+    Running { id: String },
+    /// It was not.
+    Failed { code: u8, why: Vec<String>, hint: Option<String> },
+}
+
+/// Why a supervisor did not start.
+#[derive(Debug, thiserror::Error)]
+enum DetachError {
+    /// This program can't be executed again.
+    #[error("cannot start a supervisor apart from its caller")]
+    Start(#[source] io::Error),
+    /// It ended and did not say why.
+    #[error("the supervisor ended before the command ran")]
+    Silent(#[source] io::Error),
+}
+
+/// An error and its sources, as another process told them.
+#[derive(Debug, thiserror::Error)]
+#[error("{what}")]
+struct Told {
+    what: String,
+    source: Option<Box<Told>>,
+}
+
+impl Told {
+    fn of(why: Vec<String>) -> Option<Box<Told>> {
+        why.into_iter().rev().fold(None, |source, what| Some(Box::new(Told { what, source })))
+    }
+}
+
+/// Starts a supervisor under a name, tells it what to begin with, and waits until the command runs. Returns the bottle's id.
+pub fn start(
+    name: &str,
+    arguments: Vec<OsString>,
+    begin: &impl Serialize,
+    mut said: impl FnMut(&str),
+) -> Result<String, Failure> {
+    let channel = spawn(name, arguments).map_err(|source| Failure::new(DetachError::Start(source)))?;
+    // A supervisor that is gone has said why, which is heard next.
+    let _ = channel.send(begin, &[]);
+    loop {
+        match channel.recv::<Word>().map_err(|source| Failure::new(DetachError::Silent(source)))?.0 {
+            Word::Said(line) => said(&line),
+            Word::Running { id } => return Ok(id),
+            Word::Failed { code, why, hint } => {
+                let error =
+                    Told::of(why).map_or_else(|| "nothing was said".into(), |told| told as Box<dyn std::error::Error>);
+                return Err(Failure { code, error, hint });
+            }
+        }
+    }
+}
+
+fn spawn(name: &str, arguments: Vec<OsString>) -> io::Result<Channel> {
+    let (ours, theirs) = Channel::pair()?;
+    let mut supervisor = Command::new("/proc/self/exe");
+    supervisor.arg0(name).args(arguments);
+    supervisor.stdin(Stdio::from(OwnedFd::from(theirs))).stdout(Stdio::null()).stderr(Stdio::null()).spawn()?;
+    Ok(ours)
+}
+
+/// In a process that was executed for it: takes the channel, leaves the session, and hears what to begin with.
+pub fn begin<T: DeserializeOwned>() -> io::Result<(T, Starter)> {
+    let channel = roles::take_channel()?;
+    rustix::process::setsid()?;
+    let begin = channel.recv::<T>()?.0;
+    Ok((begin, Starter(Mutex::new(Some(channel)))))
+}
+
+/// Whoever waits, until it was told that the command runs.
+pub struct Starter(Mutex<Option<Channel>>);
+
+impl Starter {
+    /// Tells it on.
+    pub fn hear(&self, event: &Event) {
+        let mut channel = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let Some(open) = channel.as_ref() else { return };
+        // Where nobody waits any more the bottle runs on: it is listed, and can be stopped.
+        if let Event::Running { id } = event {
+            let _ = open.send(&Word::Running { id: id.clone() }, &[]);
+            *channel = None;
+        } else {
+            news::words(event).into_iter().for_each(|line| drop(open.send(&Word::Said(line), &[])));
+        }
+    }
+
+    /// Tells that the command never runs. Returns what to exit with.
+    pub fn fail(&self, failure: &Failure) -> ExitCode {
+        let channel = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let (why, hint) = (chain(failure.error.as_ref()), failure.hint.clone());
+        if let Some(open) = channel.as_ref() {
+            let _ = open.send(&Word::Failed { code: failure.code, why, hint }, &[]);
+        }
+        ExitCode::from(failure.code)
+    }
+}

@@ -1,0 +1,33 @@
+//! `bottle hook create`: is the container to be a bottle, and if so, may it go on?
+//!
+//! Whatever goes wrong is a failure, and an engine starts no container whose hook has failed.
+
+use std::path::Path;
+use std::process::ExitCode;
+
+use bottle_runtime::hook::{Configuration, Settings, State, Wanted, wanted};
+
+use super::supervise::{self, Begin, Order};
+use crate::report::{Failure, Reporter};
+
+/// Runs the verb.
+pub fn run(settings: Option<&Path>, reporter: Reporter) -> Result<ExitCode, Failure> {
+    let state = State::read(std::io::stdin().lock()).map_err(Failure::new)?;
+    let order = Order { state, settings: settings.map(Path::to_owned) };
+    if let Wanted::LeftAlone = judged(&order)?.1 {
+        return Ok(ExitCode::SUCCESS);
+    }
+    supervise::start(&Begin { order }, |line| reporter.say(line))?;
+    Ok(ExitCode::SUCCESS)
+}
+
+/// What the container was told, and what is wanted of it. The supervisor reads it anew: what it has read is what counts.
+pub fn judged(order: &Order) -> Result<(Configuration, Wanted, Settings), Failure> {
+    let settings = Settings::read(order.settings.as_deref()).map_err(Failure::new)?;
+    let configuration = Configuration::read(&order.state.bundle).map_err(Failure::new)?;
+    let wanted = wanted(&configuration, &settings).map_err(|error| {
+        let hint = error.hint();
+        Failure { hint, ..Failure::new(error) }
+    })?;
+    Ok((configuration, wanted, settings))
+}

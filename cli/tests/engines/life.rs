@@ -1,0 +1,118 @@
+//! How does a container's bottle end? With the container, whoever ends which of them.
+
+use rustix::process::Signal;
+use serde_json::json;
+
+use crate::host;
+use crate::running::Held;
+use crate::scene::{Scene, name};
+use crate::world::said;
+
+const WAIT: &str = "echo ready; read -r line; exit 7";
+
+fn end_of(scene: &Scene) -> serde_json::Value {
+    scene.verified().into_iter().find(|entry| entry["kind"] == "run.end").unwrap()
+}
+
+#[test]
+fn the_supervisor_outlives_the_hook_and_ends_with_the_container() {
+    let scene = Scene::new();
+    let contained = scene.start(&scene.bundle(WAIT));
+    assert_eq!(host::first_argument(contained.supervisor.pid), "bottle-adopting");
+    let said = contained.finish();
+    assert_eq!(said.code, 7, "{said:?}");
+    scene.assert_nothing_left();
+    assert_eq!(end_of(&scene)["exit"], 7);
+}
+
+#[test]
+fn a_container_that_is_killed_is_closed_in_the_log() {
+    let scene = Scene::new();
+    let bundle = scene.bundle(WAIT);
+    let contained = scene.start(&bundle);
+    said(&mut scene.runc(&["kill", &name(&bundle), "KILL"])).ok();
+    assert_eq!(contained.end().code, 137);
+    scene.assert_nothing_left();
+    assert_eq!(end_of(&scene)["exit"], 137);
+}
+
+#[test]
+fn a_change_of_what_was_attested_ends_the_container() {
+    let scene = Scene::new();
+    let contained = scene.start(&scene.bundle(WAIT));
+    let network = format!("--net=/proc/{}/ns/net", contained.first.pid);
+    said(scene.world.privileged("nsenter").arg(network).args(["nft", "flush", "ruleset"])).ok();
+    assert_eq!(contained.end().code, 137);
+    scene.assert_nothing_left();
+    let log = scene.verified();
+    assert!(log.iter().any(|entry| entry["kind"] == "drift" && entry["what"] == "ruleset"), "{log:?}");
+}
+
+#[test]
+fn a_second_network_that_is_given_later_ends_the_container() {
+    let scene = Scene::new();
+    let contained = scene.start(&scene.bundle(WAIT));
+    let network = format!("--net=/proc/{}/ns/net", contained.first.pid);
+    let words = ["ip", "link", "add", "late0", "type", "veth", "peer", "name", "late1"];
+    said(scene.world.privileged("nsenter").arg(network).args(words)).ok();
+    assert_eq!(contained.end().code, 137);
+    assert!(scene.verified().iter().any(|entry| entry["kind"] == "drift" && entry["what"] == "link"));
+}
+
+#[test]
+fn a_helper_that_is_killed_takes_the_container_with_it() {
+    for role in ["bottle-gate", "bottle-dialler", "bottle-warden"] {
+        let scene = Scene::new();
+        let contained = scene.start(&scene.bundle(WAIT));
+        let helpers = host::children(contained.supervisor.pid);
+        let helper = helpers.into_iter().find(|pid| host::first_argument(*pid) == role);
+        Held::new(helper.unwrap_or_else(|| panic!("no {role}"))).signal(Signal::KILL);
+        assert_eq!(contained.end().code, 137, "{role}");
+        scene.assert_nothing_left();
+        scene.verified();
+    }
+}
+
+#[test]
+fn a_supervisor_that_is_killed_leaves_a_container_that_reaches_nothing() {
+    let scene = Scene::new();
+    scene.policy("echo.yaml", "domains:\n  - pattern: \"web.lab.example\"\n    ports: [7]\n    protocol: tcp\n");
+    let script = "echo ready; read -r line; exec 3<>/dev/tcp/28.0.0.1/3128 && echo open || echo closed; busybox ls /sys/class/net | busybox tr '\\n' ' '";
+    let mut bundle = scene.bundle("");
+    bundle.configuration["process"]["args"] = json!(["/usr/bin/bash", "-c", script]);
+    bundle.annotate("bottle.policy", "echo.yaml");
+    let mut contained = scene.start(&bundle);
+    let helpers: Vec<Held> = host::children(contained.supervisor.pid).into_iter().map(Held::new).collect();
+    contained.supervisor.signal(Signal::KILL);
+    assert!(helpers.iter().all(|helper| helper.ends_within(crate::world::LIMIT)));
+    contained.running.write("go\n");
+    let said = contained.finish();
+    assert!(said.out.starts_with("closed\n"), "{said:?}");
+    scene.assert_nothing_left();
+}
+
+#[test]
+fn bottle_stop_ends_a_container_and_exec_is_for_its_engine() {
+    let scene = Scene::new();
+    let mut bundle = scene.bundle(WAIT);
+    bundle.annotate("bottle.name", "boxed");
+    let contained = scene.start(&bundle);
+    let entered = said(&mut scene.world.bottle(&["exec", "boxed", "true"]));
+    assert_eq!(entered.code, 125, "{entered:?}");
+    said(&mut scene.world.bottle(&["stop", "-t", "1", "boxed"])).ok();
+    assert_eq!(contained.end().code, 137);
+    scene.assert_nothing_left();
+}
+
+#[test]
+fn what_an_engine_executes_in_a_container_later_is_behind_the_same_airlock() {
+    let scene = Scene::new();
+    let bundle = scene.bundle(WAIT);
+    let contained = scene.start(&bundle);
+    let inside = ["exec", &name(&bundle), "busybox", "ls", "/sys/class/net"];
+    let entered = said(&mut scene.runc(&inside));
+    // /sys was mounted by the first process: the names are those of its namespace.
+    assert_eq!(entered.ok(), "eth0\nlo\n");
+    contained.finish();
+    scene.assert_nothing_left();
+}

@@ -1,0 +1,23 @@
+//! Does an airlock hold around containers that engines start? runc with bottle's hooks in the sealed lab; see `tests/run`.
+
+#![allow(unreachable_pub, reason = "a test binary exports nothing; pub means visible in all of it")]
+
+#[path = "../lab_life/host.rs"]
+#[allow(dead_code, reason = "shared with the tests of a bottle's life, which use the rest")]
+mod host;
+#[path = "../lab_life/running.rs"]
+#[allow(dead_code, reason = "shared with the tests of a bottle's life, which use the rest")]
+mod running;
+#[path = "../lab_life/world.rs"]
+#[allow(dead_code, reason = "shared with the tests of a bottle's life, which use the rest")]
+mod world;
+
+mod bundle;
+mod scene;
+
+mod faults;
+mod installed;
+mod life;
+mod many;
+mod reached;
+mod refused;

@@ -1,0 +1,178 @@
+//! Which containers get no airlock, and so never run? Those around which one would not hold.
+
+use std::os::unix::net::UnixListener;
+
+use serde_json::{Value, json};
+
+use crate::bundle::Bundle;
+use crate::scene::Scene;
+
+/// Nothing of it ran, nothing is left of it, and the engine's person was told this.
+fn assert_refused(scene: &Scene, bundle: &Bundle, why: &str) {
+    let said = scene.run(bundle);
+    assert!(said.code != 0 && !said.out.contains("ran"), "{said:?}");
+    assert!(said.err.contains(why), "{why}: {said:?}");
+    assert!(scene.evidence().is_empty());
+    scene.assert_nothing_left();
+}
+
+fn bundle(scene: &Scene) -> Bundle {
+    scene.bundle("echo ran")
+}
+
+#[test]
+fn a_container_in_a_namespace_of_the_hosts_is_refused() {
+    for (kind, why) in [("pid", "pid namespace"), ("ipc", "ipc namespace"), ("network", "network namespace")] {
+        let scene = Scene::new();
+        let mut bundle = bundle(&scene);
+        bundle.namespace(kind, None);
+        // Not with these, where a container would have to own what it mounts or is called.
+        bundle.configuration["mounts"].as_array_mut().unwrap().retain(|mount| mount["type"] == "bind");
+        assert_refused(&scene, &bundle, why);
+    }
+}
+
+#[test]
+fn a_container_whose_root_is_the_hosts_is_refused_unless_the_settings_let_it_pass() {
+    let scene = Scene::new();
+    let mut bundle = bundle(&scene);
+    bundle.namespace("user", None);
+    for mappings in ["uidMappings", "gidMappings"] {
+        bundle.configuration["linux"].as_object_mut().unwrap().remove(mappings);
+    }
+    assert_refused(&scene, &bundle, "user namespace");
+    scene.settings(&json!({"allow": ["host-user"]}));
+    assert_eq!(scene.run(&bundle).ok(), "ran\n");
+    scene.verified();
+    assert_eq!(scene.facts()["workload.engine"]["value"]["let-pass"], json!(["host-user"]));
+}
+
+#[test]
+fn a_container_with_power_over_the_airlock_is_refused() {
+    for capability in ["CAP_SYS_ADMIN", "CAP_NET_ADMIN", "CAP_SYS_PTRACE", "CAP_SYS_MODULE"] {
+        let scene = Scene::new();
+        let mut bundle = bundle(&scene);
+        let sets = &mut bundle.configuration["process"]["capabilities"];
+        for set in ["bounding", "effective", "permitted"] {
+            sets[set].as_array_mut().unwrap().push(json!(capability));
+        }
+        assert_refused(&scene, &bundle, capability);
+    }
+}
+
+#[test]
+fn a_container_with_a_second_network_is_refused() {
+    let scene = Scene::new();
+    let mut bundle = bundle(&scene);
+    let add = "pid=$(sed 's/.*\"pid\":\\([0-9]*\\).*/\\1/'); nsenter --net=/proc/$pid/ns/net ip link add x0 type veth peer name x1";
+    bundle.hook("createRuntime", 0, add);
+    assert_refused(&scene, &bundle, "has a network already: device x");
+}
+
+#[test]
+fn a_hook_after_ours_is_refused() {
+    for (stage, at) in [("createRuntime", 1), ("createContainer", 0), ("poststart", 0)] {
+        let scene = Scene::new();
+        let mut bundle = bundle(&scene);
+        bundle.hook(stage, at, "true");
+        assert_refused(&scene, &bundle, "runs after bottle's hook");
+    }
+}
+
+#[test]
+fn an_engines_socket_inside_is_refused() {
+    let scene = Scene::new();
+    let socket = scene.path("docker.sock");
+    let _listener = UnixListener::bind(&socket).unwrap();
+    let mut bundle = bundle(&scene);
+    bundle.bind(&socket, "/tmp/s", &[]);
+    assert_refused(&scene, &bundle, "docker.sock");
+}
+
+#[test]
+fn a_container_that_could_write_what_judges_it_is_refused() {
+    for (what, why) in [("state", "the key"), ("policies", "the policy")] {
+        let scene = Scene::new();
+        scene.policy("none.yaml", "domains: []\n");
+        std::fs::create_dir_all(scene.path("state")).unwrap();
+        let mut bundle = bundle(&scene);
+        bundle.annotate("bottle.policy", "none.yaml");
+        bundle.bind(&scene.path(what), "/tmp/shared", &["rw"]);
+        assert_refused(&scene, &bundle, why);
+    }
+}
+
+#[test]
+fn an_annotation_reaches_no_policy_outside_of_the_administrators_directory() {
+    let scene = Scene::new();
+    std::fs::write(scene.path("wide.yaml"), "version: 1\nmode: observe\n").unwrap();
+    let outside = scene.path("wide.yaml");
+    for reference in ["../wide.yaml", outside.to_str().unwrap(), "missing.yaml"] {
+        let mut bundle = bundle(&scene);
+        bundle.annotate("bottle.policy", reference);
+        assert_refused(&scene, &bundle, "there is no policy");
+    }
+    let mut observing = bundle(&scene);
+    observing.annotate("bottle.mode", "observe");
+    assert_refused(&scene, &observing, "lets everything public pass");
+    let mut mistyped = bundle(&scene);
+    mistyped.annotate("bottle.polciy", "a.yaml");
+    assert_refused(&scene, &mistyped, "bottle.polciy");
+}
+
+#[test]
+fn settings_that_others_can_write_start_nothing() {
+    use std::os::unix::fs::PermissionsExt;
+    let scene = Scene::new();
+    std::fs::set_permissions(scene.path("hooks.json"), std::fs::Permissions::from_mode(0o666)).unwrap();
+    assert_refused(&scene, &bundle(&scene), "can be written by others");
+    std::fs::remove_file(scene.path("hooks.json")).unwrap();
+    assert_refused(&scene, &bundle(&scene), "cannot read the settings");
+}
+
+#[test]
+fn a_bottle_name_that_is_taken_is_refused() {
+    let scene = Scene::new();
+    let mut first = scene.bundle("echo ready; read -r line");
+    first.annotate("bottle.name", "one");
+    let contained = scene.start(&first);
+    let mut second = bundle(&scene);
+    second.annotate("bottle.name", "one");
+    let said = scene.run(&second);
+    assert!(said.code != 0 && said.out.is_empty() && said.err.contains("one"), "{said:?}");
+    contained.finish();
+    scene.assert_nothing_left();
+}
+
+/// The state of a container that nobody has.
+fn state(changes: &Value) -> String {
+    let mut state = json!({"ociVersion": "1.0.2", "id": "x", "status": "creating", "pid": 1, "bundle": "/nowhere"});
+    state.as_object_mut().unwrap().extend(changes.as_object().unwrap().clone());
+    state.to_string()
+}
+
+#[test]
+fn garbage_on_standard_input_is_an_error_that_says_so() {
+    let scene = Scene::new();
+    let call = |verb: &str, input: &str| {
+        let file = scene.path("input");
+        std::fs::write(&file, input).unwrap();
+        let mut hook = scene.world.bottle(&["hook", verb]);
+        crate::world::said(hook.stdin(std::fs::File::open(file).unwrap()))
+    };
+    for verb in ["create", "stop"] {
+        for input in ["", "{", "[]", &"x".repeat(2 << 20), &state(&json!({"id": "../x"})), &state(&json!({"pid": -1}))]
+        {
+            let said = call(verb, input);
+            assert!(said.code == 2 && said.err.starts_with("bottle: "), "{verb} {input:.80}: {said:?}");
+        }
+    }
+    // A bundle that is not there, and a container that is not about to stop.
+    assert_eq!(call("create", &state(&json!({}))).code, 2);
+    assert_eq!(call("stop", &state(&json!({}))).code, 2);
+    // One that is gone, or never was: nothing is left of it, however often that is asked.
+    for _ in 0..2 {
+        call("stop", &state(&json!({"status": "stopped", "pid": 0}))).ok();
+    }
+    scene.assert_nothing_left();
+}

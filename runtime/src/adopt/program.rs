@@ -1,0 +1,89 @@
+//! Which program will a container execute, and what is it, before its root has become its root?
+
+use std::fs::File;
+use std::io;
+use std::os::unix::fs::MetadataExt;
+use std::path::{Component, Path, PathBuf};
+
+use bottle_evidence::Digest;
+use rustix::fs::{Mode, OFlags, ResolveFlags};
+
+use super::Container;
+use crate::digest;
+
+/// Where an engine looks if the container's PATH says nothing.
+const PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
+
+/// A file as the container will see it, held open.
+#[derive(Debug)]
+pub struct InsideFile {
+    path: PathBuf,
+    file: File,
+}
+
+/// Why the program was not found.
+#[derive(Debug, thiserror::Error)]
+pub enum FindError {
+    /// The container's root can't be opened.
+    #[error("cannot open the container's root {}", path.display())]
+    Root {
+        /// Where it is.
+        path: PathBuf,
+        /// What the kernel said.
+        source: io::Error,
+    },
+    /// Nothing by this name can be executed.
+    #[error("the container has no program {0:?}")]
+    Missing(String),
+}
+
+impl InsideFile {
+    /// The program that `name` means inside. `root` is where the engine has put the container's root, as the container's first
+    /// process sees it, and `path` the PATH of what it will execute.
+    ///
+    /// # Errors
+    /// [`FindError`]
+    pub fn find(
+        container: &Container,
+        root: &Path,
+        name: &str,
+        cwd: &Path,
+        path: Option<&str>,
+    ) -> Result<InsideFile, FindError> {
+        let root = opened(container, root).map_err(|source| FindError::Root { path: root.to_owned(), source })?;
+        let candidates: Vec<PathBuf> = match name.contains('/') {
+            true => vec![cwd.join(name)],
+            false => path.unwrap_or(PATH).split(':').map(|directory| cwd.join(directory).join(name)).collect(),
+        };
+        let executable = |path: PathBuf| Some(InsideFile { file: open_executable(&root, &path)?, path });
+        candidates.into_iter().find_map(executable).ok_or_else(|| FindError::Missing(name.to_owned()))
+    }
+
+    /// Its path inside.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    pub(crate) fn digest(&self) -> io::Result<Digest> {
+        digest::of_file(&self.file.try_clone()?)
+    }
+}
+
+/// The container's root. Before the engine has changed to it, it is a directory of the root that its runtime has.
+fn opened(container: &Container, root: &Path) -> io::Result<File> {
+    let own = format!("/proc/{}/root", container.pid());
+    let identity = |path: &str| std::fs::metadata(path).map(|file| (file.dev(), file.ino()));
+    if identity(&own)? != identity("/")? {
+        return File::open(own);
+    }
+    let below: PathBuf = root.components().filter(|part| matches!(part, Component::Normal(_))).collect();
+    File::open(Path::new(&own).join(below))
+}
+
+fn open_executable(root: &File, path: &Path) -> Option<File> {
+    let flags = OFlags::RDONLY | OFlags::CLOEXEC | OFlags::NONBLOCK;
+    let file = rustix::fs::openat2(root, path, flags, Mode::empty(), ResolveFlags::IN_ROOT).ok()?;
+    let file = File::from(file);
+    let metadata = file.metadata().ok()?;
+    (metadata.is_file() && metadata.mode() & 0o111 != 0).then_some(file)
+}

@@ -1,0 +1,35 @@
+//! How is an adopted container supervised, from before its first instruction to its end?
+
+use std::sync::Arc;
+
+use super::Adoption;
+use crate::airlock::Started;
+use crate::caller::Caller;
+use crate::event::Event;
+use crate::outcome::Outcome;
+use crate::plan::Plan;
+use crate::run::{RunError, begin};
+use crate::whose::{Around, Whose};
+
+/// Builds an airlock around the container, attests it, tells by [`Event::Running`] that the engine may go on, and returns when
+/// the container has ended. On an error before that the container is killed: whatever its engine does, it never runs.
+///
+/// What [`crate::run()`] says of the calling thread and of signals holds here too.
+///
+/// # Errors
+/// [`RunError`]
+pub fn adopt(
+    adoption: Adoption,
+    caller: &Caller,
+    events: impl FnMut(Event) + Send + 'static,
+) -> Result<Outcome, RunError> {
+    let run = begin()?;
+    let whose = if caller.uid == 0 { Whose::Nobodys } else { Whose::Callers };
+    let started = Started::adopting(&Around::Host, adoption.container.network())?;
+    let container = Arc::clone(&adoption.container);
+    let result = run.go_on(started, Plan::adopting(adoption, caller, whose), events);
+    if result.is_err() {
+        container.kill();
+    }
+    result
+}

@@ -1,0 +1,194 @@
+//! Whose bottle is a container's? One supervisor's, who holds a lock under the container's name for as long as it lives.
+
+use std::fs::File;
+use std::io::{self, Read, Write};
+use std::os::unix::fs::MetadataExt;
+use std::path::{Path, PathBuf};
+use std::sync::mpsc::{RecvTimeoutError, channel};
+use std::time::Duration;
+
+use bottle_evidence::sha256;
+use rustix::fs::FlockOperation;
+use rustix::process::{Pid, Signal};
+
+use super::State;
+use crate::state::{StateError, make_private};
+use crate::thread;
+
+/// How long a supervisor may take to end when its container has, and when it was killed.
+const ENDING: Duration = Duration::from_secs(20);
+const KILLED: Duration = Duration::from_secs(10);
+
+/// A container that is this process's to supervise.
+#[derive(Debug)]
+pub struct Claim {
+    path: PathBuf,
+    _lock: File,
+}
+
+/// How it came to an end.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Ending {
+    /// Nothing was there, or nothing any more.
+    Gone,
+    /// Its supervisor has ended by itself.
+    Ended,
+    /// Its supervisor had to be killed.
+    Killed,
+}
+
+/// Why there is none.
+#[derive(Debug, thiserror::Error)]
+pub enum ClaimError {
+    /// Somebody has it.
+    #[error("the container {0} has a bottle already")]
+    Taken(String),
+    /// The directory can't be used.
+    #[error(transparent)]
+    State(#[from] StateError),
+    /// The lock can't be had.
+    #[error("cannot lock {}", path.display())]
+    Lock {
+        /// The file.
+        path: PathBuf,
+        /// What the system said.
+        source: io::Error,
+    },
+    /// A supervisor does not end.
+    #[error("the supervisor {0} of the container does not end, though it was killed")]
+    Stuck(i32),
+}
+
+impl Claim {
+    /// Takes a container. `run` is the state directory that ends with the boot.
+    ///
+    /// # Errors
+    /// [`ClaimError`]
+    pub fn take(run: &Path, uid: u32, state: &State) -> Result<Claim, ClaimError> {
+        make_private(&directory(run), uid)?;
+        let path = place(run, state);
+        let failed = |source| ClaimError::Lock { path: path.clone(), source };
+        loop {
+            let mut lock =
+                File::options().create(true).truncate(false).read(true).write(true).open(&path).map_err(failed)?;
+            match rustix::fs::flock(&lock, FlockOperation::NonBlockingLockExclusive) {
+                Err(rustix::io::Errno::WOULDBLOCK) => return Err(ClaimError::Taken(state.id.clone())),
+                locked => locked.map_err(|errno| failed(errno.into()))?,
+            }
+            // Whoever had it may have removed it between the two.
+            if is_still_named(&lock, &path) {
+                let own = format!("{:>10}\n", std::process::id());
+                lock.write_all(own.as_bytes()).map_err(failed)?;
+                return Ok(Claim { path, _lock: lock });
+            }
+        }
+    }
+
+    /// Waits until a container that has ended is nobody's any more; sees to it if that takes too long.
+    ///
+    /// # Errors
+    /// [`ClaimError`]
+    pub fn end(run: &Path, state: &State) -> Result<Ending, ClaimError> {
+        let path = place(run, state);
+        let failed = |source| ClaimError::Lock { path: path.clone(), source };
+        let lock = match File::options().read(true).write(true).open(&path) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Ending::Gone),
+            opened => opened.map_err(failed)?,
+        };
+        let (tell, told) = channel();
+        let waiting = lock.try_clone().map_err(failed)?;
+        thread::begin(move || {
+            // Whoever gave up has gone.
+            let _ = tell.send(rustix::fs::flock(&waiting, FlockOperation::LockExclusive));
+        })
+        .map_err(failed)?;
+        let mut ending = Ending::Ended;
+        let mut locked = told.recv_timeout(ENDING);
+        if locked == Err(RecvTimeoutError::Timeout) {
+            // It holds the lock, so the id that it has written is still its own.
+            let supervisor = holder(&lock).map_err(failed)?;
+            rustix::process::kill_process(supervisor, Signal::KILL).map_err(|errno| failed(errno.into()))?;
+            ending = Ending::Killed;
+            locked = told.recv_timeout(KILLED);
+            if locked.is_err() {
+                return Err(ClaimError::Stuck(supervisor.as_raw_nonzero().get()));
+            }
+        }
+        locked.map_err(|_| failed(io::ErrorKind::TimedOut.into()))?.map_err(|errno| failed(errno.into()))?;
+        if is_still_named(&lock, &path) {
+            std::fs::remove_file(&path).map_err(failed)?;
+        }
+        Ok(ending)
+    }
+}
+
+impl Drop for Claim {
+    fn drop(&mut self) {
+        // What is left is removed by whoever stops or creates the container next.
+        let _ = std::fs::remove_file(&self.path);
+    }
+}
+
+fn directory(run: &Path) -> PathBuf {
+    run.join("containers")
+}
+
+/// Two engines may call their containers by the same name, but not in the same bundle.
+fn place(run: &Path, state: &State) -> PathBuf {
+    let name = format!("{}\0{}", state.id, state.bundle.display());
+    directory(run).join(sha256(name.as_bytes()).to_string())
+}
+
+fn is_still_named(lock: &File, path: &Path) -> bool {
+    let identity = |file: &std::fs::Metadata| (file.dev(), file.ino());
+    match (lock.metadata(), std::fs::metadata(path)) {
+        (Ok(held), Ok(named)) => identity(&held) == identity(&named),
+        _ => false,
+    }
+}
+
+fn holder(mut lock: &File) -> io::Result<Pid> {
+    let mut text = String::new();
+    lock.read_to_string(&mut text)?;
+    let pid = text.trim().parse().ok().and_then(Pid::from_raw);
+    pid.ok_or_else(|| io::ErrorKind::InvalidData.into())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::hook::Status;
+
+    fn state(id: &str) -> State {
+        let (oci_version, bundle) = ("1.0.2".into(), "/b".into());
+        State { oci_version, id: id.into(), status: Status::Stopped, pid: 0, bundle }
+    }
+
+    #[test]
+    fn a_container_has_one_bottle_until_that_has_ended() {
+        let run = tempfile::tempdir().unwrap();
+        let uid = rustix::process::geteuid().as_raw();
+        let claim = Claim::take(run.path(), uid, &state("a")).unwrap();
+        assert!(matches!(Claim::take(run.path(), uid, &state("a")), Err(ClaimError::Taken(_))));
+        let _other = Claim::take(run.path(), uid, &state("b")).unwrap();
+        let ended = std::thread::scope(|scope| {
+            let ending = scope.spawn(|| Claim::end(run.path(), &state("a")).unwrap());
+            drop(claim);
+            ending.join().unwrap()
+        });
+        assert!(matches!(ended, Ending::Ended | Ending::Gone));
+        assert_eq!(Claim::end(run.path(), &state("a")).unwrap(), Ending::Gone);
+        assert!(Claim::take(run.path(), uid, &state("a")).is_ok());
+    }
+
+    #[test]
+    fn what_a_killed_supervisor_has_left_is_removed() {
+        let run = tempfile::tempdir().unwrap();
+        let uid = rustix::process::geteuid().as_raw();
+        std::mem::forget(Claim::take(run.path(), uid, &state("a")).unwrap()._lock.try_clone());
+        let path = place(run.path(), &state("a"));
+        std::fs::write(&path, "left").unwrap();
+        assert_eq!(Claim::end(run.path(), &state("a")).unwrap(), Ending::Ended);
+        assert!(!path.exists());
+    }
+}

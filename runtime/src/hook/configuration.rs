@@ -1,0 +1,189 @@
+//! What was the engine's runtime told of a container? `config.json` of its bundle, as far as an airlock depends on it.
+
+use std::collections::BTreeMap;
+use std::io;
+use std::path::{Path, PathBuf};
+
+use bottle_evidence::{Digest, canonical, sha256};
+use serde::Deserialize;
+use serde_json::{Value, json};
+
+use super::object;
+use crate::bounded;
+
+/// No configuration is larger.
+const MOST: u64 = 16 << 20;
+
+/// The configuration, and the digest of the file.
+#[derive(Debug)]
+pub struct Configuration {
+    pub(super) bundle: PathBuf,
+    pub(super) digest: Digest,
+    pub(super) written: Written,
+}
+
+/// Why there is none.
+#[derive(Debug, thiserror::Error)]
+pub enum ConfigurationError {
+    /// The file could not be read.
+    #[error("cannot read {}", path.display())]
+    Read {
+        /// Which one.
+        path: PathBuf,
+        /// What the system said.
+        source: io::Error,
+    },
+    /// It is none.
+    #[error("{} is no container's configuration", path.display())]
+    Form {
+        /// Which one.
+        path: PathBuf,
+        /// What is wrong.
+        source: serde_json::Error,
+    },
+}
+
+/// As in the OCI runtime specification; what is not named here does not concern an airlock.
+#[derive(Debug, Default, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub(super) struct Written {
+    pub(super) process: Process,
+    pub(super) root: RootDirectory,
+    pub(super) mounts: Option<Vec<Mounted>>,
+    pub(super) hooks: Option<BTreeMap<String, Option<Vec<Hook>>>>,
+    pub(super) annotations: Option<BTreeMap<String, String>>,
+    pub(super) linux: Linux,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub(super) struct Process {
+    pub(super) args: Option<Vec<String>>,
+    pub(super) env: Option<Vec<String>>,
+    pub(super) cwd: PathBuf,
+    pub(super) user: User,
+    pub(super) capabilities: Option<BTreeMap<String, Option<Vec<String>>>>,
+    pub(super) no_new_privileges: bool,
+    pub(super) apparmor_profile: Option<String>,
+    pub(super) selinux_label: Option<String>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+pub(super) struct User {
+    pub(super) uid: u32,
+    pub(super) gid: u32,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+pub(super) struct RootDirectory {
+    pub(super) path: PathBuf,
+    pub(super) readonly: bool,
+}
+
+#[derive(Debug, Deserialize)]
+pub(super) struct Mounted {
+    #[serde(default)]
+    pub(super) source: Option<PathBuf>,
+    #[serde(default)]
+    pub(super) options: Option<Vec<String>>,
+    #[serde(default, rename = "type")]
+    pub(super) kind: Option<String>,
+}
+
+#[derive(Debug, Deserialize)]
+pub(super) struct Hook {
+    pub(super) path: PathBuf,
+    #[serde(default)]
+    pub(super) args: Option<Vec<String>>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub(super) struct Linux {
+    pub(super) namespaces: Option<Vec<Namespace>>,
+    pub(super) seccomp: Value,
+    pub(super) masked_paths: Option<Vec<String>>,
+    pub(super) readonly_paths: Option<Vec<String>>,
+}
+
+#[derive(Debug, Deserialize)]
+pub(super) struct Namespace {
+    #[serde(rename = "type")]
+    pub(super) kind: String,
+    #[serde(default)]
+    pub(super) path: Option<PathBuf>,
+}
+
+impl Configuration {
+    /// Reads it from a bundle.
+    ///
+    /// # Errors
+    /// [`ConfigurationError`]
+    pub fn read(bundle: &Path) -> Result<Configuration, ConfigurationError> {
+        let path = bundle.join("config.json");
+        let bytes =
+            bounded::read(&path, MOST).map_err(|source| ConfigurationError::Read { path: path.clone(), source })?;
+        Configuration::parse(bundle, &bytes).map_err(|source| ConfigurationError::Form { path, source })
+    }
+
+    /// The same of bytes.
+    ///
+    /// # Errors
+    /// What is wrong with them.
+    pub fn parse(bundle: &Path, bytes: &[u8]) -> Result<Configuration, serde_json::Error> {
+        let written = object::read(bytes)?;
+        Ok(Configuration { bundle: bundle.to_owned(), digest: sha256(bytes), written })
+    }
+
+    pub(super) fn annotation(&self, name: &str) -> Option<&str> {
+        self.written.annotations.as_ref()?.get(name).map(String::as_str)
+    }
+
+    /// Where the container's root lies for the engine's runtime.
+    pub(super) fn root(&self) -> PathBuf {
+        self.bundle.join(&self.written.root.path)
+    }
+
+    /// A variable of what will be executed.
+    pub(super) fn variable(&self, name: &str) -> Option<&str> {
+        let variables = self.written.process.env.iter().flatten();
+        variables.filter_map(|line| line.split_once('=')).find(|(known, _)| *known == name).map(|(_, value)| value)
+    }
+
+    /// Files and directories of the host's that are shown inside: where they lie, and whether they can be written there.
+    pub(super) fn shown(&self) -> Vec<(PathBuf, bool)> {
+        let has = |mount: &Mounted, names: &[&str]| {
+            mount.options.iter().flatten().any(|option| names.contains(&option.as_str()))
+        };
+        let is_bind = |mount: &&Mounted| mount.kind.as_deref() == Some("bind") || has(mount, &["bind", "rbind"]);
+        let binds = self.written.mounts.iter().flatten().filter(is_bind);
+        let place = |mount: &Mounted| {
+            let source = mount.source.as_ref()?;
+            Some((self.bundle.join(source), !has(mount, &["ro", "rro"])))
+        };
+        binds.filter_map(place).chain([(self.root(), !self.written.root.readonly)]).collect()
+    }
+
+    /// The digest of what the seccomp filter is to be made of.
+    pub(super) fn seccomp(&self) -> Result<Digest, canonical::NoCanonicalForm> {
+        Ok(sha256(&canonical::to_bytes(&self.written.linux.seccomp)?))
+    }
+
+    /// How the engine will confine it.
+    pub(super) fn confinement(&self) -> Value {
+        let Written { process, root, linux, .. } = &self.written;
+        json!({
+            "user": format!("{}:{}", process.user.uid, process.user.gid),
+            "capabilities": process.capabilities,
+            "no-new-privileges": process.no_new_privileges,
+            "seccomp": !linux.seccomp.is_null(),
+            "apparmor": process.apparmor_profile,
+            "selinux": process.selinux_label,
+            "read-only-root": root.readonly,
+            "masked-paths": linux.masked_paths,
+            "read-only-paths": linux.readonly_paths,
+        })
+    }
+}

@@ -1,0 +1,110 @@
+//! How does what an engine says become an adoption? Everything is looked at, and nothing is changed.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use bottle_evidence::canonical::NoCanonicalForm;
+use bottle_policy::Rules;
+
+use super::{Configuration, Exception, Refusal, Settings, State, Status, refusals};
+use crate::adopt::{Adoption, Container, FindError, HoldError, InsideFile};
+use crate::options::Words;
+use crate::records::Name;
+
+/// Why there is no adoption.
+#[derive(Debug, thiserror::Error)]
+pub enum PrepareError {
+    /// It is not about to start.
+    #[error("the container is {0:?}: a hook that creates comes before it runs")]
+    Status(Status),
+    /// An airlock around it would be of no use.
+    #[error("bottle does not run this container: {}", list(.0))]
+    Refused(Vec<Refusal>),
+    /// Its first process can't be held.
+    #[error(transparent)]
+    Hold(#[from] HoldError),
+    /// Its program can't be found.
+    #[error(transparent)]
+    Program(#[from] FindError),
+    /// What its seccomp filter is made of can't be hashed.
+    #[error("the container's seccomp settings can't be hashed")]
+    Seccomp(#[from] NoCanonicalForm),
+    /// Files of the host's that it sees can't be found.
+    #[error("cannot find {}, which the container is to see", .0.display())]
+    Shown(PathBuf, #[source] std::io::Error),
+}
+
+impl PrepareError {
+    /// What to do about it.
+    pub fn hint(&self) -> Option<String> {
+        match self {
+            PrepareError::Refused(refusals) => {
+                let hints: Vec<String> = refusals.iter().filter_map(Refusal::hint).collect();
+                (!hints.is_empty()).then(|| hints.join("; "))
+            }
+            _ => None,
+        }
+    }
+}
+
+fn list(refusals: &[Refusal]) -> String {
+    refusals.iter().map(ToString::to_string).collect::<Vec<_>>().join("; ")
+}
+
+/// Of a container that is to be a bottle.
+///
+/// # Errors
+/// [`PrepareError`]: then it must not run.
+pub fn prepare(
+    state: &State,
+    configuration: &Configuration,
+    settings: &Settings,
+    (rules, file, name): (Rules, Option<PathBuf>, Option<Name>),
+    words: Words,
+) -> Result<Adoption, PrepareError> {
+    if !matches!(state.status, Status::Creating | Status::Created) {
+        return Err(PrepareError::Status(state.status));
+    }
+    let (refused, passed) = refusals(configuration, settings, Path::new("/proc/self/exe"));
+    if !refused.is_empty() {
+        return Err(PrepareError::Refused(refused));
+    }
+    let mut apart = vec!["net", "pid", "mnt"];
+    apart.extend((!passed.contains(&Exception::HostIpc)).then_some("ipc"));
+    apart.extend((!passed.contains(&Exception::HostUser)).then_some("user"));
+    let container = Container::hold(state.pid, &apart)?;
+    let process = &configuration.written.process;
+    let command = process.args.clone().unwrap_or_default();
+    let first = command.first().map(String::as_str).unwrap_or_default();
+    let root = configuration.root();
+    let root = root.canonicalize().map_err(|error| PrepareError::Shown(root, error))?;
+    let program = InsideFile::find(&container, &root, first, &process.cwd, configuration.variable("PATH"))?;
+    let shown = shown(configuration)?;
+    Ok(Adoption {
+        container: Arc::new(container),
+        id: state.id.clone(),
+        rules,
+        policy_files: file.into_iter().collect(),
+        name,
+        command,
+        program,
+        user: (process.user.uid, process.user.gid),
+        workdir: process.cwd.clone(),
+        configuration: configuration.digest,
+        writable: shown.iter().filter(|(_, writable)| *writable).map(|(path, _)| path.clone()).collect(),
+        shown: shown.into_iter().map(|(path, _)| path).collect(),
+        seccomp: configuration.seccomp()?,
+        confinement: configuration.confinement(),
+        let_pass: passed.into_iter().map(Exception::name).collect(),
+        words,
+    })
+}
+
+/// What of the host's files is shown, by its canonical path.
+fn shown(configuration: &Configuration) -> Result<Vec<(PathBuf, bool)>, PrepareError> {
+    let found = configuration.shown().into_iter().map(|(path, writable)| match path.canonicalize() {
+        Ok(canonical) => Ok((canonical, writable)),
+        Err(error) => Err(PrepareError::Shown(path, error)),
+    });
+    found.collect()
+}

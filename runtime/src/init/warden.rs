@@ -1,0 +1,72 @@
+//! What does the one do who stands where init does, beside a container that an engine has made? It has probes run in the
+//! container's network namespace, gives up all that it may do, and waits for the container's end.
+
+use std::io;
+use std::os::fd::{AsFd, OwnedFd};
+
+use rustix::event::{PollFd, PollFlags};
+
+use crate::channel::Channel;
+use crate::gate::jail;
+use crate::report::chain;
+use crate::tether::tie_to_supervisor;
+
+use super::child;
+use super::enter;
+use super::failure::at;
+use super::first::{Probers, confine_self, wait_for};
+use super::identity::Identities;
+use super::message::{End, Failure, FromInit, ToInit};
+use super::plan::InitPlan;
+
+/// Everything that it does. When it returns, the bottle ends.
+pub(super) fn run(channel: &Channel) -> Result<(), Failure> {
+    let (plan, container) = receive(channel)?;
+    let identities = Identities::make(&plan)?;
+    enter::leave_the_rest()?;
+    tie_to_supervisor(channel).map_err(at("tie the bottle to its supervisor"))?;
+    enter::network(channel)?;
+    let probing = Probers::prepare(&plan.probe, &identities)?;
+    channel.send(&FromInit::Expects { executable: None }, &[]).map_err(at("tell what will be executed"))?;
+    wait_for(channel, &ToInit::Probe)?;
+    let probers = probing.report(channel)?;
+    // Nothing of the host's is in reach of it, or of whoever should get hold of it.
+    jail::empty_root().map_err(|error| at("leave the host's files")(io::Error::other(chain(&error).join(": "))))?;
+    confine_self(channel, &identities, plan.ports)?;
+    drop(identities);
+    let executable = plan.argv.into_iter().next().unwrap_or_default();
+    let held = FromInit::Held { executable };
+    channel.send(&held, &[container.as_fd()]).map_err(at("report the held workload"))?;
+    wait_for(channel, &ToInit::Release)?;
+    probers.into_iter().try_for_each(child::await_end)?;
+    channel.send(&FromInit::Started, &[]).map_err(at("report the start"))?;
+    wait_for_end(channel, &container)?;
+    // How it ended is for the supervisor to find out.
+    channel.send(&FromInit::Exited(End::Code(0)), &[]).map_err(at("report the end"))
+}
+
+fn receive(channel: &Channel) -> Result<(InitPlan, OwnedFd), Failure> {
+    let invalid = || at("begin")(io::Error::from(io::ErrorKind::InvalidData));
+    let (message, descriptors) = channel.recv::<ToInit>().map_err(at("hear from the supervisor"))?;
+    let (ToInit::Start { streams: false }, Ok([plan, container])) = (message, <[OwnedFd; 2]>::try_from(descriptors))
+    else {
+        return Err(invalid());
+    };
+    Ok((InitPlan::unseal(plan).map_err(at("read the plan"))?, container))
+}
+
+/// The supervisor has nothing to say meanwhile; the end of the channel is its end.
+fn wait_for_end(channel: &Channel, container: &OwnedFd) -> Result<(), Failure> {
+    loop {
+        let mut ready = [PollFd::new(channel, PollFlags::IN), PollFd::new(container, PollFlags::IN)];
+        match rustix::event::poll(&mut ready, None) {
+            Err(rustix::io::Errno::INTR) => continue,
+            other => other.map_err(at("wait for the container"))?,
+        };
+        if !ready[1].revents().is_empty() {
+            return Ok(());
+        }
+        channel.recv::<ToInit>().map_err(at("hear from the supervisor"))?;
+        return Err(at("go on")(io::Error::from(io::ErrorKind::InvalidData)));
+    }
+}
