@@ -14,6 +14,7 @@ use crate::patience::Patience;
 use crate::plan::{Plan, PlanError};
 use crate::records::Own;
 use crate::remembered::remember;
+use crate::state::POLICY;
 use crate::supervisor::recorder::Events;
 use crate::supervisor::signals::Signals;
 use crate::supervisor::taken::Taken;
@@ -153,7 +154,12 @@ fn remove_unused(directory: &Path, audit: &Path) {
     if is_empty && audit.parent() == Some(directory) {
         let _ = std::fs::remove_file(audit);
     }
-    // One in which there is something stays.
+    // The policy alone is evidence of nothing.
+    let is_policy = |entry: std::fs::DirEntry| entry.file_name() == POLICY;
+    if std::fs::read_dir(directory).is_ok_and(|mut all| all.all(|entry| entry.is_ok_and(is_policy))) {
+        let _ = std::fs::remove_file(directory.join(POLICY));
+    }
+    // One in which there is something else stays.
     let _ = std::fs::remove_dir(directory);
 }
 

@@ -33,10 +33,12 @@ impl Bundle {
     /// Which executes a script of busybox's shell, and whose hooks have these settings and keep their state there.
     pub fn new(place: &Path, script: &str, settings: &Path, state: &Path) -> Bundle {
         let root = place.join("rootfs");
-        for directory in ["", "bin", "dev", "etc", "lib64", "proc", "sys", "tmp", "usr"] {
+        for directory in ["", "bin", "dev", "etc", "lib64", "proc", "sys", "tmp", "tmp/shared", "usr"] {
             fs::create_dir_all(root.join(directory)).unwrap();
         }
         fs::copy("/usr/bin/busybox", root.join("bin/busybox")).unwrap();
+        // What is mounted there is another's.
+        fs::write(root.join("tmp/socket"), "").unwrap();
         symlink("busybox", root.join("bin/sh")).unwrap();
         symlink("usr/lib", root.join("lib")).unwrap();
         for path in [place, &root] {

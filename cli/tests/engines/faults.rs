@@ -84,7 +84,7 @@ fn a_hook_that_hangs_is_ended_by_its_engine_and_starts_nothing() {
 #[test]
 fn a_second_bottle_for_the_same_container_is_refused() {
     let scene = Scene::new();
-    let bundle = scene.bundle("echo ready; read -r line");
+    let bundle = scene.bundle("echo ready; read -r line; exit 0");
     let contained = scene.start(&bundle);
     let state = json!({"ociVersion": "1.0.2", "id": name(&bundle), "status": "creating", "pid": contained.first.pid,
         "bundle": text(&bundle.place)});

@@ -86,9 +86,8 @@ impl Scene {
     pub fn start(&self, bundle: &Bundle) -> Contained {
         let running = Running::start(self.command(bundle)).ready();
         let record = self.living().remove(0);
-        let number = |value: &Value| u32::try_from(value.as_u64().unwrap()).unwrap();
-        let supervisor = Held::new(number(&record["supervisor"]));
-        Contained { running, supervisor, first: Held::new(number(&record["running"]["workload"])) }
+        let held = |who: &str| Held::new(u32::try_from(record[who].as_u64().unwrap()).unwrap());
+        Contained { running, supervisor: held("supervisor"), first: held("workload") }
     }
 
     /// What is on record of the bottles that live.

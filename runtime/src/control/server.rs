@@ -121,10 +121,10 @@ fn serve(client: &Channel, sender: &mpsc::Sender<Demand>, means: &Means, counted
         Request::Exec(request) => {
             // Whoever enters stays, and is counted there.
             drop(counted);
-            return means
-                .entrance
-                .as_ref()
-                .map_or(Ok(()), |entrance| exec::serve(entrance, client, &request, descriptors));
+            return match &means.entrance {
+                Some(entrance) => exec::serve(entrance, client, &request, descriptors),
+                None => exec::refuse(client),
+            };
         }
         Request::Renew { nonce } => {
             let renewal = means.renewal.as_ref();

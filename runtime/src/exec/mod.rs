@@ -20,4 +20,4 @@ pub use client::{ExecError, ExecOptions, exec};
 pub(crate) use entrance::{Entrance, First};
 pub(crate) use message::ExecRequest;
 pub(crate) use role::main;
-pub(crate) use session::serve;
+pub(crate) use session::{refuse, serve};

@@ -56,6 +56,13 @@ pub(crate) fn serve(
     }
 }
 
+/// Tells who wants to enter a container that an engine has made who lets it in.
+pub(crate) fn refuse(client: &Channel) -> io::Result<()> {
+    let what = "this bottle is around a container, which is its engine's to enter".to_owned();
+    let hint = Some("`runc exec`, `podman exec`: what runs there is behind the same airlock".to_owned());
+    client.send(&Told::Refused(Refusal { code: 125, what, hint }), &[])
+}
+
 /// Records, enters, measures, releases. On an error nothing ran.
 fn start(
     entrance: &Entrance,

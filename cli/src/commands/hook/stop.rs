@@ -5,6 +5,7 @@ use std::process::ExitCode;
 use bottle_runtime::caller::Caller;
 use bottle_runtime::hook::{Claim, Ending, State, Status};
 
+use crate::commands::bottles::shelf;
 use crate::report::{Failure, Reporter};
 use crate::state;
 
@@ -21,5 +22,7 @@ pub fn run(caller: &Caller, reporter: Reporter) -> Result<ExitCode, Failure> {
         Ending::Gone | Ending::Ended => {}
         Ending::Killed => reporter.say("warning: its supervisor did not end with the container, and was killed"),
     }
+    // What a killed supervisor had on record goes with the looking.
+    shelf(caller)?.all().map_err(Failure::new)?;
     Ok(ExitCode::SUCCESS)
 }
