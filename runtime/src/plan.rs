@@ -254,6 +254,7 @@ impl Plan {
     pub(crate) fn workload_ids(&self) -> Ids {
         match (&self.ids, self.map) {
             (Some(ids), _) => Ids::Private { base: ids.workload() },
+            (None, None) if let Some(Adopted { caller: (uid, gid), .. }) = self.adopted => Ids::Within { uid, gid },
             (None, Some(map)) => Ids::Range { map },
             (None, None) => Ids::Own { uid: self.caller.0, gid: self.caller.1 },
         }

@@ -8,8 +8,11 @@ use serde_json::{Value, json};
 
 use crate::world::{BOTTLE, text};
 
-/// The first of the ids that a container has outside: those of nobody here.
-pub const OUTSIDE: u32 = 1_500_000_000;
+/// The first of the ids that a container has outside, and how many: root's are nobody's here, an ordinary user's is its own.
+fn outside() -> (u32, u32) {
+    let own = rustix::process::geteuid().as_raw();
+    if own == 0 { (1_500_000_000, 65536) } else { (own, 1) }
+}
 
 /// What an ordinary container may do.
 const USUAL: [&str; 8] = [
@@ -44,7 +47,8 @@ impl Bundle {
         for path in [place, &root] {
             fs::set_permissions(path, fs::Permissions::from_mode(0o755)).unwrap();
         }
-        chown(&root, Some(OUTSIDE), Some(OUTSIDE)).unwrap();
+        let (first, _) = outside();
+        chown(&root, Some(first), Some(group(first))).unwrap();
         let configuration = configuration(script, settings, state);
         Bundle { place: place.to_owned(), configuration }
     }
@@ -86,6 +90,12 @@ impl Bundle {
     }
 }
 
+/// The gid that goes with it.
+fn group(first: u32) -> u32 {
+    let own = rustix::process::getegid().as_raw();
+    if own == 0 { first } else { own }
+}
+
 fn configuration(script: &str, settings: &Path, state: &Path) -> Value {
     let hook = |words: &[&str]| {
         let args: Vec<&str> = ["bottle", "hook"].iter().chain(words).copied().collect();
@@ -93,7 +103,8 @@ fn configuration(script: &str, settings: &Path, state: &Path) -> Value {
         json!({"path": BOTTLE, "args": args, "env": [root, "RUST_BACKTRACE=1"], "timeout": 120})
     };
     let kinds = ["pid", "ipc", "uts", "mount", "network", "user"];
-    let mapping = json!([{"containerID": 0, "hostID": OUTSIDE, "size": 65536}]);
+    let (first, size) = outside();
+    let mapping = |first: u32| json!([{"containerID": 0, "hostID": first, "size": size}]);
     let usual = json!({"bounding": USUAL, "effective": USUAL, "permitted": USUAL});
     let mount = |destination: &str, kind: &str, options: &[&str]| json!({"destination": destination, "type": kind, "source": kind, "options": options});
     let mut mounts = vec![
@@ -126,8 +137,8 @@ fn configuration(script: &str, settings: &Path, state: &Path) -> Value {
         },
         "linux": {
             "namespaces": kinds.map(|kind| json!({"type": kind})),
-            "uidMappings": mapping,
-            "gidMappings": mapping,
+            "uidMappings": mapping(first),
+            "gidMappings": mapping(group(first)),
         },
     })
 }

@@ -5,6 +5,7 @@ use std::os::unix::net::UnixListener;
 use serde_json::{Value, json};
 
 use crate::bundle::Bundle;
+use crate::host;
 use crate::scene::Scene;
 
 /// Nothing of it ran, nothing is left of it, and the engine's person was told this.
@@ -41,6 +42,10 @@ fn a_container_whose_root_is_the_hosts_is_refused_unless_the_settings_let_it_pas
     for mappings in ["uidMappings", "gidMappings"] {
         bundle.configuration["linux"].as_object_mut().unwrap().remove(mappings);
     }
+    if !host::is_root() {
+        // The engine's runtime itself starts none without for an ordinary user.
+        return assert_refused(&scene, &bundle, "rootless container requires user namespaces");
+    }
     assert_refused(&scene, &bundle, "user namespace");
     scene.settings(&json!({"allow": ["host-user"]}));
     assert_eq!(scene.run(&bundle).ok(), "ran\n");
@@ -65,8 +70,12 @@ fn a_container_with_power_over_the_airlock_is_refused() {
 fn a_container_with_a_second_network_is_refused() {
     let scene = Scene::new();
     let mut bundle = bundle(&scene);
-    let add = "pid=$(sed 's/.*\"pid\":\\([0-9]*\\).*/\\1/'); nsenter --net=/proc/$pid/ns/net ip link add x0 type veth peer name x1";
-    bundle.hook("createRuntime", 0, add);
+    // An ordinary user has power over it within its user namespace alone.
+    let user = if host::is_root() { "" } else { "--preserve-credentials --user=/proc/$pid/ns/user" };
+    let pid = "pid=$(sed 's/.*\"pid\":\\([0-9]*\\).*/\\1/')";
+    let link = "ip link add x0 type veth peer name x1";
+    let add = format!("{pid}; nsenter {user} --net=/proc/$pid/ns/net {link}");
+    bundle.hook("createRuntime", 0, &add);
     assert_refused(&scene, &bundle, "has a network already: device x");
 }
 

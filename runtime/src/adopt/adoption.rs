@@ -15,6 +15,8 @@ use crate::records::Name;
 pub struct Adoption {
     /// Its first process, which the engine holds.
     pub container: Arc<Container>,
+    /// Who the caller is in the container's user namespace, as uid and gid. Of no matter where root calls.
+    pub caller: (u32, u32),
     /// What the engine calls it.
     pub id: String,
     /// What may be reached.
@@ -51,6 +53,8 @@ pub struct Adoption {
 pub(crate) struct Adopted {
     pub(crate) container: Arc<Container>,
     pub(crate) program: InsideFile,
+    /// Who the caller is in the container's user namespace, as uid and gid.
+    pub(crate) caller: (u32, u32),
     pub(crate) says: EngineWord,
 }
 

@@ -18,6 +18,7 @@ pub struct Container {
     pid: u32,
     pidfd: OwnedFd,
     network: OwnedFd,
+    user: OwnedFd,
 }
 
 /// Why a process can't be held as a container's first one.
@@ -50,7 +51,8 @@ impl Container {
         let id =
             i32::try_from(pid).ok().and_then(Pid::from_raw).ok_or_else(|| gone(io::ErrorKind::InvalidInput.into()))?;
         let pidfd = rustix::process::pidfd_open(id, PidfdFlags::empty()).map_err(|errno| gone(errno.into()))?;
-        let network = File::open(format!("/proc/{pid}/ns/net")).map_err(gone)?.into();
+        let [network, user] =
+            ["net", "user"].map(|kind| File::open(format!("/proc/{pid}/ns/{kind}")).map(OwnedFd::from));
         if !is_first(pid).map_err(gone)? {
             return Err(HoldError::NotFirst(pid));
         }
@@ -59,7 +61,7 @@ impl Container {
                 return Err(HoldError::Shared(kind));
             }
         }
-        let container = Container { pid, pidfd, network };
+        let container = Container { pid, pidfd, network: network.map_err(gone)?, user: user.map_err(gone)? };
         // What was read above was this process's, if it is still there.
         if container.has_ended().map_err(gone)? { Err(gone(io::ErrorKind::NotFound.into())) } else { Ok(container) }
     }
@@ -72,6 +74,17 @@ impl Container {
     /// Its network namespace.
     pub(crate) fn network(&self) -> BorrowedFd<'_> {
         self.network.as_fd()
+    }
+
+    /// The user namespace that it lives in.
+    pub(crate) fn user(&self) -> BorrowedFd<'_> {
+        self.user.as_fd()
+    }
+
+    /// Who this uid and gid of ours are in there; nobody where it has no such ids.
+    pub fn inside(&self, (uid, gid): (u32, u32)) -> Option<(u32, u32)> {
+        let map = |file: &str, id| inside(&std::fs::read_to_string(format!("/proc/{}/{file}", self.pid)).ok()?, id);
+        Some((map("uid_map", uid)?, map("gid_map", gid)?))
     }
 
     /// Ends it with all that runs inside. One that is gone is no error.
@@ -101,6 +114,16 @@ impl AsFd for Container {
     fn as_fd(&self) -> BorrowedFd<'_> {
         self.pidfd.as_fd()
     }
+}
+
+/// What an id outside is inside, by lines of `inside outside count` (user_namespaces(7)).
+fn inside(map: &str, outside: u32) -> Option<u32> {
+    map.lines().find_map(|line| {
+        let mut numbers = line.split_ascii_whitespace().map(|number| number.parse::<u32>().ok());
+        let [first, from, count] = [numbers.next()??, numbers.next()??, numbers.next()??];
+        let offset = outside.checked_sub(from).filter(|offset| *offset < count)?;
+        first.checked_add(offset)
+    })
 }
 
 /// Whether it is pid 1 where it lives.
@@ -157,6 +180,12 @@ mod tests {
         assert_eq!(unreaped(child.id()), None);
         // Kernels before 6.15 do not tell afterwards.
         assert!(matches!(sys::exit_status(pidfd.as_fd()).map(end), None | Some(End::Code(7))));
+    }
+
+    #[test]
+    fn an_id_is_looked_up_in_a_map() {
+        let map = "         0       1000          1\n         1     100000      65536\n";
+        assert_eq!([1000, 100_005, 0, 1001].map(|id| inside(map, id)), [Some(0), Some(6), None, None]);
     }
 
     #[test]

@@ -8,6 +8,7 @@ use crate::caller::Caller;
 use crate::event::Event;
 use crate::outcome::Outcome;
 use crate::plan::Plan;
+use crate::realize_error::RealizeError;
 use crate::run::{RunError, begin};
 use crate::whose::{Around, Whose};
 
@@ -25,7 +26,15 @@ pub fn adopt(
 ) -> Result<Outcome, RunError> {
     let run = begin()?;
     let whose = if caller.uid == 0 { Whose::Nobodys } else { Whose::Callers };
-    let started = Started::adopting(&Around::Host, adoption.container.network())?;
+    // Root has power over whatever owns the namespace; somebody else has it within the container's user namespace alone.
+    let around = match whose {
+        Whose::Nobodys => Around::Host,
+        Whose::Callers | Whose::Range { .. } => {
+            let clone = adoption.container.user().try_clone_to_owned();
+            Around::Given(clone.map_err(|source| RealizeError::Step { step: "hold a user namespace", source })?)
+        }
+    };
+    let started = Started::adopting(&around, adoption.container.network())?;
     let container = Arc::clone(&adoption.container);
     let result = run.go_on(started, Plan::adopting(adoption, caller, whose), events);
     if result.is_err() {

@@ -34,6 +34,19 @@ pub(super) fn container(
     Ok(())
 }
 
+/// Demands of the one who stands where init does what is demanded of init. Root's lives in root's user namespace, an ordinary
+/// user's in the container's, where alone there is power over it.
+pub(super) fn warden(facts: &ProcessFacts, own: &ProcessFacts, container: &ProcessFacts) -> Result<(), AttestError> {
+    let subject = Subject { who: "warden", facts };
+    subject.confined(own)?;
+    let around = if own.is_root() { own } else { container };
+    let user = facts.namespaces.get("user");
+    subject.demand(user.is_some() && user == around.namespaces.get("user"), "is in another user namespace")?;
+    subject.bounded()?;
+    subject.lives_apart(own, &["pid", "mnt", "ipc", "uts", "cgroup"])?;
+    subject.lives_apart(container, &["pid", "mnt", "ipc", "uts"])
+}
+
 /// What the container's first process will execute.
 pub(super) fn program(adopted: &Adopted) -> Result<Digest, MeasureError> {
     let failed = |source| MeasureError { path: adopted.program.path().to_owned(), source };

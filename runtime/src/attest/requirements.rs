@@ -70,10 +70,13 @@ pub(super) fn measured(
         None => {
             workload(&processes.workload, own, &agent, ids.maps((user.uid, user.gid)))?;
             only_planned_mounts(airlock, held)?;
+            init_process(&processes.init, own, ids.around())?;
         }
-        Some(adopted) => super::adopted::container(&processes.workload, own, &agent, adopted)?,
+        Some(adopted) => {
+            super::adopted::container(&processes.workload, own, &agent, adopted)?;
+            super::adopted::warden(&processes.init, own, &processes.workload)?;
+        }
     }
-    init_process(&processes.init, own, ids.around())?;
     gate_process(&processes.gate, own)?;
     dialler_process(&processes.dialler, own)?;
     only_ours(airlock, held, &processes)?;
@@ -253,7 +256,7 @@ impl Subject<'_> {
 
     /// Not the host's root and in none of root's groups, no capability, no_new_privs, both seccomp filters on top of
     /// those that the supervisor has.
-    fn confined(&self, own: &ProcessFacts) -> Result<(), AttestError> {
+    pub(super) fn confined(&self, own: &ProcessFacts) -> Result<(), AttestError> {
         self.demand(!self.facts.is_root(), "has the host's uid 0")?;
         self.demand(!own.is_root() || self.facts.groups.is_empty(), "kept root's groups")?;
         for set in ["CapInh", "CapPrm", "CapEff", "CapAmb"] {
@@ -275,7 +278,7 @@ impl Subject<'_> {
     }
 
     /// No capability that it could ever gain.
-    fn bounded(&self) -> Result<(), AttestError> {
+    pub(super) fn bounded(&self) -> Result<(), AttestError> {
         self.demand(self.is_empty("CapBnd"), "could gain capabilities")
     }
 

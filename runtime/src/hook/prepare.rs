@@ -23,6 +23,9 @@ pub enum PrepareError {
     /// Its first process can't be held.
     #[error(transparent)]
     Hold(#[from] HoldError),
+    /// Whoever calls has no id in it, and so no power over it.
+    #[error("uid {0} is nobody in the container's user namespace")]
+    Nobody(u32),
     /// Its program can't be found.
     #[error(transparent)]
     Program(#[from] FindError),
@@ -60,6 +63,7 @@ pub fn prepare(
     configuration: &Configuration,
     settings: &Settings,
     (rules, file, name): (Rules, Option<PathBuf>, Option<Name>),
+    caller: (u32, u32),
     words: Words,
 ) -> Result<Adoption, PrepareError> {
     if !matches!(state.status, Status::Creating | Status::Created) {
@@ -73,6 +77,11 @@ pub fn prepare(
     apart.extend((!passed.contains(&Exception::HostIpc)).then_some("ipc"));
     apart.extend((!passed.contains(&Exception::HostUser)).then_some("user"));
     let container = Container::hold(state.pid, &apart)?;
+    let caller = match caller {
+        // It needs none.
+        (0, _) => caller,
+        (uid, _) => container.inside(caller).ok_or(PrepareError::Nobody(uid))?,
+    };
     let process = &configuration.written.process;
     let command = process.args.clone().unwrap_or_default();
     let first = command.first().map(String::as_str).unwrap_or_default();
@@ -82,6 +91,7 @@ pub fn prepare(
     let shown = shown(configuration)?;
     Ok(Adoption {
         container: Arc::new(container),
+        caller,
         id: state.id.clone(),
         rules,
         policy_files: file.into_iter().collect(),

@@ -9,7 +9,7 @@ use rustix::event::{PollFd, PollFlags, Timespec};
 use rustix::process::{DumpableBehavior, Pid, WaitOptions, WaitStatus};
 
 use crate::channel::Channel;
-use crate::confine::{self, Identity, Ports};
+use crate::confine::{self, Identity};
 use crate::probe::{self, ProbePlan, Share};
 use crate::sys;
 use crate::tether::tie_to_supervisor;
@@ -39,7 +39,7 @@ pub(super) fn run(channel: &Channel, mut start: Start) -> Result<(), Failure> {
     let probers = probing.report(channel)?;
     let held = holding.ready()?;
     let children = listen_for_children()?;
-    confine_self(channel, &start.identities, start.plan.ports)?;
+    confine_self(channel, &start)?;
     drop(start);
     report_held(channel, &held)?;
     wait_for(channel, &ToInit::Release)?;
@@ -90,9 +90,9 @@ fn report_held(channel: &Channel, held: &Held) -> Result<(), Failure> {
 }
 
 /// Becomes as powerless as the workload, with ids by which it may signal it, and invisible to it.
-pub(super) fn confine_self(channel: &Channel, identities: &Identities, ports: Ports) -> Result<(), Failure> {
-    let outside = identities.outside(bottle_images::Owner::User);
-    confine::init(Identity { uid: outside.uid, gid: outside.gid }, ports)
+fn confine_self(channel: &Channel, start: &Start) -> Result<(), Failure> {
+    let outside = start.identities.outside(bottle_images::Owner::User);
+    confine::init(Identity { uid: outside.uid, gid: outside.gid }, start.plan.ports)
         .map_err(io::Error::other)
         .map_err(at("confine init"))?;
     rustix::process::set_dumpable_behavior(DumpableBehavior::Dumpable).map_err(at("be measurable"))?;

@@ -58,6 +58,13 @@ pub enum Ids {
         /// Which are the caller's own, and where the others begin.
         map: IdMap,
     },
+    /// An ordinary user's container: the caller is this one in the container's user namespace, perhaps its root.
+    Within {
+        /// The caller's uid there.
+        uid: u32,
+        /// The caller's gid there.
+        gid: u32,
+    },
 }
 
 impl Ids {
@@ -70,7 +77,7 @@ impl Ids {
     pub(crate) fn maps(self, own: (u32, u32)) -> (Vec<Line>, Vec<Line>) {
         match self {
             Ids::Private { base } => (vec![(0, base, IDS)], vec![(0, base, IDS)]),
-            Ids::Own { uid, gid } => (vec![(own.0, uid, 1)], vec![(own.1, gid, 1)]),
+            Ids::Own { uid, gid } | Ids::Within { uid, gid } => (vec![(own.0, uid, 1)], vec![(own.1, gid, 1)]),
             Ids::Range { map } => (map.uids.lines(), map.gids.lines()),
         }
     }
@@ -78,7 +85,8 @@ impl Ids {
     /// Those of the user namespace around the workload's, where there is one.
     pub(crate) fn around(self) -> Option<(Vec<Line>, Vec<Line>)> {
         match self {
-            Ids::Private { .. } => None,
+            // A container's is its engine's affair.
+            Ids::Private { .. } | Ids::Within { .. } => None,
             Ids::Own { uid, gid } => Some((vec![(uid, uid, 1)], vec![(gid, gid, 1)])),
             Ids::Range { map } => Some(map.around()),
         }
@@ -87,7 +95,7 @@ impl Ids {
     /// What this pair inside is outside; nothing where it is nobody.
     pub(crate) fn outside(self, inside: (u32, u32), own: (u32, u32)) -> Option<(u32, u32)> {
         match self {
-            Ids::Own { uid, gid } => (inside == own).then_some((uid, gid)),
+            Ids::Own { uid, gid } | Ids::Within { uid, gid } => (inside == own).then_some((uid, gid)),
             Ids::Private { base } => (inside.0 < IDS && inside.1 < IDS).then(|| (base + inside.0, base + inside.1)),
             Ids::Range { map } => map.outside(inside),
         }
@@ -121,6 +129,7 @@ impl InitPlan {
             Ids::Private { base } => base >= IDS && is_inside,
             Ids::Own { uid, .. } => uid != 0,
             Ids::Range { map } => map.is_sound() && is_inside,
+            Ids::Within { .. } => is_inside,
         };
         let whole = ids && !plan.argv.is_empty();
         if whole { Ok(plan) } else { Err(io::Error::new(io::ErrorKind::InvalidData, "the plan contradicts itself")) }

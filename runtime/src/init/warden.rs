@@ -5,8 +5,10 @@ use std::io;
 use std::os::fd::{AsFd, OwnedFd};
 
 use rustix::event::{PollFd, PollFlags};
+use rustix::process::DumpableBehavior;
 
 use crate::channel::Channel;
+use crate::confine::{self, Identity};
 use crate::gate::jail;
 use crate::report::chain;
 use crate::tether::tie_to_supervisor;
@@ -14,10 +16,10 @@ use crate::tether::tie_to_supervisor;
 use super::child;
 use super::enter;
 use super::failure::at;
-use super::first::{Probers, confine_self, wait_for};
+use super::first::{Probers, wait_for};
 use super::identity::Identities;
 use super::message::{End, Failure, FromInit, ToInit};
-use super::plan::InitPlan;
+use super::plan::{Ids, InitPlan};
 
 /// Everything that it does. When it returns, the bottle ends.
 pub(super) fn run(channel: &Channel) -> Result<(), Failure> {
@@ -32,17 +34,30 @@ pub(super) fn run(channel: &Channel) -> Result<(), Failure> {
     let probers = probing.report(channel)?;
     // Nothing of the host's is in reach of it, or of whoever should get hold of it.
     jail::empty_root().map_err(|error| at("leave the host's files")(io::Error::other(chain(&error).join(": "))))?;
-    confine_self(channel, &identities, plan.ports)?;
+    confine_self(channel, &plan, &identities)?;
     drop(identities);
     let executable = plan.argv.into_iter().next().unwrap_or_default();
     let held = FromInit::Held { executable };
     channel.send(&held, &[container.as_fd()]).map_err(at("report the held workload"))?;
     wait_for(channel, &ToInit::Release)?;
     probers.into_iter().try_for_each(child::await_end)?;
+    // The supervisor has measured this process; nobody else is to look into it.
+    rustix::process::set_dumpable_behavior(DumpableBehavior::NotDumpable).map_err(at("hide the warden"))?;
     channel.send(&FromInit::Started, &[]).map_err(at("report the start"))?;
     wait_for_end(channel, &container)?;
     // How it ended is for the supervisor to find out.
     channel.send(&FromInit::Exited(End::Code(0)), &[]).map_err(at("report the end"))
+}
+
+/// Becomes as powerless as init, with ids that nobody else has where there are some.
+fn confine_self(channel: &Channel, plan: &InitPlan, identities: &Identities) -> Result<(), Failure> {
+    let outside = identities.outside(bottle_images::Owner::User);
+    let private = matches!(plan.ids, Ids::Private { .. });
+    confine::warden(private.then_some(Identity { uid: outside.uid, gid: outside.gid }))
+        .map_err(io::Error::other)
+        .map_err(at("confine the warden"))?;
+    rustix::process::set_dumpable_behavior(DumpableBehavior::Dumpable).map_err(at("be measurable"))?;
+    tie_to_supervisor(channel).map_err(at("tie the bottle to its supervisor"))
 }
 
 fn receive(channel: &Channel) -> Result<(InitPlan, OwnedFd), Failure> {

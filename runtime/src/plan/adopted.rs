@@ -83,6 +83,7 @@ impl Plan {
             record,
             adopted: Some(Adopted {
                 container: adoption.container,
+                caller: adoption.caller,
                 program: adoption.program,
                 says: EngineWord {
                     id: adoption.id,

@@ -67,18 +67,19 @@ fn supervise(order: &Order, caller: &Caller, starter: Starter) -> Result<ExitCod
     let state = state::State::open(&caller.places, caller.uid).map_err(|error| failed(Failure::new(error)))?;
     // Held to the end.
     let _claim = Claim::take(&state.run, caller.uid, &order.state).map_err(|error| failed(Failure::new(error)))?;
-    let adoption = adoption(order).map_err(failed)?;
+    let adoption = adoption(order, caller).map_err(failed)?;
     let hearing = Arc::clone(&starter);
     let outcome = adopt(adoption, caller, move |event| hearing.hear(&event));
     outcome.map(|outcome| ExitCode::from(outcome.status.code())).map_err(|error| failed(failure(error)))
 }
 
-fn adoption(order: &Order) -> Result<Adoption, Failure> {
+fn adoption(order: &Order, caller: &Caller) -> Result<Adoption, Failure> {
     let (configuration, wanted, settings) = judged(order)?;
     let Wanted::Bottled { rules, file, name } = wanted else {
         return Err(Failure::new("the container's configuration has changed while it was looked at"));
     };
-    prepare(&order.state, &configuration, &settings, (*rules, file, name), words_in_log).map_err(|error| {
+    let ids = (caller.uid, caller.gid);
+    prepare(&order.state, &configuration, &settings, (*rules, file, name), ids, words_in_log).map_err(|error| {
         let hint = error.hint();
         Failure { hint, ..Failure::new(error) }
     })
