@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 use crate::world::{BOTTLE, text};
 
 /// The first of the ids that a container has outside, and how many: root's are nobody's here, an ordinary user's is its own.
-fn outside() -> (u32, u32) {
+pub fn outside() -> (u32, u32) {
     let own = rustix::process::geteuid().as_raw();
     if own == 0 { (1_500_000_000, 65536) } else { (own, 1) }
 }
@@ -36,8 +36,10 @@ impl Bundle {
     /// Which executes a script of busybox's shell, and whose hooks have these settings and keep their state there.
     pub fn new(place: &Path, script: &str, settings: &Path, state: &Path) -> Bundle {
         let root = place.join("rootfs");
+        let (first, _) = outside();
         for directory in ["", "bin", "dev", "etc", "lib64", "proc", "sys", "tmp", "tmp/shared", "usr"] {
             fs::create_dir_all(root.join(directory)).unwrap();
+            chown(root.join(directory), Some(first), Some(group(first))).unwrap();
         }
         fs::copy("/usr/bin/busybox", root.join("bin/busybox")).unwrap();
         // What is mounted there is another's.
@@ -47,8 +49,6 @@ impl Bundle {
         for path in [place, &root] {
             fs::set_permissions(path, fs::Permissions::from_mode(0o755)).unwrap();
         }
-        let (first, _) = outside();
-        chown(&root, Some(first), Some(group(first))).unwrap();
         let configuration = configuration(script, settings, state);
         Bundle { place: place.to_owned(), configuration }
     }

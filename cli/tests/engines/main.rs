@@ -19,5 +19,6 @@ mod faults;
 mod installed;
 mod life;
 mod many;
+mod others;
 mod reached;
 mod refused;

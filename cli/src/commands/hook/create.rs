@@ -10,6 +10,11 @@ use bottle_runtime::hook::{Configuration, Settings, State, Wanted, wanted};
 use super::supervise::{self, Begin, Order};
 use crate::report::{Failure, Reporter};
 
+/// The engine's root is nobody's but in its own user namespace, where there are no ids for our processes to have.
+#[derive(Debug, thiserror::Error)]
+#[error("the engine calls the hook in a user namespace of its own, where bottle has no ids to give to its processes")]
+struct Nested;
+
 /// Runs the verb.
 pub fn run(settings: Option<&Path>, reporter: Reporter) -> Result<ExitCode, Failure> {
     let state = State::read(std::io::stdin().lock()).map_err(Failure::new)?;
@@ -17,8 +22,20 @@ pub fn run(settings: Option<&Path>, reporter: Reporter) -> Result<ExitCode, Fail
     if let Wanted::LeftAlone = judged(&order)?.1 {
         return Ok(ExitCode::SUCCESS);
     }
+    if is_nested() {
+        return Err(
+            Failure::new(Nested).with_hint("rootless podman is such an engine: use rootless runc, or podman as root")
+        );
+    }
     supervise::start(&Begin { order }, |line| reporter.say(line))?;
     Ok(ExitCode::SUCCESS)
+}
+
+/// Whether we are root of some user namespace only (user_namespaces(7)).
+fn is_nested() -> bool {
+    const WHOLE: [&str; 3] = ["0", "0", "4294967295"];
+    let map = std::fs::read_to_string("/proc/self/uid_map").unwrap_or_default();
+    rustix::process::geteuid().is_root() && map.split_ascii_whitespace().ne(WHOLE)
 }
 
 /// What the container was told, and what is wanted of it. The supervisor reads it anew: what it has read is what counts.

@@ -8,6 +8,7 @@ pub mod supervise;
 use std::process::ExitCode;
 
 use bottle_runtime::caller::Caller;
+use bottle_runtime::report::chain;
 
 use crate::args::HookVerb;
 use crate::report::{Failure, Reporter};
@@ -16,7 +17,14 @@ use crate::report::{Failure, Reporter};
 pub fn run(verb: &HookVerb, caller: &Caller, reporter: Reporter) -> Result<ExitCode, Failure> {
     match verb {
         HookVerb::Install(args) => install::run(args, reporter),
-        HookVerb::Create { settings } => create::run(settings.as_deref(), reporter),
-        HookVerb::Stop => stop::run(caller, reporter),
+        HookVerb::Create { settings } => create::run(settings.as_deref(), reporter).map_err(in_one_line),
+        HookVerb::Stop => stop::run(caller, reporter).map_err(in_one_line),
     }
+}
+
+/// podman shows one line of what a hook says, and guesses which.
+fn in_one_line(failure: Failure) -> Failure {
+    let why = chain(failure.error.as_ref()).join(": ");
+    let hint = failure.hint.map_or(String::new(), |hint| format!("; hint: {hint}"));
+    Failure { code: failure.code, error: format!("{why}{hint}").replace('\n', " ").into(), hint: None }
 }

@@ -35,6 +35,7 @@ mod image_names;
 mod registry_challenge;
 
 mod channel;
+mod engine;
 mod recorder;
 
 /// What a reader made of an input.
@@ -115,5 +116,6 @@ targets! {
     image_names: 512, MEMORY;
     registry_challenge: 512, MEMORY;
     channel: 2048, MEMORY;
+    engine: 8192, MEMORY;
     recorder: 4096, MEMORY;
 }
