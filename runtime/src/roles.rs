@@ -37,7 +37,7 @@ pub enum Role {
     Steward,
 }
 
-const ROLES: [(Role, &str); 5] = [
+const ROLES: [(Role, &str); 6] = [
     (Role::Builder, "bottle-builder"),
     (Role::Init, "bottle-init"),
     (Role::Warden, "bottle-warden"),

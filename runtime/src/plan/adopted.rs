@@ -6,7 +6,7 @@ use std::sync::Arc;
 use bottle_evidence::Digest;
 use bottle_images::{Access, Kind, Mount, MountPlan, Root, User};
 
-use super::{Plan, PlanError, lease_key};
+use super::{Plan, PlanError, drawn, lease_key};
 use crate::adopt::{Adopted, Adoption, EngineWord};
 use crate::caller::Caller;
 use crate::cgroups::Limits;
@@ -37,7 +37,9 @@ impl Plan {
         if confine::dumps_reach_a_helper() {
             return Err(PlanError::CoreDumps);
         }
-        let (signing, _) = keys::find_or_make(&key)?;
+        keys::find_or_make(&key)?;
+        let lease = keys::hold(&key, None)?;
+        let signing = lease.key();
         let ids = match whose {
             Whose::Nobodys => Some(PrivateIds::claim(&state.run)?),
             Whose::Callers | Whose::Range { .. } => None,
@@ -59,11 +61,14 @@ impl Plan {
             map: None,
             subordinate: None,
             lease_key: lease_key(&signing),
-            key: Arc::new(signing),
+            key: signing,
+            lease: Some(lease),
+            earlier_keys: Vec::new(),
             audit,
             attestation,
             changes: directory.join("changed.txt"),
-            nonce: None,
+            nonce: drawn().map_err(PlanError::Random)?,
+            quoting: None,
             stdio: Stdio::Streams,
             stop_signal: Signal::TERM,
             timeout: None,

@@ -10,7 +10,7 @@ mod recorded;
 pub mod recorder;
 pub mod recording;
 mod told;
-pub(crate) mod who;
+pub mod who;
 
 pub mod gate_link;
 pub(crate) mod inbound;

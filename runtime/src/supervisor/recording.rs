@@ -25,7 +25,7 @@ const BATCH: usize = 256;
 const PACE: Duration = Duration::from_millis(2);
 
 /// Serves until the dialler is gone or silent for too long; what it was is then sent to `ended`.
-pub(crate) fn serve(
+pub fn serve(
     dialler: Channel,
     recorder: Arc<Recorder>,
     mut who: Who,

@@ -20,6 +20,7 @@ use bottle_runtime::dialler::message::{Decision, DecisionRecord, FromDialler, To
 use bottle_runtime::supervisor::ledger::Ledger;
 use bottle_runtime::supervisor::recorder::Recorder;
 use bottle_runtime::supervisor::recording;
+use bottle_runtime::supervisor::who::Who;
 use nix::sys::resource::{UsageWho, getrusage};
 use nix::sys::time::TimeVal;
 
@@ -90,7 +91,9 @@ impl Driver {
         recorder.begin();
         let (supervisor, channel) = Channel::pair()?;
         let (ended, _) = tokio::sync::oneshot::channel();
-        recording::serve(supervisor, Arc::new(recorder), ended)?;
+        // Nothing here holds these connections: each is asked for in the kernel, and found nowhere.
+        let who = Who::new(bottle_netns::Connections::open()?, File::open("/proc/self/ns/net")?)?;
+        recording::serve(supervisor, Arc::new(recorder), who, ended)?;
         Ok(Driver { channel, last: 0 })
     }
 

@@ -27,10 +27,10 @@ const EACH: Duration = Duration::from_micros(25);
 const KEPT: usize = 32;
 
 /// From where and to where a connection goes, as the one who made it sees it.
-pub(crate) type Ends = (SocketAddr, SocketAddr);
+pub type Ends = (SocketAddr, SocketAddr);
 
 /// Who looks. One thread's alone.
-pub(crate) struct Who {
+pub struct Who {
     connections: Connections,
     namespace: Namespace,
     /// The last that was found comes first.
@@ -49,7 +49,7 @@ struct Search {
 
 impl Who {
     /// Of the connections that this socket knows, which are those of this network namespace.
-    pub(crate) fn new(connections: Connections, namespace: impl std::os::fd::AsFd) -> std::io::Result<Who> {
+    pub fn new(connections: Connections, namespace: impl std::os::fd::AsFd) -> std::io::Result<Who> {
         let allowance = Allowance::new(BURST, EACH, Instant::now());
         Ok(Who { connections, namespace: Namespace::of(namespace)?, known: Vec::new(), allowance })
     }
