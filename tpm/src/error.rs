@@ -67,7 +67,7 @@ impl TpmError {
             }
             TpmError::Open { .. } => Some("--tpm takes the kernel's device, /dev/tpmrm0, or the unix socket of swtpm"),
             TpmError::Pcrs => Some(
-                "the machine was started with other firmware, boot loader or settings than when the key was sealed: find out why, then make another key",
+                "the machine was started with other firmware, boot loader or settings than when the key was sealed: find out why; then `bottle attest keygen --rotate` makes another key",
             ),
             TpmError::Foreign => Some("a sealed key is good for one TPM: make another one here"),
             TpmError::Refused { code: LOCKOUT, .. } => Some("it is locked out for a while after failed attempts"),

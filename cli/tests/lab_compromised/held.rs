@@ -1,15 +1,21 @@
 //! What do gate and dialler hold: whose descriptors, and is the key in their memory?
 
+#[path = "../../../tpm/tests/swtpm/mod.rs"]
+mod swtpm;
+
 use std::collections::BTreeSet;
 use std::fs::{self, File};
 use std::os::unix::fs::FileExt;
 use std::path::Path;
 
+use base64ct::{Base64, Encoding};
+use swtpm::Swtpm;
+
 use crate::host;
 use crate::puppet::Puppet;
-use crate::running::{Held, Processes};
+use crate::running::{Held, Processes, Running};
 use crate::scene;
-use crate::world::World;
+use crate::world::{World, said, text};
 
 #[test]
 fn neither_helper_holds_a_descriptor_of_the_others_or_of_a_file() {
@@ -39,15 +45,35 @@ fn neither_helper_holds_a_descriptor_of_the_others_or_of_a_file() {
 fn the_key_is_in_the_memory_of_no_helper() {
     let world = World::new();
     let running = scene::bottle(&world);
-    let processes = running.processes();
-    let seed = seed(&world.path("state/data/keys/bottle.key"));
-    for helper in [&processes.gate, &processes.dialler] {
-        assert!(!remembers(helper, &seed));
-        // The control: one that has it is found.
-        Puppet::hold(helper).put(&seed);
-        assert!(remembers(helper, &seed));
-    }
+    assert_only_the_supervisor_has(&running, &seed(&world.path("state/data/keys/bottle.key")));
     scene::assert_unharmed(&world, running);
+}
+
+#[test]
+fn a_key_that_a_tpm_gives_back_is_in_the_memory_of_no_helper_either() {
+    let (world, tpm) = (World::new(), Swtpm::new());
+    let socket = tpm.socket();
+    said(&mut world.bottle(&["attest", "keygen", "--seal", "--tpm", text(&socket)])).ok();
+    let running = scene::bottle_that_may(&world, &["--tpm", text(&socket)]);
+    let file = fs::read(world.path("state/data/keys/bottle.key")).unwrap();
+    let file: serde_json::Value = serde_json::from_slice(&file).unwrap();
+    let part = |name: &str| Base64::decode_vec(file[name].as_str().unwrap()).unwrap();
+    let pcrs = bottle_tpm::Pcrs::new([]).unwrap();
+    let sealed = bottle_tpm::Sealed { public: part("public"), private: part("private"), pcrs };
+    let seed = bottle_tpm::Tpm::open(&socket).unwrap().unseal(&sealed).unwrap();
+    assert_only_the_supervisor_has(&running, &seed);
+    scene::assert_unharmed(&world, running);
+}
+
+/// Gate and dialler have not these bytes, and would be found to.
+fn assert_only_the_supervisor_has(running: &Running, seed: &[u8]) {
+    let processes = running.processes();
+    for helper in [&processes.gate, &processes.dialler] {
+        assert!(!remembers(helper, seed));
+        // The control: one that has it is found.
+        Puppet::hold(helper).put(seed);
+        assert!(remembers(helper, seed));
+    }
 }
 
 #[test]
@@ -77,7 +103,6 @@ fn the_password_of_the_upstream_proxy_is_in_the_memory_of_neither_gate_nor_init_
 
 /// The secret number at the end of an Ed25519 key's PKCS#8 (RFC 8410).
 fn seed(file: &Path) -> Vec<u8> {
-    use base64ct::{Base64, Encoding};
     let text = fs::read_to_string(file).unwrap();
     let inner: String = text.lines().filter(|line| !line.starts_with('-')).collect();
     let der = Base64::decode_vec(&inner).unwrap();

@@ -93,7 +93,15 @@ fn a_key_that_is_sealed_for_pcrs_is_given_back_only_while_they_are_as_they_were(
     let tpm = tpm.restarted();
     tpm.extend(7);
     run(&world, &tpm, &[]).ok();
+    // After an update that was meant: another key, for the PCRs as they are now, and what was signed before still verifies.
+    tpm.extend(0);
+    run(&world, &tpm, &[]).refused();
+    bottle(&world, &tpm, &["attest", "keygen", "--rotate"]).ok();
+    run(&world, &tpm, &[]).ok();
     world.verify_log().ok();
+    let other = bottle(&world, &tpm, &["attest", "keygen", "--seal", "--pcrs", "7"]);
+    assert!(other.code == 2 && other.err.contains("for other PCRs"), "{other:?}");
+    bottle(&world, &tpm, &["attest", "keygen", "--seal", "--pcrs", "7,0"]).ok();
 }
 
 #[test]

@@ -160,9 +160,9 @@ pub fn public(path: &Path) -> Result<PublicKey, KeyFileError> {
     Ok(stored(&open(path)?, path)?.public().clone())
 }
 
-/// Whether a TPM keeps the key in this file.
-pub fn is_sealed(path: &Path) -> Result<bool, KeyFileError> {
-    Ok(stored(&open(path)?, path)?.pcrs().is_some())
+/// For which PCRs a TPM keeps the key in this file, if one does.
+pub fn sealed_for(path: &Path) -> Result<Option<Vec<u8>>, KeyFileError> {
+    Ok(stored(&open(path)?, path)?.pcrs().map(<[u8]>::to_vec))
 }
 
 fn unsealed(stored: Stored, path: &Path, tpm: Option<&dyn Tpm>) -> Result<SigningKey, KeyFileError> {

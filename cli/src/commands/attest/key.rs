@@ -1,5 +1,6 @@
 //! `bottle attest keygen` and `keys`: which key signs here, which did, and how does a new one come?
 
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
@@ -25,10 +26,16 @@ struct Placeless {
 #[error("cannot have a TPM keep the key: this bottle was built without that")]
 struct NoTpm;
 
-/// A key that is there already, and not in a TPM.
+/// A key that is there already, and not as it was to be made.
 #[derive(Debug, thiserror::Error)]
-#[error("the key {} exists, and no TPM keeps it", .0.display())]
-struct NotSealed(PathBuf);
+enum Otherwise {
+    /// It lies in the open.
+    #[error("the key {} exists, and no TPM keeps it", .0.display())]
+    Open(PathBuf),
+    /// A TPM gives it back at other times.
+    #[error("the key {} exists, and a TPM keeps it for other PCRs", .0.display())]
+    Pcrs(PathBuf),
+}
 
 /// Makes the key if there is none, for a TPM to keep where PCRs are given, and prints its public half.
 pub(super) fn make(
@@ -53,14 +60,13 @@ pub(super) fn make(
     }
     let seal = used.as_ref().map(|used| used.tpm.as_ref()).zip(seal);
     let (key, origin) = keys::find_or_make_sealed(&path, seal).map_err(failure)?;
+    if let Some((_, pcrs)) = seal {
+        kept_for(&path, pcrs)?;
+    }
     reporter.say(&match origin {
         Origin::Made => {
             let public = keys::public_file(&path);
             format!("made the private key {}; this is its public key, also in {}:", path.display(), public.display())
-        }
-        Origin::Found if seal.is_some() && !keys::is_sealed(&path).map_err(failure)? => {
-            let hint = "give another file with --key: what a file has held, its disk may still hold";
-            return Err(Failure::new(NotSealed(path)).with_hint(hint));
         }
         Origin::Found => {
             keys::mend(&path).map_err(failure)?;
@@ -68,6 +74,18 @@ pub(super) fn make(
         }
     });
     print(&key)
+}
+
+/// Demands that a TPM keeps the key, and for these PCRs.
+fn kept_for(path: &Path, pcrs: &[u8]) -> Result<(), Failure> {
+    let asked: BTreeSet<u8> = pcrs.iter().copied().collect();
+    let otherwise = match keys::sealed_for(path).map_err(failure)? {
+        Some(pcrs) if asked.iter().eq(&pcrs) => return Ok(()),
+        Some(_) => Otherwise::Pcrs(path.to_owned()),
+        None => Otherwise::Open(path.to_owned()),
+    };
+    Err(Failure::new(otherwise)
+        .with_hint("give another file with --key: what a file has held, its disk may still hold"))
 }
 
 /// Puts a new key in the place of the old one, and prints its public half.
