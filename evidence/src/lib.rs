@@ -6,6 +6,7 @@
 //!
 //! Nothing here opens a file or reads a clock: bytes, readers and times are handed in.
 
+pub mod boot;
 pub mod digest;
 pub mod text;
 pub mod time;
@@ -28,6 +29,7 @@ pub mod incident;
 
 pub mod hex;
 
+pub use boot::BootId;
 pub use digest::{Digest, sha256};
 pub use text::Text;
 pub use time::Time;

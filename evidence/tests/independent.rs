@@ -12,11 +12,12 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 use base64ct::{Base64, Encoding};
+use bottle_evidence::audit::Workload;
 use bottle_evidence::dsse::Envelope;
 use bottle_evidence::key::SigningKey;
 use bottle_evidence::predicate::{Basis, Fact, Mode, Predicate, Probe, REQUIRED_FACTS, REQUIRED_PROBES, Stage};
 use bottle_evidence::statement::Statement;
-use bottle_evidence::verify::{Expect, Refusal};
+use bottle_evidence::verify::{Expect, Living, Refusal};
 use bottle_evidence::{Digest, Time, canonical, sha256};
 use changes::{changes, with};
 use forge::spelled::SPELLED;
@@ -53,9 +54,10 @@ fn both_refuse_an_attestation_by_the_same_name() {
     predicates(&mut matrix);
     while_running(&mut matrix);
     demands(&mut matrix);
+    places(&mut matrix);
     let said: BTreeSet<String> = matrix.agreed().into_iter().map(|(_, said)| said).collect();
     let names: Vec<&str> = said.iter().filter_map(|said| said.split_once(' ')).map(|(_, name)| name).collect();
-    assert_eq!(names.len(), Refusal::DigestMismatch as usize - 9, "not each refusal was provoked: {names:?}");
+    assert_eq!(names.len(), Refusal::OtherNamespace as usize - 9, "not each refusal was provoked: {names:?}");
 }
 
 /// Envelopes that are not as they should be, and signatures that are not good.
@@ -247,6 +249,49 @@ fn demands(matrix: &mut Matrix) {
         for (what, envelope) in [("enforcing", &good), ("observing", &observing)] {
             matrix.attestation(format!("{what}, {one} and {another} not met"), envelope, &expect);
             matrix.attestation(format!("{what}, and too late"), envelope, &Expect { now: late, ..expect });
+        }
+    }
+}
+
+/// What one is judged to be where it must be of a boot and of a bottle.
+fn places(matrix: &mut Matrix) {
+    const BOOT: &str = "85e7568d-b530-48b6-a1f9-8212cc135334";
+    let boot = Some(BOOT.parse().unwrap());
+    let living = |workload, network| Some(Living { workload, network });
+    let other = Workload { pid: 1, ..recorded::workload() };
+    let expected = [
+        ("a boot", Expect { boot, ..now() }),
+        ("a bottle", Expect { living: living(recorded::workload(), 7), ..now() }),
+        ("both", Expect { boot, living: living(recorded::workload(), 7), ..now() }),
+        ("another process", Expect { living: living(other, 7), ..now() }),
+        ("another namespace", Expect { living: living(recorded::workload(), 8), ..now() }),
+    ];
+    let boots = [json!(BOOT), json!(BOOT.to_uppercase()), json!(7), json!({})];
+    let namespaces = [json!({ "inode": 7 }), json!({ "inode": true }), json!({ "inode": "7" }), json!([7]), json!({})];
+    let identities =
+        [json!({ "pid": 4242, "start": 987_654 }), json!({ "pid": 4242, "start": 987_654, "x": 1 }), json!(1)];
+    let facts = |boot: &Value, namespace: &Value, identity: &Value| {
+        changed(|p| {
+            for (name, value) in
+                [("host.boot-id", boot), ("agent.namespace", namespace), ("workload.identity", identity)]
+            {
+                p.facts.get_mut(name).unwrap().value = value.clone();
+            }
+        })
+    };
+    for (what, expect) in &expected {
+        for boot in &boots {
+            matrix.attestation(
+                format!("{what}, of the boot {boot}"),
+                &facts(boot, &namespaces[0], &identities[0]),
+                expect,
+            );
+        }
+        for namespace in &namespaces {
+            matrix.attestation(format!("{what}, of {namespace}"), &facts(&boots[0], namespace, &identities[0]), expect);
+        }
+        for identity in &identities {
+            matrix.attestation(format!("{what}, of {identity}"), &facts(&boots[0], &namespaces[0], identity), expect);
         }
     }
 }

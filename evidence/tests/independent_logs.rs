@@ -234,7 +234,8 @@ fn renewals(matrix: &mut Matrix) {
         Forge::new().start_with(start).end(json!([])).seal().bytes
     };
     matrix.bound("one of a bottle that runs, named as of a start", &started(&good), &good);
-    let changes: [(&str, fn(&mut Predicate)); 4] = [
+    type Change = fn(&mut Predicate);
+    let changes: [(&str, Change); 4] = [
         ("run", |p| p.run = "run-2".into()),
         ("mode", |p| p.mode = Mode::Observe),
         ("identity", |p| p.facts.get_mut("workload.identity").unwrap().value = json!({ "pid": 1, "start": 1 })),

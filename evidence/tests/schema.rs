@@ -136,7 +136,7 @@ fn every_required_fact_and_probe_is_listed_with_what_is_demanded_of_it() {
 
 #[test]
 fn every_refusal_is_listed_with_its_exit_code() {
-    for code in 10..=20_u8 {
+    for code in 10..=22_u8 {
         let Some(refusal) = REFUSALS.iter().find(|refusal| **refusal as u8 == code) else {
             panic!("there is no refusal {code}");
         };
@@ -145,7 +145,7 @@ fn every_refusal_is_listed_with_its_exit_code() {
     }
 }
 
-const REFUSALS: [Refusal; 11] = [
+const REFUSALS: [Refusal; 13] = [
     Refusal::Malformed,
     Refusal::WrongKey,
     Refusal::BadSignature,
@@ -157,6 +157,8 @@ const REFUSALS: [Refusal; 11] = [
     Refusal::ModeNotEnforced,
     Refusal::ModeNotObserved,
     Refusal::DigestMismatch,
+    Refusal::OtherBoot,
+    Refusal::OtherNamespace,
 ];
 
 fn statement() -> Value {

@@ -3,12 +3,12 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use bottle_evidence::{Digest, Time};
+use bottle_evidence::{BootId, Digest, Time};
 use clap::{Args, Subcommand, ValueEnum};
 
 use super::life::{Tail, tail};
 use super::policy::PolicyArgs;
-use super::value::{digest, duration, head, moment, pcr};
+use super::value::{boot_id, digest, duration, head, moment, pcr};
 
 /// `bottle audit`.
 #[derive(Debug, Subcommand)]
@@ -209,6 +209,8 @@ Exit code: 0 it holds, 2 usage or I/O, and what it fails in:
   18 ModeNotEnforced             observes only
   19 ModeNotObserved             enforces, and --mode observe was demanded
   20 DigestMismatch              another policy, image or binary
+  21 OtherBoot                   another boot than --boot-id, or than this one
+  22 OtherNamespace              another bottle than --running
 With --tpm-ak:
   30 QuoteMissing                no TPM said anything
   31 QuoteMalformed              what it said has not the form
@@ -239,6 +241,12 @@ pub struct AttestVerifyArgs {
     /// It must have been made by the program with this digest, as sha256sum shows it
     #[arg(long, value_name = "sha256:HEX", value_parser = digest)]
     pub binary: Option<Digest>,
+    /// It must be of this boot of a machine: what /proc/sys/kernel/random/boot_id says there
+    #[arg(long, value_name = "ID", value_parser = boot_id)]
+    pub boot_id: Option<BootId>,
+    /// It must be of this bottle, which runs here now: of its first process, its network namespace and this boot
+    #[arg(long, value_name = "NAME")]
+    pub running: Option<String>,
     /// It must have been issued no longer ago than this: 90, 90s, 15m, 2h
     #[arg(long, value_name = "TIME", value_parser = duration)]
     pub max_age: Option<Duration>,

@@ -2,12 +2,17 @@
 
 use std::time::Duration;
 
-use bottle_evidence::{Digest, Time, quote};
+use bottle_evidence::{BootId, Digest, Time, quote};
 
 /// 64 hex digits, in either case.
 pub fn digest(text: &str) -> Result<Digest, String> {
     let text = text.to_ascii_lowercase();
     text.strip_prefix("sha256:").unwrap_or(&text).parse().map_err(|_| "not 64 hex digits".to_owned())
+}
+
+/// As the kernel spells it.
+pub fn boot_id(text: &str) -> Result<BootId, String> {
+    text.parse().map_err(|error: bottle_evidence::boot::NotABootId| error.to_string())
 }
 
 /// A moment as RFC 3339 spells it, with or without parts of a second, in any zone.

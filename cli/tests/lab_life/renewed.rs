@@ -297,3 +297,26 @@ time.sleep(1000)
     let now = statement(&world, &renewed(&world, &bottle, &nonce("9")));
     assert_eq!(now["predicate"]["facts"]["workload.members"]["value"]["processes"], 2);
 }
+
+#[test]
+fn an_attestation_is_of_the_bottle_that_runs_or_refused_by_name() {
+    let world = World::new();
+    let [one, other] = [waiting(&world), waiting(&world)];
+    let of = |bottle: &Detached<'_>| PathBuf::from(bottle.inspect()["attestation"].as_str().unwrap());
+    let renewed = renewed(&world, &one, &nonce("d"));
+    for attestation in [&of(&one), &renewed] {
+        let verified = verify(&world, attestation, &["--running", &one.id]);
+        assert!(verified.ok().contains("as expected: the bottle that runs"), "{verified:?}");
+        let replayed = verify(&world, attestation, &["--running", &other.id]);
+        assert!(replayed.code == 22 && replayed.err.contains("OtherNamespace"), "{replayed:?}");
+    }
+    let boot = std::fs::read_to_string("/proc/sys/kernel/random/boot_id").unwrap();
+    verify(&world, &renewed, &["--boot-id", boot.trim()]).ok();
+    let elsewhere = "0b5f3a52-7f2e-4c11-9d57-0c2a8f3ce7f1";
+    assert_eq!(verify(&world, &renewed, &["--boot-id", elsewhere]).code, 21);
+    assert_eq!(verify(&world, &renewed, &["--boot-id", elsewhere, "--running", &one.id]).code, 21);
+    assert_eq!(verify(&world, &renewed, &["--boot-id", "here"]).code, 2);
+    said(&mut world.bottle(&["stop", "-t", "0", &one.id])).ok();
+    let ended = verify(&world, &renewed, &["--running", &one.id]);
+    assert!(ended.code == 2 && ended.err.contains("does not run"), "{ended:?}");
+}

@@ -12,8 +12,8 @@ use crate::text::Text;
 use crate::time::Time;
 
 pub use required::{
-    PUBLISHED, REQUIRED_FACTS, REQUIRED_PROBES, REQUIRED_WHILE_RUNNING, RequiredFact, RequiredProbe, UPSTREAM_PROXY,
-    WORKLOAD_IDENTITY,
+    AGENT_NAMESPACE, BOOT_ID, PUBLISHED, REQUIRED_FACTS, REQUIRED_PROBES, REQUIRED_WHILE_RUNNING, RequiredFact,
+    RequiredProbe, UPSTREAM_PROXY, WORKLOAD_IDENTITY,
 };
 
 /// What is said of one run, at its start or while it goes on.

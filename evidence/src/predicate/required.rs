@@ -46,6 +46,12 @@ const fn probe(name: &'static str, expected: &'static str) -> RequiredProbe {
     RequiredProbe { name, expected: Some(expected) }
 }
 
+/// The fact whose value is the boot's id, as the kernel spells it.
+pub const BOOT_ID: &str = "host.boot-id";
+
+/// The fact whose value is the agent's network namespace: `{"cookie":…,"inode":…,"owner":…}`.
+pub const AGENT_NAMESPACE: &str = "agent.namespace";
+
 /// The fact whose value is the workload's `{"pid":…,"start":…}`, which `run.start` repeats.
 pub const WORKLOAD_IDENTITY: &str = "workload.identity";
 
@@ -58,10 +64,10 @@ pub const PUBLISHED: &str = "supervisor.published";
 
 /// What every attestation must say.
 pub const REQUIRED_FACTS: &[RequiredFact] = &[
-    measured("host.boot-id"),
+    measured(BOOT_ID),
     measured("host.kernel"),
     // Cookie, inode and owning user namespace.
-    measured("agent.namespace"),
+    measured(AGENT_NAMESPACE),
     measured("agent.links"),
     measured("agent.addresses"),
     measured("agent.routes"),

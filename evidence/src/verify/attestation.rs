@@ -2,11 +2,17 @@
 
 use std::time::Duration;
 
+use serde_json::Value;
+
+use crate::audit::Workload;
+use crate::boot::BootId;
 use crate::canonical;
 use crate::digest::{Digest, sha256};
 use crate::dsse::{self, Envelope};
 use crate::key::{KeyId, PublicKey};
-use crate::predicate::{Mode, Predicate, Probe, REQUIRED_FACTS, RequiredFact, RequiredProbe};
+use crate::predicate::{
+    AGENT_NAMESPACE, BOOT_ID, Mode, Predicate, Probe, REQUIRED_FACTS, RequiredFact, RequiredProbe, WORKLOAD_IDENTITY,
+};
 use crate::statement::{PREDICATE, STATEMENT, Statement, Subjects};
 use crate::time::Time;
 use crate::verify::VerifyError;
@@ -28,12 +34,35 @@ pub struct Expect {
     pub image: Option<Digest>,
     /// The digest of the bottle executable.
     pub binary: Option<Digest>,
+    /// The boot of the machine that it must be of.
+    pub boot: Option<BootId>,
+    /// The bottle that it must be of.
+    pub living: Option<Living>,
+}
+
+/// A bottle that lives: what its processes and namespaces are now, by the kernel's word.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Living {
+    /// The first process.
+    pub workload: Workload,
+    /// The inode number of the network namespace that it is in.
+    pub network: u64,
 }
 
 impl Expect {
     /// An attestation that is valid at this moment, and nothing else.
     pub fn at(now: Time) -> Expect {
-        Expect { now, max_age: None, nonce: None, mode: None, policy: None, image: None, binary: None }
+        Expect {
+            now,
+            max_age: None,
+            nonce: None,
+            mode: None,
+            policy: None,
+            image: None,
+            binary: None,
+            boot: None,
+            living: None,
+        }
     }
 }
 
@@ -161,7 +190,22 @@ fn check_expected(predicate: &Predicate, subjects: &Subjects, expect: &Expect) -
     if differs(expect.binary, subjects.binary) {
         return Err(VerifyError::BinaryMismatch(subjects.binary));
     }
-    Ok(())
+    check_place(predicate, expect)
+}
+
+/// Whether it is of this boot, and of this bottle: no other process of a boot has the same id and start.
+fn check_place(predicate: &Predicate, expect: &Expect) -> Result<(), VerifyError> {
+    let value = |name: &str| predicate.facts.get(name).map_or(&Value::Null, |fact| &fact.value);
+    let boot = value(BOOT_ID);
+    if expect.boot.is_some_and(|expected| boot.as_str().and_then(|text| text.parse().ok()) != Some(expected)) {
+        return Err(VerifyError::OtherBoot(Box::new(boot.clone())));
+    }
+    let Some(living) = expect.living else { return Ok(()) };
+    if value(AGENT_NAMESPACE)["inode"].as_u64() != Some(living.network) {
+        return Err(VerifyError::OtherNamespace(AGENT_NAMESPACE));
+    }
+    let same = serde_json::to_value(living.workload).is_ok_and(|expected| expected == *value(WORKLOAD_IDENTITY));
+    if same { Ok(()) } else { Err(VerifyError::OtherNamespace(WORKLOAD_IDENTITY)) }
 }
 
 fn differs<T: PartialEq>(expected: Option<T>, is: T) -> bool {

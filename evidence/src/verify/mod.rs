@@ -12,7 +12,7 @@ mod report;
 mod binding;
 
 pub use crate::audit::{LogError, LogProblem};
-pub use attestation::{Expect, Verified, verify_attestation};
+pub use attestation::{Expect, Living, Verified, verify_attestation};
 pub use binding::{BindingError, bind};
 pub(crate) use log::examine_run;
 pub use log::{examine_log, verify_log};

@@ -2,6 +2,8 @@
 
 use std::fmt;
 
+use serde_json::Value;
+
 use crate::canonical::ReadError;
 use crate::digest::Digest;
 use crate::dsse::EnvelopeError;
@@ -34,6 +36,10 @@ pub enum Refusal {
     ModeNotObserved = 19,
     /// Another policy, image or binary.
     DigestMismatch = 20,
+    /// Of another boot of the machine, or of another machine.
+    OtherBoot = 21,
+    /// Of another bottle than the one that it was held against.
+    OtherNamespace = 22,
 }
 
 /// Why an attestation was not accepted.
@@ -124,6 +130,12 @@ pub enum VerifyError {
     /// The bottle executable is another.
     #[error("the digest of the bottle executable is {0}, which is not the one expected")]
     BinaryMismatch(Digest),
+    /// It was made in another boot.
+    #[error("it is of another boot: {0}")]
+    OtherBoot(Box<Value>),
+    /// It is of another bottle.
+    #[error("it is of another bottle: its {0} is not the one that was looked at")]
+    OtherNamespace(&'static str),
 }
 
 impl VerifyError {
@@ -147,6 +159,8 @@ impl VerifyError {
             VerifyError::NonceMismatch => Refusal::NonceMismatch,
             VerifyError::WrongMode(Mode::Observe) => Refusal::ModeNotEnforced,
             VerifyError::WrongMode(Mode::Enforce) => Refusal::ModeNotObserved,
+            VerifyError::OtherBoot(_) => Refusal::OtherBoot,
+            VerifyError::OtherNamespace(_) => Refusal::OtherNamespace,
             VerifyError::PolicyMismatch(_) | VerifyError::ImageMismatch(_) | VerifyError::BinaryMismatch(_) => {
                 Refusal::DigestMismatch
             }

@@ -15,8 +15,8 @@ MAX_ENVELOPE = 16_777_216
 PAYLOAD_TYPE = "application/vnd.in-toto+json"
 EXITS = {"Malformed": 10, "WrongKey": 11, "BadSignature": 12, "MissingEgressProxyBinding": 13, "ProbeFailed": 14,
          "NotYetValid": 15, "Expired": 16, "NonceMismatch": 17, "ModeNotEnforced": 18, "ModeNotObserved": 19,
-         "DigestMismatch": 20, "QuoteMissing": 30, "QuoteMalformed": 31, "QuoteWrongKey": 32, "QuoteBadSignature": 33,
-         "QuoteMismatch": 34, "PcrMismatch": 35}
+         "DigestMismatch": 20, "OtherBoot": 21, "OtherNamespace": 22, "QuoteMissing": 30, "QuoteMalformed": 31,
+         "QuoteWrongKey": 32, "QuoteBadSignature": 33, "QuoteMismatch": 34, "PcrMismatch": 35}
 
 
 class Refusal(Exception):
@@ -56,10 +56,13 @@ class Demands:
     nonce: str | None = None
     mode: str | None = None
     digests: dict[str, str | None] = field(default_factory=dict)
+    boot_id: str | None = None
+    network: int | None = None
+    workload: tuple[int, int] | None = None
 
 
 def verify_attestation(data: bytes, keys: Keys, demands: Demands) -> dict[str, Any]:
-    """The statement, if the envelope holds. Checks 1 to 21, in their order."""
+    """The statement, if the envelope holds. Checks 1 to 23, in their order."""
     try:
         if len(data) > MAX_ENVELOPE:
             raise Bad("too many bytes")
@@ -140,7 +143,7 @@ def check_time(predicate: dict[str, Any], demands: Demands) -> None:
 
 
 def check_demands(statement: dict[str, Any], demands: Demands) -> None:
-    """Checks 19 to 21."""
+    """Checks 19 to 23."""
     predicate = statement["predicate"]
     if demands.nonce not in (None, predicate["nonce"]):
         raise Refusal("NonceMismatch", f"it is {predicate['nonce']}")
@@ -151,3 +154,16 @@ def check_demands(statement: dict[str, Any], demands: Demands) -> None:
     for name in ("policy", "image", "binary"):
         if demands.digests.get(name) not in (None, found[name]):
             raise Refusal("DigestMismatch", f"{name} is {found[name]}")
+    value = {name: fact["value"] for name, fact in predicate["facts"].items()}
+    if demands.boot_id not in (None, value["host.boot-id"]):
+        raise Refusal("OtherBoot", f"it is {ascii(value['host.boot-id'])}")
+    if demands.network is not None:
+        namespace = value["agent.namespace"]
+        inode = namespace.get("inode") if type(namespace) is dict else None
+        if type(inode) is not int or inode != demands.network:
+            raise Refusal("OtherNamespace", "agent.namespace has another inode")
+    if demands.workload is not None:
+        identity, (pid, start) = value["workload.identity"], demands.workload
+        good = type(identity) is dict and all(type(v) is int for v in identity.values())
+        if not good or identity != {"pid": pid, "start": start}:
+            raise Refusal("OtherNamespace", "workload.identity is another")

@@ -66,6 +66,11 @@ def parser() -> argparse.ArgumentParser:
     attestation.add_argument("--tpm-ak")
     attestation.add_argument("--pcr", action="append", default=[], type=option(
         "(1?[0-9]|2[0-3])=[0-9a-f]{64}", lambda p: (int(p.split("=")[0]), p.split("=")[1])))
+    boot = "[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}"
+    attestation.add_argument("--boot-id", type=option(boot, str))
+    attestation.add_argument("--network", type=option("[0-9]{1,20}", int))
+    attestation.add_argument("--workload", type=option("[0-9]{1,10}:[0-9]{1,20}",
+                                                       lambda w: tuple(int(n) for n in w.split(":"))))
     log.add_argument("--attestation")
     log.add_argument("--head", type=option("[0-9]{1,20}:[0-9a-f]{64}",
                                            lambda h: (int(h.split(":")[0]), h.split(":")[1])))
@@ -77,7 +82,8 @@ def run_attestation(given: argparse.Namespace, keys: Keys) -> str:
     at = now // datetime.timedelta(microseconds=1) if given.at is None else given.at
     digests = {"policy": given.policy, "image": given.image, "binary": given.binary}
     data = read_file(given.file, MAX_ENVELOPE)
-    statement = verify_attestation(data, keys, Demands(at, given.max_age, given.nonce, given.mode, digests))
+    demands = Demands(at, given.max_age, given.nonce, given.mode, digests, given.boot_id, given.network, given.workload)
+    statement = verify_attestation(data, keys, demands)
     if given.tpm_ak is not None:
         verify_quote(data, statement, given.tpm_ak, given.pcr)
     return "ok"

@@ -156,7 +156,7 @@ fn theirs(answer: &Value) -> String {
 }
 
 fn demands(expect: &Expect) -> Vec<String> {
-    let Expect { now, max_age, nonce, mode, policy, image, binary } = expect;
+    let Expect { now, max_age, nonce, mode, policy, image, binary, boot, living } = expect;
     let mode = mode.map(|mode| if mode == Mode::Enforce { "enforce" } else { "observe" }.to_owned());
     let digest = |digest: &Option<Digest>| digest.map(|digest| digest.to_string());
     let all = [
@@ -167,6 +167,9 @@ fn demands(expect: &Expect) -> Vec<String> {
         ("--policy", digest(policy)),
         ("--image", digest(image)),
         ("--binary", digest(binary)),
+        ("--boot-id", boot.map(|boot| boot.to_string())),
+        ("--network", living.map(|living| living.network.to_string())),
+        ("--workload", living.map(|living| format!("{}:{}", living.workload.pid, living.workload.start))),
     ];
     all.into_iter().filter_map(|(name, value)| Some([name.to_owned(), value?])).flatten().collect()
 }

@@ -4,11 +4,13 @@
 //! its lock alone, never by a process id: whatever ends the supervisor, the end of the machine too, lets go of the lock.
 //! Evidence lies elsewhere and is never touched here.
 
+mod living;
 mod name;
 mod own;
 mod record;
 mod shelf;
 
+pub use living::{LivingError, boot};
 pub use name::{Name, NameError};
 pub(crate) use own::Own;
 pub use record::{Afterwards, End, Record, Running};

@@ -19,6 +19,7 @@ use bottle_evidence::{Digest, Time};
 use bottle_policy::rules::Mode;
 use bottle_runtime::bounded;
 use bottle_runtime::caller::Caller;
+use bottle_runtime::records;
 use serde_json::json;
 
 use crate::args::{AttestVerb, AttestVerifyArgs};
@@ -47,6 +48,11 @@ pub enum ReadError {
         why: String,
     },
 }
+
+/// The kernel does not say which boot this is.
+#[derive(Debug, thiserror::Error)]
+#[error("cannot read /proc/sys/kernel/random/boot_id")]
+struct NoBoot(#[source] std::io::Error);
 
 /// An attestation that was not accepted.
 #[derive(Debug, thiserror::Error)]
@@ -151,6 +157,12 @@ fn expected(args: &AttestVerifyArgs, caller: &Caller, reporter: Reporter) -> Res
     expect.nonce = args.nonce;
     expect.image = args.image;
     expect.binary = args.binary;
+    expect.boot = args.boot_id;
+    if let Some(name) = &args.running {
+        let known = bottles::find(&bottles::shelf(caller)?, name)?;
+        expect.living = Some(known.living().map_err(Failure::new)?);
+        expect.boot = expect.boot.or(Some(records::boot().map_err(|source| Failure::new(NoBoot(source)))?));
+    }
     if args.policy.is_given() {
         let rules = rules::stated(&args.policy, caller, reporter)?.rules;
         expect.policy = args.policy.has_rules().then(|| Digest(rules.digest()));
@@ -173,6 +185,8 @@ fn expectations(args: &AttestVerifyArgs) -> Vec<&'static str> {
         (args.max_age.is_some(), "its age"),
         (args.tpm_ak.is_some(), "the TPM's quote"),
         (!args.pcr.is_empty(), "the PCRs"),
+        (args.boot_id.is_some() && args.running.is_none(), "the boot"),
+        (args.running.is_some(), "the bottle that runs"),
     ];
     all.into_iter().filter(|(demanded, _)| *demanded).map(|(_, what)| what).collect()
 }
@@ -186,6 +200,7 @@ fn hint(error: &VerifyError) -> Option<String> {
             "whoever ran it has a newer key: `bottle attest keygen` prints it there"
         }
         VerifyError::Expired(_) => "--at TIME judges it as of another moment, such as the start of its run",
+        VerifyError::OtherNamespace(_) => "`bottle attest renew NAME --nonce N` attests the bottle that runs",
         VerifyError::PolicyMismatch(_) => "give every --policy, --allow and --mode that the run was given",
         _ => return None,
     };
