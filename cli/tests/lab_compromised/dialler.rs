@@ -8,6 +8,7 @@ use bottle_lab::addresses::{ATTACKER, FOREIGN_DNS};
 use rustix::io::Errno;
 
 use crate::calls;
+use crate::forged;
 use crate::puppet::Puppet;
 use crate::running::Held;
 use crate::scene;
@@ -137,4 +138,51 @@ fn a_compromised_dialler_has_the_hosts_network_and_that_is_in_no_log() {
     world.lab.wait_for(LIMIT, arrived).unwrap();
     scene::assert_unharmed(&world, running);
     assert_eq!(world.entries_of("decision").len(), 1, "the workload's own");
+}
+
+/// What it says of its own decisions is written down as it says it, so much is its to forge; nothing else of the log is.
+#[test]
+fn a_compromised_dialler_forges_decisions_of_its_own_and_no_other_entry() {
+    let world = World::new();
+    let running = scene::bottle(&world);
+    let processes = running.processes();
+    let dialler = Puppet::hold(&processes.dialler);
+    let supervisor = dialler.channel_to(&world, &processes.supervisor);
+    let opened: serde_json::Value = serde_json::from_str(&forged::attempt(
+        40001,
+        &serde_json::json!({ "lease": "never.lab.example" }),
+        "28.9.9.9:443",
+        443,
+        "transparent",
+        &serde_json::json!("opaque"),
+    ))
+    .unwrap();
+    let decided = serde_json::json!({ "Decided": { "attempt": opened["Open"], "decision": { "allow": "forged" } } });
+    let answer = dialler.ask(supervisor, &decided.to_string());
+    assert_eq!(answer, "{\"Recorded\":[40001]}");
+    // The same attempt again breaks a rule of the log, so it is not written, and whoever asked is told so.
+    let answer = dialler.ask(supervisor, &decided.to_string());
+    assert_eq!(answer, "{\"NotRecorded\":[40001]}");
+    drop(dialler);
+    scene::assert_unharmed(&world, running);
+    let forged: Vec<_> = world.entries_of("decision").into_iter().filter(|entry| entry["rule"] == "forged").collect();
+    assert_eq!(forged.len(), 1);
+    assert_eq!((&forged[0]["name"], &forged[0]["decision"]), (&"never.lab.example".into(), &"allow".into()));
+    for word in
+        ["{\"RunEnd\":{}}", "{\"Drift\":{\"what\":\"route\",\"detail\":\"\"}}", "{\"Seal\":{}}", "{\"RunRenew\":{}}"]
+    {
+        let world = World::new();
+        let running = scene::bottle(&world);
+        let processes = running.processes();
+        let dialler = Puppet::hold(&processes.dialler);
+        let supervisor = dialler.channel_to(&world, &processes.supervisor);
+        let said = dialler.say(supervisor, word.as_bytes(), &[]);
+        assert!(said == Ok(word.len() as i64) || said == Err(Errno::SRCH), "{said:?}");
+        drop(dialler);
+        assert_eq!(running.end().code, 137, "{word}");
+        let drift = world.entries_of("drift");
+        assert_eq!((drift.len(), &drift[0]["what"]), (1, &"dialler".into()), "{word}");
+        assert!(world.entries_of("run.renew").is_empty());
+        world.verify_log().ok();
+    }
 }

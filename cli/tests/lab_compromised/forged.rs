@@ -9,7 +9,7 @@ use crate::scene;
 use crate::world::World;
 
 /// What the gate sends for one connection.
-fn attempt(id: u16, target: &Value, original: &str, port: u16, way: &str, seen: &Value) -> String {
+pub fn attempt(id: u16, target: &Value, original: &str, port: u16, way: &str, seen: &Value) -> String {
     let request = json!({ "target": target, "port": port, "seen": seen });
     let source = format!("11.7.7.7:{id}");
     json!({ "Open": { "id": id, "source": source, "original": original, "way": way, "request": request, "denied": null } })

@@ -15,6 +15,7 @@ mod detached;
 mod entered;
 mod listed;
 mod renewed;
+mod separated;
 mod stopping;
 mod terminal;
 mod unread;

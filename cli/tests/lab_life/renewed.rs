@@ -320,3 +320,33 @@ fn an_attestation_is_of_the_bottle_that_runs_or_refused_by_name() {
     let ended = verify(&world, &renewed, &["--running", &one.id]);
     assert!(ended.code == 2 && ended.err.contains("does not run"), "{ended:?}");
 }
+
+/// What is bottle's word only is what docs/attestation.md says is; everything else was read from the kernel.
+#[test]
+fn each_fact_is_shown_with_why_it_may_be_believed_and_how_it_was_had() {
+    const WORD: [&str; 7] = [
+        "bottle.version",
+        "dialler.seccomp-program",
+        "gate.seccomp-program",
+        "init.seccomp-program",
+        "workload.command",
+        "workload.files",
+        "workload.seccomp-program",
+    ];
+    let world = World::new();
+    let bottle = waiting(&world);
+    let start = PathBuf::from(bottle.inspect()["attestation"].as_str().unwrap());
+    for path in [start, renewed(&world, &bottle, &nonce("f"))] {
+        let shown = said(&mut world.bottle(&["attest", "show", text(&path)]));
+        let lines: Vec<&str> = shown.ok().lines().collect();
+        let said = statement(&world, &path);
+        for (name, fact) in said["predicate"]["facts"].as_object().unwrap() {
+            let basis = if WORD.contains(&name.as_str()) { "asserted" } else { "measured" };
+            assert_eq!(fact["basis"], basis, "{name}");
+            let at = lines.iter().position(|line| line.starts_with(&format!("{basis:<12} {name} ")));
+            let how = fact["how"].as_str().unwrap();
+            assert!(!how.is_empty() && !how.ends_with(']'), "{name}: {how} was cut");
+            assert_eq!(lines[at.unwrap_or_else(|| panic!("{name} is not shown")) + 1].trim(), format!("by: {how}"));
+        }
+    }
+}

@@ -63,7 +63,7 @@ fn published(ports: &Fact) -> String {
     format!("\nreached from the host at {}", all.join(", "))
 }
 
-/// Everything that a statement says, a line for each fact and probe.
+/// Everything that a statement says: of each fact why it may be believed, its value, and below it how it was had; a line for each probe.
 pub fn statement(statement: &Statement) -> String {
     let predicate = &statement.predicate;
     let mut lines = vec![format!(
@@ -76,12 +76,10 @@ pub fn statement(statement: &Statement) -> String {
         predicate.nonce
     )];
     lines.extend(statement.subject.iter().map(|subject| format!("{:<10} {}", subject.name, subject.digest.sha256)));
-    lines.extend(
-        predicate
-            .facts
-            .iter()
-            .map(|(name, fact)| format!("{:<12} {name:<26} {}", basis(fact.basis), cut(&fact.value.to_string()))),
-    );
+    lines.extend(predicate.facts.iter().flat_map(|(name, fact)| {
+        let value = cut(&fact.value.to_string());
+        [format!("{:<12} {name:<26} {value}", basis(fact.basis)), format!("{:<39} by: {}", "", fact.how)]
+    }));
     lines.extend(predicate.probes.iter().map(|probe| {
         let held = if probe.held { "held" } else { "FAILED" };
         let stage = if probe.confined { "confined" } else { "unconfined" };
