@@ -5,6 +5,7 @@
 mod attest;
 mod audit;
 mod audit_tail;
+mod bad_files;
 mod demo;
 mod doctor;
 mod image;

@@ -33,4 +33,5 @@ mod order;
 mod stopped;
 mod upstream;
 
+mod healthy;
 mod load;

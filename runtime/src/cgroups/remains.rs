@@ -154,6 +154,26 @@ mod tests {
     }
 
     #[test]
+    fn what_dead_runs_left_is_removed_once_however_many_look_at_once() {
+        const DEAD: usize = 100;
+        let state = tempfile::tempdir().unwrap();
+        for run in 0..DEAD {
+            let run = format!("dead-{run}");
+            let made = groups(state.path(), &run);
+            let Record { _lock: lock, .. } = &*std::mem::ManuallyDrop::new(written(state.path(), &run, &made));
+            rustix::fs::flock(lock, FlockOperation::Unlock).unwrap();
+        }
+        let made = groups(state.path(), "living");
+        let _living = written(state.path(), "living", &made);
+        let swept = std::thread::scope(|scope| {
+            let sweepers = [(); 4].map(|()| scope.spawn(|| sweep(state.path()).unwrap()));
+            sweepers.map(|sweeper| sweeper.join().unwrap())
+        });
+        assert_eq!((swept.iter().sum::<usize>(), records(state.path())), (DEAD, 1), "{swept:?}");
+        assert!(made.iter().all(|group| group.exists()));
+    }
+
+    #[test]
     fn a_record_goes_with_its_groups_and_not_before() {
         let state = tempfile::tempdir().unwrap();
         let made = groups(state.path(), "one");

@@ -2,13 +2,13 @@
 
 use std::collections::VecDeque;
 use std::fs::File;
-use std::io::{self, BufRead, BufReader, IsTerminal, Seek, SeekFrom, Write};
+use std::io::{self, BufRead, BufReader, IsTerminal, Read, Seek, SeekFrom, Write};
 use std::mem::MaybeUninit;
 use std::os::fd::OwnedFd;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
-use bottle_evidence::audit::{Choice, Entry, Line};
+use bottle_evidence::audit::{Choice, Entry, Line, MAX_LINE};
 use rustix::fs::inotify::{self, CreateFlags, ReadFlags, WatchFlags};
 use rustix::io::Errno;
 
@@ -29,18 +29,14 @@ pub fn show(path: &Path, args: &AuditShowArgs) -> Result<ExitCode, Failure> {
     let mut printer = Printer::new(args);
     let mut first = true;
     while let Some(bytes) = log.next().map_err(|source| unreadable(path, source))? {
-        // What comes after the first entry is shown whatever it is.
-        if first && Line::from_bytes(&bytes).is_err() {
-            return Err(Failure::new(NoLog(path.to_owned())).with_hint(NO_LOG));
-        }
-        first = false;
+        begins(&mut first, path, &bytes)?;
         if let Some(text) = printer.text(&bytes) {
             stdout::line(&text)?;
         }
     }
     match (first, log.rest.is_empty()) {
         (true, true) => Err(Failure::new(EmptyLog(path.to_owned())).with_hint(NO_LOG).with_code(1)),
-        (true, false) => Err(Failure::new(NoLog(path.to_owned())).with_hint(NO_LOG)),
+        (true, false) => Err(no_log(path)),
         (false, true) => Ok(ExitCode::SUCCESS),
         (false, false) => {
             // The last line has no end.
@@ -57,12 +53,17 @@ pub fn tail(path: &Path, args: &AuditShowArgs, lines: Tail) -> Result<ExitCode, 
     let mut log = Growing::open(path).map_err(failed)?;
     let watch = Watch::on(path).map_err(failed)?;
     let mut printer = Printer::new(args);
-    let mut kept = VecDeque::new();
+    let (mut kept, mut first) = (VecDeque::new(), true);
     while let Some(bytes) = log.next().map_err(failed)? {
+        begins(&mut first, path, &bytes)?;
         kept.extend(printer.text(&bytes));
         if matches!(lines, Tail::Lines(most) if kept.len() > most) {
             kept.pop_front();
         }
+    }
+    // A first line is written at once: what begins otherwise never becomes one.
+    if first && !log.rest.is_empty() && !log.rest.starts_with(b"{\"") {
+        return Err(no_log(path));
     }
     let told = kept.iter().try_for_each(|text| told(text)).and_then(|()| follow(path, &mut log, &watch, &mut printer));
     match told {
@@ -84,6 +85,18 @@ fn follow(path: &Path, log: &mut Growing, watch: &Watch, printer: &mut Printer) 
         }
     }
     Ok(())
+}
+
+/// Whether it is a log, by its first line. What comes after that is shown whatever it is.
+fn begins(first: &mut bool, path: &Path, bytes: &[u8]) -> Result<(), Failure> {
+    if std::mem::replace(first, false) && Line::from_bytes(bytes).is_err() {
+        return Err(no_log(path));
+    }
+    Ok(())
+}
+
+fn no_log(path: &Path) -> Failure {
+    Failure::new(NoLog(path.to_owned())).with_hint(NO_LOG)
 }
 
 /// One line, which who reads it must take.
@@ -167,7 +180,12 @@ impl Growing {
             self.rest.clear();
             self.file.seek(SeekFrom::Start(self.at))?;
         }
-        let count = self.file.read_until(b'\n', &mut self.rest)?;
+        // No line is longer, and more is never read.
+        let count = (&mut self.file).take(MAX_LINE as u64 + 1).read_until(b'\n', &mut self.rest)?;
+        if self.rest.len() > MAX_LINE && self.rest.last() != Some(&b'\n') {
+            let why = format!("a line is longer than {MAX_LINE} bytes");
+            return Err(io::Error::new(io::ErrorKind::InvalidData, why));
+        }
         if self.rest.pop_if(|last| *last == b'\n').is_none() {
             return Ok(None);
         }

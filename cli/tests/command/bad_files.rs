@@ -1,0 +1,115 @@
+//! What do the commands that read evidence say of files that are none? A named error, soon, within bounded memory.
+
+use std::fs::File;
+use std::io::Write;
+use std::path::Path;
+use std::process::Command;
+
+use bottle_evidence::Digest;
+
+use crate::audit::log;
+use crate::place::{Place, Said};
+
+const HUGE: u64 = 10 << 30;
+
+/// A log may have lines of 4 MiB; the program itself is some twenty.
+const MEBIBYTES: u64 = 160;
+
+/// What begins like an export may be as long as one.
+const EXPORT: u64 = 256;
+
+/// Each name with the beginning of the file, and how long it is beyond that: zeros, which take no room on the disk.
+fn files() -> Vec<(&'static str, Vec<u8>, u64)> {
+    let whole = log(Digest::ZERO, true);
+    let mut flipped = whole.clone();
+    flipped[20] ^= 1;
+    let noise = (0..300_000_u64).map(|at| (at.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 56) as u8).collect();
+    vec![
+        ("empty", Vec::new(), 0),
+        ("binary", noise, 0),
+        ("corrupted", flipped, 0),
+        ("deep", b"[".repeat(3 << 20), 0),
+        ("not-text", b"\xff\xfe\n".repeat(1000), 0),
+        ("zeros", Vec::new(), HUGE),
+        ("empty-lines", b"\n".repeat(1000), HUGE),
+        ("log-and-zeros", whole, HUGE),
+        ("endless-line", br#"{"attestation":""#.to_vec(), HUGE),
+        ("endless-envelope", br#"{"payload":""#.to_vec(), HUGE),
+    ]
+}
+
+const PROGRAM: &str = "import resource, subprocess, sys
+ended = subprocess.run(sys.argv[2:], stdin=subprocess.DEVNULL, timeout=120)
+open(sys.argv[1], 'w').write(str(resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss))
+sys.exit(ended.returncode if ended.returncode >= 0 else 99)";
+
+/// Runs it, and looks at how much memory it had at most.
+fn bounded(place: &Place, words: &[&str]) -> Said {
+    let memory = place.path("memory");
+    let mut python = Command::new("/usr/bin/python3");
+    python.args(["-c", PROGRAM]).arg(&memory).arg(assert_cmd::cargo::cargo_bin!("bottle")).args(words);
+    python.current_dir(place.path("")).env_clear().env("BOTTLE_ROOT", place.path("state"));
+    let said = Said::from(python.output().unwrap());
+    let most: u64 = std::fs::read_to_string(memory).unwrap().parse().unwrap();
+    let limit = if words.contains(&"endless-envelope") { MEBIBYTES + EXPORT } else { MEBIBYTES };
+    assert!(most / 1024 < limit, "{words:?} took {most} KiB");
+    said
+}
+
+fn make(path: &Path, beginning: &[u8], zeros: u64) {
+    let mut file = File::create(path).unwrap();
+    file.write_all(beginning).unwrap();
+    file.set_len(beginning.len() as u64 + zeros).unwrap();
+}
+
+#[test]
+fn what_is_no_evidence_is_a_named_error_within_bounded_memory() {
+    let place = Place::new();
+    place.bottle(&["attest", "keygen"]);
+    for (name, beginning, zeros) in files() {
+        make(&place.path(name), &beginning, zeros);
+        let commands: [&[&str]; 6] = [
+            &["audit", "verify", name],
+            &["audit", "show", name],
+            &["audit", "tail", name],
+            &["audit", "export", name, "--output", "export"],
+            &["attest", "verify", name],
+            &["attest", "show", name],
+        ];
+        for words in commands {
+            // An empty log may still be written; and what one says that was changed is shown, since that checks nothing.
+            if matches!((words[1], name), ("tail", "empty") | ("show" | "tail", "corrupted")) && words[0] == "audit" {
+                continue;
+            }
+            let said = bounded(&place, words);
+            assert!(said.code != 0 && said.code < 99, "{words:?}: {} {}", said.code, said.err);
+            assert!(
+                said.err.starts_with("bottle: ") && (said.err.contains(name) || name == "corrupted"),
+                "{words:?}: {}",
+                said.err
+            );
+            assert!(!said.err.contains("panicked"), "{words:?}: {}", said.err);
+        }
+    }
+}
+
+/// In the place of a run's log: it is not closed, so it stays, and so do the others that are.
+#[test]
+fn a_log_that_is_none_is_not_pruned_and_takes_no_memory() {
+    let place = Place::new();
+    place.bottle(&["attest", "keygen"]);
+    for (name, beginning, zeros) in files() {
+        let directory = place.path("state/data/runs").join(name);
+        std::fs::create_dir_all(&directory).unwrap();
+        make(&directory.join("audit.jsonl"), &beginning, zeros);
+    }
+    let said = bounded(&place, &["audit", "prune", "--keep", "0", "--json"]);
+    assert_eq!(said.code, 0, "{}", said.err);
+    let report: serde_json::Value = serde_json::from_str(&said.out).unwrap();
+    // A log is closed by its last two lines; that one of them was changed is for the verifier to say.
+    assert_eq!(
+        (&report["runs"], &report["unclosed"]),
+        (&serde_json::json!(["corrupted"]), &serde_json::json!(9)),
+        "{report}"
+    );
+}

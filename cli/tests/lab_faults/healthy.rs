@@ -1,0 +1,51 @@
+//! Is a bottle that nothing is wrong with left alone? Traffic that is allowed and denied, for as long as is asked, and not one drift.
+
+use crate::moments::{from_environment, is_long};
+use crate::scene::Scene;
+use crate::world::{entries, said, text};
+
+/// Names, connections and datagrams, allowed and denied, until the time is over. A line now and then says that it goes on.
+const TRAFFIC: &str = r#"
+turns=0 failed=0 said=0
+while ((SECONDS < $1)); do
+    { exec 3<>/dev/tcp/web.lab.example/7 && echo token >&3 && read -r -t 20 line <&3 && [[ $line == token ]]; } || ((failed++))
+    exec 3>&- 3<&-
+    exec 3<>/dev/tcp/evil.attacker.example/9; exec 3<>/dev/tcp/11.9.9.9/9; exec 3>&- 3<&-
+    echo token > /dev/udp/11.9.9.9/9
+    ((turns++))
+    ((SECONDS < said)) || { echo "turn $turns"; said=$((SECONDS + 10)); }
+done 2>/dev/null
+echo "done $turns $failed"
+"#;
+
+#[test]
+fn a_healthy_bottle_with_traffic_is_never_killed() {
+    let seconds = from_environment("BOTTLE_FAULTS_HEALTHY").unwrap_or(if is_long() { 3600 } else { 5 });
+    let mut scene = Scene::without_capture();
+    scene.begin();
+    let options = scene.options().into_iter().filter(|word| word != "--timeout" && word.parse::<u64>().is_err());
+    let options: Vec<String> = options.collect();
+    let seconds = seconds.to_string();
+    let mut words: Vec<&str> = options.iter().map(String::as_str).collect();
+    words.extend(["host", "--", "bash", "-c", TRAFFIC, "traffic", &seconds]);
+    let mut running = crate::running::Running::start(scene.world.bottle(&words));
+    let last = loop {
+        let line = running.line();
+        if line.starts_with("done") {
+            break line;
+        }
+    };
+    let ended = running.end();
+    assert_eq!(ended.code, 0, "{last}: {ended:?}");
+    let log = entries(&scene.audit());
+    let of = |kind: &str| log.iter().filter(|entry| entry["kind"] == kind).count();
+    assert_eq!(of("drift"), 0, "{last}");
+    let [_, turns, failed] = last.split(' ').collect::<Vec<_>>()[..] else { panic!("{last}") };
+    println!("{seconds} s: {turns} turns, {} decisions, {} outcomes, {failed} failed", of("decision"), of("outcome"));
+    let turns: usize = turns.parse().unwrap();
+    assert!(failed == "0" && turns > 0, "{last}");
+    let allowed = log.iter().filter(|entry| entry["kind"] == "decision" && entry["decision"] == "allow").count();
+    assert_eq!((allowed, of("decision")), (turns, of("outcome")), "{last}");
+    said(&mut scene.world.bottle(&["audit", "verify", text(&scene.audit())])).ok();
+    scene.assert_clean("a healthy bottle");
+}
