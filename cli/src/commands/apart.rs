@@ -9,6 +9,7 @@ use std::os::fd::OwnedFd;
 use std::os::unix::process::CommandExt;
 use std::process::{Command, ExitCode, Stdio};
 use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
 
 use bottle_runtime::channel::Channel;
 use bottle_runtime::event::Event;
@@ -37,6 +38,9 @@ enum DetachError {
     /// This program can't be executed again.
     #[error("cannot start a supervisor apart from its caller")]
     Start(#[source] io::Error),
+    /// It says nothing.
+    #[error("the supervisor has said nothing for too long, so that nobody knows whether the command may run")]
+    Late,
     /// It ended and did not say why.
     #[error("the supervisor ended before the command ran")]
     Silent(#[source] io::Error),
@@ -61,13 +65,24 @@ pub fn start(
     name: &str,
     arguments: Vec<OsString>,
     begin: &impl Serialize,
-    mut said: impl FnMut(&str),
+    patience: Option<Duration>,
+    said: impl FnMut(&str),
 ) -> Result<String, Failure> {
     let channel = spawn(name, arguments).map_err(|source| Failure::new(DetachError::Start(source)))?;
     // A supervisor that is gone has said why, which is heard next.
     let _ = channel.send(begin, &[]);
+    hear(&channel, patience, said)
+}
+
+/// Hears a supervisor out, each of whose words may take so long.
+fn hear(channel: &Channel, patience: Option<Duration>, mut said: impl FnMut(&str)) -> Result<String, Failure> {
+    let silent = |source| Failure::new(DetachError::Silent(source));
     loop {
-        match channel.recv::<Word>().map_err(|source| Failure::new(DetachError::Silent(source)))?.0 {
+        let in_time = patience.map_or(Ok(true), |patience| channel.wait_readable(patience));
+        if !in_time.map_err(silent)? {
+            return Err(Failure::new(DetachError::Late));
+        }
+        match channel.recv::<Word>().map_err(silent)?.0 {
             Word::Said(line) => said(&line),
             Word::Running { id } => return Ok(id),
             Word::Failed { code, why, hint } => {
@@ -120,5 +135,24 @@ impl Starter {
             let _ = open.send(&Word::Failed { code: failure.code, why, hint }, &[]);
         }
         ExitCode::from(failure.code)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_supervisor_that_is_silent_is_not_waited_for_without_end() {
+        let (ours, theirs) = Channel::pair().expect("a channel");
+        let late = hear(&ours, Some(Duration::ZERO), |_| ()).expect_err("nothing was said");
+        assert!(late.error.to_string().contains("said nothing"), "{}", late.error);
+        theirs.send(&Word::Said("soon".into()), &[]).expect("there is room");
+        theirs.send(&Word::Running { id: "1".into() }, &[]).expect("there is room");
+        let mut lines = Vec::new();
+        let id = hear(&ours, Some(Duration::ZERO), |line| lines.push(line.to_owned())).expect("it runs");
+        assert_eq!((id.as_str(), lines), ("1", vec!["soon".to_owned()]));
+        drop(theirs);
+        assert!(hear(&ours, None, |_| ()).is_err());
     }
 }

@@ -14,11 +14,11 @@ use crate::digest;
 /// Where an engine looks if the container's PATH says nothing.
 const PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
 
-/// A file as the container will see it, held open.
+/// A program as the container will see it. It is not held open, or the engine could not take the container's files apart.
 #[derive(Debug)]
 pub struct InsideFile {
     path: PathBuf,
-    file: File,
+    digest: Digest,
 }
 
 /// Why the program was not found.
@@ -35,6 +35,14 @@ pub enum FindError {
     /// Nothing by this name can be executed.
     #[error("the container has no program {0:?}")]
     Missing(String),
+    /// It can't be read.
+    #[error("cannot hash the container's program {}", path.display())]
+    Hash {
+        /// Where it is, inside.
+        path: PathBuf,
+        /// What the kernel said.
+        source: io::Error,
+    },
 }
 
 impl InsideFile {
@@ -55,8 +63,10 @@ impl InsideFile {
             true => vec![cwd.join(name)],
             false => path.unwrap_or(PATH).split(':').map(|directory| cwd.join(directory).join(name)).collect(),
         };
-        let executable = |path: PathBuf| Some(InsideFile { file: open_executable(&root, &path)?, path });
-        candidates.into_iter().find_map(executable).ok_or_else(|| FindError::Missing(name.to_owned()))
+        let found = candidates.into_iter().find_map(|path| Some((open_executable(&root, &path)?, path)));
+        let (file, path) = found.ok_or_else(|| FindError::Missing(name.to_owned()))?;
+        let digest = digest::of_file(&file).map_err(|source| FindError::Hash { path: path.clone(), source })?;
+        Ok(InsideFile { path, digest })
     }
 
     /// Its path inside.
@@ -64,8 +74,8 @@ impl InsideFile {
         &self.path
     }
 
-    pub(crate) fn digest(&self) -> io::Result<Digest> {
-        digest::of_file(&self.file.try_clone()?)
+    pub(crate) fn digest(&self) -> Digest {
+        self.digest
     }
 }
 

@@ -3,13 +3,12 @@
 //! It was measured when the engine had created it and not let it go on: its runtime still has to give up privileges, to load the
 //! seccomp filter and to execute the program.
 
-use bottle_evidence::Digest;
 use bottle_evidence::predicate::Fact;
 use serde_json::json;
 
 use super::AttestError;
 use super::facts::Facts;
-use super::process::{MeasureError, ProcessFacts};
+use super::process::ProcessFacts;
 use super::requirements::Subject;
 use crate::adopt::Adopted;
 
@@ -45,12 +44,6 @@ pub(super) fn warden(facts: &ProcessFacts, own: &ProcessFacts, container: &Proce
     subject.bounded()?;
     subject.lives_apart(own, &["pid", "mnt", "ipc", "uts", "cgroup"])?;
     subject.lives_apart(container, &["pid", "mnt", "ipc", "uts"])
-}
-
-/// What the container's first process will execute.
-pub(super) fn program(adopted: &Adopted) -> Result<Digest, MeasureError> {
-    let failed = |source| MeasureError { path: adopted.program.path().to_owned(), source };
-    adopted.program.digest().map_err(failed)
 }
 
 /// Says of each fact what it is for such a container.

@@ -57,7 +57,7 @@ pub(super) fn measured(
         let (subordinate, adopted) = (airlock.plan.subordinate.as_deref(), airlock.plan.adopted.as_ref());
         let executable = move || match adopted {
             None => program(held, ahead, subordinate),
-            Some(adopted) => super::adopted::program(adopted),
+            Some(adopted) => Ok(adopted.program.digest()),
         };
         let executable = thread::within(scope, executable).map_err(in_step(THREAD))?;
         let members = thread::within(scope, members(airlock, held)).map_err(in_step(THREAD))?;

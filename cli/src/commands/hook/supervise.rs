@@ -4,6 +4,7 @@ use std::io;
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::Arc;
+use std::time::Duration;
 
 use bottle_runtime::adopt::{Adoption, adopt};
 use bottle_runtime::caller::Caller;
@@ -21,6 +22,9 @@ use crate::sys;
 
 /// The name under which this program is executed for it.
 const NAME: &str = "bottle-adopting";
+
+/// How long the supervisor may be silent: longer than any step of its own, and less than `bottle hook install` has engines wait.
+const PATIENCE: Duration = Duration::from_secs(150);
 
 /// What the hook was told.
 #[derive(Debug, Serialize, Deserialize)]
@@ -40,7 +44,7 @@ pub struct Begin {
 
 /// Starts the supervisor, and waits until the container may go on.
 pub fn start(begin: &Begin, said: impl FnMut(&str)) -> Result<(), Failure> {
-    apart::start(NAME, Vec::new(), begin, said).map(drop)
+    apart::start(NAME, Vec::new(), begin, Some(PATIENCE), said).map(drop)
 }
 
 /// Supervises a container's bottle if this process was executed for that, and then gives its exit code.

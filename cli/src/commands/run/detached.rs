@@ -47,7 +47,7 @@ pub(super) fn start(
     let upstream_proxy = options.upstream_proxy.clone();
     let arguments = without_credentials(std::env::args_os().skip(1), args, upstream_proxy.as_ref());
     let begin = Begin { invoked: caller.invoked.clone(), image, upstream_proxy };
-    let id = apart::start(NAME, arguments, &begin, |line| reporter.say(line));
+    let id = apart::start(NAME, arguments, &begin, None, |line| reporter.say(line));
     stdout::line(&id.map_err(|failure| failure.with_code(FAILED))?)?;
     Ok(ExitCode::SUCCESS)
 }
