@@ -10,7 +10,9 @@ use netlink_packet_core::{NLM_F_CREATE, NLM_F_EXCL};
 use netlink_packet_route::AddressFamily;
 use netlink_packet_route::RouteNetlinkMessage as Message;
 use netlink_packet_route::address::{AddressAttribute, AddressFlags, AddressMessage};
-use netlink_packet_route::link::{InfoData, InfoVeth, LinkMessage};
+use netlink_packet_route::link::{
+    AfSpecInet6, AfSpecUnspec, In6AddrGenMode, InfoData, InfoVeth, LinkAttribute, LinkMessage,
+};
 use netlink_packet_route::neighbour::{NeighbourAttribute, NeighbourMessage, NeighbourState};
 use netlink_packet_route::route::{RouteMessage, RouteScope, RouteType};
 use netlink_packet_route::rule::{RuleAction, RuleAttribute, RuleMessage};
@@ -36,6 +38,8 @@ const CREATE: u16 = NLM_F_CREATE | NLM_F_EXCL;
 
 /// Makes the pair: the gate's end here, the agent's end in `agent`.
 pub(crate) fn veth(layout: &Layout, agent: BorrowedFd<'_>) -> Request {
+    // Said of both, since the kernel else makes one for each processor and takes them back, for which it waits twice.
+    let one_queue = [LinkAttribute::NumTxQueues(1), LinkAttribute::NumRxQueues(1)];
     let end = |end: &End| {
         LinkMessageBuilder::<LinkUnspec>::new()
             .index(end.index)
@@ -45,8 +49,9 @@ pub(crate) fn veth(layout: &Layout, agent: BorrowedFd<'_>) -> Request {
             .arp(false)
             .multicast(false)
     };
-    let peer: LinkMessage = end(&layout.agent).setns_by_fd(agent.as_raw_fd()).build();
-    let message = LinkVeth::new(&layout.gate.device, &layout.agent.device)
+    let mut peer: LinkMessage = end(&layout.agent).setns_by_fd(agent.as_raw_fd()).build();
+    peer.attributes.extend(one_queue.clone());
+    let mut message = LinkVeth::new(&layout.gate.device, &layout.agent.device)
         .set_info_data(InfoData::Veth(InfoVeth::Peer(peer)))
         .index(layout.gate.index)
         .mtu(layout.mtu)
@@ -54,6 +59,7 @@ pub(crate) fn veth(layout: &Layout, agent: BorrowedFd<'_>) -> Request {
         .arp(false)
         .multicast(false)
         .build();
+    message.attributes.extend(one_queue);
     request(MAKE_VETH, &layout.gate.device, CREATE, Message::NewLink(message))
 }
 
@@ -68,6 +74,7 @@ pub(crate) fn requests(layout: &Layout, side: Side) -> Vec<Request> {
     let (end, peer) = (layout.end(side), layout.peer(side));
     let mut requests = vec![
         up("lo", LOOPBACK),
+        without_link_local(end),
         address(end, end.v4.into()),
         address(end, end.v6.into()),
         without_arp(end),
@@ -120,6 +127,14 @@ fn request(step: &'static str, device: &str, flags: u16, message: Message) -> Re
 fn up(device: &str, index: u32) -> Request {
     let message = LinkUnspec::new_with_index(index).up().build();
     request("set the link up", device, 0, Message::SetLink(message))
+}
+
+/// The two fixed addresses are all. Whoever has the kernel make one after all has it announced, as each address is.
+fn without_link_local(end: &End) -> Request {
+    let none = AfSpecInet6::AddrGenMode(In6AddrGenMode::None);
+    let mut message = LinkUnspec::new_with_index(end.index).build();
+    message.attributes.push(LinkAttribute::AfSpecUnspec(vec![AfSpecUnspec::Inet6(vec![none])]));
+    request("have no link-local address", &end.device, 0, Message::SetLink(message))
 }
 
 /// Up, and the two flags that veth does not take at its creation.

@@ -33,8 +33,9 @@ static DEVICE4: [Setting; 9] = [
     ("rp_filter", "0"),
 ];
 
-/// Settings per device, IPv6.
-static DEVICE6: [Setting; 10] = [
+/// Settings per device, IPv6. None that the kernel reads or makes under the lock of all links (addr_gen_mode): where others hold it, as
+/// for a namespace that ends, it has the caller try again and again.
+static DEVICE6: [Setting; 9] = [
     ("disable_ipv6", "0"),
     ("forwarding", "0"),
     ("accept_ra", "0"),
@@ -44,8 +45,6 @@ static DEVICE6: [Setting; 10] = [
     ("router_solicitations", "0"),
     ("proxy_ndp", "0"),
     ("accept_dad", "0"),
-    // No link-local address: the two fixed ones are all.
-    ("addr_gen_mode", "1"),
 ];
 
 /// Settings of a whole namespace, below `net`. ICMP errors are how a client hears of a refusal, so they are never held

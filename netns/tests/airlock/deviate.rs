@@ -17,6 +17,7 @@ pub(crate) const TESTS: &[Test] = &[
     ("traffic_and_refusals_are_no_change", traffic),
     ("links_that_differ_are_found_and_announced", links),
     ("addresses_that_differ_are_found_and_announced", addresses),
+    ("an_address_that_the_kernel_is_had_to_make_is_found_and_announced", link_local),
     ("routes_and_rules_that_differ_are_found_and_announced", routes),
     ("neighbours_that_differ_are_found_and_announced", neighbours),
     ("packet_rules_that_differ_are_found_and_announced", packet_rules),
@@ -82,6 +83,17 @@ fn addresses() {
                 ("ip addr add 10.0.0.1/32 dev lo", "ip addr del 10.0.0.1/32 dev lo"),
             ],
         );
+    }
+}
+
+fn link_local() {
+    for (airlock, side) in one_for_each_side() {
+        go(&airlock, side);
+        let device = layout().end(side).device.clone();
+        std::fs::write(format!("/proc/sys/net/ipv6/conf/{device}/addr_gen_mode"), "0").unwrap();
+        let changes = until_announced(&airlock, side, Kind::Address);
+        assert!(changes.iter().any(|change| change.side == side && change.what.contains("fe80::")), "{changes:?}");
+        assert_deviates(&airlock, side, "addr_gen_mode");
     }
 }
 
