@@ -39,12 +39,15 @@ pub fn look_up(
     places: &Places,
     directory: &Path,
 ) -> Result<Option<(String, Image)>, LookUpError> {
-    for name in spellings(written, places, directory)? {
-        if let Some(image) = Image::named(store, &name)? {
-            return Ok(Some((name, image)));
-        }
+    let named = |names: Vec<String>| {
+        let mut images = names.into_iter().map(|name| Ok(Image::named(store, &name)?.map(|image| (name, image))));
+        images.find_map(Result::transpose).transpose()
+    };
+    // The configuration is read only where it matters.
+    match named(plain(written, directory))? {
+        None => named(configured(written, places)?),
+        found => Ok(found),
     }
-    Ok(None)
 }
 
 /// The names that a text may mean, in the order to try.
@@ -52,17 +55,27 @@ pub fn look_up(
 /// # Errors
 /// Where the containers configuration can't be read.
 pub fn spellings(written: &str, places: &Places, directory: &Path) -> Result<Vec<String>, RegistriesError> {
+    let mut names = plain(written, directory);
+    names.extend(configured(written, places)?);
+    Ok(names)
+}
+
+/// Those that no configuration has a say in.
+fn plain(written: &str, directory: &Path) -> Vec<String> {
     let mut names = vec![written.to_owned()];
     match Source::parse(written) {
-        Ok(Source::Registry(short)) => {
-            let registries = Registries::load(places)?;
-            names.extend(here(written).map(|name| name.to_string()));
-            names.extend(registries.names(&short).into_iter().flatten().map(|name| name.to_string()));
-        }
+        Ok(Source::Registry(_)) => names.extend(here(written).map(|name| name.to_string())),
         Ok(source) => names.extend(source.at(directory).map(|source| source.to_string())),
         Err(_) => {}
     }
-    Ok(names)
+    names
+}
+
+/// As what it would be pulled.
+fn configured(written: &str, places: &Places) -> Result<Vec<String>, RegistriesError> {
+    let Ok(Source::Registry(short)) = Source::parse(written) else { return Ok(Vec::new()) };
+    let names = Registries::load(places)?.names(&short);
+    Ok(names.into_iter().flatten().map(|name| name.to_string()).collect())
 }
 
 /// The full name that a text is on this machine: where it is short, one of localhost's, as podman has it.

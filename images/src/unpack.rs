@@ -165,15 +165,37 @@ impl Work<'_> {
     /// All layers, as each is by itself; None for one that can't be told without those below.
     fn each_alone(&self) -> Result<Vec<Option<Made>>, UnpackError> {
         let diff_ids = self.image.diff_ids();
+        let mut all: Vec<Option<Made>> = diff_ids.iter().map(|_| None).collect();
+        let mut missing = Vec::new();
         // The same archive may be in an image more than once.
-        let first: Vec<usize> = (0..diff_ids.len()).filter(|&at| !diff_ids[..at].contains(&diff_ids[at])).collect();
-        let threads = std::thread::available_parallelism().map_or(1, usize::from).min(first.len());
+        for at in (0..diff_ids.len()).filter(|&at| !diff_ids[..at].contains(&diff_ids[at])) {
+            all[at] = self.there(at, diff_ids[at])?;
+            missing.extend(all[at].is_none().then_some(at));
+        }
+        for (position, made) in self.several(&missing) {
+            all[position] = made?;
+        }
+        for position in 0..diff_ids.len() {
+            if let Some(first) = diff_ids[..position].iter().position(|other| *other == diff_ids[position]) {
+                all[position] = all[first].as_ref().map(|made| self.again(made)).transpose()?;
+            }
+        }
+        Ok(all)
+    }
+
+    /// Unpacks these, several at a time, until one fails. They are told in their order.
+    fn several(&self, positions: &[usize]) -> Vec<(usize, Outcome)> {
+        if positions.is_empty() {
+            return Vec::new();
+        }
+        let diff_ids = self.image.diff_ids();
+        let threads = std::thread::available_parallelism().map_or(1, usize::from).min(positions.len());
         let (next, stopped) = (AtomicUsize::new(0), AtomicUsize::new(0));
         let results: Mutex<Vec<(usize, Outcome)>> = Mutex::default();
         std::thread::scope(|scope| {
             for _ in 0..threads {
                 scope.spawn(|| {
-                    while let Some(&position) = first.get(next.fetch_add(1, Ordering::Relaxed))
+                    while let Some(&position) = positions.get(next.fetch_add(1, Ordering::Relaxed))
                         && stopped.load(Ordering::Relaxed) == 0
                     {
                         let made = match self.one(position, diff_ids[position], None) {
@@ -186,18 +208,9 @@ impl Work<'_> {
                 });
             }
         });
-        let mut all: Vec<Option<Made>> = diff_ids.iter().map(|_| None).collect();
         let mut results = std::mem::take(&mut *lock(&results));
         results.sort_by_key(|(position, _)| *position);
-        for (position, made) in results {
-            all[position] = made?;
-        }
-        for position in 0..diff_ids.len() {
-            if let Some(first) = diff_ids[..position].iter().position(|other| *other == diff_ids[position]) {
-                all[position] = all[first].as_ref().map(|made| self.again(made)).transpose()?;
-            }
-        }
-        Ok(all)
+        results
     }
 
     fn again(&self, made: &Made) -> Result<Made, UnpackError> {
@@ -212,13 +225,10 @@ impl Work<'_> {
 
     /// One layer: found, or unpacked.
     fn one(&self, position: usize, key: Digest, below: Option<&Below<'_>>) -> Result<Made, UnpackError> {
-        let layer = self.image.diff_ids()[position];
-        if let Some(made) = self.found(key)? {
-            let counted = self.budget.files(made.record.files).and_then(|()| self.budget.bytes(made.record.bytes));
-            counted.map_err(|source| UnpackError::Layer { layer, source })?;
-            (self.listener)(Event::Unpacked { layer, already: true });
+        if let Some(made) = self.there(position, key)? {
             return Ok(made);
         }
+        let layer = self.image.diff_ids()[position];
         (self.listener)(Event::Unpacking { layer });
         let blob = &self.image.layers()[position];
         let file = self.store.open_blob(&blob.digest)?;
@@ -235,6 +245,16 @@ impl Work<'_> {
         lock(&self.fresh).push(half);
         (self.listener)(Event::Unpacked { layer, already: false });
         Ok(Made { key, record, fresh: true, directory, held })
+    }
+
+    /// One layer, if it was unpacked before.
+    fn there(&self, position: usize, key: Digest) -> Result<Option<Made>, UnpackError> {
+        let Some(made) = self.found(key)? else { return Ok(None) };
+        let layer = self.image.diff_ids()[position];
+        let counted = self.budget.files(made.record.files).and_then(|()| self.budget.bytes(made.record.bytes));
+        counted.map_err(|source| UnpackError::Layer { layer, source })?;
+        (self.listener)(Event::Unpacked { layer, already: true });
+        Ok(Some(made))
     }
 
     /// A layer that has its name, held from now on.

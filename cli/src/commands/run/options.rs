@@ -166,11 +166,12 @@ fn limits(args: &RunArgs) -> Result<Limits, Failure> {
             Failure::new(NoNumber(number)).with_hint("give 1 or more, or -1 for as many as the command likes")
         })?),
     };
-    let there = std::thread::available_parallelism().map_or(usize::MAX, usize::from);
-    if args.cpus.is_some_and(|cpus| cpus.exceed(there)) {
-        return Err(
-            Failure::new(TooManyCpus).with_hint(format!("give up to {there}, as many as there are for this process"))
-        );
+    if let Some(cpus) = args.cpus {
+        let there = std::thread::available_parallelism().map_or(usize::MAX, usize::from);
+        if cpus.exceed(there) {
+            return Err(Failure::new(TooManyCpus)
+                .with_hint(format!("give up to {there}, as many as there are for this process")));
+        }
     }
     Ok(Limits { memory: args.memory, cpus: args.cpus, processes })
 }
