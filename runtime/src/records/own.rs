@@ -4,6 +4,7 @@ use std::fs::File;
 use std::io;
 use std::path::{Path, PathBuf};
 
+use rustix::fs::{CWD, RenameFlags, renameat_with};
 use serde::Serialize;
 
 use super::shelf::{END, RECORD, Shelf};
@@ -53,9 +54,16 @@ impl Drop for Own {
 }
 
 /// Writes a file whole or not at all. It need not survive the end of the machine, which ends the run too.
+///
+/// One that is there is exchanged for the new one and removed: upon a rename that replaces a file, ext4 has the new one on its way to
+/// the disk at once, where nothing has to be.
 pub(super) fn write(directory: &Path, name: &str, value: &impl Serialize) -> io::Result<()> {
     let bytes = bottle_evidence::canonical::to_bytes(value).map_err(io::Error::other)?;
-    let unfinished = directory.join(format!("{name}.new"));
+    let (unfinished, path) = (directory.join(format!("{name}.new")), directory.join(name));
     std::fs::write(&unfinished, bytes)?;
-    std::fs::rename(unfinished, directory.join(name))
+    match renameat_with(CWD, &unfinished, CWD, &path, RenameFlags::EXCHANGE) {
+        Ok(()) => std::fs::remove_file(unfinished),
+        // It is the first, or the file system can't exchange.
+        Err(_) => std::fs::rename(unfinished, path),
+    }
 }
