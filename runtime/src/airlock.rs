@@ -44,29 +44,31 @@ use crate::{heartbeat, memory, thread};
 const CHANNEL: &str = "make a channel";
 const THREAD: &str = "begin a thread";
 
-/// A builder at work while the plan is made: what it builds is the same for every plan.
-pub(crate) struct Started {
+/// A builder that waits to be told whose namespaces it is to build: to execute it takes a while, and needs nothing of the run.
+pub(crate) struct Executed {
     program: Arc<Program>,
     builder: RoleProcess,
-    to_dialler: Channel,
-    to_gate: Channel,
-    to_init: Channel,
 }
 
-impl Started {
+impl Executed {
+    pub(crate) fn new() -> Result<Executed, RealizeError> {
+        let program = Arc::new(Program::running()?);
+        let builder = program.spawn(Role::Builder)?;
+        Ok(Executed { program, builder })
+    }
+
     /// The namespaces are to belong to the user namespace that is said.
-    pub(crate) fn new(around: &Around) -> Result<Started, RealizeError> {
-        Started::with(around, None)
+    pub(crate) fn start(self, around: &Around) -> Result<Started, RealizeError> {
+        self.with(around, None)
     }
 
     /// The same around a network namespace that is there.
-    pub(crate) fn adopting(around: &Around, network: BorrowedFd<'_>) -> Result<Started, RealizeError> {
-        Started::with(around, Some(network))
+    pub(crate) fn adopt(self, around: &Around, network: BorrowedFd<'_>) -> Result<Started, RealizeError> {
+        self.with(around, Some(network))
     }
 
-    fn with(around: &Around, network: Option<BorrowedFd<'_>>) -> Result<Started, RealizeError> {
-        let program = Arc::new(Program::running()?);
-        let builder = program.spawn(Role::Builder)?;
+    fn with(self, around: &Around, network: Option<BorrowedFd<'_>>) -> Result<Started, RealizeError> {
+        let Executed { program, builder } = self;
         let pair = || Channel::pair().map_err(step(CHANNEL));
         let ((to_dialler, dialler), (to_gate, gate), (to_init, init)) = (pair()?, pair()?, pair()?);
         let (user, given) = match around {
@@ -79,14 +81,29 @@ impl Started {
             [dialler.as_fd(), gate.as_fd(), init.as_fd()].into_iter().chain(given).chain(network).collect();
         let told = builder.channel.send(&BuilderSetup { user, agent }, &beside);
         told.map_err(|source| RealizeError::Helper { who: "builder", source })?;
-        Ok(Started { program, builder, to_dialler, to_gate, to_init })
+        Ok(Started(Some(Building { program, builder, to_dialler, to_gate, to_init })))
     }
+}
 
-    /// Ends it, where there is no plan for what it builds: it is heard out, so that nobody whom it has forked is left.
-    pub(crate) fn end(self) {
+/// A builder at work while the plan is made: what it builds is the same for every plan. Dropped, where there is no plan for it, it
+/// is heard out, so that nobody whom it has forked is left.
+pub(crate) struct Started(Option<Building>);
+
+/// A builder, and our ends of the channels to those whom it forks.
+struct Building {
+    program: Arc<Program>,
+    builder: RoleProcess,
+    to_dialler: Channel,
+    to_gate: Channel,
+    to_init: Channel,
+}
+
+impl Drop for Started {
+    fn drop(&mut self) {
+        let Some(Building { builder, .. }) = &self.0 else { return };
         let mut forked = Vec::new();
-        while heartbeat::heard(&self.builder.channel).unwrap_or(false) {
-            let Ok((message, pidfds)) = self.builder.channel.recv::<FromBuilder>() else { return };
+        while heartbeat::heard(&builder.channel).unwrap_or(false) {
+            let Ok((message, pidfds)) = builder.channel.recv::<FromBuilder>() else { return };
             let pids = match message {
                 FromBuilder::Helpers { dialler, gate } => vec![dialler, gate],
                 FromBuilder::Init { pid } => vec![pid],
@@ -165,8 +182,9 @@ fn step(step: &'static str) -> impl Fn(io::Error) -> RealizeError {
 
 impl Plan {
     /// Builds the airlock and puts every helper in its place. On an error nothing is left.
-    pub(crate) async fn realize(self, started: Started, events: Events) -> Result<Airlock, RealizeError> {
-        let Started { program, builder, to_dialler, to_gate, to_init } = started;
+    pub(crate) async fn realize(self, mut started: Started, events: Events) -> Result<Airlock, RealizeError> {
+        let building = started.0.take().ok_or(io::ErrorKind::NotFound.into()).map_err(step("find the builder"))?;
+        let Building { program, builder, to_dialler, to_gate, to_init } = building;
         let builder = Waiting::new("builder", builder)?;
         let ledger = Ledger::open_after(&self.audit, Arc::clone(&self.key), &self.earlier_keys);
         let hashed = Arc::clone(&program);

@@ -7,6 +7,7 @@ use crate::attest::AttestError;
 use crate::caller::Caller;
 use crate::descriptors;
 use crate::event::{Event, Teller};
+use crate::head_start::HeadStart;
 use crate::log::Stream;
 use crate::options::RunOptions;
 use crate::outcome::Outcome;
@@ -18,7 +19,6 @@ use crate::state::POLICY;
 use crate::supervisor::recorder::Events;
 use crate::supervisor::signals::Signals;
 use crate::supervisor::taken::Taken;
-use crate::sys;
 use crate::whose::Whose;
 use crate::workload::WorkloadError;
 
@@ -77,55 +77,29 @@ pub fn run(
     caller: &Caller,
     events: impl FnMut(Event) + Send + 'static,
 ) -> Result<Outcome, RunError> {
-    let begun = begin()?;
-    let whose = Whose::decide(&options, caller)?;
-    let around = whose.around().map_err(PlanError::from)?;
-    let started = Started::new(&around)?;
-    begun.go_on(started, Plan::new(options, caller, whose), events)
+    run_ahead(HeadStart::begin(caller)?, options, caller, events)
 }
 
-/// What a run begins with, whatever it is of.
-pub(crate) struct Begun {
-    tokio: tokio::runtime::Runtime,
-    _taken: Taken,
-}
-
-/// Takes the signals over and starts the event loop.
-pub(crate) fn begin() -> Result<Begun, RunError> {
-    let taken = Taken::take();
-    sys::let_too_large_writes_fail();
-    let tokio = tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(RunError::EventLoop)?;
-    Ok(Begun { tokio, _taken: taken })
-}
-
-impl Begun {
-    /// Goes through the other stages, if there is a plan.
-    pub(crate) fn go_on(
-        self,
-        started: Started,
-        plan: Result<Plan, PlanError>,
-        events: impl FnMut(Event) + Send + 'static,
-    ) -> Result<Outcome, RunError> {
-        let plan = match plan {
-            Ok(plan) => plan,
-            Err(error) => {
-                started.end();
-                return Err(error.into());
-            }
-        };
-        let result = through(&self.tokio, started, plan, events);
-        // All that counts is over: the end of its idle threads is not waited for.
-        self.tokio.shutdown_background();
-        result
-    }
-}
-
-fn through(
-    tokio: &tokio::runtime::Runtime,
-    started: Started,
-    plan: Plan,
+/// The same where a part of it was begun before the options were known.
+pub fn run_ahead(
+    ahead: HeadStart,
+    options: RunOptions,
+    caller: &Caller,
     events: impl FnMut(Event) + Send + 'static,
 ) -> Result<Outcome, RunError> {
+    let whose = Whose::decide(&options, caller)?;
+    let begun = ahead.go_on(&whose)?;
+    through(begun, || Plan::new(options, caller, whose), events)
+}
+
+/// All stages, if there is a plan.
+pub(crate) fn through(
+    (started, _taken): (Started, Taken),
+    plan: impl FnOnce() -> Result<Plan, PlanError>,
+    events: impl FnMut(Event) + Send + 'static,
+) -> Result<Outcome, RunError> {
+    let tokio = tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(RunError::EventLoop)?;
+    let plan = plan()?;
     let teller = Teller::new(told_in_log(&plan, events)).map_err(RunError::EventLoop)?;
     let mut tell = teller.events();
     plan.warnings().for_each(|warning| tell(Event::Warning(warning)));
@@ -144,6 +118,8 @@ fn through(
     if result.is_err() {
         remove_unused(changes.parent().unwrap_or(&changes), &audit);
     }
+    // All that counts is over: the end of its idle threads is not waited for.
+    tokio.shutdown_background();
     result
 }
 

@@ -43,7 +43,7 @@ impl Whose {
     /// Only an image of the store has owners to be kept: what else is shown belongs to the host's users. A layer that is gone on
     /// with has files already, and so decides.
     pub(crate) fn decide(options: &RunOptions, caller: &Caller) -> Result<Whose, PlanError> {
-        if caller.uid == 0 {
+        if Whose::is_nobodys(caller) {
             return Ok(Whose::Nobodys);
         }
         if !matches!(options.image, ImageRef::Manifest(_)) {
@@ -66,6 +66,11 @@ impl Whose {
             Some(subordinate) => Whose::Range { subordinate: Arc::clone(subordinate), place },
             None => Whose::Callers,
         })
+    }
+
+    /// What is so of each of root's runs, whatever is run.
+    pub(crate) fn is_nobodys(caller: &Caller) -> bool {
+        caller.uid == 0
     }
 
     /// Where to build.

@@ -3,13 +3,13 @@
 use std::sync::Arc;
 
 use super::Adoption;
-use crate::airlock::Started;
 use crate::caller::Caller;
 use crate::event::Event;
+use crate::head_start::HeadStart;
 use crate::outcome::Outcome;
 use crate::plan::Plan;
 use crate::realize_error::RealizeError;
-use crate::run::{RunError, begin};
+use crate::run::{RunError, through};
 use crate::whose::{Around, Whose};
 
 /// Builds an airlock around the container, attests it, tells by [`Event::Running`] that the engine may go on, and returns when
@@ -24,7 +24,6 @@ pub fn adopt(
     caller: &Caller,
     events: impl FnMut(Event) + Send + 'static,
 ) -> Result<Outcome, RunError> {
-    let run = begin()?;
     let whose = if caller.uid == 0 { Whose::Nobodys } else { Whose::Callers };
     // Root has power over whatever owns the namespace; somebody else has it within the container's user namespace alone.
     let around = match whose {
@@ -34,9 +33,9 @@ pub fn adopt(
             Around::Given(clone.map_err(|source| RealizeError::Step { step: "hold a user namespace", source })?)
         }
     };
-    let started = Started::adopting(&around, adoption.container.network())?;
+    let begun = HeadStart::around_a_container(&around, adoption.container.network())?;
     let container = Arc::clone(&adoption.container);
-    let result = run.go_on(started, Plan::adopting(adoption, caller, whose), events);
+    let result = through(begun, || Plan::adopting(adoption, caller, whose), events);
     if result.is_err() {
         container.kill();
     }

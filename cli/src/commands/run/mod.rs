@@ -12,7 +12,7 @@ use std::process::ExitCode;
 use bottle_images::ImageRef;
 use bottle_runtime::caller::Caller;
 use bottle_runtime::options::{RunOptions, Stdio};
-use bottle_runtime::{Event, RunError, descriptors};
+use bottle_runtime::{Event, HeadStart, RunError, descriptors};
 
 use super::image;
 use crate::args::RunArgs;
@@ -26,6 +26,26 @@ const FAILED: u8 = 125;
 pub fn run(args: &RunArgs, caller: &Caller, reporter: Reporter) -> Result<ExitCode, Failure> {
     sys::share_one_arena();
     fail_on_panic();
+    if args.detach {
+        let options = options_and_image(args, caller, reporter)?;
+        return detached::start(&options, args, caller, reporter);
+    }
+    // For bottle's own part; the command has what the caller had.
+    let descriptors = descriptors::raise();
+    let ahead = HeadStart::begin(caller).map_err(failure)?;
+    let options = RunOptions { descriptors, ..options_and_image(args, caller, reporter)? };
+    // The terminal is raw while the command has it: a line feed alone does not go back to the margin.
+    let raw = if args.tty { reporter.for_raw_terminal() } else { reporter };
+    let outcome = bottle_runtime::run_ahead(ahead, options, caller, move |event| match event {
+        Event::Changed { .. } | Event::Over(_) => news::tell(&event, reporter),
+        _ => news::tell(&event, raw),
+    });
+    sys::end_when_asked();
+    Ok(ExitCode::from(outcome.map_err(failure)?.status.code()))
+}
+
+/// What was asked for, and the image by its digest: it is here then.
+fn options_and_image(args: &RunArgs, caller: &Caller, reporter: Reporter) -> Result<RunOptions, Failure> {
     let mut options = options::read(args, caller, reporter).map_err(|failure| failure.with_code(FAILED))?;
     options.image_name = Some(args.split().0.to_owned());
     tell_of_deaf_shells(&options, reporter);
@@ -33,19 +53,7 @@ pub fn run(args: &RunArgs, caller: &Caller, reporter: Reporter) -> Result<ExitCo
         let digest = image::ensure(source, args.pull, caller, reporter);
         options.image = ImageRef::Manifest(digest.map_err(|failure| failure.with_code(FAILED))?);
     }
-    if args.detach {
-        return detached::start(&options, args, caller, reporter);
-    }
-    // For bottle's own part; the command has what the caller had.
-    options.descriptors = descriptors::raise();
-    // The terminal is raw while the command has it: a line feed alone does not go back to the margin.
-    let raw = if args.tty { reporter.for_raw_terminal() } else { reporter };
-    let outcome = bottle_runtime::run(options, caller, move |event| match event {
-        Event::Changed { .. } | Event::Over(_) => news::tell(&event, reporter),
-        _ => news::tell(&event, raw),
-    });
-    sys::end_when_asked();
-    Ok(ExitCode::from(outcome.map_err(failure)?.status.code()))
+    Ok(options)
 }
 
 /// A fault of bottle's own is a failure like others. What has been started ends with this process.

@@ -1,0 +1,63 @@
+//! What of a start needs nothing of the run? A program begins it before it reads its own arguments, and both go on at once.
+
+use std::os::fd::BorrowedFd;
+
+use crate::airlock::{Executed, Started};
+use crate::caller::Caller;
+use crate::plan::PlanError;
+use crate::run::RunError;
+use crate::supervisor::taken::Taken;
+use crate::sys;
+use crate::whose::{Around, Whose};
+
+/// A run's first process, which waits, or builds already what every run of this caller has. Dropped, all of it is ended and waited
+/// for.
+///
+/// What the processes of a run have from the calling one, as its limits, is set before.
+pub struct HeadStart {
+    phase: Phase,
+    taken: Taken,
+}
+
+enum Phase {
+    /// Which user namespace it builds for depends on what is run.
+    Waiting(Executed),
+    /// Root's bottles are all in the one that bottle was started in.
+    Building(Started),
+}
+
+impl HeadStart {
+    /// The calling thread must live as long as the run.
+    ///
+    /// # Errors
+    /// Where the program can't be executed again.
+    pub fn begin(caller: &Caller) -> Result<HeadStart, RunError> {
+        let taken = Taken::take();
+        sys::let_too_large_writes_fail();
+        let executed = Executed::new()?;
+        let phase = match Whose::is_nobodys(caller) {
+            true => Phase::Building(executed.start(&Around::Host)?),
+            false => Phase::Waiting(executed),
+        };
+        Ok(HeadStart { phase, taken })
+    }
+
+    /// The same for an airlock around a container, of which all is known.
+    pub(crate) fn around_a_container(
+        around: &Around,
+        network: BorrowedFd<'_>,
+    ) -> Result<(Started, Taken), RunError> {
+        let taken = Taken::take();
+        sys::let_too_large_writes_fail();
+        Ok((Executed::new()?.adopt(around, network)?, taken))
+    }
+
+    /// Goes on, now that it is known whose ids the run has.
+    pub(crate) fn go_on(self, whose: &Whose) -> Result<(Started, Taken), RunError> {
+        let started = match self.phase {
+            Phase::Waiting(executed) => executed.start(&whose.around().map_err(PlanError::from)?)?,
+            Phase::Building(started) => started,
+        };
+        Ok((started, self.taken))
+    }
+}
