@@ -79,7 +79,9 @@ fn host(facts: &mut Facts) -> std::io::Result<()> {
 
 fn namespace(facts: &mut Facts, side: Side, surveyed: &Surveyed) {
     let (identity, state) = (&surveyed.identity, &surveyed.state);
-    let mut add = |name: &str, how: &str, value: Value| measured(facts, format!("{side}.{name}"), how, value);
+    let mut add = |name: &str, how: &str, value: Value| {
+        facts.insert(format!("{side}.{name}"), Fact::measured(how, value));
+    };
     add(
         "namespace",
         "SO_NETNS_COOKIE, fstat(2), NS_GET_USERNS",
