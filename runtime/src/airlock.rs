@@ -107,7 +107,7 @@ impl Drop for Started {
             let pids = match message {
                 FromBuilder::Helpers { dialler, gate } => vec![dialler, gate],
                 FromBuilder::Init { pid } => vec![pid],
-                FromBuilder::Built(_) | FromBuilder::Failed { .. } => return,
+                FromBuilder::Built(_) | FromBuilder::Probed(_) | FromBuilder::Failed { .. } => return,
             };
             // Dropped, they are killed and waited for.
             forked.extend(pids.into_iter().zip(pidfds).map(|(pid, pidfd)| Process::new(pid, pidfd)));
@@ -122,6 +122,8 @@ pub struct Airlock {
     pub(crate) gate: Gate,
     pub(crate) dialler: Dialler,
     pub(crate) init: Init,
+    /// It has built, and tells what it tried; until its end, which is of no interest, the kernel needs a while.
+    pub(crate) builder: Option<Waiting>,
     /// Dropped after what is in it.
     pub(crate) group: Option<Arc<Group>>,
     pub(crate) challenge: Challenge,
@@ -228,8 +230,6 @@ impl Plan {
         let gate = gate_in_place(gate, Arc::clone(&recorder));
         let dialler = dialler_in_place(dialler, Arc::clone(&recorder), who);
         let ((space, state), gate, dialler) = tokio::try_join!(surveyed, gate, dialler)?;
-        // It ended long ago.
-        drop(builder);
         let counted_before = Counters::default();
         Ok(Airlock {
             recorder,
@@ -243,6 +243,7 @@ impl Plan {
                 program: init_program,
                 container: self.adopted.as_ref().map(|adopted| Arc::clone(&adopted.container)),
             },
+            builder: Some(builder),
             group: group.map(Arc::new),
             challenge,
             counted_before,
@@ -307,7 +308,7 @@ async fn built(builder: &Waiting) -> Result<bottle_netns::Airlock, RealizeError>
     match message {
         FromBuilder::Built(index) => Ok(bottle_netns::Airlock::rebuild(index, descriptors)?),
         FromBuilder::Failed { why, hint } => Err(RealizeError::Build { why, hint }),
-        FromBuilder::Init { .. } | FromBuilder::Helpers { .. } => Err(builder.unexpected()),
+        FromBuilder::Init { .. } | FromBuilder::Helpers { .. } | FromBuilder::Probed(_) => Err(builder.unexpected()),
     }
 }
 

@@ -61,32 +61,46 @@ pub(crate) fn namespaces_of(process: &Path) -> Vec<u64> {
     }
 }
 
-/// The same, when the children of `init` that are on their way out have left: the probing processes are. `ours` are those
-/// that stay. The first namespace is the agent's.
+/// Who may be on its way out of the agent's namespace: those who made the probes.
+#[derive(Clone, Copy)]
+pub(super) struct Leaving {
+    /// Whose children: init's.
+    pub(super) parent: u32,
+    /// And the builder.
+    pub(super) builder: Option<u32>,
+}
+
+impl Leaving {
+    fn all(self) -> Vec<u32> {
+        children(self.parent).into_iter().chain(self.builder).collect()
+    }
+
+    /// What is gone since it was found has left: then it is looked again.
+    fn may_be(self, pid: u32, stat: Option<Stat>) -> bool {
+        self.builder == Some(pid) || stat.is_none_or(|stat| stat.parent == self.parent)
+    }
+}
+
+/// The same, when those that are on their way out have left. `ours` are those that stay. The first namespace is the agent's.
 ///
 /// A process that exits executes nothing any more, and leaves its namespaces before its files are closed, which takes the
 /// kernel some ten milliseconds for a packet socket. So its end is not waited for once its exit has begun.
 pub(super) fn settled_processes_in<const N: usize>(
     inodes: [u64; N],
-    init: u32,
+    leaving: Leaving,
     ours: &[u32],
 ) -> io::Result<[Vec<u32>; N]> {
     // Before the first look rather than after it: to look takes long.
-    for child in children(init).into_iter().filter(|child| !ours.contains(child)) {
-        leaves_in_time(child)?;
+    for process in leaving.all().into_iter().filter(|process| !ours.contains(process)) {
+        leaves_in_time(process)?;
     }
     loop {
         let found = processes_in(inodes)?;
-        match found[0].iter().find(|pid| !ours.contains(pid) && may_leave(Stat::read(**pid), init)) {
+        match found[0].iter().find(|pid| !ours.contains(pid) && leaving.may_be(**pid, Stat::read(**pid))) {
             Some(pid) if leaves_in_time(*pid)? => {}
             _ => return Ok(found),
         }
     }
-}
-
-/// A child of `init` may be on its way out, and what is gone since it was found has left: then it is looked again.
-fn may_leave(stat: Option<Stat>, init: u32) -> bool {
-    stat.is_none_or(|stat| stat.parent == init)
 }
 
 /// The children of a process with one thread. None are known where the kernel does not list them.
@@ -124,7 +138,8 @@ mod tests {
         let mut child = std::process::Command::new("cat").stdin(std::process::Stdio::piped()).spawn().unwrap();
         let pid = child.id();
         let input = child.stdin.take();
-        let looking = std::thread::spawn(move || settled_processes_in([inode], own, &[own]));
+        let leaving = Leaving { parent: own, builder: None };
+        let looking = std::thread::spawn(move || settled_processes_in([inode], leaving, &[own]));
         assert!(processes_in([inode]).unwrap()[0].contains(&pid));
         drop(input);
         child.wait().unwrap();
@@ -132,10 +147,11 @@ mod tests {
     }
 
     #[test]
-    fn what_is_gone_when_it_is_looked_at_counts_as_little_as_a_child_that_leaves() {
+    fn what_is_gone_when_it_is_looked_at_counts_as_little_as_a_child_that_leaves_or_the_builder() {
         let stat = |parent| Some(Stat { parent, exiting: false, threads: 1, start: 1 });
-        assert!(may_leave(None, 7) && may_leave(stat(7), 7));
-        assert!(!may_leave(stat(1), 7));
+        let leaving = Leaving { parent: 7, builder: Some(8) };
+        assert!(leaving.may_be(9, None) && leaving.may_be(9, stat(7)));
+        assert!(leaving.may_be(8, stat(1)) && !leaving.may_be(9, stat(1)));
     }
 
     #[test]

@@ -30,6 +30,7 @@ use bottle_netns::watch::{Change, Kind};
 use tokio::sync::oneshot;
 
 use crate::airlock::Airlock;
+use crate::builder::FromBuilder;
 use crate::cgroups::LimitError;
 use crate::confine::Ports;
 use crate::digest::Ahead;
@@ -234,11 +235,21 @@ impl Airlock {
                 _ => return Err(unexpected()),
             }
         }
-        let (Some(confined), Some(unconfined)) = (rounds.pop(), rounds.pop()) else { return Err(unexpected()) };
+        let (Some(confined), Some(others)) = (rounds.pop(), rounds.pop()) else { return Err(unexpected()) };
+        let unconfined = crate::probe::united([vec![self.tried_by_builder().await?], others]);
         let expected = crate::probe::expected(&self.challenge.answer);
         require("before the confinement", &expected, &unconfined)?;
         require("inside the confinement", &expected, &confined)?;
         Ok(Probed { unconfined, confined })
+    }
+
+    async fn tried_by_builder(&self) -> Result<ProbeResult, AttestError> {
+        let step = |source: io::Error| AttestError::Step { step: "hear of the probe through a packet socket", source };
+        let builder = self.builder.as_ref().ok_or(io::ErrorKind::NotFound.into()).map_err(step)?;
+        match builder.recv::<FromBuilder>().await.map_err(|error| step(io::Error::other(error)))?.0 {
+            FromBuilder::Probed(result) => Ok(result),
+            _ => Err(step(io::ErrorKind::InvalidData.into())),
+        }
     }
 
     /// What the probes provoked belongs to the attestation, not to the log: the gate starts anew, and what was counted

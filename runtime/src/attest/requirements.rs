@@ -11,7 +11,7 @@ use bottle_images::{Line, spelled};
 use rustix::fs::StatVfsMountFlags;
 
 use super::binding::Held;
-use super::membership::settled_processes_in;
+use super::membership::{Leaving, settled_processes_in};
 use super::mounts;
 use super::process::{MeasureError, ProcessFacts, file_digest, identify, measure, read};
 use super::{AttestError, THREAD, in_step};
@@ -53,16 +53,13 @@ pub(super) fn measured(
     ahead: Option<&Ahead>,
 ) -> Result<Processes, AttestError> {
     let processes = std::thread::scope(|scope| {
-        // Each takes about as long as all the rest, or may.
-        let (subordinate, adopted) = (airlock.plan.subordinate.as_deref(), airlock.plan.adopted.as_ref());
-        let executable = move || match adopted {
-            None => program(held, ahead, subordinate),
+        // It takes about as long as all the rest.
+        let members = thread::within(scope, members(airlock, held)).map_err(in_step(THREAD))?;
+        let executable = || match &airlock.plan.adopted {
+            None => program(held, ahead, airlock.plan.subordinate.as_deref()),
             Some(adopted) => Ok(adopted.program.digest()),
         };
-        let executable = thread::within(scope, executable).map_err(in_step(THREAD))?;
-        let members = thread::within(scope, members(airlock, held)).map_err(in_step(THREAD))?;
-        let helpers = thread::within(scope, helpers(airlock)).map_err(in_step(THREAD))?;
-        found(airlock, held, executable, members, helpers)
+        found(airlock, held, executable, members)
     })?;
     let agent = format!("net:[{}]", airlock.state.agent.identity.inode);
     let (ids, user) = (airlock.plan.workload_ids(), &airlock.plan.files.user);
@@ -99,17 +96,17 @@ fn program(held: &Held, ahead: Option<&Ahead>, subordinate: Option<&Subordinate>
 fn found(
     airlock: &Airlock,
     held: &Held,
-    executable: ScopedJoinHandle<'_, Result<Digest, MeasureError>>,
+    executable: impl FnOnce() -> Result<Digest, MeasureError>,
     members: ScopedJoinHandle<'_, io::Result<[Vec<u32>; 2]>>,
-    helpers: ScopedJoinHandle<'_, Result<[ProcessFacts; 2], AttestError>>,
 ) -> Result<Processes, AttestError> {
-    let broken = |_| AttestError::Process { who: "bottle", what: "could not be measured".into() };
     let workload = look("workload", held.pid())?;
     let init = look("init", airlock.init.process.pid())?;
-    let [gate, dialler] = helpers.join().map_err(broken)??;
-    let executable = executable.join().map_err(broken)?;
-    let executable = executable.map_err(|source| AttestError::Measure { who: "workload", source })?;
-    let [in_agent, in_gate] = members.join().map_err(broken)?.map_err(unlisted)?;
+    let gate = look("gate", airlock.gate.process.pid())?;
+    let dialler = look("dialler", airlock.dialler.process.pid())?;
+    let executable = executable().map_err(|source| AttestError::Measure { who: "workload", source })?;
+    let members = members.join();
+    let broken = |_| AttestError::Process { who: "bottle", what: "could not be measured".into() };
+    let [in_agent, in_gate] = members.map_err(broken)?.map_err(unlisted)?;
     let limits = limits(airlock, held)?;
     Ok(Processes { workload, init, gate, dialler, executable, in_agent, in_gate, limits })
 }
@@ -133,17 +130,12 @@ fn limits(airlock: &Airlock, held: &Held) -> Result<BTreeMap<String, String>, At
     Ok(found)
 }
 
-/// Looks at the gate and the dialler.
-fn helpers(airlock: &Airlock) -> impl FnOnce() -> Result<[ProcessFacts; 2], AttestError> + use<> {
-    let (gate, dialler) = (airlock.gate.process.pid(), airlock.dialler.process.pid());
-    move || Ok([look("gate", gate)?, look("dialler", dialler)?])
-}
-
 /// Finds who lives in the agent's and in the gate's namespace.
 fn members(airlock: &Airlock, held: &Held) -> impl FnOnce() -> io::Result<[Vec<u32>; 2]> + use<> {
     let namespaces = [airlock.state.agent.identity.inode, airlock.state.gate.identity.inode];
     let (init, held) = (airlock.init.process.pid(), held.pid());
-    move || settled_processes_in(namespaces, init, &[init, held])
+    let builder = airlock.builder.as_ref().map(|builder| builder.process.pid());
+    move || settled_processes_in(namespaces, Leaving { parent: init, builder }, &[init, held])
 }
 
 pub(crate) fn look(who: &'static str, pid: u32) -> Result<ProcessFacts, AttestError> {

@@ -1,4 +1,5 @@
-//! The builder: single-threaded, makes the pair of namespaces with all that is in it, hands it over, and ends.
+//! The builder: single-threaded, makes the pair of namespaces with all that is in it, hands it over, tries to get out of it through a
+//! packet socket, and ends.
 //!
 //! Before anything else it forks the gate, the dialler and what becomes init, when it has nothing yet that they should not have.
 
@@ -19,6 +20,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::channel::Channel;
 use crate::init::message::pid_of;
+use crate::probe::{self, ProbeResult};
 use crate::report::chain;
 use crate::roles::{Helper, become_helper, become_init};
 use crate::sys::{Forked, fork_sibling};
@@ -56,7 +58,8 @@ pub enum UserNamespace {
     Given,
 }
 
-/// Builder to supervisor: the helpers, init, what was built; `Failed` may come instead of any.
+/// Builder to supervisor, in this order: the helpers, init, what was built, what was tried there; `Failed` may come instead of any but
+/// the last.
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub enum FromBuilder {
@@ -75,6 +78,9 @@ pub enum FromBuilder {
     },
     /// Built; the descriptors are beside it.
     Built(AirlockIndex),
+    /// What the builder, which is in the agent's namespace with every capability, saw through a packet socket. It executes nothing
+    /// after that; the kernel takes some ten milliseconds to close the socket, so its end is not waited for.
+    Probed(ProbeResult),
     /// Not built.
     Failed {
         /// The chain of errors, outermost first.
@@ -103,7 +109,8 @@ fn run(supervisor: &Channel) -> io::Result<()> {
         Ok(airlock) => {
             let (index, descriptors) = airlock.flatten();
             let borrowed: Vec<_> = descriptors.iter().map(AsFd::as_fd).collect();
-            supervisor.send(&FromBuilder::Built(index), &borrowed)
+            supervisor.send(&FromBuilder::Built(index), &borrowed)?;
+            supervisor.send(&FromBuilder::Probed(probe::packet()), &[])
         }
         Err(error) => {
             let hint = error.hint().map(str::to_owned);

@@ -10,7 +10,7 @@ use rustix::process::{DumpableBehavior, Pid, WaitOptions, WaitStatus};
 
 use crate::channel::Channel;
 use crate::confine::{self, Identity};
-use crate::probe::{self, ProbePlan, Share};
+use crate::probe::{ProbePlan, Share};
 use crate::sys;
 use crate::tether::tie_to_supervisor;
 
@@ -55,27 +55,22 @@ pub(super) fn run(channel: &Channel, mut start: Start) -> Result<(), Failure> {
 
 /// Those who make the probes of both rounds at once. They get ready, and so does the workload, while the supervisor surveys.
 pub(super) struct Probers {
-    packet: Probing,
     unconfined: Probing,
     confined: Probing,
 }
 
 impl Probers {
     pub(super) fn prepare(plan: &ProbePlan, identities: &Identities) -> Result<Probers, Failure> {
-        let packet = child::probe(plan, Share::Packet, None)?;
-        // It opens nothing that a survey would find.
-        packet.begin()?;
         let unconfined = child::probe(plan, Share::Others, None)?;
-        Ok(Probers { packet, unconfined, confined: child::probe(plan, Share::All, Some(identities))? })
+        Ok(Probers { unconfined, confined: child::probe(plan, Share::All, Some(identities))? })
     }
 
     /// Returns the children, which have answered then.
-    pub(super) fn report(self, channel: &Channel) -> Result<[Option<Pid>; 3], Failure> {
-        let children = [&self.packet, &self.unconfined, &self.confined].map(Probing::child);
+    pub(super) fn report(self, channel: &Channel) -> Result<[Option<Pid>; 2], Failure> {
+        let children = [&self.unconfined, &self.confined].map(Probing::child);
         self.unconfined.begin()?;
         self.confined.begin()?;
-        let unconfined = probe::united([self.packet.results()?, self.unconfined.results()?]);
-        for (confined, results) in [(false, unconfined), (true, self.confined.results()?)] {
+        for (confined, results) in [(false, self.unconfined.results()?), (true, self.confined.results()?)] {
             channel.send(&FromInit::Probed { confined, results }, &[]).map_err(at("report the probes"))?;
         }
         Ok(children)

@@ -49,7 +49,7 @@ pub enum FromInit {
         /// What the workload will execute, by the look of it: an absolute path inside.
         executable: Option<PathBuf>,
     },
-    /// The probes are through: first the unconfined, then the confined ones.
+    /// The probes are through: first the unconfined ones, without that of the builder's, then the confined ones.
     Probed {
         /// Whether they ran under the workload's confinement.
         confined: bool,

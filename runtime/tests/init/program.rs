@@ -70,6 +70,8 @@ fn executed(own_user: bool) -> Init {
     let mount = rustix::fs::fstatvfs(&pidfds[1]).unwrap();
     assert!(mount.f_flag.contains(rustix::fs::StatVfsMountFlags::RDONLY), "what others are executed from later, too");
     drop(ours.recv::<FromBuilder>().unwrap());
+    let (tried, _) = ours.recv::<FromBuilder>().unwrap();
+    assert!(matches!(&tried, FromBuilder::Probed(saw) if saw.observed == "refused"), "{tried:?}");
     rustix::process::waitpid(Pid::from_raw(child), WaitOptions::empty()).unwrap();
     // Its copy of the builder's channel is closed when it executes the program.
     assert!(ours.recv::<FromBuilder>().is_err());
