@@ -94,6 +94,15 @@ impl UpstreamProxy {
         self.authorization.is_some()
     }
 
+    /// What must not be written of its credentials: the password, where there is one, and both parts together.
+    pub fn credentials(&self) -> Vec<Vec<u8>> {
+        let encoded = self.authorization.as_deref().and_then(|whole| whole.strip_prefix("Basic "));
+        let Some(both) = encoded.and_then(|encoded| Base64::decode_vec(encoded).ok()) else { return Vec::new() };
+        let colon = both.iter().position(|byte| *byte == b':');
+        let password = colon.map(|colon| both[colon + 1..].to_vec());
+        password.into_iter().chain([both]).collect()
+    }
+
     /// The request head that asks for a tunnel (RFC 9110, 9.3.6).
     pub(crate) fn connect(&self, host: &Host, port: u16) -> String {
         let mut head = format!("CONNECT {host}:{port} HTTP/1.1\r\nHost: {host}:{port}\r\n");
@@ -182,6 +191,13 @@ impl TryFrom<Handed> for UpstreamProxy {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn its_credentials_are_what_must_not_be_written() {
+        let of = |url| UpstreamProxy::parse(url).expect(url).credentials();
+        assert_eq!(of("http://me:s%3Ax@proxy.example:3128"), [&b"s:x"[..], b"me:s:x"]);
+        assert_eq!(of("http://proxy.example:3128"), [[0_u8; 0]; 0]);
+    }
 
     fn head(url: &str) -> String {
         let host = Host::parse("api.example.com").expect("a name");

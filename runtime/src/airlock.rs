@@ -189,6 +189,7 @@ impl Plan {
         let Building { program, builder, to_dialler, to_gate, to_init } = building;
         let builder = Waiting::new("builder", builder)?;
         let ledger = Ledger::open_after(&self.audit, Arc::clone(&self.key), &self.earlier_keys);
+        let ledger = ledger.map(|ledger| ledger.without(Arc::clone(&self.secrets)));
         let hashed = Arc::clone(&program);
         let memory = self.program_memory.clone();
         let program_digest = thread::begin(move || hashed.digest(&memory)).map_err(step(THREAD))?;

@@ -10,6 +10,7 @@ use bottle_images::changed::{Change, Snapshot};
 
 use crate::event::Event;
 use crate::supervisor::recorder::Recorder;
+use crate::supervisor::redacted;
 
 /// Tells what of the shared trees is not as it was, and whether that may not be all. The whole list goes to `list`.
 pub(crate) fn tell(recorder: &Recorder, before: &Snapshot, after: Option<Snapshot>, list: &Path) {
@@ -19,7 +20,8 @@ pub(crate) fn tell(recorder: &Recorder, before: &Snapshot, after: Option<Snapsho
             "not all files that the command changed and this machine may execute later are told: {why}"
         )));
     }
-    let files = after.map(|after| after.changed_since(before)).unwrap_or_default();
+    let mut files = after.map(|after| after.changed_since(before)).unwrap_or_default();
+    files.iter_mut().for_each(|change| change.path = redacted::path(recorder.ledger().secrets(), &change.path));
     if files.is_empty() {
         return;
     }

@@ -73,6 +73,7 @@ mod limit;
 mod memory;
 mod patience;
 mod remembered;
+mod secrets;
 mod tether;
 mod thread;
 mod waiting;

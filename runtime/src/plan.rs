@@ -30,6 +30,7 @@ use crate::options::{Output, ProxyEnv, RunOptions, Stdio, Words};
 use crate::publish::{Bound, Published};
 use crate::records::{Name, Own, Record, Shelf};
 use crate::report::chain;
+use crate::secrets::Secrets;
 use crate::signal::Signal;
 use crate::state::{POLICY, State, StateError, make_private, new_run_id};
 use crate::subordinate::Subordinate;
@@ -60,6 +61,8 @@ pub struct Plan {
     /// Those that it took the place of, which may have sealed earlier runs in the same log.
     pub(crate) earlier_keys: Vec<PublicKey>,
     pub(crate) lease_key: [u8; 32],
+    /// What must not be written of what the workload is given.
+    pub(crate) secrets: Arc<Secrets>,
     pub(crate) audit: PathBuf,
     pub(crate) attestation: PathBuf,
     /// Where the list of changed files goes.
@@ -107,6 +110,7 @@ impl Plan {
     pub(crate) fn new(options: RunOptions, caller: &Caller, whose: Whose) -> Result<Plan, PlanError> {
         let state = State::open(&caller.places, caller.uid)?;
         let run = new_run_id().map_err(PlanError::Random)?;
+        let secrets = secrets(&options);
         let (ids, place) = whose.of_files(caller);
         let context = Context { store: state.data.join("images"), ids, place, ..context(&options, caller, &run) };
         let image_name = options.image_name.clone().unwrap_or_else(|| shown(&options.image));
@@ -173,13 +177,14 @@ impl Plan {
             chosen.extend(bound.iter().filter(|_| asked.is_open()).map(|bound| bound.at));
             published.extend(bound);
         }
+        let secrets = Arc::new(secrets.map_err(PlanError::Random)?);
         let record = Record {
             name: options.name.clone().unwrap_or_else(|| Name::of_id(&run)),
             id: run.clone(),
             image: image_name,
             image_digest: image,
             policy: Digest(options.rules.digest()),
-            command: command.clone(),
+            command: secrets.redact_command(command.iter().map(String::as_str)),
             user: format!("{}:{}", files.user.uid, files.user.gid),
             workdir: files.workdir.display().to_string(),
             created: clock::now(),
@@ -231,6 +236,7 @@ impl Plan {
             key: signing,
             lease: Some(lease),
             earlier_keys,
+            secrets,
             audit,
             attestation,
             changes,
@@ -248,6 +254,11 @@ impl Plan {
             warnings,
             program_memory: state.data.join("program.json"),
         })
+    }
+
+    /// The command as it may be written.
+    pub(crate) fn shown_command(&self) -> Vec<String> {
+        self.secrets.redact_command(self.argv.iter().map(String::as_str))
     }
 
     /// Whose ids the workload has outside.
@@ -312,6 +323,17 @@ struct Base {
     manifest: Option<bottle_images::Digest>,
     map: Option<IdMap>,
     uid: u32,
+}
+
+/// What the workload is given by name, and what the dialler alone is given.
+fn secrets(options: &RunOptions) -> std::io::Result<Secrets> {
+    let mut key = [0; 32];
+    getrandom::fill(&mut key).map_err(std::io::Error::other)?;
+    let secrets = Secrets::new(key);
+    options.env.iter().for_each(|(name, value)| secrets.add(name, value.as_bytes()));
+    let credentials = options.upstream_proxy.as_ref().map(UpstreamProxy::credentials).unwrap_or_default();
+    credentials.iter().for_each(|secret| secrets.add("upstream_proxy", secret));
+    Ok(secrets)
 }
 
 /// Has the root keep what is changed in it.

@@ -1,6 +1,7 @@
 //! How is a command run in a bottle, from beginning to end? All five stages, and every error with its exit code.
 
 use std::path::Path;
+use std::sync::Arc;
 
 use crate::airlock::{RealizeError, Started};
 use crate::attest::AttestError;
@@ -15,8 +16,10 @@ use crate::patience::Patience;
 use crate::plan::{Plan, PlanError};
 use crate::records::Own;
 use crate::remembered::remember;
+use crate::secrets::Secrets;
 use crate::state::POLICY;
 use crate::supervisor::recorder::Events;
+use crate::supervisor::redacted;
 use crate::supervisor::signals::Signals;
 use crate::supervisor::taken::Taken;
 use crate::whose::Whose;
@@ -108,7 +111,9 @@ pub(crate) fn through(
     }
     let (changes, audit) = (plan.changes.clone(), plan.audit.clone());
     let result = tokio.block_on(async {
+        let secrets = Arc::clone(&plan.secrets);
         let (result, patience, record) = to_its_end(plan, started, Box::new(tell)).await;
+        let result = result.map_err(|error| without(&secrets, error));
         // Where this ends first, nobody reads what is left unsaid.
         patience.wait_for_last_words(teller.heard()).await;
         // Last: who waits for the end of a bottle then finds all that it said.
@@ -121,6 +126,17 @@ pub(crate) fn through(
     // All that counts is over: the end of its idle threads is not waited for.
     tokio.shutdown_background();
     result
+}
+
+/// The error without secrets: what could not be executed is said in the words of the command.
+fn without(secrets: &Secrets, mut error: RunError) -> RunError {
+    if let RunError::Workload(WorkloadError::Init(failure))
+    | RunError::Realize(RealizeError::Init(failure))
+    | RunError::Attest(AttestError::Init(failure)) = &mut error
+    {
+        failure.what = secrets.redact(&failure.what).into_owned();
+    }
+    error
 }
 
 /// Removes the directory of a run that did not come so far that there is evidence of it.
@@ -139,10 +155,11 @@ fn remove_unused(directory: &Path, audit: &Path) {
     let _ = std::fs::remove_dir(directory);
 }
 
-/// What is told is told in the log too, where the run has one.
+/// What is told is told without secrets, and in the log too, where the run has one.
 fn told_in_log(plan: &Plan, mut events: impl FnMut(Event) + Send + 'static) -> impl FnMut(Event) + Send + 'static {
-    let log = plan.log.clone();
+    let (log, secrets) = (plan.log.clone(), Arc::clone(&plan.secrets));
     move |event| {
+        let event = redacted::event(&secrets, event);
         if let Some((log, words)) = &log {
             words(&event).iter().for_each(|line| log.write(Stream::Bottle, format!("{line}\n").as_bytes()));
         }

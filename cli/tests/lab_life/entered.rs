@@ -1,5 +1,6 @@
 //! Does `exec` enter the same bottle under the same confinement, recorded and measured, and never a wider one?
 
+use std::fs;
 use std::io::Write;
 use std::process::{Child, Stdio};
 
@@ -152,6 +153,21 @@ fn it_is_in_the_log_before_it_runs_and_the_log_is_whole() {
     said(&mut world.bottle(&["audit", "verify", &audit])).ok();
     let shown = said(&mut world.bottle(&["audit", "show", &audit]));
     assert!(shown.ok().contains("run.exec    sh -c true (user "), "{shown:?}");
+}
+
+#[test]
+fn what_it_is_given_is_in_no_entry_and_in_no_message() {
+    let (world, secret) = (World::new(), "Hx82-mmQzzP1-kk3");
+    let bottle = waiting(&world);
+    let given = format!("KEY={secret}");
+    let with = |words: &[&str]| said(&mut world.bottle(&[&["exec", "-e", &given, &bottle.id], words].concat()));
+    assert_eq!(with(&["sh", "-c", &format!("test $KEY = {secret}")]).code, 0);
+    let missing = with(&[&format!("/no/{secret}")]);
+    assert!(missing.code == 127 && missing.err.contains("/no/[redacted KEY #"), "{missing:?}");
+    let entered = format!("{:?}", entries(&bottle, "run.exec"));
+    assert!(!entered.contains(secret) && entered.contains("test $KEY = [redacted KEY #"), "{entered}");
+    said(&mut world.bottle(&["stop", "-t", "0", &bottle.id])).ok();
+    assert!(!fs::read_to_string(bottle.inspect()["audit"].as_str().unwrap()).unwrap().contains(secret));
 }
 
 #[test]

@@ -7,6 +7,7 @@ mod agent;
 mod bulk;
 mod clients;
 mod denied;
+mod kept_secret;
 mod log;
 mod loopback;
 mod names;

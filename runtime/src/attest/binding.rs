@@ -163,7 +163,7 @@ fn run_start(airlock: &Airlock, workload: Workload, envelope: &[u8]) -> RunStart
         run: Text::new(&airlock.plan.run),
         attestation: sha256(envelope),
         workload,
-        command: Text::list(airlock.plan.argv.iter().map(String::as_str)),
+        command: Text::list(airlock.plan.shown_command().iter().map(String::as_str)),
         mode: mode(airlock),
         policy: policy(airlock),
     }

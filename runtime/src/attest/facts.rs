@@ -137,7 +137,7 @@ fn people(facts: &mut Facts, airlock: &Airlock, held: &Held, processes: &Process
         let how = "the directory that lies upon the image: what earlier runs of this name changed is part of the root";
         facts.insert("workload.kept-layer".into(), Fact::asserted(how, json!({"path": kept})));
     }
-    let command = json!({"path": held.executable(), "argv": airlock.plan.argv});
+    let command = json!({"path": held.executable(), "argv": airlock.plan.shown_command()});
     let how = "what the held process is about to execute: the kernel knows of it only afterwards";
     facts.insert("workload.command".into(), Fact::asserted(how, command));
     let helpers = [("init", &processes.init), ("gate", &processes.gate), ("dialler", &processes.dialler)];

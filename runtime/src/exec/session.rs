@@ -42,7 +42,11 @@ pub(crate) fn serve(
         return client.send(&Told::Refused(Refusal { code: 125, what, hint: None }), &[]);
     };
     match start(entrance, request, streams) {
-        Err(refusal) => client.send(&Told::Refused(refusal), &[]),
+        Err(refusal) => {
+            // What could not be executed is said in the words of the command.
+            let what = entrance.recorder.ledger().secrets().redact(&refusal.what).into_owned();
+            client.send(&Told::Refused(Refusal { what, ..refusal }), &[])
+        }
         Ok((held, master)) => {
             let beside: Vec<BorrowedFd<'_>> = master.iter().map(AsFd::as_fd).collect();
             client.send(&Told::Running, &beside)?;
@@ -70,7 +74,11 @@ fn start(
     streams: Vec<OwnedFd>,
 ) -> Result<(Held, Option<OwnedFd>), Refusal> {
     let (plan, user) = planned(entrance, request, &streams)?;
-    let entry = RunExec { command: Text::list(plan.argv.iter().map(String::as_str)), user: Text::new(&user) };
+    let secrets = entrance.recorder.ledger().secrets();
+    request.env.iter().for_each(|(name, value)| secrets.add(name, value.as_bytes()));
+    // Before it is cut.
+    let command = secrets.redact_command(plan.argv.iter().map(String::as_str));
+    let entry = RunExec { command: Text::list(command.iter().map(String::as_str)), user: Text::new(&user) };
     entrance.recorder.entering(entry).map_err(|_| Refusal {
         code: 125,
         what: "the bottle is ending, or its audit log can't be written".to_owned(),

@@ -19,6 +19,8 @@ use rustix::fs::FlockOperation;
 use super::recorded::File;
 use crate::clock;
 use crate::durable::sync_directory_of;
+use crate::secrets::Secrets;
+use crate::supervisor::redacted;
 
 /// Why a log can't be opened or appended to.
 #[derive(Debug, thiserror::Error)]
@@ -103,6 +105,8 @@ pub struct Ledger {
     path: PathBuf,
     key: Arc<SigningKey>,
     pending: Mutex<Pending>,
+    /// What is not written as it is.
+    secrets: Arc<Secrets>,
     /// Held across write and synchronise, so that batches reach the disk in the chain's order.
     writer: Mutex<File>,
 }
@@ -144,7 +148,8 @@ impl Ledger {
         }
         file.seek(SeekFrom::End(0)).map_err(failed)?;
         let pending = Pending { chain: recovered.chain, lines: Vec::new(), failed: None };
-        let ledger = Ledger { path: path.to_owned(), key, pending: Mutex::new(pending), writer: Mutex::new(file) };
+        let (pending, writer) = (Mutex::new(pending), Mutex::new(file));
+        let ledger = Ledger { path: path.to_owned(), key, pending, secrets: Arc::default(), writer };
         if let Some(mark) = recovered.mark {
             ledger.append(&mark)?;
             ledger.commit()?;
@@ -152,11 +157,21 @@ impl Ledger {
         Ok(ledger)
     }
 
-    /// Puts an entry into the chain. It is on no disk before [`Ledger::commit`].
+    /// The same, writing none of these.
+    pub(crate) fn without(self, secrets: Arc<Secrets>) -> Ledger {
+        Ledger { secrets, ..self }
+    }
+
+    /// What is not written as it is.
+    pub(crate) fn secrets(&self) -> &Secrets {
+        &self.secrets
+    }
+
+    /// Puts an entry into the chain, without secrets. It is on no disk before [`Ledger::commit`].
     pub fn append(&self, entry: &Entry) -> Result<(), LedgerError> {
         let mut pending = self.pending();
         pending.usable()?;
-        let line = pending.chain.append(clock::now(), entry)?;
+        let line = pending.chain.append(clock::now(), &redacted::entry(&self.secrets, entry))?;
         pending.lines.extend(line);
         Ok(())
     }
@@ -165,7 +180,8 @@ impl Ledger {
     pub fn end(&self, ending: Ending) -> Result<RunEnd, LedgerError> {
         let mut pending = self.pending();
         pending.usable()?;
-        let (end, line) = pending.chain.end(clock::now(), ending)?;
+        let reason = ending.reason.map(|reason| redacted::text(&self.secrets, &reason));
+        let (end, line) = pending.chain.end(clock::now(), Ending { reason, ..ending })?;
         pending.lines.extend(line);
         Ok(end)
     }
@@ -291,6 +307,7 @@ mod tests {
             path: "/dev/full".into(),
             key: key(),
             pending: Mutex::new(Pending { chain: Chain::new(), lines: b"x\n".to_vec(), failed: None }),
+            secrets: Arc::default(),
             writer: Mutex::new(std::fs::File::options().write(true).open("/dev/full").unwrap().into()),
         };
         assert!(matches!(ledger.commit(), Err(LedgerError::Io { .. })));

@@ -9,6 +9,7 @@ mod power_loss_tests;
 mod recorded;
 pub mod recorder;
 pub mod recording;
+pub(crate) mod redacted;
 mod told;
 pub mod who;
 
