@@ -88,7 +88,9 @@ impl Who {
 
     fn among_all(&mut self, search: &mut Search) {
         let mut next = vec![std::process::id()];
-        while let Some(parent) = next.pop() {
+        while search.goes_on()
+            && let Some(parent) = next.pop()
+        {
             for child in family::children(parent, search) {
                 if !search.goes_on() {
                     return;
