@@ -24,10 +24,9 @@ impl Namespace {
     }
 }
 
-/// A process of the bottle.
+/// A process of the bottle, for as long as it is looked at.
 pub(super) struct Held {
     pid: u32,
-    start: u64,
     directory: OwnedFd,
 }
 
@@ -40,13 +39,7 @@ impl Held {
         if Namespace(own.st_dev, own.st_ino) != *namespace {
             return None;
         }
-        let stat = openat(&directory, "stat", OFlags::RDONLY | OFlags::CLOEXEC, Mode::empty()).ok()?;
-        let start = started(&io::read_to_string(std::fs::File::from(stat)).ok()?)?;
-        Some(Held { pid, start, directory })
-    }
-
-    pub(super) fn pid(&self) -> u32 {
-        self.pid
+        Some(Held { pid, directory })
     }
 
     /// Answers what it can: whether it has any of the sockets that are wanted. Nothing where it is gone.
@@ -78,11 +71,13 @@ impl Held {
     }
 
     fn described(&self) -> Option<Process> {
+        let stat = openat(&self.directory, "stat", OFlags::RDONLY | OFlags::CLOEXEC, Mode::empty()).ok()?;
+        let start = started(&io::read_to_string(std::fs::File::from(stat)).ok()?)?;
         // The directory's owner is the one that the process runs as, whatever else of it is hidden.
         let uid = fstat(&self.directory).ok()?.st_uid;
         let executable = readlinkat(&self.directory, "exe", Vec::new()).ok()?;
         let exe = Text::new(&String::from_utf8_lossy(executable.to_bytes()));
-        Some(Process::Known(Known { pid: self.pid, start: self.start, exe, uid }))
+        Some(Process::Known(Known { pid: self.pid, start, exe, uid }))
     }
 }
 

@@ -23,7 +23,7 @@ use super::allowance::Allowance;
 const BURST: u32 = 16_384;
 const EACH: Duration = Duration::from_micros(25);
 
-/// Processes that are kept open as the ones to look at first.
+/// Processes that are remembered as the ones to look at first.
 const KEPT: usize = 32;
 
 /// From where and to where a connection goes, as the one who made it sees it.
@@ -33,8 +33,8 @@ pub type Ends = (SocketAddr, SocketAddr);
 pub struct Who {
     connections: Connections,
     namespace: Namespace,
-    /// The last that was found comes first.
-    known: Vec<Held>,
+    /// The last that was found comes first. Just where to look: that an id is still the same process's is not relied on.
+    known: Vec<u32>,
     allowance: Allowance,
 }
 
@@ -74,7 +74,7 @@ impl Who {
     fn among_known(&mut self, search: &mut Search) {
         let mut at = 0;
         while at < self.known.len() && search.goes_on() {
-            match self.known[at].look(search) {
+            match Held::open(self.known[at], &self.namespace).and_then(|held| held.look(search)) {
                 None => drop(self.known.remove(at)),
                 Some(found) => {
                     if found {
@@ -95,14 +95,14 @@ impl Who {
                 if !search.goes_on() {
                     return;
                 }
-                if self.known.iter().any(|held| held.pid() == child) {
+                if self.known.contains(&child) {
                     next.push(child);
                     continue;
                 }
                 let Some(held) = Held::open(child, &self.namespace) else { continue };
                 next.push(child);
                 if held.look(search) == Some(true) {
-                    self.known.insert(0, held);
+                    self.known.insert(0, child);
                     self.known.truncate(KEPT);
                 }
             }
