@@ -12,8 +12,20 @@ fn read(path: &str) -> String {
 }
 
 /// All promises that there are.
-const IDS: [(char, u8); 12] =
-    [('A', 8), ('E', 12), ('W', 8), ('F', 9), ('P', 9), ('B', 12), ('N', 6), ('K', 2), ('I', 9), ('L', 6), ('V', 3), ('G', 11)];
+const IDS: [(char, u8); 12] = [
+    ('A', 8),
+    ('E', 12),
+    ('W', 8),
+    ('F', 9),
+    ('P', 9),
+    ('B', 12),
+    ('N', 6),
+    ('K', 2),
+    ('I', 9),
+    ('L', 6),
+    ('V', 3),
+    ('G', 11),
+];
 
 /// `| A1 | promise | proof |` rows.
 fn claims() -> Vec<(String, String)> {

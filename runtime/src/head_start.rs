@@ -43,10 +43,7 @@ impl HeadStart {
     }
 
     /// The same for an airlock around a container, of which all is known.
-    pub(crate) fn around_a_container(
-        around: &Around,
-        network: BorrowedFd<'_>,
-    ) -> Result<(Started, Taken), RunError> {
+    pub(crate) fn around_a_container(around: &Around, network: BorrowedFd<'_>) -> Result<(Started, Taken), RunError> {
         let taken = Taken::take();
         sys::let_too_large_writes_fail();
         Ok((Executed::new()?.adopt(around, network)?, taken))

@@ -327,9 +327,7 @@ struct Base {
 
 /// What the workload is given by name, and what the dialler alone is given.
 fn secrets(options: &RunOptions) -> std::io::Result<Secrets> {
-    let mut key = [0; 32];
-    getrandom::fill(&mut key).map_err(std::io::Error::other)?;
-    let secrets = Secrets::new(key);
+    let secrets = Secrets::new(drawn()?.0);
     options.env.iter().for_each(|(name, value)| secrets.add(name, value.as_bytes()));
     let credentials = options.upstream_proxy.as_ref().map(UpstreamProxy::credentials).unwrap_or_default();
     credentials.iter().for_each(|secret| secrets.add("upstream_proxy", secret));

@@ -18,6 +18,7 @@ use crate::keys;
 use crate::log::Log;
 use crate::options::Stdio;
 use crate::records::{Afterwards, Name, Record, Shelf};
+use crate::secrets::Secrets;
 use crate::signal::Signal;
 use crate::state::{POLICY, State, StateError, make_private, new_run_id};
 use crate::whose::Whose;
@@ -44,7 +45,9 @@ impl Plan {
             Whose::Nobodys => Some(PrivateIds::claim(&state.run)?),
             Whose::Callers | Whose::Range { .. } => None,
         };
-        let record = record(&adoption, &run, &directory);
+        // What an engine gives a container and what its image does look alike, so no value of it is known to be a secret.
+        let secrets = Arc::new(Secrets::new(drawn().map_err(PlanError::Random)?.0));
+        let record = record(&adoption, &secrets, &run, &directory);
         let record = Shelf::open(&state, caller.uid)?.enter(record, adoption.name.is_some())?;
         let log = Arc::new(Log::begin(record.directory()).map_err(PlanError::Log)?);
         make_private(&directory, caller.uid)?;
@@ -61,6 +64,7 @@ impl Plan {
             map: None,
             subordinate: None,
             lease_key: lease_key(&signing),
+            secrets,
             key: signing,
             lease: Some(lease),
             earlier_keys: Vec::new(),
@@ -138,7 +142,7 @@ fn no_files() -> MountPlan {
     }
 }
 
-fn record(adoption: &Adoption, run: &str, directory: &std::path::Path) -> Record {
+fn record(adoption: &Adoption, secrets: &Secrets, run: &str, directory: &std::path::Path) -> Record {
     let path = |name: &str| directory.join(name).display().to_string();
     Record {
         id: run.to_owned(),
@@ -146,7 +150,7 @@ fn record(adoption: &Adoption, run: &str, directory: &std::path::Path) -> Record
         image: format!("container:{}", adoption.id),
         image_digest: adoption.configuration,
         policy: Digest(adoption.rules.digest()),
-        command: adoption.command.clone(),
+        command: secrets.redact_command(adoption.command.iter().map(String::as_str)),
         user: format!("{}:{}", adoption.user.0, adoption.user.1),
         workdir: adoption.workdir.display().to_string(),
         created: clock::now(),
