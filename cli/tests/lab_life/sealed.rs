@@ -16,6 +16,7 @@ use bottle_evidence::statement::Statement;
 use serde_json::Value;
 use swtpm::{Swtpm, checkquote};
 
+use crate::detached::Detached;
 use crate::world::{Said, World, said, text};
 
 /// `bottle` with a TPM.
@@ -76,6 +77,20 @@ fn the_attestation_of_a_run_whose_key_a_tpm_keeps_has_a_quote_that_tpm2_checkquo
     let elsewhere = Swtpm::new();
     let other = verify(&["--tpm-ak", &tpm_key(&world, &elsewhere)]);
     assert!(other.code == 32 && other.err.contains("QuoteWrongKey"), "{other:?}");
+}
+
+#[test]
+fn a_bottle_that_runs_is_attested_again_with_a_quote_for_the_new_nonce() {
+    let (world, tpm) = (World::new(), Swtpm::new());
+    let key = tpm_key(&world, &tpm);
+    let bottle = Detached::start(&world, &["--tpm", text(&tpm.socket()), "host", "--", "sleep", "1000"]);
+    let (nonce, path) = ("0b".repeat(32), world.path("renewed.json"));
+    let renew = ["attest", "renew", &bottle.id, "--nonce", &nonce, "--attestation", text(&path)];
+    said(&mut world.bottle(&renew)).ok();
+    said(&mut world.bottle(&["attest", "verify", text(&path), "--nonce", &nonce, "--tpm-ak", &key])).ok();
+    drop(tpm);
+    let refused = said(&mut world.bottle(&renew));
+    assert!(refused.code != 0 && refused.err.contains("TPM"), "{refused:?}");
 }
 
 #[test]

@@ -38,6 +38,7 @@ use crate::publish::Published;
 use crate::report::chain;
 use crate::supervisor::recorder::Recorder;
 use crate::supervisor::watch::Drift;
+use crate::tpm::Tpm;
 
 /// What the last renewed attestation is called in the directory of a run's evidence.
 pub(crate) const RENEWED: &str = "renewed.json";
@@ -67,6 +68,8 @@ pub(crate) struct Renewal {
     said: Said,
     run: String,
     key: Arc<SigningKey>,
+    /// Whose word was part of the start's attestation, and is asked for again.
+    quoting: Option<Arc<dyn Tpm>>,
     path: PathBuf,
     recorder: Arc<Recorder>,
     /// One at a time.
@@ -89,6 +92,7 @@ impl Renewal {
             said,
             run: plan.run.clone(),
             key: Arc::clone(&plan.key),
+            quoting: plan.quoting.clone(),
             path: plan.changes.with_file_name(RENEWED),
             recorder: Arc::clone(&airlock.recorder),
             turn: Mutex::new(()),

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use bottle_evidence::canonical::NoCanonicalForm;
 use bottle_evidence::predicate::{Basis, Predicate, Probe, Stage, WORKLOAD_IDENTITY};
 use bottle_evidence::statement::Statement;
-use bottle_evidence::{Digest, Text, Time};
+use bottle_evidence::{Digest, Text, Time, quote};
 use serde_json::{Value, json};
 
 use super::recheck::{Found, Recheck};
@@ -15,6 +15,7 @@ use crate::attest::facts::{Facts, how_seen, known, listening, measured, programs
 use crate::attest::process::ProcessFacts;
 use crate::clock;
 use crate::confine::Ports;
+use crate::tpm::TpmFailure;
 
 /// More processes than this are counted and not listed.
 const LISTED: usize = 256;
@@ -28,6 +29,9 @@ pub(super) enum StateError {
     /// It has no canonical form.
     #[error(transparent)]
     Form(#[from] NoCanonicalForm),
+    /// The TPM that quoted for the start did not do it again.
+    #[error("the TPM does not quote")]
+    Tpm(#[from] TpmFailure),
 }
 
 /// The envelope's bytes.
@@ -42,6 +46,10 @@ pub(super) fn signed(
     let mut facts = remeasured(surveyed, &renewal.recheck, found)?;
     programs(&mut facts, said.subjects.binary);
     facts.extend(said.asserted.clone());
+    if let Some(tpm) = &renewal.quoting {
+        let question = quote::question(renewal.key.public().id(), nonce, &Text::new(&renewal.run));
+        facts.insert(quote::FACT.into(), tpm.quote(question)?.to_fact());
+    }
     let issued = clock::now();
     let predicate = Predicate {
         run: Text::new(&renewal.run),
