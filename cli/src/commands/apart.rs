@@ -18,7 +18,7 @@ use bottle_runtime::roles;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
-use super::run::news;
+use super::run::{FAILED, news};
 use crate::report::Failure;
 
 /// To whoever waits; the last is `Running` or `Failed`.
@@ -68,7 +68,7 @@ pub fn start(
     patience: Option<Duration>,
     said: impl FnMut(&str),
 ) -> Result<String, Failure> {
-    let channel = spawn(name, arguments).map_err(|source| Failure::new(DetachError::Start(source)))?;
+    let channel = spawn(name, arguments).map_err(|source| Failure::new(DetachError::Start(source)).with_code(FAILED))?;
     // A supervisor that is gone has said why, which is heard next.
     let _ = channel.send(begin, &[]);
     hear(&channel, patience, said)
@@ -76,11 +76,11 @@ pub fn start(
 
 /// Hears a supervisor out, each of whose words may take so long.
 fn hear(channel: &Channel, patience: Option<Duration>, mut said: impl FnMut(&str)) -> Result<String, Failure> {
-    let silent = |source| Failure::new(DetachError::Silent(source));
+    let silent = |source| Failure::new(DetachError::Silent(source)).with_code(FAILED);
     loop {
         let in_time = patience.map_or(Ok(true), |patience| channel.wait_readable(patience));
         if !in_time.map_err(silent)? {
-            return Err(Failure::new(DetachError::Late));
+            return Err(Failure::new(DetachError::Late).with_code(FAILED));
         }
         match channel.recv::<Word>().map_err(silent)?.0 {
             Word::Said(line) => said(&line),

@@ -6,7 +6,7 @@ use crate::place::Place;
 
 #[test]
 fn an_unknown_verb_is_misuse_with_exit_code_2() {
-    for verb in ["attach", "learn", "hook", "frobnicate"] {
+    for verb in ["attach", "learn", "frobnicate"] {
         let said = Place::new().bottle(&[verb]);
         assert_eq!((said.code, said.out.as_str()), (2, ""), "{verb}");
         assert!(said.err.contains("unrecognized subcommand"), "{}", said.err);

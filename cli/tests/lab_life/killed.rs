@@ -115,7 +115,8 @@ fn kill_when_made(name: &str) {
     running.bury();
     assert!(helpers.iter().all(|helper| helper.ends_within(LIMIT)));
     assert_unheld(&namespaces);
-    assert!(!world.project("ran").exists());
+    // The signal comes when it comes: whatever ran by then ran behind what was signed and put on record.
+    assert!(!world.project("ran").exists() || world.attestation().exists());
     assert_eq!(Host::of(&world), before);
     assert_no_other_attestation(&world);
     // Whatever it left on the disk is in nobody's way.

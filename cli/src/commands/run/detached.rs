@@ -48,7 +48,7 @@ pub(super) fn start(
     let arguments = without_credentials(std::env::args_os().skip(1), args, upstream_proxy.as_ref());
     let begin = Begin { invoked: caller.invoked.clone(), image, upstream_proxy };
     let id = apart::start(NAME, arguments, &begin, None, |line| reporter.say(line));
-    stdout::line(&id.map_err(|failure| failure.with_code(FAILED))?)?;
+    stdout::line(&id?)?;
     Ok(ExitCode::SUCCESS)
 }
 

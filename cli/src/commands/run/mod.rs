@@ -20,7 +20,7 @@ use crate::report::{Failure, Reporter};
 use crate::sys;
 
 /// The exit code of bottle's own failures.
-const FAILED: u8 = 125;
+pub(super) const FAILED: u8 = 125;
 
 /// Runs the verb; the exit code is the command's.
 pub fn run(args: &RunArgs, caller: &Caller, reporter: Reporter) -> Result<ExitCode, Failure> {
