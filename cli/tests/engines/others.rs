@@ -52,6 +52,8 @@ fn a_container_that_is_refused_does_not_run_under_crun_either() {
 /// podman with a store and hooks of its own. What it leaves of control groups goes with this value.
 struct Podman<'a> {
     scene: &'a Scene,
+    /// podman takes no more than 50 characters here.
+    run: tempfile::TempDir,
     before: Vec<PathBuf>,
 }
 
@@ -67,14 +69,15 @@ impl Podman<'_> {
             hook["hook"]["env"] = json!([format!("BOTTLE_ROOT={}", text(&scene.path("state")))]);
             fs::write(&path, hook.to_string()).unwrap();
         }
-        Podman { scene, before: groups() }
+        Podman { scene, run: tempfile::tempdir_in("/tmp").unwrap(), before: groups() }
     }
 
     fn command(&self) -> Command {
         let mut podman = self.scene.world.program("podman");
-        for (option, name) in [("--root", "podman"), ("--runroot", "podman.run"), ("--hooks-dir", "hooks.d")] {
+        for (option, name) in [("--root", "podman"), ("--hooks-dir", "hooks.d")] {
             podman.arg(option).arg(self.scene.path(name));
         }
+        podman.arg("--runroot").arg(self.run.path());
         podman.args(["--runtime", "runc", "--cgroup-manager", "cgroupfs", "--events-backend", "file"]);
         podman
     }
