@@ -59,8 +59,8 @@ proptest! {
     #[test]
     fn examine_log_and_recover(bytes in bytes(log())) {
         if let Ok(recovered) = recover(&bytes, &keys()) {
-            prop_assert_eq!(recovered.keep + recovered.torn, bytes.len());
-            prop_assert!(examine_log(&bytes[..recovered.keep], &keys(), None).is_ok() || recovered.keep == 0);
+            prop_assert_eq!(recovered.keep + recovered.torn, bytes.len() as u64);
+            prop_assert!(examine_log(&bytes[..recovered.keep as usize], &keys(), None).is_ok() || recovered.keep == 0);
         }
         let changed = bytes != log();
         let report = examine_log(&bytes[..], &keys(), None);

@@ -15,7 +15,7 @@ use bottle_evidence::{Digest, Time, canonical, sha256};
 use changes::changes;
 use forge::spelled::ADDRESSES;
 use forge::{Forge, drawn, rules};
-use recorded::{ISSUED, Recorder, attest, attestation, lines, log, predicate, two_runs};
+use recorded::{ISSUED, Recorder, attest, attestation, files, lines, log, predicate, two_runs};
 use serde_json::{Value, json};
 use verdicts::Matrix;
 
@@ -56,6 +56,53 @@ fn foreign() -> Vec<u8> {
     let mut recorder = Recorder::new();
     recorder.run("run-9");
     recorder.bytes
+}
+
+#[test]
+fn both_find_the_same_line_whatever_was_done_to_the_files_of_a_log() {
+    let mut matrix = Matrix::new();
+    let whole: Vec<_> = files().into_iter().map(Some).collect();
+    matrix.files("untouched", &whole);
+    matrix.files("in one", &[Some(files().concat())]);
+    for at in 0..whole.len() {
+        let with = |replaced: usize, by: &[Option<Vec<u8>>]| {
+            let mut files = whole.clone();
+            files.splice(at..(at + replaced).min(whole.len()), by.iter().cloned());
+            files
+        };
+        let number = at + 1;
+        if at > 0 && number < whole.len() {
+            matrix.files(format!("{number} missing"), &with(1, &[None]));
+        }
+        matrix.files(format!("{number} removed, and those after it renamed"), &with(1, &[]));
+        matrix.files(format!("{number} there twice"), &with(0, &[whole[at].clone()]));
+        matrix.files(format!("{number} and those after it removed"), &whole[..at.max(1)]);
+        matrix.files(format!("{number} empty"), &with(1, &[Some(Vec::new())]));
+        matrix.files(format!("another log for {number}"), &with(1, &[Some(log())]));
+        let swapped: Vec<_> = whole[at..].iter().take(2).rev().cloned().collect();
+        matrix.files(format!("from {number} on swapped"), &with(swapped.len(), &swapped));
+        let lines = lines(whole[at].as_ref().unwrap());
+        for line in 0..lines.len() {
+            matrix.files(format!("{number} cut to {line} lines"), &with(1, &[Some(lines[..line].concat())]));
+            let fewer = [&lines[..line], &lines[line + 1..]].concat().concat();
+            matrix.files(format!("{number} without line {line}"), &with(1, &[Some(fewer)]));
+            let edited = lines.concat().iter().enumerate().map(|(at, byte)| byte ^ u8::from(at == line * 7)).collect();
+            matrix.files(format!("{number} edited at byte {}", line * 7), &with(1, &[Some(edited)]));
+            let torn = [&lines[..line].concat()[..], &lines[line][..lines[line].len() - 1]].concat();
+            matrix.files(format!("{number} torn in line {line}"), &with(1, &[Some(torn)]));
+        }
+    }
+    for (what, number) in
+        [("a segment that is none", "0"), ("one that says it is the first", "1"), ("no number", "\"2\"")]
+    {
+        let mut other = files();
+        other[1] = String::from_utf8(other[1].clone())
+            .unwrap()
+            .replacen("\"number\":2", &format!("\"number\":{number}"), 1)
+            .into();
+        matrix.files(what, &other.into_iter().map(Some).collect::<Vec<_>>());
+    }
+    assert!(matrix.agreed().contains(&("untouched".into(), "ok".into())));
 }
 
 #[test]

@@ -26,7 +26,7 @@ fn refused(before: &[Entry], last: Entry, why: OrderError) {
     let log = log_ending_with(before, last.clone());
     let error = examine_log(&log[..], &keys(), None).unwrap_err();
     let place = before.len() as u64 + 1;
-    assert_eq!(error, LogError { line: place, seq: Some(place), what: LogProblem::Order(why.clone()) });
+    assert_eq!(error, LogError { segment: 1, line: place, seq: Some(place), what: LogProblem::Order(why.clone()) });
 
     let mut recorder = Recorder::new();
     before.iter().for_each(|entry| recorder.add(entry.clone()));
@@ -253,7 +253,7 @@ fn a_field_that_is_there_twice_is_named() {
     let doubled = log.replacen(r#""mode":"enforce","#, r#""mode":"enforce","mode":"enforce","#, 1);
     let error = examine_log(doubled.as_bytes(), &keys(), None).unwrap_err();
     let what = LogProblem::Line(ReadError::DuplicateField("mode".into()));
-    assert_eq!(error, LogError { line: 1, seq: None, what });
+    assert_eq!(error, LogError { segment: 1, line: 1, seq: None, what });
 }
 
 #[test]

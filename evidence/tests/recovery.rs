@@ -9,7 +9,7 @@ use recorded::{Recorder, key, keys, lines, log, start, time};
 
 /// Cuts the log as recovery says and goes on with another run.
 fn go_on(log: &[u8], recovered: Recovered) -> Vec<u8> {
-    let kept = log[..recovered.keep].to_vec();
+    let kept = log[..recovered.keep as usize].to_vec();
     let mut recorder = Recorder::resume(recovered.chain, kept);
     if let Some(mark) = recovered.mark {
         recorder.add(mark);
@@ -30,7 +30,7 @@ fn a_log_cut_at_any_byte_keeps_its_whole_lines() {
     for length in 0..=log.len() {
         let (whole, torn) = split(&log[..length]);
         let recovered = recover(&log[..length], &keys()).unwrap();
-        assert_eq!((recovered.keep, recovered.torn), (whole.len(), torn.len()));
+        assert_eq!((recovered.keep, recovered.torn), (whole.len() as u64, torn.len() as u64));
         let ended_well = length == 0 || length == log.len();
         match recovered.mark {
             None => assert!(ended_well, "cut at {length}"),
@@ -49,7 +49,7 @@ fn zeros_where_a_line_should_be_are_cut_like_the_beginning_of_one() {
         let zeros = [&log[..length], &[0; 5000]].concat();
         let (whole, torn) = split(&zeros);
         let recovered = recover(&zeros, &keys()).unwrap();
-        assert_eq!((recovered.keep, recovered.torn), (whole.len(), torn.len()));
+        assert_eq!((recovered.keep, recovered.torn), (whole.len() as u64, torn.len() as u64));
         let report = examine_log(&go_on(&zeros, recovered)[..], &keys(), None).unwrap();
         assert_eq!(report.tears[0].torn.bytes, torn.len() as u64);
     }
@@ -105,7 +105,7 @@ fn a_run_that_was_sealed_stays_complete_though_a_later_line_is_torn() {
 fn a_whole_log_is_continued_as_if_nothing_had_been() {
     let log = log();
     let recovered = recover(&log, &keys()).unwrap();
-    assert_eq!((recovered.keep, recovered.torn, recovered.unfinished), (log.len(), 0, false));
+    assert_eq!((recovered.keep, recovered.torn, recovered.unfinished), (log.len() as u64, 0, false));
     let mut never_stopped = Recorder::new();
     never_stopped.run("run-1");
     assert_eq!(recovered.chain.head(), never_stopped.chain.head());
@@ -131,7 +131,7 @@ fn lines_that_no_seal_signed_for_are_kept_and_counted() {
     let cut = lines(&log())[..4].concat();
     let recovered = recover(&cut, &keys()).unwrap();
     let Some(Entry::Torn(torn)) = recovered.mark else { panic!("no mark") };
-    assert_eq!((torn.bytes, torn.unsealed, recovered.keep), (0, 2, cut.len()));
+    assert_eq!((torn.bytes, torn.unsealed, recovered.keep), (0, 2, cut.len() as u64));
 }
 
 #[test]

@@ -82,6 +82,7 @@ fn samples() -> Vec<Value> {
         let process = if attempt == 1 { Process::UNKNOWN } else { Process::UNSOUGHT };
         recorder.add(Entry::Decision(Decision { seen, address, name: None, process, ..decision }));
     }
+    recorder.segment();
     let cut = Outcome { bytes_up: None, bytes_down: None, millis: None, ..recorded::ended(1, Ended::Cut) };
     recorder.add(Entry::Outcome(cut));
     recorded::lines(&recorder.bytes).iter().map(|line| serde_json::from_slice(line).unwrap()).collect()

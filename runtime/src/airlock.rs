@@ -188,8 +188,10 @@ impl Plan {
         let building = started.0.take().ok_or(io::ErrorKind::NotFound.into()).map_err(step("find the builder"))?;
         let Building { program, builder, to_dialler, to_gate, to_init } = building;
         let builder = Waiting::new("builder", builder)?;
-        let ledger = Ledger::open_after(&self.audit, Arc::clone(&self.key), &self.earlier_keys);
-        let ledger = ledger.map(|ledger| ledger.without(Arc::clone(&self.secrets)));
+        let ledger = Ledger::open_after(&self.audit, Arc::clone(&self.key), &self.earlier_keys).map(|ledger| {
+            let ledger = ledger.with_files_of(self.audit_max_size);
+            ledger.without(Arc::clone(&self.secrets))
+        });
         let hashed = Arc::clone(&program);
         let memory = self.program_memory.clone();
         let program_digest = thread::begin(move || hashed.digest(&memory)).map_err(step(THREAD))?;

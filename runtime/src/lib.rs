@@ -54,6 +54,7 @@ pub mod prune;
 pub mod records;
 pub(crate) mod renew;
 pub mod report;
+pub mod segments;
 pub mod signal;
 pub mod state;
 pub mod subordinate;

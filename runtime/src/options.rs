@@ -15,6 +15,7 @@ use crate::event::Event;
 use crate::kept::KeptName;
 use crate::publish::Publish;
 use crate::records::{Afterwards, Name};
+use crate::segments;
 use crate::tpm::TpmUse;
 use crate::ulimit::Ulimit;
 
@@ -57,6 +58,8 @@ pub struct RunOptions {
     pub publish: Vec<Publish>,
     /// Where the audit log goes; by default into the run's own directory.
     pub audit: Option<PathBuf>,
+    /// How many bytes a file of the audit log has before the log goes on in another.
+    pub audit_max_size: u64,
     /// Where the attestation goes; likewise.
     pub attestation: Option<PathBuf>,
     /// What the attestation is to carry, so that whoever gave it knows that it was signed since; by default random bytes.
@@ -145,6 +148,7 @@ impl RunOptions {
             upstream_proxy: None,
             publish: Vec::new(),
             audit: None,
+            audit_max_size: segments::USUAL,
             attestation: None,
             nonce: None,
             key: None,

@@ -31,6 +31,7 @@ use crate::publish::{Bound, Published};
 use crate::records::{Name, Own, Record, Shelf};
 use crate::report::chain;
 use crate::secrets::Secrets;
+use crate::segments;
 use crate::signal::Signal;
 use crate::state::{POLICY, State, StateError, make_private, new_run_id};
 use crate::subordinate::Subordinate;
@@ -64,6 +65,7 @@ pub struct Plan {
     /// What must not be written of what the workload is given.
     pub(crate) secrets: Arc<Secrets>,
     pub(crate) audit: PathBuf,
+    pub(crate) audit_max_size: u64,
     pub(crate) attestation: PathBuf,
     /// Where the list of changed files goes.
     pub(crate) changes: PathBuf,
@@ -133,7 +135,13 @@ impl Plan {
         let policies = options.policy_files.iter().map(|path| ("the policy", path));
         let invoked = caller.invoked.iter().map(|path| ("bottle's own executable", path));
         let kept = options.keep.is_some().then(|| state.data.join("kept")).filter(|kept| kept.is_dir());
-        judged::unchangeable(&files, kept, judged.into_iter().chain(policies).chain(invoked))?;
+        if options.audit_max_size < segments::LEAST {
+            return Err(PlanError::AuditSize(options.audit_max_size));
+        }
+        // Those that come later lie beside the first.
+        let written = segments::of_own(&audit)?;
+        let written = written.iter().map(|path| ("the audit log", path));
+        judged::unchangeable(&files, kept, judged.into_iter().chain(policies).chain(invoked).chain(written))?;
         judged::unreadable(&files, &key)?;
         if confine::dumps_reach_a_helper() {
             return Err(PlanError::CoreDumps);
@@ -142,7 +150,7 @@ impl Plan {
         let attestation =
             meant(&attestation).map_err(|source| PlanError::Contains { what, path: attestation, source })?;
         judged::replaceable(&attestation)?;
-        if meant(&audit).is_ok_and(|audit| audit == attestation) {
+        if meant(&audit).is_ok_and(|audit| segments::is_one_of(&audit, &attestation)) {
             return Err(PlanError::OneFile(audit));
         }
         // A name that was mistyped must not become another key.
@@ -238,6 +246,7 @@ impl Plan {
             earlier_keys,
             secrets,
             audit,
+            audit_max_size: options.audit_max_size,
             attestation,
             changes,
             nonce: options.nonce.map_or_else(drawn, Ok).map_err(PlanError::Random)?,

@@ -11,6 +11,7 @@ use crate::kept::KeptError;
 use crate::keys::KeyFileError;
 use crate::publish::BindError;
 use crate::records::ShelfError;
+use crate::segments::{LEAST, SegmentsError};
 use crate::signal::NoSignal;
 use crate::state::StateError;
 use crate::subordinate::StewardError;
@@ -86,6 +87,12 @@ pub enum PlanError {
     /// One would be written over the other.
     #[error("the attestation and the audit log are one file, {}", .0.display())]
     OneFile(PathBuf),
+    /// A file of the log could not hold what is written at once.
+    #[error("files of the audit log of {0} bytes are too small")]
+    AuditSize(u64),
+    /// The files of the log can't be told.
+    #[error(transparent)]
+    Segments(#[from] SegmentsError),
     /// A crash would start a helper of the host's.
     #[error(
         "core dumps can't be turned off: the hard limit of their size is 0, and this host pipes them to a program even then"
@@ -123,6 +130,7 @@ impl PlanError {
                 Some("only an empty file or an older attestation is replaced: give another path".into())
             }
             PlanError::OneFile(_) => Some("give each a path of its own".into()),
+            PlanError::AuditSize(_) => Some(format!("give at least {LEAST} to --audit-max-size")),
             PlanError::CoreDumps => Some(CORE_DUMPS.into()),
             PlanError::Writable { .. } => Some("put it outside of every directory that is shared read-write".into()),
             _ => None,

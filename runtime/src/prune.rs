@@ -12,6 +12,7 @@ use bottle_evidence::audit::{Entry, Line, MAX_LINE};
 use rustix::fs::FlockOperation;
 
 use crate::records::{Known, RemoveError, Shelf, ShelfError};
+use crate::segments;
 use crate::state::State;
 
 /// The log's name in the directory of a run's evidence.
@@ -77,18 +78,31 @@ struct Closed {
 /// # Errors
 /// [`PruneError`].
 pub fn prune(state: &State, shelf: &Shelf, stays: Stays, now: Time) -> Result<Pruned, PruneError> {
-    let mut known: BTreeMap<String, Known> =
-        shelf.all()?.into_iter().map(|known| (known.record.id.clone(), known)).collect();
+    prune_by(state, || shelf.all(), shelf, stays, now)
+}
+
+/// The records are read after the evidence: a run that is closed has had its record before, and both go. One that ends
+/// meanwhile is not closed yet.
+fn prune_by(
+    state: &State,
+    records: impl FnOnce() -> Result<Vec<Known>, ShelfError>,
+    shelf: &Shelf,
+    stays: Stays,
+    now: Time,
+) -> Result<Pruned, PruneError> {
     let (mut closed, mut pruned) = (Vec::new(), Pruned::default());
     for (id, directory) in runs(&state.runs())? {
-        match known.get(&id).is_some_and(Known::is_alive) {
-            false => match Closed::of(id, &directory).map_err(failed(&directory))? {
-                Some(run) => closed.push(run),
-                None => pruned.unclosed += 1,
-            },
-            true => pruned.unclosed += 1,
+        match Closed::of(id, &directory).map_err(failed(&directory))? {
+            Some(run) => closed.push(run),
+            None => pruned.unclosed += 1,
         }
     }
+    let mut known: BTreeMap<String, Known> =
+        records()?.into_iter().map(|known| (known.record.id.clone(), known)).collect();
+    let found = closed.len();
+    // Its supervisor may still wait for those who read what it wrote.
+    closed.retain(|run| !known.get(&run.id).is_some_and(Known::is_alive));
+    pruned.unclosed += found - closed.len();
     for run in going(closed, stays, now) {
         if let Some(known) = known.remove(&run.id) {
             shelf.remove(&known)?;
@@ -146,14 +160,24 @@ fn going(mut closed: Vec<Closed>, stays: Stays, now: Time) -> Vec<Closed> {
 impl Closed {
     /// The run whose evidence lies here; None where its log is not here, not closed or being written.
     fn of(id: String, directory: &Path) -> io::Result<Option<Closed>> {
-        let mut log = match File::open(directory.join(LOG)) {
-            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+        let path = directory.join(LOG);
+        let log = match segments::regular(&path) {
+            // What is no log holds no run that is closed.
+            Err(error) if matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::InvalidInput) => {
+                return Ok(None);
+            }
             log => log?,
         };
         if rustix::fs::flock(&log, FlockOperation::NonBlockingLockExclusive).is_err() {
             return Ok(None);
         }
-        let Some(ended) = end_of(&mut log)? else { return Ok(None) };
+        // Where files are missing it is not known what was in them.
+        let Ok(files) = segments::of_own(&path) else { return Ok(None) };
+        let last = match files.last().filter(|_| files.len() > 1).map(|path| segments::regular(path)).transpose() {
+            Err(error) if error.kind() == io::ErrorKind::InvalidInput => return Ok(None),
+            last => last?,
+        };
+        let Some(ended) = end_of(last.as_ref().unwrap_or(&log))? else { return Ok(None) };
         let mut bytes = 0;
         for entry in fs::read_dir(directory)? {
             bytes += entry?.metadata()?.size();
@@ -171,7 +195,7 @@ impl Closed {
 }
 
 /// When the last run of this log ended, if its end is sealed.
-fn end_of(log: &mut File) -> io::Result<Option<Time>> {
+fn end_of(mut log: &File) -> io::Result<Option<Time>> {
     let most = MAX_LINE as u64 + SEAL;
     let length = log.metadata()?.size();
     log.seek(SeekFrom::Start(length.saturating_sub(most)))?;

@@ -109,3 +109,49 @@ fn what_an_interrupted_prune_left_goes_with_the_next() {
     assert_eq!(place.prune(Some(20), None), Pruned::default());
     assert!(!left.exists());
 }
+
+#[test]
+fn a_log_of_several_files_is_closed_where_its_last_one_is() {
+    let place = place();
+    let run = place.run("long", Some(1), 10);
+    let log = fs::read_to_string(run.join(LOG)).unwrap();
+    let (start, rest) = log.split_once('\n').unwrap();
+    fs::write(run.join(LOG), format!("{start}\n")).unwrap();
+    assert_eq!(place.prune(Some(5), None).unclosed, 1);
+    fs::write(run.join("audit.jsonl.3"), rest).unwrap();
+    assert_eq!(place.prune(Some(5), None).unclosed, 1, "a file is missing");
+    fs::rename(run.join("audit.jsonl.3"), run.join("audit.jsonl.2")).unwrap();
+    assert_eq!(place.prune(Some(5), None).runs, ["long"]);
+    assert!(!run.exists());
+}
+
+#[test]
+fn what_is_no_file_in_place_of_a_log_is_not_waited_for_and_stays() {
+    let place = place();
+    let runs = [("fifo", LOG), ("further", "audit.jsonl.2")].map(|(id, name)| {
+        let run = place.run(id, Some(1), 10);
+        let _ = fs::remove_file(run.join(name));
+        let mode = rustix::fs::Mode::RUSR | rustix::fs::Mode::WUSR;
+        rustix::fs::mknodat(rustix::fs::CWD, run.join(name), rustix::fs::FileType::Fifo, mode, 0).unwrap();
+        run
+    });
+    assert_eq!(place.prune(Some(5), None), Pruned { unclosed: 2, ..Pruned::default() });
+    assert!(runs.iter().all(|run| run.exists()));
+}
+
+#[test]
+fn a_run_that_ends_while_records_are_read_keeps_its_evidence_as_it_keeps_its_record() {
+    let place = place();
+    let old = place.run("old", Some(1), 10);
+    let late = std::cell::OnceCell::new();
+    let records = || {
+        let records = place.shelf.all();
+        late.set(place.run("late", Some(1), 10)).unwrap();
+        records
+    };
+    let stays = Stays { younger_than: None, within: Some(0) };
+    let pruned = prune_by(&place.state, records, &place.shelf, stays, hour(10)).unwrap();
+    assert_eq!((pruned.runs, pruned.unclosed), (vec!["old".to_owned()], 0));
+    assert!(!old.exists() && late.get().unwrap().exists());
+    assert_eq!(place.prune(None, Some(0)).runs, ["late"]);
+}

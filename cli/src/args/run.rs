@@ -6,6 +6,7 @@ use std::time::Duration;
 use bottle_evidence::Digest;
 use bottle_runtime::cgroups::{Cpus, Memory};
 use bottle_runtime::kept::KeptName;
+use bottle_runtime::segments;
 use clap::{Args, ValueEnum};
 
 use super::policy::PolicyArgs;
@@ -83,6 +84,9 @@ pub struct RunArgs {
     /// Where the audit log goes (default: see below)
     #[arg(long, value_name = "FILE")]
     pub audit: Option<PathBuf>,
+    /// Let a file of the audit log grow to so many bytes (64m), and go on in another beside it: FILE.2, FILE.3
+    #[arg(long, default_value_t = segments::USUAL, hide_default_value = true, value_name = "SIZE", value_parser = bottle_runtime::cgroups::bytes)]
+    pub audit_max_size: u64,
     /// Where the attestation goes (default: beside the audit log)
     #[arg(long, value_name = "FILE")]
     pub attestation: Option<PathBuf>,

@@ -158,3 +158,55 @@ fn a_run_whose_writer_is_gone_is_waited_for_no_longer() {
     assert_eq!(lines.next(), None);
     assert_eq!(child.wait().expect("it ends").code(), Some(1));
 }
+
+#[test]
+fn what_comes_in_the_logs_next_file_is_printed_too() {
+    let (place, mut log) = begun();
+    let mut first = File::options().append(true).open(place.path("a.jsonl")).expect("the log");
+    let (mut child, mut lines) = tail(&place, &["-n", "1", "--decision", "deny"]);
+    assert!(lines.next().expect("the last").contains("9.9.9.9"));
+    first.write_all(&log.entries(&[decision(4, Some("b.example"), Choice::Deny)])).expect("it is written");
+    assert!(lines.next().expect("the new one").contains("b.example"));
+    // As it is written: the file is there before its first line. The first is open as long as the log is written.
+    let mut next = File::create_new(place.path("a.jsonl.2")).expect("a file");
+    let begun = log.0.segment(moment(2)).expect("all is sealed");
+    next.write_all(&[begun, log.entries(&[decision(5, Some("c.example"), Choice::Deny)])].concat()).expect("written");
+    assert!(lines.next().expect("in the next file").contains("c.example"));
+    let mut third = File::create_new(place.path("a.jsonl.3")).expect("a file");
+    drop(next);
+    third.write_all(&[log.0.segment(moment(2)).expect("all is sealed"), log.end()].concat()).expect("it is written");
+    assert_eq!(lines.next(), None);
+    assert!(child.wait().expect("it ends").success());
+    place.write("bottle.pub", SigningKey::from_seed([3; 32]).public().to_pem());
+    let verify = || place.bottle(&["audit", "verify", "a.jsonl", "--key", "bottle.pub"]);
+    assert!(verify().out.starts_with("a.jsonl: ok, 17 lines in 3 files, 1 run, head 17:"), "{:?}", verify());
+    assert_eq!(shown(&place, &[]), (1..=17).collect::<Vec<_>>());
+    std::fs::rename(place.path("a.jsonl.3"), place.path("a.jsonl.4")).expect("renamed");
+    let (said, showed) = (verify(), place.bottle(&["audit", "show", "a.jsonl"]));
+    assert!(said.code == 1 && said.err.starts_with("bottle: a.jsonl.3: file 3 of the log, line 1: "), "{said:?}");
+    assert!(showed.code == 2 && showed.err.contains("file 3 of the audit log is missing"), "{showed:?}");
+    std::fs::rename(place.path("a.jsonl.4"), place.path("a.jsonl.2")).expect("renamed");
+    assert!(
+        verify().err.contains("a.jsonl.2: file 2 of the log, line 12 (seq 15): this is file 3 of a log"),
+        "{:?}",
+        verify()
+    );
+}
+
+#[test]
+fn where_nothing_more_can_be_watched_there_is_a_hint() {
+    let (place, _) = begun();
+    for setting in ["max_inotify_instances", "max_inotify_watches"] {
+        let tail = place.command(&["audit", "tail", "a.jsonl"]);
+        let limited = format!("echo 0 >/proc/sys/user/{setting} && exec \"$0\" audit tail a.jsonl");
+        // The limit of a user namespace of its own.
+        let mut command = std::process::Command::new("unshare");
+        command.args(["--user", "--map-root-user", "sh", "-c", &limited]).arg(tail.get_program());
+        let output =
+            command.current_dir(place.path("")).env("BOTTLE_ROOT", place.path("state")).output().expect("unshare");
+        let said = crate::place::Said::from(output);
+        let hint = format!("fs.inotify.{}", setting.replace("inotify", "user"));
+        assert!(said.code == 2 && said.err.contains("cannot watch the audit log a.jsonl"), "{said:?}");
+        assert!(said.err.contains("hint: ") && said.err.contains(&hint), "{said:?}");
+    }
+}

@@ -45,6 +45,24 @@ fn files_in_the_working_directory_are_refused() {
     assert!(!world.project("a.jsonl").exists());
 }
 
+#[test]
+fn a_further_file_of_the_log_that_is_shared_by_itself_is_refused() {
+    let world = World::new();
+    let further = world.path("audit.jsonl.2");
+    fs::write(&further, "").unwrap();
+    let mut command = world.bottle(&["run", "-v", &format!("{}:/tmp/further", text(&further)), "--audit"]);
+    command.arg(world.path("audit.jsonl"));
+    assert_refused(&world, command, "the audit log");
+    let small = said(&mut world.bottle(&["run", "--audit-max-size", "100", "host", "--", "true"]));
+    let small = small.refused();
+    assert!(small.contains("hint: give at least 4096 to --audit-max-size"), "{small}");
+    let one = world.path("a.jsonl");
+    let mut command = world.bottle(&["run", "--audit", text(&one), "--attestation"]);
+    let one = said(command.arg(world.path("a.jsonl.7")).args(["host", "--", "true"]));
+    let one = one.refused();
+    assert!(one.contains("the attestation and the audit log are one file"), "{one}");
+}
+
 /// Whether it is there yet or not.
 #[test]
 fn settings_in_the_working_directory_that_a_preset_is_made_of_are_refused() {

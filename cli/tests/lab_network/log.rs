@@ -36,7 +36,8 @@ impl Log {
 
     /// Reads a log that need not be whole.
     pub fn read_as_it_is(path: &Path) -> Log {
-        Log::parse(&std::fs::read_to_string(path).expect("the audit log"))
+        let files = bottle_runtime::segments::of(path).expect("the audit log's files");
+        Log::parse(&files.iter().map(|file| std::fs::read_to_string(file).expect("the audit log")).collect::<String>())
     }
 
     /// What of this text is whole lines of a log.

@@ -121,3 +121,27 @@ fn a_run_that_is_killed_leaves_a_log_that_says_that_it_is_not_whole() {
     let (code, said) = world.verb(&["audit", "verify", path(bottle.audit())]);
     assert_eq!(code, 1, "{said}");
 }
+
+#[test]
+fn a_log_that_grows_goes_on_in_other_files_and_is_whole_over_all_of_them() {
+    let world = World::new();
+    let bottle = world.allow(&["api.allowed.example"]).option("--audit-max-size", "4k");
+    let script = "print([https('api.allowed.example') for _ in range(20)].count('200'))";
+    let (said, run) = bottle.python(script);
+    assert_eq!((said, run.log.decisions().count()), (vec!["20".to_owned()], 20));
+    assert_eq!(run.log.row("api.allowed.example").connections, 20);
+    let audit = world.path("audit-0.jsonl");
+    let files = bottle_runtime::segments::of(&audit).unwrap();
+    assert!(files.len() > 2, "{files:?}");
+    for file in &files[..files.len() - 1] {
+        let size = std::fs::metadata(file).unwrap().len();
+        assert!((4096..8192).contains(&size), "{size}: one batch more than it is to have, at most");
+    }
+    let export = world.path("export.json");
+    let (code, said) = world.verb(&["audit", "export", path(&audit), "-o", path(&export)]);
+    assert_eq!(code, 0, "{said}");
+    assert_eq!(world.verb(&["audit", "verify", path(&export)]).0, 0);
+    std::fs::remove_file(&files[1]).unwrap();
+    let (code, said) = world.verb(&["audit", "verify", path(&audit)]);
+    assert!(code == 1 && said.contains("file 2 of the log is missing"), "{said}");
+}

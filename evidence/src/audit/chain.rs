@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use crate::audit::order::{OpenRun, Order};
-use crate::audit::{Entry, Line, OrderError, RunEnd, Summary, line, seal};
+use crate::audit::{Entry, Line, OrderError, RunEnd, Segment, Summary, line, seal};
 use crate::canonical::NoCanonicalForm;
 use crate::digest::{Digest, sha256};
 use crate::key::SigningKey;
@@ -58,12 +58,12 @@ impl Default for Chain {
 impl Chain {
     /// An empty log.
     pub fn new() -> Chain {
-        Chain { last: 0, head: Digest::ZERO, order: Order::default() }
+        Chain { last: 0, head: Digest::ZERO, order: Order::new(Some(1)) }
     }
 
     /// A log after a line with this sequence number and hash, where no run is open and all is sealed.
     pub(crate) fn after(seq: u64, hash: Digest) -> Chain {
-        Chain { last: seq, head: hash, order: Order::default() }
+        Chain { last: seq, head: hash, order: Order::new(None) }
     }
 
     /// The sequence number of the last line; 0 for an empty log.
@@ -102,6 +102,12 @@ impl Chain {
         }
         let line = seal::sign(self.last + 1, self.head, time, key)?;
         self.push(line)
+    }
+
+    /// The line that begins the log's next file, with its line feed. All lines before it are sealed.
+    pub fn segment(&mut self, time: Time) -> Result<Vec<u8>, AppendError> {
+        let number = self.order.next_segment().ok_or(OrderError::OutsideRun)?;
+        self.append(time, &Entry::Segment(Segment { number }))
     }
 
     /// The line that ends the run, with its line feed, and what it says. It is worth nothing before it is sealed.

@@ -48,6 +48,9 @@ pub enum Entry {
     /// The log was taken up again after its writer had died.
     #[serde(rename = "torn")]
     Torn(Torn),
+    /// The log goes on in this file.
+    #[serde(rename = "segment")]
+    Segment(Segment),
     /// All lines up to the one before are signed for.
     #[serde(rename = "seal")]
     Seal(Seal),
@@ -155,6 +158,14 @@ pub struct Torn {
     pub sha256: Digest,
     /// How many lines before this one no seal had signed for: they are kept, and vouched for by the disk alone.
     pub unsealed: u64,
+}
+
+/// The log goes on in this file. The line's own place and `prev` name the last line of the file before.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Segment {
+    /// Which file of the log this is; the first, which has no such line, is 1.
+    pub number: u64,
 }
 
 /// All lines up to the one before are signed for.

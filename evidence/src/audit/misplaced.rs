@@ -69,6 +69,17 @@ pub enum OrderError {
         /// What is there.
         counted: u64,
     },
+    /// The log goes on in another file although lines of this one are not signed for.
+    #[error("another file of the log begins, and no seal signs for the end of the one before")]
+    SegmentUnsealed,
+    /// The file has another number than the one that comes next.
+    #[error("this begins file {said} of the log, and file {counted} comes next")]
+    WrongSegment {
+        /// What it says.
+        said: u64,
+        /// What comes next.
+        counted: u64,
+    },
     /// A seal with no line to sign for.
     #[error("a seal with nothing to sign for")]
     NothingToSeal,

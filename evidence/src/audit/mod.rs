@@ -45,12 +45,14 @@ mod walk;
 
 pub use attempt::{Choice, Decision, Ended, Known, Outcome, Process, Seen, Unknown};
 pub use chain::{AppendError, Chain, Ending};
-pub use entry::{DnsDenied, Drift, Entry, HostRow, Refused, RunEnd, RunExec, RunRenew, RunStart, Seal, Torn, Workload};
+pub use entry::{
+    DnsDenied, Drift, Entry, HostRow, Refused, RunEnd, RunExec, RunRenew, RunStart, Seal, Segment, Torn, Workload,
+};
 pub use inbound::{Inbound, InboundOutcome, InboundRow};
 pub use line::{Line, MAX_LINE};
 pub use misplaced::OrderError;
 pub use problem::{LogError, LogProblem};
-pub use recover::{Recovered, recover};
+pub use recover::{Recovered, recover, recover_segments};
 pub use seal::DOMAIN as SEAL_DOMAIN;
 pub use summary::{MAX_HOSTS, OTHERS, Summary};
 

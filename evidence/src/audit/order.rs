@@ -3,16 +3,20 @@
 use std::collections::HashSet;
 
 use crate::audit::spans::Spans;
-use crate::audit::{Decision, Entry, HostRow, InboundSummary, OrderError, Outcome, RunEnd, RunStart, Summary, Torn};
+use crate::audit::{
+    Decision, Entry, HostRow, InboundSummary, OrderError, Outcome, RunEnd, RunStart, Segment, Summary, Torn,
+};
 use crate::digest::Digest;
 use crate::text::Text;
 
 /// Where a log stands: what may come next.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug)]
 pub(crate) struct Order {
     open: Option<OpenRun>,
     runs: HashSet<Text>,
     unsealed: u64,
+    /// The last file that was begun; not known where the log is not read from its beginning.
+    segment: Option<u64>,
 }
 
 /// The run that is open.
@@ -32,6 +36,16 @@ pub(crate) struct OpenRun {
 }
 
 impl Order {
+    /// Of a log from its beginning, or of one that is gone on with anywhere.
+    pub(crate) fn new(segment: Option<u64>) -> Order {
+        Order { open: None, runs: HashSet::new(), unsealed: 0, segment }
+    }
+
+    /// The number of the file that comes next, where it is known.
+    pub(crate) fn next_segment(&self) -> Option<u64> {
+        self.segment.map(|segment| segment + 1)
+    }
+
     /// The run that is open, if one is.
     pub(crate) fn run(&self) -> Option<&OpenRun> {
         self.open.as_ref()
@@ -47,6 +61,7 @@ impl Order {
         match entry {
             Entry::RunStart(start) => self.check_start(start),
             Entry::Torn(torn) => self.check_torn(torn),
+            Entry::Segment(segment) => self.check_segment(segment),
             Entry::Seal(_) if self.unsealed == 0 => Err(OrderError::NothingToSeal),
             Entry::Seal(_) => Ok(()),
             Entry::Decision(decision) => self.open()?.check_decision(decision),
@@ -70,6 +85,7 @@ impl Order {
                 self.runs.insert(start.run.clone());
                 self.open = Some(OpenRun::new(start.clone()));
             }
+            Entry::Segment(segment) => self.segment = Some(segment.number),
             _ => {}
         }
         if let Some(run) = &mut self.open {
@@ -87,6 +103,16 @@ impl Order {
             return Err(OrderError::RunInsideRun);
         }
         if self.runs.contains(&start.run) { Err(OrderError::RunRepeated) } else { Ok(()) }
+    }
+
+    fn check_segment(&self, segment: &Segment) -> Result<(), OrderError> {
+        if self.unsealed > 0 {
+            return Err(OrderError::SegmentUnsealed);
+        }
+        match self.next_segment().unwrap_or(segment.number.max(2)) {
+            next if next == segment.number => Ok(()),
+            next => Err(OrderError::WrongSegment { said: segment.number, counted: next }),
+        }
     }
 
     fn check_torn(&self, torn: &Torn) -> Result<(), OrderError> {

@@ -11,7 +11,9 @@ use crate::time::Time;
 /// The first thing that is wrong with a log.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct LogError {
-    /// The line, from 1; the line after the last where something is missing at the end.
+    /// Which of the log's files, from 1.
+    pub segment: u64,
+    /// The line, from 1, counted through all files; the line after the last where something is missing at the end.
     pub line: u64,
     /// The sequence number that this line gives, if it could be read.
     pub seq: Option<u64>,
@@ -21,7 +23,7 @@ pub struct LogError {
 
 impl LogError {
     pub(crate) fn at(line: u64, what: LogProblem) -> LogError {
-        LogError { line, seq: None, what }
+        LogError { segment: 1, line, seq: None, what }
     }
 
     pub(crate) fn unreadable(line: u64, error: &std::io::Error) -> LogError {
@@ -29,12 +31,20 @@ impl LogError {
     }
 
     pub(crate) fn of(number: u64, line: &Line, what: LogProblem) -> LogError {
-        LogError { line: number, seq: Some(line.seq), what }
+        LogError { segment: 1, line: number, seq: Some(line.seq), what }
+    }
+
+    /// A file is not there although a later one is.
+    pub fn missing(segment: u64) -> LogError {
+        LogError { segment, ..LogError::at(1, LogProblem::SegmentMissing(segment)) }
     }
 }
 
 impl fmt::Display for LogError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.segment > 1 {
+            write!(f, "file {} of the log, ", self.segment)?;
+        }
         match self.seq {
             Some(seq) => write!(f, "line {} (seq {seq}): {}", self.line, self.what),
             None => write!(f, "line {}: {}", self.line, self.what),
@@ -71,6 +81,26 @@ pub enum LogProblem {
     /// The line before it has another hash.
     #[error("it does not continue the line before it: one of the two was changed")]
     Broken,
+    /// A file of the log is not there.
+    #[error("file {0} of the log is missing, and a later one is there")]
+    SegmentMissing(u64),
+    /// A further file does not begin as one does.
+    #[error("it does not begin as file {0} of a log")]
+    NoSegment(u64),
+    /// A file stands in another's place.
+    #[error("this is file {is} of a log, and stands where file {should} should")]
+    OtherSegment {
+        /// What its first line says.
+        is: u64,
+        /// Where it stands.
+        should: u64,
+    },
+    /// A file does not follow upon the one before it.
+    #[error("it does not continue the file before it: that one was cut or changed, or one of both is another log's")]
+    Apart,
+    /// The first line of a further file stands elsewhere.
+    #[error("file {0} of a log begins here, within another")]
+    SegmentInside(u64),
     /// Sealed by a key that is not among those given.
     #[error("sealed by the key {0}, which is not trusted")]
     UnknownKey(KeyId),

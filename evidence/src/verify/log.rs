@@ -1,6 +1,6 @@
 //! Is a log whole, and what runs does it hold?
 
-use std::io::BufRead;
+use std::io::{self, BufRead};
 
 use crate::audit::{Entry, Line, LogError, LogProblem, MAX_LINE, Piece, Step, Walk, next_piece};
 use crate::digest::Digest;
@@ -15,19 +15,25 @@ pub fn verify_log(reader: impl BufRead, keys: &[PublicKey], seen: Option<Head>) 
 }
 
 /// Verifies that nothing in a log was changed, and reports what it holds, though its end may be missing.
-pub fn examine_log(mut reader: impl BufRead, keys: &[PublicKey], seen: Option<Head>) -> Result<LogReport, LogError> {
+pub fn examine_log(reader: impl BufRead, keys: &[PublicKey], seen: Option<Head>) -> Result<LogReport, LogError> {
+    examine_segments([Ok(reader)], keys, seen)
+}
+
+/// The same of a log of several files, in their order. Each is opened when the one before was read.
+pub fn examine_segments<R: BufRead>(
+    files: impl IntoIterator<Item = io::Result<R>>,
+    keys: &[PublicKey],
+    seen: Option<Head>,
+) -> Result<LogReport, LogError> {
     let mut examiner = Examiner::new(Walk::new(keys), seen);
-    let mut buffer = Vec::new();
-    loop {
-        let number = examiner.walk.next_line();
-        let piece = next_piece(&mut reader, &mut buffer).map_err(|error| LogError::unreadable(number, &error))?;
-        match piece {
-            Piece::Line => examiner.line(&buffer)?,
-            Piece::Torn => return Err(LogError::at(number, LogProblem::Torn)),
-            Piece::TooLong => return Err(LogError::at(number, LogProblem::TooLong)),
-            Piece::End => return examiner.report(),
+    for file in files {
+        examiner.walk.begin_file();
+        examiner.file(file)?;
+        if let Some(what) = examiner.walk.is_without_beginning() {
+            return Err(examiner.walk.error(what));
         }
     }
+    examiner.report()
 }
 
 /// Verifies that nothing in these lines of a log, the first of which begins a run, was changed, and reports what they hold. What
@@ -60,11 +66,26 @@ impl<'k> Examiner<'k> {
         Examiner { walk, seen, unsealed: None, tears: Vec::new(), runs: Vec::new() }
     }
 
+    fn file(&mut self, file: io::Result<impl BufRead>) -> Result<(), LogError> {
+        let unreadable = |walk: &Walk<'_>, error: io::Error| walk.error(LogProblem::Unreadable(error.to_string()));
+        let mut file = file.map_err(|error| unreadable(&self.walk, error))?;
+        let mut buffer = Vec::new();
+        loop {
+            match next_piece(&mut file, &mut buffer).map_err(|error| unreadable(&self.walk, error))? {
+                Piece::Line => self.line(&buffer)?,
+                Piece::Torn => return Err(self.walk.error(LogProblem::Torn)),
+                Piece::TooLong => return Err(self.walk.error(LogProblem::TooLong)),
+                Piece::End => return Ok(()),
+            }
+        }
+    }
+
     fn line(&mut self, bytes: &[u8]) -> Result<(), LogError> {
         let step = self.walk.take(bytes)?;
         let hash = self.walk.chain().head();
         if self.seen.is_some_and(|seen| seen.seq == step.number && seen.hash != hash) {
-            return Err(LogError::of(step.number, &step.line, LogProblem::HeadMissing(step.number)));
+            let seq = Some(step.line.seq);
+            return Err(LogError { line: step.number, seq, ..self.walk.error(LogProblem::HeadMissing(step.number)) });
         }
         self.note(step);
         Ok(())
@@ -79,7 +100,9 @@ impl<'k> Examiner<'k> {
             run.read(closed);
         }
         match (line.entry, self.runs.last_mut()) {
-            (Entry::RunStart(start), _) => self.runs.push(RunReport::new(number, line.time, start)),
+            (Entry::RunStart(start), _) => {
+                self.runs.push(RunReport::new(number, self.walk.segment(), line.time, start))
+            }
             (Entry::Torn(torn), _) => {
                 self.tears.push(Tear { line: number, torn });
                 self.runs.iter_mut().for_each(|run| run.torn(number - torn.unsealed));
@@ -97,15 +120,22 @@ impl<'k> Examiner<'k> {
         let chain = self.walk.chain();
         let lines = chain.seq();
         if lines == 0 {
-            return Err(LogError::at(1, LogProblem::Empty));
+            return Err(self.walk.error(LogProblem::Empty));
         }
         if let Some(seen) = self.seen.filter(|seen| seen.seq == 0 || seen.seq > lines) {
-            return Err(LogError::at(lines + 1, LogProblem::HeadMissing(seen.seq)));
+            return Err(self.walk.error(LogProblem::HeadMissing(seen.seq)));
         }
         if let (Some(open), Some(run)) = (chain.order().run(), self.runs.last_mut()) {
             run.read(open);
         }
         let head = Head { seq: lines, hash: chain.head() };
-        Ok(LogReport { lines, head, unsealed: self.unsealed, tears: self.tears, runs: self.runs })
+        Ok(LogReport {
+            segments: self.walk.segment(),
+            lines,
+            head,
+            unsealed: self.unsealed,
+            tears: self.tears,
+            runs: self.runs,
+        })
     }
 }

@@ -17,6 +17,8 @@ pub struct Head {
 /// What a log holds. Nothing in it was changed, but its end may be missing: see [`LogReport::whole`].
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct LogReport {
+    /// How many files it has.
+    pub segments: u64,
     /// How many lines it has.
     pub lines: u64,
     /// Its last line.
@@ -47,6 +49,8 @@ pub struct RunReport {
     pub started: Time,
     /// Its first line.
     pub first: u64,
+    /// The file that it begins in.
+    pub segment: u64,
     /// How many lines it has, `run.start` and `run.end` and the seals between them among them.
     pub entries: u64,
     /// How many attempts have a decision and no outcome, and how many connections from outside have none.
@@ -116,10 +120,11 @@ impl LogReport {
         let incomplete = self.runs.iter().find(|run| run.completeness == Completeness::Incomplete);
         if let Some(run) = incomplete {
             let what = LogProblem::Incomplete(run.start.run.clone());
-            return Err(LogError { line: run.first, seq: Some(run.first), what });
+            return Err(LogError { segment: run.segment, line: run.first, seq: Some(run.first), what });
         }
         match self.unsealed {
-            Some(line) => Err(LogError { line, seq: Some(line), what: LogProblem::Unsealed }),
+            // The end of a file is sealed before the next one begins.
+            Some(line) => Err(LogError { segment: self.segments, line, seq: Some(line), what: LogProblem::Unsealed }),
             None => Ok(()),
         }
     }
@@ -136,11 +141,12 @@ impl RunReport {
         std::iter::once((self.start.attestation, start)).chain(renewed)
     }
 
-    pub(super) fn new(first: u64, started: Time, start: RunStart) -> RunReport {
+    pub(super) fn new(first: u64, segment: u64, started: Time, start: RunStart) -> RunReport {
         RunReport {
             start,
             started,
             first,
+            segment,
             entries: 0,
             unanswered: 0,
             renewals: Vec::new(),

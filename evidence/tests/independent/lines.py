@@ -52,6 +52,7 @@ LINES = {
     "run.renew": line_of(attestation=digest, nonce=digest),
     "drift": line_of(detail=text, what=text),
     "torn": line_of(bytes=number, sha256=digest, unsealed=number),
+    "segment": line_of(number=number),
     "seal": line_of(key=digest, signature=hexadecimal(128)),
     "run.end": line_of(command=array(text), count=number, exit=integer(256), head=digest, hosts=array(ROW),
                        millis=number, reason=nullable(text), refused=by_name(number, text)),

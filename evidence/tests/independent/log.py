@@ -5,6 +5,8 @@ A log is read line by line. What is kept of it is what its rules refer back to: 
 and rows of the run that is open.
 """
 import hashlib
+import os
+import re
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -19,7 +21,7 @@ MAX_LINE = 4_194_304
 
 
 class Problem(Exception):
-    """A log is refused, at a line: `line N: WHY`."""
+    """A log is refused, at a line: `line N: WHY`, or `file F, line N: WHY` where it is not in the first file."""
 
 
 @dataclass
@@ -38,23 +40,34 @@ class Log:
     def __init__(self, keys: Keys, head: tuple[int, str] | None, attestation: str | None) -> None:
         self.keys, self.head, self.attestation = keys, head, attestation
         self.count, self.sealed = 0, 0  # lines so far; the last seal's
+        self.file, self.fresh = 1, False  # the file that is read; whether its first line must be a segment
         self.hash = "0" * 64
         self.run: Run | None = None
         self.begun = 0  # when the last run.start or torn was written
         self.ids: set[bytes] = set()
         self.last_start = 0
+        self.files: dict[int, int] = {}  # the file of each run's first line
         self.ended: list[int] = []  # first lines of the runs whose end is unsealed
         self.incomplete: int | None = None  # first line of the first run that is, whatever comes
         self.bound: tuple[dict[str, Any], dict[str, Any]] | None = None  # the first line that names it, and its run.start
         self.bound_again = False
 
+    def begin_file(self, number: int) -> None:
+        self.file, self.fresh = number, number > 1
+
+    def refuse(self, line: int, why: str, file: int | None = None) -> Problem:
+        file = self.file if file is None else file
+        return Problem(f"file {file}, line {line}: {why}" if file > 1 else f"line {line}: {why}")
+
     def line(self, raw: bytes) -> None:
-        """Checks 2 to 7."""
+        """Checks 2 to 8."""
         number = self.count + 1
         try:
             line = parse(raw)
             demand(type(line) is dict and type(line.get("kind")) is str and line["kind"] in LINES, "no known kind")
             LINES[line["kind"]](line)
+            demand((line["kind"] == "segment") == self.fresh, "a segment begins each further file, and nothing else")
+            demand(not self.fresh or line["number"] == self.file, "another file's number")
             demand(line["seq"] == number, f"seq is {line['seq']}")
             demand(line["prev"] == self.hash, "prev is not the hash of the line before")
             if line["kind"] == "seal":
@@ -65,8 +78,8 @@ class Log:
             self.hash = hashlib.sha256(raw).hexdigest()
             demand(self.head is None or self.head[0] != number or self.head[1] == self.hash, "not the head given")
         except Bad as e:
-            raise Problem(f"line {number}: {e}") from None
-        self.count = number
+            raise self.refuse(number, str(e)) from None
+        self.count, self.fresh = number, False
 
     def check_seal(self, line: dict[str, Any]) -> None:
         demand(line["key"] in self.keys, "sealed by no key that was given")
@@ -76,7 +89,7 @@ class Log:
         demand(not self.keys.retired_before(line["key"], self.begun), "sealed by a key that had been retired")
 
     def place(self, line: dict[str, Any]) -> None:
-        """Check 6: may it stand here? If so, what follows from it."""
+        """Check 7: may it stand here? If so, what follows from it."""
         kind = line["kind"]
         if kind == "run.start":
             self.start(line)
@@ -85,6 +98,8 @@ class Log:
             lost = self.ended + ([self.last_start] if self.run else [])
             self.incomplete = self.incomplete or next(iter(lost), None)
             self.run = None
+        elif kind == "segment":
+            demand(self.count == self.sealed, "a line of the file before is unsealed")
         elif kind == "seal":
             demand(self.count > self.sealed, "a seal, and no line is unsealed")
             self.sealed, self.ended = line["seq"], []
@@ -117,6 +132,7 @@ class Log:
         demand(run not in self.ids, "the run began already")
         self.ids.add(run)
         self.run, self.last_start = Run(line), line["seq"]
+        self.files[self.last_start] = self.file
         self.name(line, line)
 
     def name(self, line: dict[str, Any], start: dict[str, Any]) -> None:
@@ -149,15 +165,16 @@ class Log:
         self.ended.append(self.last_start)
 
     def finish(self) -> None:
-        """Checks 8 to 11."""
+        """Checks 9 to 12."""
         if self.count == 0:
-            raise Problem("line 1: the log is empty")
+            raise self.refuse(1, "the log is empty")
         if self.head and not 0 < self.head[0] <= self.count:
-            raise Problem(f"line {self.count + 1}: the head given is no line of this log")
+            raise self.refuse(self.count + 1, "the head given is no line of this log")
         if self.incomplete or self.run:
-            raise Problem(f"line {self.incomplete or self.last_start}: the run has no end")
+            first = self.incomplete or self.last_start
+            raise self.refuse(first, "the run has no end", self.files[first])
         if self.sealed != self.count:
-            raise Problem(f"line {self.sealed + 1}: no seal follows")
+            raise self.refuse(self.sealed + 1, "no seal follows")
 
 
 def check_amounts(line: dict[str, Any], *names: str) -> None:
@@ -167,19 +184,33 @@ def check_amounts(line: dict[str, Any], *names: str) -> None:
 
 def verify_log(path: str, log: Log) -> None:
     try:
-        with open(path, "rb") as file:
-            while raw := file.readline(MAX_LINE + 1):
-                if not raw.endswith(b"\n"):
-                    why = "too long" if len(raw) > MAX_LINE else "torn: it has no line feed"
-                    raise Problem(f"line {log.count + 1}: {why}")
-                log.line(raw[:-1])
+        for number, name in enumerate(files_of(path, log), 1):
+            log.begin_file(number)
+            with open(name, "rb") as file:
+                while raw := file.readline(MAX_LINE + 1):
+                    if not raw.endswith(b"\n"):
+                        raise log.refuse(log.count + 1, "too long" if len(raw) > MAX_LINE else "torn: it has no line feed")
+                    log.line(raw[:-1])
+            if log.fresh:
+                raise log.refuse(log.count + 1, "the file has no line")
     except OSError as e:
         raise Trouble(f"{path}: {e}") from None
     log.finish()
 
 
+def files_of(path: str, log: Log) -> list[str]:
+    """The log's files in their order; a problem where one is missing."""
+    folder, name = os.path.split(path)
+    further = (re.fullmatch(re.escape(name) + r"\.([1-9][0-9]*)", other) for other in os.listdir(folder or "."))
+    numbers = sorted(int(match[1]) for match in further if match and int(match[1]) > 1)
+    for expected, number in enumerate(numbers, 2):
+        if number != expected:
+            raise log.refuse(1, "the file is missing", expected)
+    return [path] + [f"{path}.{number}" for number in numbers]
+
+
 def verify_bound(data: bytes, log: Log) -> None:
-    """Check 12: the attestation is that of a run in this log."""
+    """Check 13: the attestation is that of a run in this log."""
     if log.bound is None:
         raise Bad("no run of this log names it")
     line, start = log.bound

@@ -5,7 +5,8 @@ Written from docs/attestation.md and docs/audit.md alone, by someone who had not
 library (3.11) and the `openssl` command, which is asked whether an Ed25519 signature holds, and nothing of bottle.
 
   verify.py attestation FILE --key PUB [...]   prints `ok`, or a refusal's name and what is wrong; exits with its code
-  verify.py log FILE --key PUB [...]           prints `ok LINES`, or `line N: WHY` or `attestation: WHY` and exits with 1
+  verify.py log FILE --key PUB [...]           prints `ok LINES`, or `line N: WHY`, `file F, line N: WHY` or `attestation: WHY`
+                                               and exits with 1
   verify.py cases                              reads such arguments, a JSON array a line, and answers each with a line,
                                                a JSON array of exit code and what would be printed
 

@@ -63,6 +63,13 @@ impl Recorder {
         self.bytes.extend(self.chain.seal(now, &key()).unwrap());
     }
 
+    /// Seals, and begins the log's next file.
+    pub fn segment(&mut self) {
+        self.seal();
+        let now = self.now();
+        self.bytes.extend(self.chain.segment(now).unwrap());
+    }
+
     pub fn end(&mut self) {
         let now = self.now();
         let refused = BTreeMap::from([("icmp4".into(), 1), ("udp4".into(), 12)]);
@@ -104,6 +111,37 @@ pub fn two_runs() -> Vec<u8> {
     recorder.run("run-1");
     recorder.run("run-2");
     recorder.bytes
+}
+
+/// The files of a log of two whole runs: the first run is in two of them, the second in three, and begins in one of the first's.
+pub fn files() -> Vec<Vec<u8>> {
+    let mut recorder = Recorder::new();
+    for run in ["run-1", "run-2"] {
+        recorder.add(start(run));
+        recorder.add(decision(1, "api.example.com", Choice::Allow));
+        recorder.segment();
+        recorder.add(outcome(1, Ended::Closed));
+        if run == "run-2" {
+            recorder.seal();
+            recorder.add(decision(2, "evil.example.net", Choice::Deny));
+            recorder.segment();
+        }
+        recorder.end();
+        recorder.seal();
+    }
+    split(&recorder.bytes)
+}
+
+/// A log's bytes, parted where its files begin.
+pub fn split(log: &[u8]) -> Vec<Vec<u8>> {
+    let mut files = vec![Vec::new()];
+    for line in lines(log) {
+        if line.starts_with(br#"{"kind":"segment""#) {
+            files.push(Vec::new());
+        }
+        files.last_mut().unwrap().extend(line);
+    }
+    files
 }
 
 /// The lines of a log, each with its line feed.

@@ -11,7 +11,7 @@ use std::process::Command;
 use bottle_evidence::key::PublicKey;
 use bottle_evidence::predicate::Mode;
 use bottle_evidence::quote::{AttestationKey, verify_quote};
-use bottle_evidence::verify::{BindingError, Expect, Head, bind, examine_log, verify_attestation};
+use bottle_evidence::verify::{BindingError, Expect, Head, LogError, bind, examine_segments, verify_attestation};
 use bottle_evidence::{Digest, sha256};
 use serde_json::{Value, json};
 use tempfile::TempDir;
@@ -79,6 +79,22 @@ impl Matrix {
         self.case(what, "log", log, of_log(log, &self.keys, seen, None), head.unwrap_or_default());
     }
 
+    /// A log of these files. Where there is none in a place, none is there under that number.
+    pub fn files(&mut self, what: impl Into<String>, files: &[Option<Vec<u8>>]) {
+        let there: Vec<&[u8]> = files.iter().flatten().map(Vec::as_slice).collect();
+        let ours = match files.iter().position(Option::is_none) {
+            Some(missing) => place(&LogError::missing(missing as u64 + 1)),
+            None => of_files(&there, &self.keys, None, None),
+        };
+        let directory = self.directory.path().join(format!("log-{}", self.cases.len()));
+        std::fs::create_dir(&directory).unwrap();
+        for (number, bytes) in (1..).zip(files) {
+            let name = if number == 1 { "a".to_owned() } else { format!("a.{number}") };
+            bytes.iter().for_each(|bytes| std::fs::write(directory.join(&name), bytes).unwrap());
+        }
+        self.asked(what, "log", directory.join("a").display().to_string(), ours, Vec::new());
+    }
+
     /// A log and an attestation.
     pub fn bound(&mut self, what: impl Into<String>, log: &[u8], attestation: &[u8]) {
         let path = self.file(attestation);
@@ -96,6 +112,10 @@ impl Matrix {
 
     fn case(&mut self, what: impl Into<String>, verb: &str, bytes: &[u8], ours: String, options: Vec<String>) {
         let path = self.file(bytes);
+        self.asked(what, verb, path, ours, options);
+    }
+
+    fn asked(&mut self, what: impl Into<String>, verb: &str, path: String, ours: String, options: Vec<String>) {
         let keys: Vec<String> = self.keys.iter().map(|key| self.file(key.to_pem().as_bytes())).collect();
         let keys = keys.into_iter().flat_map(|path| ["--key".into(), path]);
         let arguments = [verb.into(), path].into_iter().chain(keys).chain(options).collect();
@@ -142,7 +162,7 @@ fn theirs(answer: &Value) -> String {
     let first = said.split_once(' ').map_or(said, |(first, _)| first);
     match (code, first) {
         (0, "ok") => "ok".into(),
-        (1, "line") => said.split_once(':').unwrap().0.into(),
+        (1, "line" | "file") => said.split_once(':').unwrap().0.into(),
         (1, "attestation:") if said.contains("workload.identity") => "attestation: it is of another workload".into(),
         (1, "attestation:") if said[13..].starts_with(char::is_uppercase) => {
             said.split(' ').take(2).collect::<Vec<_>>().join(" ")
@@ -176,9 +196,14 @@ fn demands(expect: &Expect) -> Vec<String> {
 
 /// What `bottle audit verify` says.
 fn of_log(log: &[u8], keys: &[PublicKey], seen: Option<Head>, attestation: Option<&[u8]>) -> String {
-    let report = match examine_log(log, keys, seen).and_then(|report| report.whole().map(|()| report)) {
+    of_files(&[log], keys, seen, attestation)
+}
+
+fn of_files(files: &[&[u8]], keys: &[PublicKey], seen: Option<Head>, attestation: Option<&[u8]>) -> String {
+    let files = files.iter().copied().map(Ok);
+    let report = match examine_segments(files, keys, seen).and_then(|report| report.whole().map(|()| report)) {
         Ok(report) => report,
-        Err(error) => return format!("line {}", error.line),
+        Err(error) => return place(&error),
     };
     let Some(attestation) = attestation else { return "ok".into() };
     let Some(named) = report.naming(sha256(attestation)).next() else {
@@ -187,6 +212,14 @@ fn of_log(log: &[u8], keys: &[PublicKey], seen: Option<Head>, attestation: Optio
     match verify_attestation(attestation, keys, &Expect::at(named.time)) {
         Ok(verified) => bind(&verified, &report).map_or_else(unbound, |_| "ok".into()),
         Err(error) => format!("attestation: {}", error.refusal()),
+    }
+}
+
+/// Where a log is wrong.
+fn place(error: &LogError) -> String {
+    match error.segment {
+        1 => format!("line {}", error.line),
+        file => format!("file {file}, line {}", error.line),
     }
 }
 

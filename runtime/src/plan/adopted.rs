@@ -19,6 +19,7 @@ use crate::log::Log;
 use crate::options::Stdio;
 use crate::records::{Afterwards, Name, Record, Shelf};
 use crate::secrets::Secrets;
+use crate::segments;
 use crate::signal::Signal;
 use crate::state::{POLICY, State, StateError, make_private, new_run_id};
 use crate::whose::Whose;
@@ -69,6 +70,7 @@ impl Plan {
             lease: Some(lease),
             earlier_keys: Vec::new(),
             audit,
+            audit_max_size: segments::USUAL,
             attestation,
             changes: directory.join("changed.txt"),
             nonce: drawn().map_err(PlanError::Random)?,

@@ -9,10 +9,10 @@ use std::io::{Read, Seek, SeekFrom, Write};
 use std::path::Path;
 use std::sync::{Arc, Mutex};
 
-use bottle_evidence::audit::{Choice, Ending, Entry, Line, LogProblem, RunStart, Workload};
+use bottle_evidence::audit::{Choice, DnsDenied, Ending, Entry, Line, LogProblem, RunStart, Workload};
 use bottle_evidence::key::SigningKey;
 use bottle_evidence::predicate::Mode;
-use bottle_evidence::verify::{LogReport, examine_log};
+use bottle_evidence::verify::{LogReport, examine_log, examine_segments};
 use bottle_evidence::{Digest, sha256};
 use bottle_policy::{Name, Reason, Request, Rules, Seen, Target};
 use bottle_proxy::{Attempt, Outcome, Refusal, Way};
@@ -26,6 +26,7 @@ use super::who::Who;
 use crate::channel::Channel;
 use crate::dialler::message::{Decision, DecisionRecord, FromDialler, ToDialler};
 use crate::gate::message::FromGate;
+use crate::segments;
 
 /// Every so many bytes zeros are tried as well.
 const ZEROS: usize = 8;
@@ -93,12 +94,20 @@ fn in_memory(bytes: &[u8]) -> (fs::File, fs::File) {
     (file, same)
 }
 
+fn bytes_of(file: &mut fs::File) -> Vec<u8> {
+    let mut bytes = Vec::new();
+    file.seek(SeekFrom::Start(0)).unwrap();
+    file.read_to_end(&mut bytes).unwrap();
+    bytes
+}
+
 fn key() -> Arc<SigningKey> {
     Arc::new(SigningKey::from_seed([7; 32]))
 }
 
+/// Of one file.
 fn take_up(file: File) -> Ledger {
-    Ledger::take_up(Path::new("log"), file, key(), &[]).unwrap_or_else(|error| panic!("{error}: {error:?}"))
+    Ledger::take_up(Path::new("log"), vec![file], key(), &[]).unwrap_or_else(|error| panic!("{error}: {error:?}"))
 }
 
 /// Allowed are the odd ones.
@@ -217,9 +226,7 @@ fn recover(found: &[u8]) -> Recovered {
     let tape = Tape::default();
     let (file, mut same) = tape.file(found, None);
     drop(take_up(file));
-    let mut log = Vec::new();
-    same.seek(SeekFrom::Start(0)).unwrap();
-    same.read_to_end(&mut log).unwrap();
+    let log = bytes_of(&mut same);
     // Nothing was ever on the disk: then nothing is to be said.
     let report = (!log.is_empty()).then(|| examined(&log));
     Recovered { log, report, calls: tape.take() }
@@ -307,5 +314,47 @@ fn a_second_loss_of_power_while_a_log_is_taken_up_takes_no_promise_back() {
             cut_at_every_byte(again, &recover(&found).calls);
         }
         before = disk;
+    }
+}
+
+/// The first batch of a run in one file, and those that come after it in another.
+fn in_two_files(path: &Path) -> [Vec<u8>; 2] {
+    let ledger = Ledger::open(path, key()).unwrap().with_files_of(1);
+    ledger.append(&start()).unwrap();
+    ledger.commit().unwrap();
+    let ledger = ledger.with_files_of(u64::MAX);
+    let (name, qtype, reason) = ("evil.example".into(), "A".into(), "no-rule".into());
+    ledger.append(&Entry::DnsDenied(DnsDenied { name, qtype, reason, count: 1 })).unwrap();
+    ledger.commit().unwrap();
+    ledger.end(Ending { exit: 0, reason: None, millis: 1, refused: [].into() }).unwrap();
+    ledger.commit().unwrap();
+    [1, 2].map(|number| fs::read(segments::path(path, number)).unwrap())
+}
+
+/// The first file is on the disk before the second is there.
+#[test]
+fn a_loss_of_power_at_any_byte_of_a_second_file_takes_no_line_back() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("log");
+    let [first, second] = in_two_files(&path);
+    let disk = Disk { loose: second, ..Disk::default() };
+    for found in disk.found() {
+        // In memory but for the name, which goes where no line is left.
+        fs::write(segments::path(&path, 2), "").unwrap();
+        let ((one, mut one_too), (two, mut two_too)) = (in_memory(&first), in_memory(&found));
+        drop(Ledger::take_up(&path, vec![one, two], key(), &[]).unwrap());
+        let (whole, torn) = found.split_at(whole_lines(&found));
+        let log = match segments::path(&path, 2).exists() {
+            true => vec![bytes_of(&mut one_too), bytes_of(&mut two_too)],
+            false => vec![bytes_of(&mut one_too)],
+        };
+        assert!(log[0].starts_with(&first) && log[1..].iter().all(|second| second.starts_with(whole)));
+        assert_eq!(log.len(), if whole.is_empty() { 1 } else { 2 });
+        let files = log.iter().map(|file| Ok(&file[..]));
+        let report = examine_segments(files, std::slice::from_ref(key().public()), None).unwrap();
+        let cut = report.tears.last().map(|tear| (tear.torn.bytes, tear.torn.sha256));
+        let is_whole = found == disk.loose;
+        assert_eq!(cut, (!is_whole).then(|| (torn.len() as u64, sha256(torn))));
+        assert_eq!((report.unsealed, report.whole().is_ok()), (None, is_whole));
     }
 }

@@ -34,6 +34,7 @@ pub(super) fn entry(secrets: &Secrets, entry: &Entry) -> Entry {
         | Entry::Inbound(_)
         | Entry::InboundOutcome(_)
         | Entry::Torn(_)
+        | Entry::Segment(_)
         | Entry::Seal(_)
         | Entry::RunRenew(_)
         | Entry::RunEnd(_) => {}

@@ -49,6 +49,7 @@ fn words(entry: &Entry) -> (&'static str, String) {
             "torn",
             format!("{} bytes of an unfinished line were cut, {} lines before are unsealed", torn.bytes, torn.unsealed),
         ),
+        Entry::Segment(segment) => ("segment", format!("file {} of the log begins", segment.number)),
         Entry::Seal(seal) => ("seal", format!("by key {}", short(&seal.key.to_string()))),
         Entry::RunEnd(end) => {
             let reason = end.reason.as_ref().map_or(String::new(), |reason| format!(": {reason}"));

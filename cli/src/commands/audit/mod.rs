@@ -6,8 +6,7 @@ mod incident;
 mod show;
 mod summary;
 
-use std::fs::File;
-use std::io::{BufRead, BufReader};
+use std::io::BufReader;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::SystemTime;
@@ -17,10 +16,11 @@ use bottle_evidence::dsse::EnvelopeError;
 use bottle_evidence::incident::IncidentError;
 use bottle_evidence::key::PublicKey;
 use bottle_evidence::verify::{
-    BindingError, Expect, Head, LogReport, VerifyError, bind, examine_log, verify_attestation,
+    BindingError, Expect, Head, LogReport, VerifyError, bind, examine_segments, verify_attestation,
 };
 use bottle_runtime::caller::Caller;
 use bottle_runtime::prune::{self, Stays};
+use bottle_runtime::segments::{self, SegmentsError};
 use serde_json::{Value, json};
 
 use crate::amount::{bytes, counted};
@@ -96,6 +96,10 @@ impl Problem {
             {
                 NO_LOG
             }
+            LogProblem::SegmentInside(_) if error.line == 1 => {
+                "name the log's first file: the others are found beside it"
+            }
+            LogProblem::SegmentMissing(_) => "it must lie beside the log's first file, under its own name",
             LogProblem::Torn => "the next run that appends to this log cuts the torn line and records that it did",
             _ => return None,
         };
@@ -105,7 +109,7 @@ impl Problem {
     fn as_json(&self) -> Value {
         match self {
             Problem::Log(error) => {
-                json!({ "line": error.line, "seq": error.seq, "what": error.what.to_string() })
+                json!({ "file": error.segment, "line": error.line, "seq": error.seq, "what": error.what.to_string() })
             }
             other => json!({ "what": other.to_string() }),
         }
@@ -134,10 +138,20 @@ fn verify(file: &Path, args: &AuditVerifyArgs, caller: &Caller, reporter: Report
     let keys = keys::trusted(&args.key, caller)?;
     let attestation = args.attestation.as_deref().map(attest::read).transpose()?;
     let seen = args.head.map(|(seq, hash)| Head { seq, hash });
-    let examined = examine_log(open(file)?, &keys, seen);
+    let files = match segments::of(file) {
+        Ok(files) => files,
+        Err(error @ SegmentsError::Io { .. }) => return Err(Failure::new(error)),
+        Err(SegmentsError::Missing { number, .. }) => {
+            let problem = Problem::Log(LogError::missing(number));
+            tell(file, args, None, Some(&problem))?;
+            return refuse(file, problem, reporter);
+        }
+    };
+    let examined = examine_segments(segments::readers(&files), &keys, seen);
     let problem = match &examined {
         Ok(report) => report.whole().err().map(Problem::Log),
-        Err(LogError { what: LogProblem::Unreadable(why), .. }) => {
+        Err(LogError { what: LogProblem::Unreadable(why), segment, .. }) => {
+            let file = segments::path(file, *segment);
             return Err(Failure::new(format!("cannot read the audit log {}: {why}", file.display())));
         }
         Err(problem) => Some(Problem::Log(problem.clone())),
@@ -155,7 +169,11 @@ fn verify(file: &Path, args: &AuditVerifyArgs, caller: &Caller, reporter: Report
 /// Says why it was not accepted.
 fn refuse(file: &Path, problem: Problem, reporter: Reporter) -> Result<ExitCode, Failure> {
     let hint = problem.hint();
-    let failure = Failure::new(NotWhole { path: file.to_owned(), problem });
+    let path = match &problem {
+        Problem::Log(error) => segments::path(file, error.segment),
+        _ => file.to_owned(),
+    };
+    let failure = Failure::new(NotWhole { path, problem });
     reporter.failure(&Failure { hint, ..failure });
     Ok(ExitCode::from(1))
 }
@@ -211,7 +229,8 @@ fn prune(args: &AuditPruneArgs, caller: &Caller, reporter: Reporter) -> Result<E
     Ok(ExitCode::SUCCESS)
 }
 
-fn open(path: &Path) -> Result<impl BufRead + use<>, Failure> {
-    let opened = File::open(path).map(BufReader::new);
-    opened.map_err(|source| Failure::new(ReadError { path: path.to_owned(), source }))
+/// A log's files, one after the other.
+fn open(path: &Path) -> Result<BufReader<segments::Reader>, Failure> {
+    let all = segments::Reader::new(segments::of(path).map_err(Failure::new)?);
+    Ok(BufReader::new(all.map_err(|source| Failure::new(ReadError { path: path.to_owned(), source }))?))
 }

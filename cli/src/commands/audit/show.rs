@@ -9,6 +9,7 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use bottle_evidence::audit::{Choice, Entry, Line, MAX_LINE};
+use bottle_runtime::segments;
 use rustix::fs::inotify::{self, CreateFlags, ReadFlags, WatchFlags};
 use rustix::io::Errno;
 
@@ -23,9 +24,17 @@ use crate::stdout;
 #[error("{}: the run has no end, and whoever wrote the log has ended", .0.display())]
 struct Abandoned(PathBuf);
 
+/// It can't be told when the log changes.
+#[derive(Debug, thiserror::Error)]
+#[error("cannot watch the audit log {}", path.display())]
+struct Unwatched {
+    path: PathBuf,
+    source: Errno,
+}
+
 /// All entries that are there.
 pub fn show(path: &Path, args: &AuditShowArgs) -> Result<ExitCode, Failure> {
-    let mut log = Growing::open(path).map_err(|source| unreadable(path, source))?;
+    let mut log = Growing::open(path)?;
     let mut printer = Printer::new(args);
     let mut first = true;
     while let Some(bytes) = log.next().map_err(|source| unreadable(path, source))? {
@@ -50,8 +59,9 @@ pub fn show(path: &Path, args: &AuditShowArgs) -> Result<ExitCode, Failure> {
 /// The last entries, and those that come until the run is over.
 pub fn tail(path: &Path, args: &AuditShowArgs, lines: Tail) -> Result<ExitCode, Failure> {
     let failed = |source| unreadable(path, source);
-    let mut log = Growing::open(path).map_err(failed)?;
-    let watch = Watch::on(path).map_err(failed)?;
+    let mut log = Growing::open(path)?;
+    // Before anything is read, so that nothing comes unseen.
+    log.watch = Some(Watch::on(path).map_err(|errno| unwatched(path, errno))?);
     let mut printer = Printer::new(args);
     let (mut kept, mut first) = (VecDeque::new(), true);
     while let Some(bytes) = log.next().map_err(failed)? {
@@ -65,7 +75,7 @@ pub fn tail(path: &Path, args: &AuditShowArgs, lines: Tail) -> Result<ExitCode, 
     if first && !log.rest.is_empty() && !log.rest.starts_with(b"{\"") {
         return Err(no_log(path));
     }
-    let told = kept.iter().try_for_each(|text| told(text)).and_then(|()| follow(path, &mut log, &watch, &mut printer));
+    let told = kept.iter().try_for_each(|text| told(text)).and_then(|()| follow(path, &mut log, &mut printer));
     match told {
         // Who read it has seen enough.
         Err(failure) if stdout::is_unread(&failure) => Ok(ExitCode::SUCCESS),
@@ -73,10 +83,10 @@ pub fn tail(path: &Path, args: &AuditShowArgs, lines: Tail) -> Result<ExitCode, 
     }
 }
 
-fn follow(path: &Path, log: &mut Growing, watch: &Watch, printer: &mut Printer) -> Result<(), Failure> {
+fn follow(path: &Path, log: &mut Growing, printer: &mut Printer) -> Result<(), Failure> {
     let failed = |source| unreadable(path, source);
     while !printer.is_over {
-        let is_closed = watch.wait().map_err(failed)?;
+        let is_closed = log.changed().map_err(failed)?;
         while let Some(bytes) = log.next().map_err(failed)? {
             printer.text(&bytes).map_or(Ok(()), |text| told(&text))?;
         }
@@ -103,6 +113,20 @@ fn no_log(path: &Path) -> Failure {
 fn told(text: &str) -> Result<(), Failure> {
     let mut out = io::stdout().lock();
     writeln!(out, "{text}").and_then(|()| out.flush()).map_err(stdout::unwritten)
+}
+
+fn unwatched(path: &Path, source: Errno) -> Failure {
+    let setting = match source {
+        Errno::MFILE => Some("max_user_instances"),
+        Errno::NOSPC => Some("max_user_watches"),
+        _ => None,
+    };
+    let hint = setting.map(|setting| {
+        format!(
+            "others of yours watch as many files as they may (fs.inotify.{setting}): end some, or `bottle audit show`"
+        )
+    });
+    Failure { hint, ..Failure::new(Unwatched { path: path.to_owned(), source }) }
 }
 
 fn unreadable(path: &Path, source: io::Error) -> Failure {
@@ -153,16 +177,21 @@ impl Printer {
                 Choice::Observe | Choice::Escalate => "33",
                 Choice::Deny => "31",
             },
-            Entry::Seal(_) => "2",
+            Entry::Seal(_) | Entry::Segment(_) => "2",
             _ => return text,
         };
         if self.colours { format!("\x1b[{colour}m{text}\x1b[0m") } else { text }
     }
 }
 
-/// A file that is read while it grows.
+/// A log that is read while it grows.
 struct Growing {
+    /// Its first file.
+    log: PathBuf,
+    /// Which of its files is read.
+    number: u64,
     file: BufReader<File>,
+    watch: Option<Watch>,
     /// Where the line begins that comes next.
     at: u64,
     /// What there is of it.
@@ -170,12 +199,35 @@ struct Growing {
 }
 
 impl Growing {
-    fn open(path: &Path) -> io::Result<Growing> {
-        Ok(Growing { file: BufReader::new(File::open(path)?), at: 0, rest: Vec::new() })
+    fn open(path: &Path) -> Result<Growing, Failure> {
+        let log = segments::of(path).map_err(Failure::new)?.swap_remove(0);
+        let file = File::open(&log).map_err(|source| unreadable(path, source))?;
+        Ok(Growing { log, number: 1, file: BufReader::new(file), watch: None, at: 0, rest: Vec::new() })
+    }
+
+    /// Waits until it has changed; whether that is that who wrote it has closed it.
+    fn changed(&self) -> io::Result<bool> {
+        self.watch.as_ref().map_or(Ok(true), Watch::wait)
     }
 
     /// The next whole line, without its line feed. What there is of a line is read again: it may have been cut meanwhile.
     fn next(&mut self) -> io::Result<Option<Vec<u8>>> {
+        loop {
+            // Before the end of this one is looked for: there is more to come where the next is not there.
+            let next = segments::path(&self.log, self.number + 1);
+            let is_followed = next.is_file();
+            if let Some(line) = self.next_here()? {
+                return Ok(Some(line));
+            }
+            if !is_followed || !self.rest.is_empty() {
+                return Ok(None);
+            }
+            self.watch.as_ref().map_or(Ok(()), |watch| watch.also(&next))?;
+            (self.file, self.number, self.at) = (BufReader::new(File::open(next)?), self.number + 1, 0);
+        }
+    }
+
+    fn next_here(&mut self) -> io::Result<Option<Vec<u8>>> {
         if !self.rest.is_empty() {
             self.rest.clear();
             self.file.seek(SeekFrom::Start(self.at))?;
@@ -194,23 +246,35 @@ impl Growing {
     }
 }
 
-/// Tells when a file has changed.
-struct Watch(OwnedFd);
+/// Tells when a log has changed.
+struct Watch {
+    events: OwnedFd,
+    /// The first file, which its writer has open as long as it writes.
+    first: i32,
+}
 
 impl Watch {
-    fn on(path: &Path) -> io::Result<Watch> {
+    fn on(path: &Path) -> Result<Watch, Errno> {
         let events = inotify::init(CreateFlags::CLOEXEC)?;
-        inotify::add_watch(&events, path, WatchFlags::MODIFY | WatchFlags::CLOSE_WRITE)?;
-        Ok(Watch(events))
+        let first = inotify::add_watch(&events, path, WatchFlags::MODIFY | WatchFlags::CLOSE_WRITE)?;
+        // Beside the file itself, and not beside a link to it, others of the same log come to be.
+        if let Some(directory) = path.canonicalize().ok().as_deref().and_then(Path::parent) {
+            inotify::add_watch(&events, directory, WatchFlags::CREATE)?;
+        }
+        Ok(Watch { events, first })
+    }
+
+    fn also(&self, path: &Path) -> io::Result<()> {
+        Ok(inotify::add_watch(&self.events, path, WatchFlags::MODIFY).map(drop)?)
     }
 
     /// Waits for the next change; whether it is that who wrote it has closed it.
     fn wait(&self) -> io::Result<bool> {
         let mut space = [MaybeUninit::uninit(); 4096];
-        let mut reader = inotify::Reader::new(&self.0, &mut space);
+        let mut reader = inotify::Reader::new(&self.events, &mut space);
         loop {
             match reader.next() {
-                Ok(event) => return Ok(event.events().contains(ReadFlags::CLOSE_WRITE)),
+                Ok(event) => return Ok(event.wd() == self.first && event.events().contains(ReadFlags::CLOSE_WRITE)),
                 Err(Errno::INTR) => {}
                 Err(errno) => return Err(errno.into()),
             }

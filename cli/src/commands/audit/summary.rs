@@ -20,9 +20,15 @@ pub fn headline(file: &Path, report: &LogReport) -> String {
     format!(
         "{}: ok, {}, {}{tears}, head {head}",
         file.display(),
-        counted(report.lines, "line"),
+        lines(report),
         counted(report.runs.len() as u64, "run"),
     )
+}
+
+/// How many, and in how many files if it is not one.
+fn lines(report: &LogReport) -> String {
+    let lines = counted(report.lines, "line");
+    if report.segments > 1 { format!("{lines} in {} files", report.segments) } else { lines }
 }
 
 /// One run: a line, and a line for each host.
@@ -81,6 +87,7 @@ pub fn as_json(report: &LogReport) -> Value {
     let runs: Vec<_> = report.runs.iter().map(run_as_json).collect();
     let tears: Vec<_> = report.tears.iter().map(|tear| json!({ "line": tear.line, "torn": tear.torn })).collect();
     json!({
+        "files": report.segments,
         "lines": report.lines,
         "head": { "seq": report.head.seq, "hash": report.head.hash },
         "unsealed": report.unsealed,

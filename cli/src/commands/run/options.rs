@@ -74,6 +74,7 @@ pub fn read(args: &RunArgs, caller: &Caller, reporter: Reporter) -> Result<RunOp
     options.upstream_proxy = upstream_proxy(args, caller, reporter)?;
     options.publish = args.publish.iter().map(|text| publish(text)).collect::<Result<_, _>>()?;
     options.audit = args.audit.clone();
+    options.audit_max_size = args.audit_max_size;
     options.attestation = args.attestation.clone();
     options.nonce = args.nonce;
     options.key = args.key.clone();

@@ -18,8 +18,9 @@ pub(super) fn read(bytes: &[u8]) -> Reading {
             b"seal" => chain.seal(now, &key),
             b"end" => chain.end(now, ending()).map(|(_, bytes)| bytes),
             line => match serde_json::from_slice::<Entry>(line) {
+                // That begins another file, and here is one.
+                Ok(Entry::Segment(_)) | Err(_) => continue,
                 Ok(entry) => chain.append(now, &entry),
-                Err(_) => continue,
             },
         };
         log.extend(appended.unwrap_or_default());
@@ -44,8 +45,8 @@ fn ending() -> Ending {
 fn torn(log: &[u8]) {
     let key = pair();
     let mut recovered = recover(log, &trusted(&key)).expect("what was written is taken up");
-    assert_eq!(recovered.keep + recovered.torn, log.len());
-    let mut kept = log[..recovered.keep].to_vec();
+    assert_eq!(recovered.keep + recovered.torn, log.len() as u64);
+    let mut kept = log[..recovered.keep as usize].to_vec();
     let now = Time::from_micros(1_900_000_000_000_000);
     if let Some(mark) = &recovered.mark {
         kept.extend(recovered.chain.append(now, mark).expect("the mark comes first"));

@@ -19,8 +19,8 @@ pub(super) fn read(bytes: &[u8]) -> Reading {
     assert!(whole.is_err() || WRITTEN.iter().any(|log| log.starts_with(bytes)), "a log that nobody wrote");
     let recovered = recover(bytes, &keys);
     if let Ok(recovered) = &recovered {
-        assert_eq!(recovered.keep + recovered.torn, bytes.len());
-        assert!(recovered.keep == 0 || examine_log(&bytes[..recovered.keep], &keys, None).is_ok());
+        assert_eq!(recovered.keep + recovered.torn, bytes.len() as u64);
+        assert!(recovered.keep == 0 || examine_log(&bytes[..recovered.keep as usize], &keys, None).is_ok());
         assert!(
             recovered.mark.is_some() || bytes.is_empty() || whole.is_ok(),
             "nothing to say of a log that is not whole"
