@@ -68,7 +68,8 @@ pub fn start(
     patience: Option<Duration>,
     said: impl FnMut(&str),
 ) -> Result<String, Failure> {
-    let channel = spawn(name, arguments).map_err(|source| Failure::new(DetachError::Start(source)).with_code(FAILED))?;
+    let channel =
+        spawn(name, arguments).map_err(|source| Failure::new(DetachError::Start(source)).with_code(FAILED))?;
     // A supervisor that is gone has said why, which is heard next.
     let _ = channel.send(begin, &[]);
     hear(&channel, patience, said)

@@ -105,7 +105,11 @@ fn next(channel: &Channel, recorder: &Recorder) -> Result<Begun, GateEnd> {
             return Err(GateEnd::Silent(Drift::new("gate", "it is stopped")));
         }
         match channel.recv::<FromGate>().map_err(gone)?.0 {
-            FromGate::Beat => channel.send(&ToGate::Beat, &[]).map_err(gone)?,
+            FromGate::Beat => match channel.send(&ToGate::Beat, &[]) {
+                // It is gone, and what it said last is heard next: perhaps why.
+                Err(error) if error.kind() == io::ErrorKind::BrokenPipe => {}
+                answered => answered.map_err(gone)?,
+            },
             FromGate::Begun => return Ok(Begun),
             FromGate::Failed(why) => return Err(GateEnd::Said(Drift::new("gate", why.join(": ")))),
             FromGate::DiallerEnded(why) => return Err(GateEnd::Said(Drift::new("dialler", why))),
@@ -128,12 +132,17 @@ mod tests {
     use crate::supervisor::ledger::Ledger;
 
     fn link() -> (GateLink, Channel, tempfile::TempDir) {
+        let (ours, theirs) = Channel::pair().unwrap();
+        let (link, directory) = link_over(ours);
+        (link, theirs, directory)
+    }
+
+    fn link_over(channel: Channel) -> (GateLink, tempfile::TempDir) {
         let directory = tempfile::tempdir().unwrap();
         let key = Arc::new(SigningKey::from_seed([7; 32]));
         let ledger = Ledger::open(&directory.path().join("audit.jsonl"), key).unwrap();
         let recorder = Arc::new(Recorder::new(ledger, Arc::new(Rules::deny_all()), Box::new(|_| ())));
-        let (ours, theirs) = Channel::pair().unwrap();
-        (GateLink::serve(ours, recorder).unwrap(), theirs, directory)
+        (GateLink::serve(channel, recorder).unwrap(), directory)
     }
 
     fn wait<T>(future: impl Future<Output = T>) -> T {
@@ -160,6 +169,16 @@ mod tests {
         let (mut link, gate, _directory) = link();
         gate.send(&FromGate::DiallerEnded("it is gone".into()), &[]).unwrap();
         drop(gate);
+        assert_eq!(wait(link.ended()), GateEnd::Said(Drift::new("dialler", "it is gone")));
+    }
+
+    #[test]
+    fn a_gate_that_ends_before_its_heartbeat_is_answered_is_heard_out() {
+        let (ours, gate) = Channel::pair().unwrap();
+        gate.send(&FromGate::Beat, &[]).unwrap();
+        gate.send(&FromGate::DiallerEnded("it is gone".into()), &[]).unwrap();
+        drop(gate);
+        let (mut link, _directory) = link_over(ours);
         assert_eq!(wait(link.ended()), GateEnd::Said(Drift::new("dialler", "it is gone")));
     }
 
