@@ -77,7 +77,7 @@ impl Podman<'_> {
         for (option, name) in [("--root", "podman"), ("--hooks-dir", "hooks.d")] {
             podman.arg(option).arg(self.scene.path(name));
         }
-        podman.arg("--runroot").arg(self.run.path());
+        podman.arg("--runroot").arg(self.run.path()).env("XDG_RUNTIME_DIR", self.run.path());
         podman.args(["--runtime", "runc", "--cgroup-manager", "cgroupfs", "--events-backend", "file"]);
         podman
     }
@@ -96,6 +96,8 @@ impl Podman<'_> {
 impl Drop for Podman<'_> {
     fn drop(&mut self) {
         let _ = self.command().args(["system", "reset", "--force"]).output();
+        // Ends the process by which podman keeps a user's namespaces for its next call.
+        let _ = self.command().args(["system", "migrate"]).output();
         for group in groups().iter().filter(|group| !self.before.contains(group)) {
             remove(group);
         }

@@ -25,8 +25,8 @@ const FETCH: &str = "curl -sS --cacert /etc/ca.pem -o /dev/null -w '%{http_code}
 fn an_allowed_name_is_reached_over_tls_and_what_is_not_listed_is_refused() {
     let scene = Scene::new();
     let said = scene.run(&dressed(&scene, FETCH, "nameserver 192.0.2.53\n"));
-    // 6: the name does not resolve; 35: reset.
-    assert_eq!(said.ok(), "200\n6\n35\n", "{said:?}");
+    // 6: the name does not resolve; 35: reset, and 7 where curl sees that while it still connects.
+    assert!(["200\n6\n35\n", "200\n6\n7\n"].contains(&said.ok()), "{said:?}");
     assert_eq!(scene.world.lab.received("web").unwrap().len(), 1);
     assert!(scene.world.lab.received("collector").unwrap().is_empty());
     scene.assert_nothing_left();

@@ -19,6 +19,18 @@ fn programs_of_the_host_run_without_an_image() {
 }
 
 #[test]
+fn a_run_whose_policy_comes_late_goes_on_all_the_same() {
+    let world = World::new();
+    let mut command = world.run(&["--policy", "/dev/stdin", "host", "--", "echo", "ran"]);
+    let mut running = command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
+    // What is begun ahead waits meanwhile, for longer than any process of a bottle may be silent: it is time that is tried here.
+    std::thread::sleep(std::time::Duration::from_secs(5));
+    running.stdin.take().unwrap().write_all(b"version: 1\ndomains: []\n").unwrap();
+    let output = running.wait_with_output().unwrap();
+    assert!(output.status.success() && output.stdout == b"ran\n", "{output:?}");
+}
+
+#[test]
 fn the_streams_can_be_opened_by_their_names() {
     let world = World::new();
     let said = world.shell("echo one > /dev/stderr; echo two | tee /dev/stdout; echo three >> /proc/self/fd/1");

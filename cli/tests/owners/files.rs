@@ -87,7 +87,17 @@ fn owners_are_those_that_podman_shows_as_the_same_user() {
         _ => Command::new("sh"),
     };
     let theirs = podman.args(["-c", script, &archive, text(&root)]).arg(run.path()).arg(LIST);
-    let theirs = theirs.env("HOME", place.path("home")).output().unwrap();
+    let theirs = theirs.env("HOME", place.path("home")).env("XDG_RUNTIME_DIR", run.path()).output().unwrap();
+    // Ends the process by which podman keeps a user's namespaces for its next call.
+    let mut end = Command::new("podman");
+    end.args(["--root", text(&root), "--runroot"]).arg(run.path()).args([
+        "--storage-driver",
+        "vfs",
+        "system",
+        "migrate",
+    ]);
+    let ended = end.env("HOME", place.path("home")).env("XDG_RUNTIME_DIR", run.path()).output().unwrap();
+    assert!(ended.status.success() && !run.path().join("libpod/tmp/pause.pid").exists(), "{ended:?}");
     assert!(theirs.status.success(), "{theirs:?}");
     let said = String::from_utf8(theirs.stderr).unwrap();
     let theirs = String::from_utf8(theirs.stdout).unwrap();
