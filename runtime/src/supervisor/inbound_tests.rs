@@ -4,15 +4,13 @@ use std::io::{Read, Write};
 use std::os::unix::net::UnixStream;
 use std::path::PathBuf;
 
-use bottle_evidence::Digest;
-use bottle_evidence::audit::{Entry, RunStart, Workload};
 use bottle_evidence::key::SigningKey;
-use bottle_evidence::predicate::Mode;
 use bottle_policy::Rules;
 
 use super::*;
 use crate::publish::Publish;
 use crate::supervisor::ledger::Ledger;
+use crate::supervisor::run_start::run_start;
 
 /// A published port with a test behind it that plays init and the gate.
 struct Bench {
@@ -48,15 +46,7 @@ fn own_namespace() -> u64 {
 
 impl Bench {
     fn running(self) -> Bench {
-        let start = RunStart {
-            run: "run".into(),
-            attestation: Digest::ZERO,
-            workload: Workload { pid: 1, start: 1 },
-            command: vec!["true".into()],
-            mode: Mode::Enforce,
-            policy: Digest(Rules::deny_all().digest()),
-        };
-        self.recorder.record(&Entry::RunStart(start));
+        self.recorder.record(&run_start());
         self.recorder.begin();
         self
     }

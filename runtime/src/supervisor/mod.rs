@@ -3,6 +3,7 @@
 mod allowance;
 mod entries;
 pub mod ledger;
+mod ledger_error;
 #[cfg(test)]
 mod power_loss_tests;
 #[cfg(test)]
@@ -10,6 +11,8 @@ mod recorded;
 pub mod recorder;
 pub mod recording;
 pub(crate) mod redacted;
+#[cfg(test)]
+mod run_start;
 mod told;
 pub mod who;
 

@@ -9,11 +9,10 @@ use std::io::{Read, Seek, SeekFrom, Write};
 use std::path::Path;
 use std::sync::{Arc, Mutex};
 
-use bottle_evidence::audit::{Choice, DnsDenied, Ending, Entry, Line, LogProblem, RunStart, Workload};
+use bottle_evidence::audit::{Choice, DnsDenied, Ending, Entry, Line, LogProblem};
 use bottle_evidence::key::SigningKey;
-use bottle_evidence::predicate::Mode;
+use bottle_evidence::sha256;
 use bottle_evidence::verify::{LogReport, examine_log, examine_segments};
-use bottle_evidence::{Digest, sha256};
 use bottle_policy::{Name, Reason, Request, Rules, Seen, Target};
 use bottle_proxy::{Attempt, Outcome, Refusal, Way};
 use rustix::fs::MemfdFlags;
@@ -22,6 +21,7 @@ use super::ledger::Ledger;
 use super::recorded::{Call, File};
 use super::recorder::Recorder;
 use super::recording::answer;
+use super::run_start::run_start;
 use super::who::Who;
 use crate::channel::Channel;
 use crate::dialler::message::{Decision, DecisionRecord, FromDialler, ToDialler};
@@ -138,7 +138,7 @@ fn run() -> Vec<Happened> {
         let ledger = take_up(tape.file(&[], Some(Arc::clone(&dialler))).0);
         Recorder::new(ledger, Arc::new(Rules::deny_all()), Box::new(|_| ()))
     };
-    recorder.record(&start());
+    recorder.record(&run_start());
     recorder.commit().unwrap();
     tape.promise(Promise::Opened);
     recorder.begin();
@@ -157,17 +157,6 @@ fn run() -> Vec<Happened> {
     tape.promise(Promise::Closed);
     drop(recorder);
     tape.take()
-}
-
-fn start() -> Entry {
-    Entry::RunStart(RunStart {
-        run: "run".into(),
-        attestation: Digest::ZERO,
-        workload: Workload { pid: 1, start: 1 },
-        command: vec!["true".into()],
-        mode: Mode::Enforce,
-        policy: Digest(Rules::deny_all().digest()),
-    })
 }
 
 /// The disk at some moment of the recording.
@@ -320,7 +309,7 @@ fn a_second_loss_of_power_while_a_log_is_taken_up_takes_no_promise_back() {
 /// The first batch of a run in one file, and those that come after it in another.
 fn in_two_files(path: &Path) -> [Vec<u8>; 2] {
     let ledger = Ledger::open(path, key()).unwrap().with_files_of(1);
-    ledger.append(&start()).unwrap();
+    ledger.append(&run_start()).unwrap();
     ledger.commit().unwrap();
     let ledger = ledger.with_files_of(u64::MAX);
     let (name, qtype, reason) = ("evil.example".into(), "A".into(), "no-rule".into());

@@ -2,13 +2,12 @@
 
 use std::sync::mpsc::{Receiver, channel};
 
-use bottle_evidence::audit::{RunStart, Workload};
 use bottle_evidence::key::SigningKey;
-use bottle_evidence::predicate::Mode;
 use bottle_policy::{Reason, Seen, Target};
 use bottle_proxy::{Attempt, Way};
 
 use super::*;
+use crate::supervisor::run_start::run_start;
 
 struct Bench {
     recorder: Recorder,
@@ -28,15 +27,7 @@ fn bench() -> Bench {
 
 impl Bench {
     fn running(self) -> Bench {
-        let start = RunStart {
-            run: "run".into(),
-            attestation: Digest::ZERO,
-            workload: Workload { pid: 1, start: 1 },
-            command: vec!["true".into()],
-            mode: Mode::Enforce,
-            policy: Digest(Rules::deny_all().digest()),
-        };
-        self.recorder.record(&Entry::RunStart(start));
+        self.recorder.record(&run_start());
         self.recorder.begin();
         self
     }
