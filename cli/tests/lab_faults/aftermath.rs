@@ -9,7 +9,7 @@ use serde_json::Value;
 
 use crate::remains::{Host, sockets_below};
 use crate::running::Held;
-use crate::world::{LIMIT, World, entries, said, text};
+use crate::world::{LIMIT, World, all_files, entries, said, text};
 use crate::{family, host};
 
 /// What there was before.
@@ -96,12 +96,12 @@ fn assert_recorded(world: &World, audit: &Path, what: &str) {
 fn earlier(audit: &Path) -> usize {
     let beside = fs::read_dir(audit.parent().unwrap()).unwrap().flatten().map(|entry| entry.path());
     let logs = beside.filter(|path| path != audit && path.extension().is_some_and(|kind| kind == "jsonl"));
-    logs.map(|log| fs::read_to_string(log).unwrap().matches("\"decision\":\"allow\"").count()).sum()
+    logs.map(|log| all_files(&log).matches("\"decision\":\"allow\"").count()).sum()
 }
 
 /// The entries of a log whose last line may be torn.
 fn whole_lines(audit: &Path) -> Vec<Value> {
-    let text = fs::read_to_string(audit).unwrap_or_default();
+    let text = all_files(audit);
     let whole = text.rsplit_once('\n').map_or("", |(whole, _)| whole);
     whole.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
 }

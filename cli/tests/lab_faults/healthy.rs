@@ -27,7 +27,9 @@ fn a_healthy_bottle_with_traffic_is_never_killed() {
     let options: Vec<String> = options.collect();
     let seconds = seconds.to_string();
     let mut words: Vec<&str> = options.iter().map(String::as_str).collect();
-    words.extend(["host", "--", "bash", "-c", TRAFFIC, "traffic", &seconds]);
+    // An hour fills many a file of the usual size, and the short form ought to see more than one as well.
+    let size = if is_long() { "64MiB" } else { "64KiB" };
+    words.extend(["--audit-max-size", size, "host", "--", "bash", "-c", TRAFFIC, "traffic", &seconds]);
     let mut running = crate::running::Running::start(scene.world.bottle(&words));
     let last = loop {
         let line = running.line();
@@ -41,9 +43,14 @@ fn a_healthy_bottle_with_traffic_is_never_killed() {
     let of = |kind: &str| log.iter().filter(|entry| entry["kind"] == kind).count();
     assert_eq!(of("drift"), 0, "{last}");
     let [_, turns, failed] = last.split(' ').collect::<Vec<_>>()[..] else { panic!("{last}") };
-    println!("{seconds} s: {turns} turns, {} decisions, {} outcomes, {failed} failed", of("decision"), of("outcome"));
+    let files = bottle_runtime::segments::of(&scene.audit()).unwrap().len();
+    println!(
+        "{seconds} s: {files} files, {turns} turns, {} decisions, {} outcomes, {failed} failed",
+        of("decision"),
+        of("outcome")
+    );
     let turns: usize = turns.parse().unwrap();
-    assert!(failed == "0" && turns > 0, "{last}");
+    assert!(failed == "0" && turns > 0 && files > 1, "{last}: {files} files");
     let allowed = log.iter().filter(|entry| entry["kind"] == "decision" && entry["decision"] == "allow").count();
     assert_eq!((allowed, of("decision")), (turns, of("outcome")), "{last}");
     said(&mut scene.world.bottle(&["audit", "verify", text(&scene.audit())])).ok();

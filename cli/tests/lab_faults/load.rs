@@ -10,7 +10,7 @@ use crate::family;
 use crate::moments::{from_environment, is_long};
 use crate::running::{Processes, Running};
 use crate::scene::Scene;
-use crate::world::{entries, text};
+use crate::world::{all_files, entries, text};
 
 /// This many in the usual form, and in the long one, unless the environment says how many.
 fn size(name: &str, usual: u64, long: u64) -> usize {
@@ -167,7 +167,7 @@ fn many_bottles_at_once_are_each_their_own_and_leave_nothing() {
     let ended: Vec<_> = said.iter().filter(|(said, _)| (said.code, said.err.as_str()) != (0, "")).collect();
     assert!(ended.is_empty(), "{} did not live to their end: {ended:#?}", ended.len());
     for (_, audit) in said {
-        assert!(fs::read_to_string(&audit).unwrap().matches("\"kind\":\"decision\"").count() == 1, "{}", text(&audit));
+        assert!(all_files(&audit).matches("\"kind\":\"decision\"").count() == 1, "{}", text(&audit));
     }
     scene.assert_clean("many bottles");
 }
@@ -212,7 +212,7 @@ fn bottles_that_come_and_go_leave_nothing_and_one_that_stays_does_not_grow() {
     assert!(after.memory < before.memory + 8 * 1024, "{before:?} became {after:?}");
     assert_eq!(fs::read_dir("/proc/self/fd").unwrap().count(), own, "descriptors of the test's");
     staying.finish();
-    let decided = fs::read_to_string(&log).unwrap().matches("\"kind\":\"decision\"").count();
+    let decided = all_files(&log).matches("\"kind\":\"decision\"").count();
     assert_eq!((decided, scene.world.lab.received("echo").unwrap().len()), (attempts, attempts + bottles));
     scene.assert_clean("churn");
 }

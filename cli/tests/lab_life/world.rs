@@ -149,8 +149,13 @@ pub fn said(command: &mut Command) -> Said {
 }
 
 pub fn entries(log: &Path) -> Vec<Value> {
-    let text = fs::read_to_string(log).unwrap_or_default();
-    text.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
+    all_files(log).lines().map(|line| serde_json::from_str(line).unwrap()).collect()
+}
+
+/// What all files of a log hold, one after the other; nothing where there is none.
+pub fn all_files(log: &Path) -> String {
+    let files = bottle_runtime::segments::of(log).unwrap();
+    files.iter().map(|file| fs::read_to_string(file).unwrap_or_default()).collect()
 }
 
 pub fn text(path: &Path) -> &str {
