@@ -25,6 +25,9 @@ use report::{Failure, Reporter};
 
 fn main() -> ExitCode {
     bottle_runtime::dispatch();
+    if let Some(code) = commands::wrapper::dispatch() {
+        return code;
+    }
     commands::doctor::attempt::dispatch();
     commands::demo::inside::dispatch();
     if let Some(code) = commands::demo::stage::dispatch() {

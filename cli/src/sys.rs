@@ -18,3 +18,10 @@ pub fn end_when_asked() {
         unsafe { libc::signal(signal, libc::SIG_DFL) };
     }
 }
+
+/// From here on who writes where nobody reads is ended by a signal, as every program is begun. Rust's own startup has it
+/// ignored, and what is ignored stays so through execve(2).
+pub fn end_by_broken_pipes() {
+    // SAFETY: SIG_DFL installs no code of ours.
+    unsafe { libc::signal(libc::SIGPIPE, libc::SIG_DFL) };
+}

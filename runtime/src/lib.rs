@@ -61,6 +61,7 @@ pub mod subordinate;
 pub mod sys;
 pub mod tpm;
 pub mod ulimit;
+pub mod wrapper;
 
 mod attendants;
 mod changes;

@@ -13,3 +13,4 @@ pub mod policy;
 pub mod presets;
 pub mod run;
 pub mod why;
+pub mod wrapper;

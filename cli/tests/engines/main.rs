@@ -22,3 +22,4 @@ mod many;
 mod others;
 mod reached;
 mod refused;
+mod wrapped;

@@ -13,7 +13,7 @@ use serde_json::{Value, json};
 use crate::bundle::Bundle;
 use crate::host;
 use crate::running::{Held, Running};
-use crate::world::{LIMIT, Said, World, entries, said, text};
+use crate::world::{BOTTLE, LIMIT, Said, World, entries, said, text};
 
 /// A world with a directory of policies and of containers.
 pub struct Scene {
@@ -51,6 +51,13 @@ impl Scene {
         fs::write(self.path("hooks.json"), whole.to_string()).unwrap();
     }
 
+    /// Says one thing more, or another.
+    pub fn also(&self, settings: &Value) {
+        let mut whole: Value = serde_json::from_slice(&fs::read(self.path("hooks.json")).unwrap()).unwrap();
+        whole.as_object_mut().unwrap().extend(settings.as_object().unwrap().clone());
+        fs::write(self.path("hooks.json"), whole.to_string()).unwrap();
+    }
+
     /// A policy that annotations can name.
     pub fn policy(&self, name: &str, meaning: &str) {
         fs::write(self.path("policies").join(name), format!("version: 1\n{meaning}")).unwrap();
@@ -69,6 +76,16 @@ impl Scene {
         let mut runc = self.world.program("runc");
         runc.arg("--root").arg(self.path("runc")).args(words).env_remove("BOTTLE_ROOT");
         runc
+    }
+
+    /// `bottle-oci` before runc, with this test's settings, and its state in the environment.
+    pub fn wrapper(&self) -> Command {
+        let link = self.path("bottle-oci");
+        // It may be there already.
+        let _ = std::os::unix::fs::symlink(BOTTLE, &link);
+        let mut wrapper = self.world.program(text(&link));
+        wrapper.arg("--bottle-settings").arg(self.path("hooks.json"));
+        wrapper
     }
 
     /// `runc run`, not started yet.
@@ -118,6 +135,15 @@ impl Scene {
         let shown = said(&mut self.world.bottle(&["attest", "show", "--json", text(&attestation)]));
         let shown: Value = serde_json::from_str(shown.ok()).unwrap();
         shown["predicate"]["facts"].clone()
+    }
+
+    /// The digest that its attestation has of this.
+    pub fn subject(&self, name: &str) -> String {
+        let attestation = self.evidence().remove(0).join("attestation.json");
+        let verified = said(&mut self.world.bottle(&["attest", "verify", "--json", text(&attestation)]));
+        let verified: Value = serde_json::from_str(verified.ok()).unwrap();
+        let subjects = &verified["attestation"]["subjects"];
+        subjects[name].as_str().unwrap_or_else(|| panic!("no {name} in {verified}")).to_owned()
     }
 
     /// Waits until every process of bottles here has ended, and asserts that nothing else is left.

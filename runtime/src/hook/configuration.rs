@@ -116,6 +116,13 @@ pub(super) struct Namespace {
     pub(super) path: Option<PathBuf>,
 }
 
+impl Namespace {
+    /// The path of the one that is joined, where it is none of its own.
+    pub(super) fn joined(&self) -> Option<&Path> {
+        self.path.as_deref().filter(|path| !path.as_os_str().is_empty())
+    }
+}
+
 impl Configuration {
     /// Reads it from a bundle.
     ///
@@ -139,6 +146,16 @@ impl Configuration {
 
     pub(super) fn annotation(&self, name: &str) -> Option<&str> {
         self.written.annotations.as_ref()?.get(name).map(String::as_str)
+    }
+
+    /// What is said of a kind of namespace, if anything is.
+    pub(super) fn namespace(&self, kind: &str) -> Option<&Namespace> {
+        self.written.linux.namespaces.iter().flatten().find(|it| it.kind == kind)
+    }
+
+    /// Whether the network is one that somebody has made before.
+    pub fn joins(&self) -> bool {
+        self.namespace("network").is_some_and(|namespace| namespace.joined().is_some())
     }
 
     /// Where the container's root lies for the engine's runtime.

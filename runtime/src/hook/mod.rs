@@ -1,12 +1,14 @@
 //! What does an engine's hook decide? Whether a container gets an airlock, which policy, and whether one would hold.
 //!
 //! Told in order: the engine says of its container a [`State`], whose bundle has a [`Configuration`]; what the machine's
-//! administrator wants are [`Settings`]; [`wanted`] tells whether there is to be a bottle, [`refusals`] what would make one of
-//! no use, [`policies`] where its rules come from, and [`prepare`] makes an adoption of all that. A [`Claim`] keeps a second
-//! bottle from the same container.
+//! administrator wants are [`Settings`]; [`judge`] tells whether the container is [`wanted`] to be a bottle, or has [`Joined`] one
+//! that there is, [`refusals`] what would make a bottle of no use, [`policies`] where its rules come from, and [`prepare`] makes an
+//! adoption of all that. A [`Claim`] keeps a second bottle from the same container.
 
 mod claim;
 mod configuration;
+mod joined;
+mod judged;
 mod object;
 pub mod policies;
 mod prepare;
@@ -17,8 +19,10 @@ mod wanted;
 
 pub use claim::{Claim, ClaimError, Ending};
 pub use configuration::{Configuration, ConfigurationError};
+pub use joined::{Joined, JoinedError, is_pod_member};
+pub use judged::{Judged, JudgedError, admit, judge};
 pub use prepare::{PrepareError, prepare};
-pub use refusals::{Refusal, refusals};
+pub use refusals::{Refusal, refusals, refusals_within};
 pub use settings::{Exception, PLACE, Settings, SettingsError, Unannotated};
 pub use state::{State, StateError, Status};
 pub use wanted::{Wanted, WantedError, wanted};

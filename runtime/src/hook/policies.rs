@@ -82,7 +82,7 @@ pub fn read(directory: &Path, name: &str) -> Result<(Document, PathBuf), PolicyE
 
 /// Demands of an open file or directory, and of each directory above its path, that only root or the caller can write it. In a
 /// directory where anybody may write, but only the owner rename and remove, what root owns stays what it is.
-pub(super) fn guarded(file: &File, path: &Path) -> Result<(), Unsafe> {
+pub(crate) fn guarded(file: &File, path: &Path) -> Result<(), Unsafe> {
     let not = || Unsafe(path.to_owned());
     let own = rustix::process::geteuid().as_raw();
     let whole = path.canonicalize().map_err(|_| not())?;

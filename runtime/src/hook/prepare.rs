@@ -41,17 +41,19 @@ impl PrepareError {
     /// What to do about it.
     pub fn hint(&self) -> Option<String> {
         match self {
-            PrepareError::Refused(refusals) => {
-                let hints: Vec<String> = refusals.iter().filter_map(Refusal::hint).collect();
-                (!hints.is_empty()).then(|| hints.join("; "))
-            }
+            PrepareError::Refused(refusals) => hints(refusals),
             _ => None,
         }
     }
 }
 
-fn list(refusals: &[Refusal]) -> String {
+pub(super) fn list(refusals: &[Refusal]) -> String {
     refusals.iter().map(ToString::to_string).collect::<Vec<_>>().join("; ")
+}
+
+pub(super) fn hints(refusals: &[Refusal]) -> Option<String> {
+    let hints: Vec<String> = refusals.iter().filter_map(Refusal::hint).collect();
+    (!hints.is_empty()).then(|| hints.join("; "))
 }
 
 /// Of a container that is to be a bottle.

@@ -6,8 +6,8 @@
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
-use super::configuration::{Configuration, Hook, Namespace};
-use super::{Exception, Settings};
+use super::configuration::{Configuration, Hook};
+use super::{Exception, Joined, Settings};
 
 /// Why a container gets no airlock, and so does not run.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -76,7 +76,17 @@ const STAGES: [&str; 5] = ["prestart", "createRuntime", "createContainer", "star
 /// All that is refused, but for what the settings let pass; and what they did let pass. `program` is bottle's own, by which its
 /// hook is told from others.
 pub fn refusals(configuration: &Configuration, settings: &Settings, program: &Path) -> (Vec<Refusal>, Vec<Exception>) {
-    let mut found = namespaces(configuration);
+    refusals_within(None, configuration, settings, program)
+}
+
+/// The same of a container that joins a bottle, whose own namespaces it may share.
+pub fn refusals_within(
+    joined: Option<&Joined>,
+    configuration: &Configuration,
+    settings: &Settings,
+    program: &Path,
+) -> (Vec<Refusal>, Vec<Exception>) {
+    let mut found = namespaces(configuration, joined);
     found.extend(capabilities(configuration));
     found.extend(engine_sockets(configuration));
     found.extend(later_hooks(configuration, program));
@@ -93,12 +103,14 @@ pub fn refusals(configuration: &Configuration, settings: &Settings, program: &Pa
 
 /// A namespace that the configuration does not list is the host's; one with a path is somebody's, who has made it before. Such
 /// a network namespace may be the container's own all the same: it is measured.
-fn namespaces(configuration: &Configuration) -> Vec<Refusal> {
-    let listed = |kind: &str| configuration.written.linux.namespaces.iter().flatten().find(|it| it.kind == kind);
-    let is_new = |namespace: &Namespace| namespace.path.as_ref().is_none_or(|path| path.as_os_str().is_empty());
-    let missing = ["network", "user"].into_iter().filter(|kind| listed(kind).is_none());
-    let not_new = ["pid", "ipc", "mount"].into_iter().filter(|kind| !listed(kind).is_some_and(is_new));
-    missing.chain(not_new).map(Refusal::Shared).collect()
+fn namespaces(configuration: &Configuration, joined: Option<&Joined>) -> Vec<Refusal> {
+    let is_own = |kind: &str| {
+        let is_bottles = |path: &Path| kind != "mount" && joined.is_some_and(|joined| joined.shares(kind, path));
+        configuration.namespace(kind).is_some_and(|namespace| namespace.joined().is_none_or(is_bottles))
+    };
+    let missing = ["network", "user"].into_iter().filter(|kind| configuration.namespace(kind).is_none());
+    let not_own = ["pid", "ipc", "mount"].into_iter().filter(|kind| !is_own(kind));
+    missing.chain(not_own).map(Refusal::Shared).collect()
 }
 
 fn capabilities(configuration: &Configuration) -> Vec<Refusal> {

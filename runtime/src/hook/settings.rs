@@ -29,6 +29,8 @@ pub struct Settings {
     pub policies: PathBuf,
     /// What is let pass that is refused by default.
     pub allow: BTreeSet<Exception>,
+    /// Which engine's runtime `bottle-oci` goes on with; without one, the first of those that it looks for.
+    pub runtime: Option<PathBuf>,
 }
 
 /// What a container without an annotation of ours is.
@@ -79,6 +81,7 @@ impl Default for Settings {
             policy: None,
             policies: "/etc/bottle/policies".into(),
             allow: BTreeSet::new(),
+            runtime: None,
         }
     }
 }

@@ -103,6 +103,11 @@ pub fn wanted(configuration: &Configuration, settings: &Settings) -> Result<Want
     }
 }
 
+/// Whether its annotations say what it may reach.
+pub(super) fn names_rules(configuration: &Configuration) -> bool {
+    [POLICY, MODE].iter().any(|name| configuration.annotation(name).is_some())
+}
+
 /// An annotation may come from an image, so that it widens nothing by itself.
 fn without_policy(mode: Option<Mode>, settings: &Settings) -> Result<Rules, WantedError> {
     match mode {

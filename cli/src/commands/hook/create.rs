@@ -5,9 +5,11 @@
 use std::path::Path;
 use std::process::ExitCode;
 
-use bottle_runtime::hook::{Configuration, Settings, State, Wanted, wanted};
+use bottle_runtime::caller::Caller;
+use bottle_runtime::hook::{Configuration, Joined, Judged, JudgedError, Settings, State, admit, judge};
 
 use super::supervise::{self, Begin, Order};
+use crate::commands::bottles::shelf;
 use crate::report::{Failure, Reporter};
 
 /// The engine's root is nobody's but in its own user namespace, where there are no ids for our processes to have.
@@ -16,11 +18,18 @@ use crate::report::{Failure, Reporter};
 struct Nested;
 
 /// Runs the verb.
-pub fn run(settings: Option<&Path>, reporter: Reporter) -> Result<ExitCode, Failure> {
+pub fn run(settings: Option<&Path>, caller: &Caller, reporter: Reporter) -> Result<ExitCode, Failure> {
     let state = State::read(std::io::stdin().lock()).map_err(Failure::new)?;
     let order = Order { state, settings: settings.map(Path::to_owned) };
-    if let Wanted::LeftAlone = judged(&order)?.1 {
-        return Ok(ExitCode::SUCCESS);
+    let (configuration, becomes, settings) = judged(&order, caller)?;
+    match becomes {
+        Judged::LeftAlone => return Ok(ExitCode::SUCCESS),
+        // It has its airlock already.
+        Judged::Joins(joined) => {
+            admit(&configuration, &settings, Some(&joined), Path::new("/proc/self/exe")).map_err(refused)?;
+            return Ok(ExitCode::SUCCESS);
+        }
+        Judged::Bottled { .. } => {}
     }
     if is_nested() {
         return Err(
@@ -38,13 +47,23 @@ fn is_nested() -> bool {
     rustix::process::geteuid().is_root() && map.split_ascii_whitespace().ne(WHOLE)
 }
 
-/// What the container was told, and what is wanted of it. The supervisor reads it anew: what it has read is what counts.
-pub fn judged(order: &Order) -> Result<(Configuration, Wanted, Settings), Failure> {
+/// What the container was told, and what becomes of it. The supervisor reads it anew: what it has read is what counts.
+pub fn judged(order: &Order, caller: &Caller) -> Result<(Configuration, Judged, Settings), Failure> {
     let settings = Settings::read(order.settings.as_deref()).map_err(Failure::new)?;
     let configuration = Configuration::read(&order.state.bundle).map_err(Failure::new)?;
-    let wanted = wanted(&configuration, &settings).map_err(|error| {
-        let hint = error.hint();
-        Failure { hint, ..Failure::new(error) }
-    })?;
-    Ok((configuration, wanted, settings))
+    let joined = match configuration.joins() {
+        true => {
+            let bottles = shelf(caller)?.all().map_err(Failure::new)?;
+            Joined::by_process(order.state.pid, &bottles).map_err(Failure::new)?
+        }
+        false => None,
+    };
+    let becomes = judge(&configuration, &settings, joined).map_err(refused)?;
+    Ok((configuration, becomes, settings))
+}
+
+/// With what to do about it.
+pub fn refused(error: JudgedError) -> Failure {
+    let hint = error.hint();
+    Failure { hint, ..Failure::new(error) }
 }

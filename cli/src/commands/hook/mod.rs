@@ -1,6 +1,6 @@
 //! `bottle hook`: what engines call, and what has them do so.
 
-mod create;
+pub mod create;
 mod install;
 mod stop;
 pub mod supervise;
@@ -17,7 +17,7 @@ use crate::report::{Failure, Reporter};
 pub fn run(verb: &HookVerb, caller: &Caller, reporter: Reporter) -> Result<ExitCode, Failure> {
     match verb {
         HookVerb::Install(args) => install::run(args, reporter),
-        HookVerb::Create { settings } => create::run(settings.as_deref(), reporter).map_err(in_one_line),
+        HookVerb::Create { settings } => create::run(settings.as_deref(), caller, reporter).map_err(in_one_line),
         HookVerb::Stop => stop::run(caller, reporter).map_err(in_one_line),
     }
 }

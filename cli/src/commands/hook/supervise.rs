@@ -9,7 +9,7 @@ use std::time::Duration;
 use bottle_runtime::adopt::{Adoption, adopt};
 use bottle_runtime::caller::Caller;
 use bottle_runtime::descriptors;
-use bottle_runtime::hook::{Claim, State, Wanted, prepare};
+use bottle_runtime::hook::{Claim, Judged, State, prepare};
 use bottle_runtime::state;
 use serde::{Deserialize, Serialize};
 
@@ -78,8 +78,8 @@ fn supervise(order: &Order, caller: &Caller, starter: Starter) -> Result<ExitCod
 }
 
 fn adoption(order: &Order, caller: &Caller) -> Result<Adoption, Failure> {
-    let (configuration, wanted, settings) = judged(order)?;
-    let Wanted::Bottled { rules, file, name } = wanted else {
+    let (configuration, becomes, settings) = judged(order, caller)?;
+    let Judged::Bottled { rules, file, name } = becomes else {
         return Err(Failure::new("the container's configuration has changed while it was looked at"));
     };
     let ids = (caller.uid, caller.gid);

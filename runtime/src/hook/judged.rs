@@ -1,0 +1,97 @@
+//! What becomes of a container? Nothing of ours, a bottle of its own, or a part of one that there is. The hook and the wrapper both
+//! ask here.
+
+use std::path::{Path, PathBuf};
+
+use bottle_policy::Rules;
+
+use super::prepare::{hints, list};
+use super::wanted::names_rules;
+use super::{Configuration, Joined, Refusal, Settings, Wanted, WantedError, is_pod_member, refusals_within, wanted};
+use crate::records::Name;
+
+/// What becomes of it.
+#[derive(Debug)]
+pub enum Judged {
+    /// None of our business.
+    LeftAlone,
+    /// A bottle of its own.
+    Bottled {
+        /// What it may reach.
+        rules: Box<Rules>,
+        /// The file that says so.
+        file: Option<PathBuf>,
+        /// What it is called.
+        name: Option<Name>,
+    },
+    /// It is in the network of a bottle that lives, and so behind the same airlock.
+    Joins(Joined),
+}
+
+/// Why it must not run.
+#[derive(Debug, thiserror::Error)]
+pub enum JudgedError {
+    /// What is wanted of it can't be told, or had.
+    #[error(transparent)]
+    Wanted(#[from] WantedError),
+    /// A part of a pod whose network is no bottle's.
+    #[error("the container is part of a pod whose network is that of no bottle which lives")]
+    NoPod,
+    /// It can't have rules of its own there.
+    #[error("the container joins the network of the bottle {0}, and names a policy of its own")]
+    OtherPolicy(Name),
+    /// An airlock around it would be of no use.
+    #[error("bottle does not run this container: {}", list(.0))]
+    Refused(Vec<Refusal>),
+}
+
+impl JudgedError {
+    /// What to do about it.
+    pub fn hint(&self) -> Option<String> {
+        match self {
+            JudgedError::Wanted(error) => error.hint(),
+            JudgedError::NoPod => {
+                Some("annotate the pod, so that its sandbox is a bottle, and not the container".into())
+            }
+            JudgedError::OtherPolicy(_) => Some("the bottle's policy holds for whoever joins it".into()),
+            JudgedError::Refused(refusals) => hints(refusals),
+        }
+    }
+}
+
+/// Decides it. `joined` is the bottle in whose network it is, or would be.
+///
+/// # Errors
+/// [`JudgedError`]: then the container must not run.
+pub fn judge(
+    configuration: &Configuration,
+    settings: &Settings,
+    joined: Option<Joined>,
+) -> Result<Judged, JudgedError> {
+    let Some(joined) = joined else {
+        return match wanted(configuration, settings)? {
+            Wanted::LeftAlone => Ok(Judged::LeftAlone),
+            Wanted::Bottled { .. } if is_pod_member(configuration) => Err(JudgedError::NoPod),
+            Wanted::Bottled { rules, file, name } => Ok(Judged::Bottled { rules, file, name }),
+        };
+    };
+    // A pod's annotations are those of its sandbox and of its members.
+    if names_rules(configuration) && !is_pod_member(configuration) {
+        return Err(JudgedError::OtherPolicy(joined.name));
+    }
+    Ok(Judged::Joins(joined))
+}
+
+/// Demands of a container that nothing of its configuration leads around the airlock that it is, or will be, behind.
+///
+/// # Errors
+/// [`JudgedError::Refused`]
+pub fn admit(
+    configuration: &Configuration,
+    settings: &Settings,
+    joined: Option<&Joined>,
+    program: &Path,
+) -> Result<(), JudgedError> {
+    let (refused, _) = refusals_within(joined, configuration, settings, program);
+    if refused.is_empty() { Ok(()) } else { Err(JudgedError::Refused(refused)) }
+}
