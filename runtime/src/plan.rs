@@ -1,6 +1,6 @@
 //! What exactly will be done? Everything is decided here, and nothing is done yet that outlives a failure.
 
-mod adopted;
+pub(crate) mod adopted;
 
 use std::fs::File;
 use std::io;

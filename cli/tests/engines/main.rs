@@ -15,6 +15,7 @@ mod world;
 mod bundle;
 mod scene;
 
+mod conformed;
 mod faults;
 mod installed;
 mod life;

@@ -50,8 +50,10 @@ fn a_container_that_is_refused_does_not_run_under_crun_either() {
 }
 
 /// podman with a store and hooks of its own. What it leaves of control groups goes with this value.
-struct Podman<'a> {
+pub struct Podman<'a> {
     scene: &'a Scene,
+    runtime: PathBuf,
+    hooks: PathBuf,
     /// podman takes no more than 50 characters here.
     run: tempfile::TempDir,
     before: Vec<PathBuf>,
@@ -69,27 +71,43 @@ impl Podman<'_> {
             hook["hook"]["env"] = json!([format!("BOTTLE_ROOT={}", text(&scene.path("state")))]);
             fs::write(&path, hook.to_string()).unwrap();
         }
-        Podman { scene, run: tempfile::tempdir_in("/tmp").unwrap(), before: groups() }
+        Podman::of(scene, Path::new("runc"), hooks)
     }
 
-    fn command(&self) -> Command {
+    /// One that calls no hooks, and another runtime.
+    pub fn without_hooks<'a>(scene: &'a Scene, runtime: &Path) -> Podman<'a> {
+        let hooks = scene.path("no-hooks.d");
+        fs::create_dir(&hooks).unwrap();
+        Podman::of(scene, runtime, hooks)
+    }
+
+    fn of<'a>(scene: &'a Scene, runtime: &Path, hooks: PathBuf) -> Podman<'a> {
+        let run = tempfile::tempdir_in("/tmp").unwrap();
+        Podman { scene, runtime: runtime.to_owned(), hooks, run, before: groups() }
+    }
+
+    pub fn command(&self) -> Command {
         let mut podman = self.scene.world.program("podman");
-        for (option, name) in [("--root", "podman"), ("--hooks-dir", "hooks.d")] {
-            podman.arg(option).arg(self.scene.path(name));
-        }
+        podman.arg("--root").arg(self.scene.path("podman")).arg("--hooks-dir").arg(&self.hooks);
         podman.arg("--runroot").arg(self.run.path()).env("XDG_RUNTIME_DIR", self.run.path());
-        podman.args(["--runtime", "runc", "--cgroup-manager", "cgroupfs", "--events-backend", "file"]);
+        podman.arg("--runtime").arg(&self.runtime);
+        podman.args(["--cgroup-manager", "cgroupfs", "--events-backend", "file"]);
         podman
     }
 
     /// A script in the root of a bundle.
     fn run(&self, bundle: &Bundle, options: &[&str]) -> Said {
+        said(&mut self.runs(bundle, &[&["--network", "none"], options].concat(), SEES))
+    }
+
+    /// A script in the root of a bundle, not started yet.
+    pub fn runs(&self, bundle: &Bundle, options: &[&str], script: &str) -> Command {
         let (first, size) = outside();
         let mut run = self.command();
-        run.args(["run", "--rm", "--network", "none", "--ulimit", "nofile=1024:1024", "--ulimit", "nproc=4096:4096"]);
+        run.args(["run", "--rm", "--ulimit", "nofile=1024:1024", "--ulimit", "nproc=4096:4096"]);
         run.arg(format!("--uidmap=0:{first}:{size}")).args(options);
-        run.arg("--rootfs").arg(bundle.place.join("rootfs")).args(["sh", "-c", SEES]);
-        said(&mut run)
+        run.arg("--rootfs").arg(bundle.place.join("rootfs")).args(["sh", "-c", script]);
+        run
     }
 }
 

@@ -7,7 +7,7 @@ use crate::scene::Scene;
 const WEB: &str = "domains:\n  - pattern: \"web.lab.example\"\n    ports: [443]\n";
 
 /// Its CA is the lab's, and its resolver whichever.
-fn dressed(scene: &Scene, script: &str, resolver: &str) -> crate::bundle::Bundle {
+pub fn dressed(scene: &Scene, script: &str, resolver: &str) -> crate::bundle::Bundle {
     scene.policy("web.yaml", WEB);
     let mut bundle = scene.bundle(script);
     bundle.annotate("bottle.policy", "web.yaml");
@@ -17,7 +17,7 @@ fn dressed(scene: &Scene, script: &str, resolver: &str) -> crate::bundle::Bundle
     bundle
 }
 
-const FETCH: &str = "curl -sS --cacert /etc/ca.pem -o /dev/null -w '%{http_code}\\n' https://web.lab.example/;
+pub const FETCH: &str = "curl -sS --cacert /etc/ca.pem -o /dev/null -w '%{http_code}\\n' https://web.lab.example/;
     curl -sS --cacert /etc/ca.pem https://evil.attacker.example/; echo $?;
     curl -sS -k --connect-to ::11.6.6.6:443 https://evil.attacker.example/; echo $?";
 

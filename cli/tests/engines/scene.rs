@@ -80,12 +80,18 @@ impl Scene {
 
     /// `bottle-oci` before runc, with this test's settings, and its state in the environment.
     pub fn wrapper(&self) -> Command {
+        let [link, option, settings] = self.wrapping();
+        let mut wrapper = self.world.program(&link);
+        wrapper.args([option, settings]);
+        wrapper
+    }
+
+    /// The same as words.
+    pub fn wrapping(&self) -> [String; 3] {
         let link = self.path("bottle-oci");
         // It may be there already.
         let _ = std::os::unix::fs::symlink(BOTTLE, &link);
-        let mut wrapper = self.world.program(text(&link));
-        wrapper.arg("--bottle-settings").arg(self.path("hooks.json"));
-        wrapper
+        [text(&link).into(), "--bottle-settings".into(), text(&self.path("hooks.json")).into()]
     }
 
     /// `runc run`, not started yet.

@@ -1,6 +1,7 @@
 //! Does a container get its airlock where the engine calls no hooks, because `bottle-oci` stands before its runtime?
 
 use std::fs;
+use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::process::Command;
 
@@ -9,6 +10,8 @@ use serde_json::{Value, json};
 
 use crate::bundle::Bundle;
 use crate::host;
+use crate::others::Podman;
+use crate::reached::{FETCH, dressed};
 use crate::running::{Held, Running};
 use crate::scene::{Contained, Scene, name};
 use crate::world::{Said, said, text};
@@ -51,7 +54,7 @@ fn assert_refused(scene: &Scene, bundle: &Bundle, why: &str) {
     let marker = scene.path("runtime-was-called");
     let runtime = scene.path("runtime");
     fs::write(&runtime, format!("#!/bin/sh\necho called >{}\n", text(&marker))).unwrap();
-    fs::set_permissions(&runtime, std::os::unix::fs::PermissionsExt::from_mode(0o755)).unwrap();
+    fs::set_permissions(&runtime, PermissionsExt::from_mode(0o755)).unwrap();
     scene.also(&json!({"runtime": text(&runtime)}));
     let said = run(scene, bundle);
     assert!(said.code == 1 && said.out.is_empty() && said.err.contains(why), "{why}: {said:?}");
@@ -159,4 +162,173 @@ fn a_container_of_a_pod_without_an_airlock_is_refused() {
     bundle.annotate("io.kubernetes.cri.container-type", "container");
     bundle.namespace("network", Some("/proc/self/ns/net"));
     assert_refused(&scene, &bundle, "part of a pod");
+}
+
+/// What the wrapper says of a bundle, and nothing is made of it.
+fn assert_unreadable(scene: &Scene, bundle: &Path, why: &str) {
+    let log = scene.path("log.json");
+    let _ = fs::remove_file(&log);
+    let mut wrapper = scene.wrapper();
+    wrapper.arg("--log").arg(&log).args(["--log-format", "json"]).arg("--root").arg(scene.path("runc"));
+    let said = said(wrapper.args(["create", "--bundle", text(bundle), "unreadable"]));
+    assert!(said.code == 1 && said.out.is_empty() && said.err.contains(why), "{why}: {said:?}");
+    assert!(said.err.starts_with("bottle-oci: ") && said.err.lines().count() == 1, "{said:?}");
+    // What engines show of it is the last line of their log.
+    let logged = fs::read_to_string(&log).unwrap();
+    let line: Value = serde_json::from_str(logged.lines().last().unwrap()).unwrap();
+    assert_eq!((&line["level"], line["msg"].as_str().unwrap()), (&json!("error"), said.err.trim_end()));
+    assert!(line["time"].as_str().unwrap().ends_with('Z'), "{line}");
+    scene.assert_nothing_left();
+}
+
+#[test]
+fn a_bundle_that_can_not_be_read_is_refused_and_the_engines_log_says_why() {
+    let scene = Scene::new();
+    assert_unreadable(&scene, Path::new("/nowhere/at/all"), "cannot open the bundle /nowhere/at/all");
+    let bundle = plain(&scene, "echo ran");
+    let path = bundle.place.join("config.json");
+    assert_unreadable(&scene, &bundle.place, "cannot read");
+    let deep = format!("{{\"a\":{}1{}}}", "[".repeat(100_000), "]".repeat(100_000));
+    let huge = format!("{{}}{}", " ".repeat(17 << 20));
+    let garbage = ["", "[]", "{", "\0", "{\"linux\":[]}", "{\"annotations\":{\"a\":1}}"];
+    for text in garbage.into_iter().chain([deep.as_str(), huge.as_str()]) {
+        fs::write(&path, text).unwrap();
+        assert_unreadable(&scene, &bundle.place, "config");
+        assert!(fs::read_to_string(&path).unwrap() == text);
+    }
+    bundle.write();
+    fs::rename(&path, bundle.place.join("other.json")).unwrap();
+    std::os::unix::fs::symlink("other.json", &path).unwrap();
+    assert_unreadable(&scene, &bundle.place, "config.json");
+    fs::remove_file(&path).unwrap();
+    nix::unistd::mkfifo(&path, nix::sys::stat::Mode::from_bits_truncate(0o600)).unwrap();
+    assert_unreadable(&scene, &bundle.place, "no regular file");
+}
+
+#[test]
+fn a_runtime_that_is_missing_and_settings_that_are_broken_start_nothing() {
+    let scene = Scene::new();
+    let bundle = plain(&scene, "echo ran");
+    scene.also(&json!({"runtime": "/nowhere/runc"}));
+    let said = run(&scene, &bundle);
+    assert!(said.code == 1 && said.out.is_empty() && said.err.contains("/nowhere/runc"), "{said:?}");
+    scene.also(&json!({"runtime": text(Path::new(crate::world::BOTTLE))}));
+    let said = run(&scene, &bundle);
+    assert!(said.code == 1 && said.out.is_empty(), "{said:?}");
+    fs::write(scene.path("hooks.json"), "{\"fail-open\": true}").unwrap();
+    let said = run(&scene, &bundle);
+    assert!(said.code == 1 && said.out.is_empty() && said.err.contains("hooks.json"), "{said:?}");
+    scene.assert_nothing_left();
+    assert!(scene.evidence().is_empty());
+}
+
+/// Whatever is there when it is killed is the one configuration or the other, and the next call goes on from it.
+#[test]
+fn a_wrapper_that_is_killed_at_any_moment_leaves_a_whole_configuration() {
+    let scene = Scene::new();
+    scene.also(&json!({"runtime": "/usr/bin/true"}));
+    let bundle = plain(&scene, "echo ran");
+    let edited = {
+        said(&mut command(&scene, &bundle)).ok();
+        configuration(&bundle)
+    };
+    assert!(edited["hooks"].is_object());
+    let mut old = 0;
+    for micros in (0..60).map(|step| step * 250) {
+        let mut wrapper = command(&scene, &bundle).spawn().unwrap();
+        // The moment itself is what is tried, and not waited for.
+        let deadline = std::time::Instant::now() + std::time::Duration::from_micros(micros);
+        while std::time::Instant::now() < deadline {
+            std::hint::spin_loop();
+        }
+        let _ = wrapper.kill();
+        wrapper.wait().unwrap();
+        let there = configuration(&bundle);
+        assert!(there == edited || there == bundle.configuration, "{there}");
+        old += usize::from(there == bundle.configuration);
+    }
+    assert!(old > 0, "none was killed before it had edited");
+    said(&mut command(&scene, &bundle)).ok();
+    assert_eq!(configuration(&bundle), edited);
+    let names = fs::read_dir(&bundle.place).unwrap().map(|entry| entry.unwrap().file_name());
+    assert_eq!(names.filter(|name| name != "rootfs").collect::<Vec<_>>(), ["config.json"]);
+    // It goes on with the runtime that there is.
+    scene.also(&json!({"runtime": "/usr/sbin/runc"}));
+    assert_eq!(run(&scene, &bundle).ok(), "ran\n");
+    scene.assert_nothing_left();
+}
+
+#[test]
+fn a_hook_of_ours_that_is_there_already_is_put_last_and_once() {
+    let scene = Scene::new();
+    let mut bundle = scene.bundle("echo ran");
+    let theirs = bundle.configuration["hooks"]["createRuntime"][0].clone();
+    bundle.hook("createRuntime", 1, "true");
+    let hooks = |bundle: &Bundle| configuration(bundle)["hooks"]["createRuntime"].as_array().unwrap().clone();
+    assert_eq!(run(&scene, &bundle).ok(), "ran\n");
+    let there = hooks(&bundle);
+    assert_eq!((there.len(), &there[0]["path"], &there[1]["args"]), (2, &json!("/bin/sh"), &theirs["args"]));
+    scene.assert_nothing_left();
+}
+
+#[test]
+fn a_container_without_a_seccomp_filter_gets_the_one_of_every_bottle_and_no_raw_sockets() {
+    let scene = Scene::new();
+    let script = "busybox grep -E '^(Seccomp|CapBnd):' /proc/self/status; busybox unshare -n true; echo $?;
+        busybox chmod 4755 /tmp; echo $?; python3 -c 'import socket; socket.socket(socket.AF_PACKET, socket.SOCK_RAW, 0)';
+        echo $?; python3 -c 'import socket; socket.create_server((\"127.0.0.1\", 0)); print(1)'";
+    for no_new_privileges in [true, false] {
+        let mut bundle = plain(&scene, script);
+        bundle.configuration["process"]["noNewPrivileges"] = json!(no_new_privileges);
+        let said = run(&scene, &bundle);
+        let lines: Vec<&str> = said.ok().lines().collect();
+        assert_eq!(lines[1], "Seccomp:\t2", "{said:?}");
+        assert_eq!(lines[2..], ["1", "1", "1", "1"], "{said:?}");
+        let set = u64::from_str_radix(lines[0].trim_start_matches("CapBnd:\t"), 16).unwrap();
+        assert!(set != 0 && set & (1 << 13) == 0, "{said:?}");
+        scene.assert_nothing_left();
+    }
+}
+
+/// podman with the wrapper for a runtime. conmon calls it without this test's variables, so that a script has them.
+#[test]
+fn podman_with_the_wrapper_for_a_runtime_needs_no_hooks_and_no_other_network() {
+    let scene = Scene::new();
+    scene.settings(&json!({"unannotated": "left-alone"}));
+    let bundle = dressed(&scene, "", "nameserver 192.0.2.53\n");
+    let runtime = scene.path("bottle-oci.sh");
+    let exec = format!("BOTTLE_ROOT={} exec {}", text(&scene.path("state")), scene.wrapping().join(" "));
+    fs::write(&runtime, format!("#!/bin/sh\n{exec} \"$@\"\n")).unwrap();
+    fs::set_permissions(&runtime, PermissionsExt::from_mode(0o755)).unwrap();
+    let podman = Podman::without_hooks(&scene, &runtime);
+    let annotated =
+        ["--annotation", "bottle.policy=web.yaml", "--volume", "/usr:/usr:ro", "--volume", "/lib64:/lib64:ro"];
+    // The lab's own network, to which podman would have the container belong.
+    let options = [&["--network", "ns:/proc/self/ns/net"][..], &annotated].concat();
+    let fetch = said(&mut podman.runs(&bundle, &options, FETCH));
+    if !host::is_root() {
+        // An ordinary user's podman calls its runtime within a user namespace of its own, if it can make one here at all.
+        assert!(fetch.code != 0 && !fetch.out.contains("200"), "{fetch:?}");
+        return;
+    }
+    assert!(["200\n6\n35\n", "200\n6\n7\n"].contains(&fetch.ok()), "{fetch:?}");
+    assert_eq!(scene.world.lab.received("web").unwrap().len(), 1);
+    assert!(scene.world.lab.received("collector").unwrap().is_empty());
+    scene.assert_nothing_left();
+    scene.verified();
+    let alone = said(&mut podman.runs(&bundle, &["--network", "none"], SEES));
+    assert_eq!(alone.ok().trim(), "lo");
+    let refused =
+        said(&mut podman.runs(&bundle, &["--network", "none", "--annotation", "bottle.policy=missing.yaml"], SEES));
+    assert!(refused.code != 0 && refused.out.is_empty() && refused.err.contains("missing.yaml"), "{refused:?}");
+    let hosts = said(&mut podman.runs(&bundle, &[&["--network", "host"][..], &annotated].concat(), SEES));
+    assert!(hosts.code != 0 && hosts.out.is_empty() && hosts.err.contains("network namespace"), "{hosts:?}");
+    // One that goes on until it is stopped, and is removed.
+    let named = [&["--detach", "--name", "boxed", "--network", "none"][..], &annotated].concat();
+    said(&mut podman.runs(&bundle, &named, "trap 'exit 0' TERM; while :; do busybox sleep 60 & wait; done")).ok();
+    assert_eq!(scene.living().len(), 1);
+    said(podman.command().args(["stop", "--time", "20", "boxed"])).ok();
+    said(podman.command().args(["rm", "--force", "--ignore", "boxed"])).ok();
+    drop(podman);
+    scene.assert_nothing_left();
 }

@@ -10,6 +10,7 @@ mod numbers;
 mod privileges;
 
 mod helpers;
+mod profile;
 mod workload;
 
 pub use limits::dumps_reach_a_helper;
@@ -19,6 +20,7 @@ use std::io;
 use std::path::PathBuf;
 
 pub use filter::FilterError;
+pub use profile::profile;
 use serde::{Deserialize, Serialize};
 
 /// Who a process becomes.

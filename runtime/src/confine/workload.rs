@@ -9,11 +9,18 @@ use libc::*;
 use super::filter::When::{Bits, Given, Has, Is, IsNot};
 use super::filter::{Case, Filter};
 
+/// A call by its name in the libraries, which is that of the kernel with a prefix.
+pub(super) type Call = (&'static str, i64);
+
+macro_rules! calls {
+    ($($name:ident),* $(,)?) => { &[$((stringify!($name), $name)),*] };
+}
+
 /// The workload's table.
 pub(super) fn filter() -> Filter {
-    let refused = REFUSED.iter().map(|call| (*call, Vec::new()));
+    let refused = REFUSED.iter().map(|(_, call)| (*call, Vec::new()));
     Filter {
-        allowed: [ALLOWED, OLD].concat(),
+        allowed: allowed().map(|(_, call)| call).collect(),
         refused: refused
             .chain(sockets())
             .chain(namespaces())
@@ -28,9 +35,14 @@ pub(super) fn filter() -> Filter {
     }
 }
 
+/// What is allowed, some of it by its arguments only.
+pub(super) fn allowed() -> impl Iterator<Item = Call> {
+    ALLOWED.iter().chain(OLD).copied()
+}
+
 /// What every kind of program is expected to need, by what it is about.
 #[rustfmt::skip]
-const ALLOWED: &[i64] = &[
+const ALLOWED: &[Call] = calls![
     // Files and directories.
     SYS_openat, SYS_close, SYS_close_range, SYS_read, SYS_write, SYS_readv, SYS_writev, SYS_pread64, SYS_pwrite64,
     SYS_preadv, SYS_pwritev, SYS_preadv2, SYS_pwritev2, SYS_lseek, SYS_fstat, SYS_statx, SYS_statfs, SYS_fstatfs,
@@ -84,7 +96,7 @@ const ALLOWED: &[i64] = &[
 /// The same under the names that only older architectures have.
 #[cfg(target_arch = "x86_64")]
 #[rustfmt::skip]
-const OLD: &[i64] = &[
+const OLD: &[Call] = calls![
     SYS_open, SYS_creat, SYS_stat, SYS_lstat, SYS_newfstatat, SYS_access, SYS_readlink, SYS_getdents, SYS_mkdir, SYS_rmdir,
     SYS_mknod, SYS_unlink, SYS_rename, SYS_renameat, SYS_link, SYS_symlink, SYS_chmod, SYS_chown, SYS_lchown, SYS_utime,
     SYS_utimes, SYS_futimesat, SYS_dup2, SYS_pipe, SYS_inotify_init, SYS_epoll_create, SYS_epoll_wait, SYS_poll,
@@ -93,11 +105,11 @@ const OLD: &[i64] = &[
 ];
 #[cfg(not(target_arch = "x86_64"))]
 #[rustfmt::skip]
-const OLD: &[i64] = &[SYS_newfstatat, SYS_renameat];
+const OLD: &[Call] = calls![SYS_newfstatat, SYS_renameat];
 
 /// Known, and refused whatever the arguments are.
 #[rustfmt::skip]
-const REFUSED: &[i64] = &[
+pub(super) const REFUSED: &[Call] = calls![
     // Other ways to a kernel's work that no filter sees, and large surfaces.
     SYS_io_uring_setup, SYS_io_uring_enter, SYS_io_uring_register, SYS_bpf, SYS_perf_event_open, SYS_userfaultfd,
     // Keys belong to no namespace.

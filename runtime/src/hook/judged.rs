@@ -5,10 +5,15 @@ use std::path::{Path, PathBuf};
 
 use bottle_policy::Rules;
 
-use super::prepare::{hints, list};
+use super::prepare::{hints, list, shown};
 use super::wanted::names_rules;
-use super::{Configuration, Joined, Refusal, Settings, Wanted, WantedError, is_pod_member, refusals_within, wanted};
+use super::{
+    Configuration, Joined, PrepareError, Refusal, Settings, Wanted, WantedError, is_pod_member, refusals_within, wanted,
+};
+use crate::plan::adopted;
+use crate::plan_error::PlanError;
 use crate::records::Name;
+use crate::state::State;
 
 /// What becomes of it.
 #[derive(Debug)]
@@ -43,6 +48,12 @@ pub enum JudgedError {
     /// An airlock around it would be of no use.
     #[error("bottle does not run this container: {}", list(.0))]
     Refused(Vec<Refusal>),
+    /// Files of the host's that it sees can't be found.
+    #[error(transparent)]
+    Shown(#[from] PrepareError),
+    /// It could change what it is judged by, or read the key.
+    #[error(transparent)]
+    Files(#[from] PlanError),
 }
 
 impl JudgedError {
@@ -55,6 +66,7 @@ impl JudgedError {
             }
             JudgedError::OtherPolicy(_) => Some("the bottle's policy holds for whoever joins it".into()),
             JudgedError::Refused(refusals) => hints(refusals),
+            JudgedError::Shown(_) | JudgedError::Files(_) => None,
         }
     }
 }
@@ -94,4 +106,16 @@ pub fn admit(
 ) -> Result<(), JudgedError> {
     let (refused, _) = refusals_within(joined, configuration, settings, program);
     if refused.is_empty() { Ok(()) } else { Err(JudgedError::Refused(refused)) }
+}
+
+/// Demands the same of the host's files that it sees. Of a bottle's own container its supervisor does.
+///
+/// # Errors
+/// [`JudgedError`]
+pub fn admit_files(configuration: &Configuration, settings: &Settings, state: &State) -> Result<(), JudgedError> {
+    let shown = shown(configuration)?;
+    let writable: Vec<PathBuf> = shown.iter().filter(|(_, writable)| *writable).map(|(path, _)| path.clone()).collect();
+    let shown: Vec<PathBuf> = shown.into_iter().map(|(path, _)| path).collect();
+    let policies: Vec<PathBuf> = settings.policies.canonicalize().into_iter().collect();
+    Ok(adopted::judge(&shown, &writable, &policies, state, &state.default_key())?)
 }

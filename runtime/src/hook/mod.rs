@@ -20,7 +20,7 @@ mod wanted;
 pub use claim::{Claim, ClaimError, Ending};
 pub use configuration::{Configuration, ConfigurationError};
 pub use joined::{Joined, JoinedError, is_pod_member};
-pub use judged::{Judged, JudgedError, admit, judge};
+pub use judged::{Judged, JudgedError, admit, admit_files, judge};
 pub use prepare::{PrepareError, prepare};
 pub use refusals::{Refusal, refusals, refusals_within};
 pub use settings::{Exception, PLACE, Settings, SettingsError, Unannotated};

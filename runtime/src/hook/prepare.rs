@@ -113,7 +113,7 @@ pub fn prepare(
 }
 
 /// What of the host's files is shown, by its canonical path.
-fn shown(configuration: &Configuration) -> Result<Vec<(PathBuf, bool)>, PrepareError> {
+pub(super) fn shown(configuration: &Configuration) -> Result<Vec<(PathBuf, bool)>, PrepareError> {
     let found = configuration.shown().into_iter().map(|(path, writable)| match path.canonicalize() {
         Ok(canonical) => Ok((canonical, writable)),
         Err(error) => Err(PrepareError::Shown(path, error)),

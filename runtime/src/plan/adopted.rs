@@ -35,7 +35,7 @@ impl Plan {
         let directory = state.run_directory(&run);
         let (audit, attestation) = (directory.join(crate::prune::LOG), directory.join("attestation.json"));
         let key = state.default_key();
-        judge(&adoption, &state, &key)?;
+        judge(&adoption.shown, &adoption.writable, &adoption.policy_files, &state, &key)?;
         if confine::dumps_reach_a_helper() {
             return Err(PlanError::CoreDumps);
         }
@@ -110,13 +110,16 @@ impl Plan {
 }
 
 /// The container can change nothing that it is judged by, and not read the key, by what the engine shows it of the host's files.
-fn judge(adoption: &Adoption, state: &State, key: &PathBuf) -> Result<(), PlanError> {
+/// `shown` and `writable` are canonical.
+pub(crate) fn judge(
+    shown: &[PathBuf],
+    writable: &[PathBuf],
+    policies: &[PathBuf],
+    state: &State,
+    key: &PathBuf,
+) -> Result<(), PlanError> {
     let share = |source: &PathBuf| Mount::new(source, Kind::Share { source: source.clone(), access: Access::ReadOnly });
-    let files = MountPlan {
-        mounts: adoption.shown.iter().map(share).collect(),
-        writable: adoption.writable.clone(),
-        ..no_files()
-    };
+    let files = MountPlan { mounts: shown.iter().map(share).collect(), writable: writable.to_vec(), ..no_files() };
     let executable = std::env::current_exe().map_err(PlanError::Executable)?;
     let own = [
         ("the key", key),
@@ -124,7 +127,7 @@ fn judge(adoption: &Adoption, state: &State, key: &PathBuf) -> Result<(), PlanEr
         ("the state directory", &state.run),
         ("bottle's own executable", &executable),
     ];
-    let policies = adoption.policy_files.iter().map(|path| ("the policy", path));
+    let policies = policies.iter().map(|path| ("the policy", path));
     judged::unchangeable(&files, None, own.into_iter().chain(policies))?;
     judged::unreadable(&files, key)
 }

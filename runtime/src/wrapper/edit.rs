@@ -1,9 +1,11 @@
 //! What is changed in a container's configuration so that it becomes a bottle? Its network is one of its own, our hooks come last, raw
-//! sockets go, and nothing else is touched.
+//! sockets go, a container without a seccomp filter gets the one of every bottle, and nothing else is touched.
 
 use std::path::Path;
 
 use serde_json::{Map, Value, json};
+
+use crate::confine::profile;
 
 /// How long an engine's runtime waits for a hook, in seconds.
 const CREATING: u32 = 180;
@@ -46,6 +48,7 @@ pub fn edit(document: &mut Value, network: Network, hooks: &Hooks<'_>) -> Result
         own_network(document)?;
     }
     capabilities(document)?;
+    filter(document)?;
     put_last(document, "createRuntime", hooks.create())?;
     put_last(document, "poststop", hooks.stop())
 }
@@ -88,6 +91,18 @@ fn capabilities(document: &mut Value) -> Result<(), EditError> {
             let held = held.as_str().unwrap_or_default();
             !held.strip_prefix("CAP_").unwrap_or(held).eq_ignore_ascii_case(CUT)
         });
+    }
+    Ok(())
+}
+
+/// What the engine has chosen stays. Where it has chosen nothing, as Kubernetes does by default, nothing would be filtered.
+fn filter(document: &mut Value) -> Result<(), EditError> {
+    let not = || EditError("linux");
+    let document = document.as_object_mut().ok_or(EditError("the whole"))?;
+    let linux = document.entry("linux").or_insert_with(|| json!({})).as_object_mut().ok_or_else(not)?;
+    let seccomp = linux.entry("seccomp").or_insert(Value::Null);
+    if seccomp.is_null() {
+        *seccomp = profile();
     }
     Ok(())
 }
@@ -150,6 +165,7 @@ mod tests {
         restored["hooks"] = engines()["hooks"].clone();
         restored["linux"]["namespaces"] = engines()["linux"]["namespaces"].clone();
         restored["process"]["capabilities"] = engines()["process"]["capabilities"].clone();
+        assert_eq!(restored["linux"].as_object_mut().unwrap().remove("seccomp"), Some(profile()));
         assert_eq!(restored, engines());
     }
 
@@ -162,6 +178,14 @@ mod tests {
         twice["hooks"]["createRuntime"].as_array_mut().unwrap().insert(0, once["hooks"]["createRuntime"][1].clone());
         edit(&mut twice, Network::New, &HOOKS).unwrap();
         assert_eq!(once, twice);
+    }
+
+    #[test]
+    fn a_filter_that_the_engine_has_chosen_stays() {
+        let mut document = engines();
+        document["linux"]["seccomp"] = json!({"defaultAction": "SCMP_ACT_ALLOW"});
+        edit(&mut document, Network::New, &HOOKS).unwrap();
+        assert_eq!(document["linux"]["seccomp"], json!({"defaultAction": "SCMP_ACT_ALLOW"}));
     }
 
     #[test]

@@ -6,11 +6,12 @@ use std::path::Path;
 use std::process::ExitCode;
 
 use bottle_runtime::caller::Caller;
-use bottle_runtime::hook::{Configuration, Joined, Judged, JudgedError, Settings, State, admit, judge};
+use bottle_runtime::hook::{Configuration, Joined, Judged, JudgedError, Settings, State, admit, admit_files, judge};
 
 use super::supervise::{self, Begin, Order};
 use crate::commands::bottles::shelf;
 use crate::report::{Failure, Reporter};
+use crate::state;
 
 /// The engine's root is nobody's but in its own user namespace, where there are no ids for our processes to have.
 #[derive(Debug, thiserror::Error)]
@@ -19,14 +20,15 @@ struct Nested;
 
 /// Runs the verb.
 pub fn run(settings: Option<&Path>, caller: &Caller, reporter: Reporter) -> Result<ExitCode, Failure> {
-    let state = State::read(std::io::stdin().lock()).map_err(Failure::new)?;
-    let order = Order { state, settings: settings.map(Path::to_owned) };
+    let told = State::read(std::io::stdin().lock()).map_err(Failure::new)?;
+    let order = Order { state: told, settings: settings.map(Path::to_owned) };
     let (configuration, becomes, settings) = judged(&order, caller)?;
     match becomes {
         Judged::LeftAlone => return Ok(ExitCode::SUCCESS),
         // It has its airlock already.
         Judged::Joins(joined) => {
             admit(&configuration, &settings, Some(&joined), Path::new("/proc/self/exe")).map_err(refused)?;
+            admit_files(&configuration, &settings, &state::open(caller)?).map_err(refused)?;
             return Ok(ExitCode::SUCCESS);
         }
         Judged::Bottled { .. } => {}
