@@ -146,6 +146,20 @@ fn a_container_that_joins_a_bottle_is_behind_its_airlock_and_has_no_power_over_i
     powerful.configuration["process"]["capabilities"]["bounding"].as_array_mut().unwrap().push(json!("CAP_NET_ADMIN"));
     let said = run(&scene, &powerful);
     assert!(said.code == 1 && said.out.is_empty() && said.err.contains("CAP_NET_ADMIN"), "{said:?}");
+    let mut seeing = joining("echo ran");
+    seeing.bind(&scene.path("state"), "/tmp/shared", &[]);
+    let said = run(&scene, &seeing);
+    assert!(said.code == 1 && said.out.is_empty(), "{said:?}");
+    assert!(!host::is_root() || said.err.contains("the key"), "{said:?}");
+    scene.policy("other.yaml", "");
+    let mut choosing = joining(SEES);
+    choosing.annotate("bottle.policy", "other.yaml");
+    let said = run(&scene, &choosing);
+    assert!(said.code == 1 && said.out.is_empty() && said.err.contains("a policy of its own"), "{said:?}");
+    // Engines give the annotations of a pod to its sandbox and to its containers.
+    choosing.annotate("io.kubernetes.cri.container-type", "container");
+    let said = run(&scene, &choosing);
+    assert!(!host::is_root() || said.ok().trim() == "eth0 lo", "{said:?}");
     assert_eq!(contained.finish().code, 7);
     scene.assert_nothing_left();
     scene.verified();

@@ -32,3 +32,37 @@ fn line(format: LogFormat, message: &str, time: &str) -> String {
         LogFormat::Text => format!("time={} level=error msg={}\n", json!(time), json!(message)),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_line_is_one_whatever_is_said_and_is_added_to_the_file_that_is_named() {
+        let place = tempfile::tempdir().unwrap();
+        let path = place.path().join("log");
+        for named in [path.clone(), format!("file:{}", path.display()).into()] {
+            for log_format in [LogFormat::Json, LogFormat::Text] {
+                error(&Call { log: Some(named.clone()), log_format, ..Call::default() }, "a \"b\"\nc");
+            }
+        }
+        let written = std::fs::read_to_string(&path).unwrap();
+        let lines: Vec<&str> = written.lines().collect();
+        assert_eq!(lines.len(), 4);
+        let said: serde_json::Value = serde_json::from_str(lines[0]).unwrap();
+        assert_eq!((&said["level"], &said["msg"]), (&json!("error"), &json!("a \"b\"\nc")));
+        assert!(
+            lines[1].starts_with("time=\"2") && lines[1].ends_with(r#"level=error msg="a \"b\"\nc""#),
+            "{}",
+            lines[1]
+        );
+    }
+
+    #[test]
+    fn a_log_that_is_no_file_or_can_not_be_written_takes_nothing_away() {
+        for named in ["journald:x", "syslog:x", "/nowhere/at/all"] {
+            error(&Call { log: Some(named.into()), ..Call::default() }, "said");
+            assert!(!Path::new(named).exists());
+        }
+    }
+}
