@@ -1,7 +1,7 @@
 //! How is the airlock built?
 //!
 //! By a process with one thread, CAP_SYS_ADMIN and CAP_NET_ADMIN in its user namespace, which ends soon after:
-//! it is left in the agent namespace. Rules come before links are up, so no packet ever moves without them.
+//! it is left in the agent namespace. Settings and rules come before links are up, so no packet ever moves without them.
 
 use std::net::{Ipv6Addr, SocketAddr};
 use std::os::fd::{AsFd, OwnedFd};
@@ -179,12 +179,15 @@ pub(crate) fn build_around(layout: &Layout, owner: Owner, begun: Begun) -> Resul
     sysctls.extend(begun.sysctls);
     let desks = Desks { agent: agent_desk, gate: gate_desk };
     send(&desks.gate, Side::Gate, vec![links::veth(layout, agent.as_fd())])?;
+    sysctls.extend(sysctl::of_device(layout, Side::Gate)?);
+    reenter_network_namespace(&agent)?;
+    sysctls.extend(sysctl::of_device(layout, Side::Agent)?);
     for side in Side::BOTH {
         load(desks.of(side), side, &ruleset(layout, side))?;
         send(desks.of(side), side, links::requests(layout, side))?;
     }
 
-    sysctls.extend(sysctl::of_device(layout, Side::Gate)?);
+    reenter_network_namespace(&gate)?;
     let (mut dns_udp, mut dns_tcp) = sockets::dns(layout, Side::Gate)?;
     let transparent = sockets::transparent(layout)?;
     let explicit = sockets::explicit(layout)?;
@@ -199,7 +202,6 @@ pub(crate) fn build_around(layout: &Layout, owner: Owner, begun: Begun) -> Resul
     watches.push(Watch::open_sockets(Side::Gate, &gate_sockets).map_err(wire(Side::Gate))?);
 
     reenter_network_namespace(&agent)?;
-    sysctls.extend(sysctl::of_device(layout, Side::Agent)?);
     let (loopback_udp, loopback_tcp) = sockets::dns(layout, Side::Agent)?;
     let agent_sockets: Vec<_> =
         loopback_tcp.iter().map(AsFd::as_fd).chain(loopback_udp.iter().map(AsFd::as_fd)).collect();

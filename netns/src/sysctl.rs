@@ -19,7 +19,7 @@ use crate::layout::{Layout, Side};
 /// A name, and what it must be.
 type Setting = (&'static str, &'static str);
 
-/// Settings per device, IPv4. They are made for `all` and for `default`, from which the veth inherits.
+/// Settings per device, IPv4. They are made for `all`, and for the veth while it is down.
 static DEVICE4: [Setting; 9] = [
     ("forwarding", "0"),
     ("mc_forwarding", "0"),
@@ -64,14 +64,13 @@ static WHOLE: [Setting; 8] = [
 /// Makes the settings that must precede the devices, and opens those that are watched from then on.
 /// The caller is in the namespace.
 pub(crate) fn prepare(side: Side) -> Result<Vec<Sysctl>, BuildError> {
-    device_settings(side, "default")?;
     let net = Directory::open(side, "net".into())?;
     let mut made = WHOLE.iter().map(|(name, value)| net.ensure(side, name, value)).collect::<Result<Vec<_>, _>>()?;
     made.extend(device_settings(side, "all")?);
     Ok(made)
 }
 
-/// The same for the veth, which exists now.
+/// The same for the veth, which is there and down. `default` stays as it is: it counts for devices that come later, and none does.
 pub(crate) fn of_device(layout: &Layout, side: Side) -> Result<Vec<Sysctl>, BuildError> {
     device_settings(side, &layout.end(side).device)
 }
