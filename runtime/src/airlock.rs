@@ -188,18 +188,13 @@ impl Plan {
         let building = started.0.take().ok_or(io::ErrorKind::NotFound.into()).map_err(step("find the builder"))?;
         let Building { program, builder, to_dialler, to_gate, to_init } = building;
         let builder = Waiting::new("builder", builder)?;
-        let ledger = Ledger::open_after(&self.audit, Arc::clone(&self.key), &self.earlier_keys).map(|ledger| {
-            let ledger = ledger.with_files_of(self.audit_max_size);
-            ledger.without(Arc::clone(&self.secrets))
-        });
         let hashed = Arc::clone(&program);
         let memory = self.program_memory.clone();
         let program_digest = thread::begin(move || hashed.digest(&memory)).map_err(step(THREAD))?;
         let before = look_through(&self.files).map_err(step(THREAD))?;
 
-        // Whatever failed meanwhile: processes that were forked are known first, and so ended and waited for.
+        // Whatever fails from here on: processes that were forked are known first, and so ended and waited for.
         let [dialler, gate] = helpers(&builder, to_dialler, to_gate).await?;
-        let recorder = Arc::new(Recorder::new(ledger?, Arc::clone(&self.rules), events));
         let (to_gate, to_dialler) = Channel::pair().map_err(step(CHANNEL))?;
         let rules = memory::write(&self.rules.to_canonical()).map_err(step("hand the rules over"))?;
         let become_id = self.ids.as_ref().map(|ids| ids.dialler());
@@ -213,6 +208,10 @@ impl Plan {
         let (init, init_program) = init(&builder, to_init).await?;
         group.as_ref().map_or(Ok(()), |group| group.take_in(init.process.pid()))?;
         let streams = set_up_init(&init, &self, &challenge).await?;
+        // All others have something to do by now, while the disk is waited for.
+        let ledger = Ledger::open_after(&self.audit, Arc::clone(&self.key), &self.earlier_keys)?;
+        let ledger = ledger.with_files_of(self.audit_max_size).without(Arc::clone(&self.secrets));
+        let recorder = Arc::new(Recorder::new(ledger, Arc::clone(&self.rules), events));
         let mut space = built(&builder).await?;
         // Whoever is gone already has said why, which is heard below; the same for the gate.
         let _ = init.send(&ToInit::Network, &[space.agent.as_fd()]).await;
