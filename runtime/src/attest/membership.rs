@@ -47,7 +47,7 @@ pub(crate) fn kernel_threads() -> HashSet<u32> {
 
 /// The inode numbers of the network namespaces of a process's threads.
 pub(crate) fn namespaces_of(process: &Path) -> Vec<u64> {
-    let namespace = |thread: &Path| Some(std::fs::metadata(thread.join("ns/net")).ok()?.ino());
+    let namespace = |thread: &Path| inode_in(std::fs::read_link(thread.join("ns/net")).ok()?.to_str()?);
     // Most processes have one thread, and then the directory of threads has two links, `.` and `..`, and that one's.
     let tasks = process.join("task");
     match std::fs::metadata(&tasks) {
@@ -59,6 +59,11 @@ pub(crate) fn namespaces_of(process: &Path) -> Vec<u64> {
         // It ended meanwhile, or is hidden.
         Err(_) => Vec::new(),
     }
+}
+
+/// The inode number in what the link says: to read it takes half as long as to follow it.
+fn inode_in(link: &str) -> Option<u64> {
+    link.strip_prefix("net:[")?.strip_suffix(']')?.parse().ok()
 }
 
 /// Who may be on its way out of the agent's namespace: those who made the probes.
