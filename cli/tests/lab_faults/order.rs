@@ -1,6 +1,7 @@
 //! Can anything change between two steps of a start and be in force when the workload runs? It is held at each step, and changed.
 //!
-//! The order is: subscribe, read back with the generation, probe, hold and measure the workload, sign, compare, put on record, release.
+//! The order is: subscribe, read back with the generation, hold and measure the workload while the probes run, sign, compare, put on record,
+//! release.
 
 use std::fs;
 use std::path::PathBuf;
@@ -41,7 +42,7 @@ fn steps() -> [Step; 7] {
     [
         dump,
         step("read back and probe", "bottle-init", libc::SYS_connect, 0, ""),
-        step("probe and measure the held workload", SUPERVISOR, libc::SYS_openat, 1, "/proc/[0-9]+/mountinfo"),
+        step("hold the workload and measure it", SUPERVISOR, libc::SYS_openat, 1, "/proc/[0-9]+/mountinfo"),
         step("measure and sign", SUPERVISOR, libc::SYS_openat, 1, "/proc/[0-9]+/ns/user"),
         step("sign and compare", SUPERVISOR, libc::SYS_openat, 2, &nameless),
         Step { opened: true, ..step("compare and put on record", SUPERVISOR, libc::SYS_fdatasync, 0, "") },

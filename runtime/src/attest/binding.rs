@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bottle_evidence::audit::{Entry, RunStart, Workload};
-use bottle_evidence::predicate::{Basis, Mode, Predicate, Stage};
+use bottle_evidence::predicate::{Basis, Fact, Mode, Predicate, Stage};
 use bottle_evidence::statement::{Statement, Subjects};
 use bottle_evidence::{Digest, Text, Time, sha256};
 use bottle_images::mountinfo;
@@ -108,6 +108,8 @@ impl Binding {
     ) -> Result<Binding, AttestError> {
         let step = |step| move |source| AttestError::Step { step, source };
         let issued = clock::now();
+        let is_asserted = |(_, fact): &(&String, &Fact)| fact.basis == Basis::Asserted;
+        let asserted = facts.iter().filter(is_asserted).map(|(name, fact)| (name.clone(), fact.clone())).collect();
         let predicate = Predicate {
             run: Text::new(&airlock.plan.run),
             stage: Stage::Start,
@@ -115,7 +117,7 @@ impl Binding {
             expires: Time::from_micros(issued.micros() + VALIDITY.as_micros() as u64),
             nonce: airlock.plan.nonce,
             mode: mode(&airlock),
-            facts: facts.clone(),
+            facts,
             probes: facts::probes(probed, &airlock.challenge.answer),
         };
         let subjects = Subjects { binary: program, image: airlock.plan.image, policy: policy(&airlock) };
@@ -147,7 +149,6 @@ impl Binding {
         airlock.plan.lease = None;
         airlock.recorder.begin();
         let listening = airlock.state.listening(&Layout::default());
-        let asserted = facts.into_iter().filter(|(_, fact)| fact.basis == Basis::Asserted).collect();
         let said = Said { subjects, mode: mode(&airlock), asserted, workload };
         Ok(Binding { airlock, held, listening, signals, said })
     }

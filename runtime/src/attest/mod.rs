@@ -1,8 +1,8 @@
 //! Is the airlock what it must be? Measured from the kernel, probed, signed; only then is there a binding.
 //!
 //! The order matters. The notification sockets listen since before anything was built. The state was read with its
-//! generation as soon as all was; the probes run; the workload is put on hold just before its execve(2), and measured there; the statement
-//! is signed; and then, if a notification came, or a generation or setting changed in between, all of it is void.
+//! generation as soon as all was; the workload is put on hold just before its execve(2), and measured there while the probes run; then those
+//! around it are measured; the statement is signed; and then, if a notification came, or a generation or setting changed in between, all of it is void.
 
 mod adopted;
 mod binding;
@@ -49,6 +49,7 @@ pub(crate) use unfinished::Unfinished;
 /// How long the probes and the preparation of the workload may take. Each probe is bounded by itself.
 const PATIENCE: Duration = Duration::from_secs(60);
 
+const FORGET: &str = "have the gate forget the probes";
 const FACTS: &str = "read facts of the host";
 const HASH: &str = "hash the workload's program";
 const QUOTE: &str = "have the TPM quote";
@@ -192,13 +193,19 @@ impl Airlock {
         // While the probes run, and in a thread of its own, as the survey before.
         let ports = self.plan.ports();
         let examining = thread::awaited(move || examined(&state, ports)).map_err(in_step(THREAD))?;
-        let probed = self.probed().await?;
-        let examined = examining.await.map_err(broken(FACTS))?;
-        let (known, own) = examined?;
-        let counted = self.forget_probes().await?;
+        // It stands before its execve(2) from here on. While it is measured, the probes run.
         let mut held = self.held().await?;
         let ahead = hashing.await.map_err(broken(HASH))?;
-        let processes = requirements::measured(&self, &held, &own, ahead.as_ref())?;
+        let examined = examining.await.map_err(broken(FACTS))?;
+        let (known, own) = examined?;
+        let on_hold = requirements::on_hold(&self, &held, &own, ahead.as_ref())?;
+        held.measured(on_hold.workload.clone()).map_err(|source| AttestError::Step { step: FACTS, source })?;
+        let probed = self.probed().await?;
+        let members = requirements::members(&self, &held)?;
+        self.have_probes_forgotten()?;
+        let helpers = requirements::init_and_dialler(&self)?;
+        let counted = self.forgotten().await?;
+        let processes = requirements::measured(&self, &held, on_hold, helpers, &own, members)?;
         // What it was there for is done.
         self.plan.subordinate.as_ref().inspect(|subordinate| subordinate.dismiss());
         self.counted_before = counted;
@@ -208,7 +215,6 @@ impl Airlock {
         if let Some(quoting) = quoting {
             facts.insert(quote::FACT.into(), quoting.await.map_err(broken(QUOTE))??.to_fact());
         }
-        held.measured(processes.workload).map_err(|source| AttestError::Step { step: FACTS, source })?;
         Binding::sign(self, held, program, facts, &probed)
     }
 
@@ -254,11 +260,14 @@ impl Airlock {
 
     /// What the probes provoked belongs to the attestation, not to the log: the gate starts anew, and what was counted
     /// so far is taken off at the end.
-    async fn forget_probes(&mut self) -> Result<Counters, AttestError> {
-        let gate = |source| AttestError::Step { step: "have the gate forget the probes", source };
-        self.gate.link.send(&ToGate::Begin).map_err(gate)?;
+    fn have_probes_forgotten(&mut self) -> Result<(), AttestError> {
+        self.gate.link.send(&ToGate::Begin).map_err(in_step(FORGET))
+    }
+
+    /// What was counted until then.
+    async fn forgotten(&mut self) -> Result<Counters, AttestError> {
         let begun = tokio::time::timeout(PATIENCE, self.gate.link.begun()).await;
-        begun.map_err(|late| gate(late.into()))?.map_err(AttestError::Drift)?;
+        begun.map_err(|late| in_step(FORGET)(late.into()))?.map_err(AttestError::Drift)?;
         Ok(counters(&self.space)?)
     }
 

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::io;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
-use std::thread::ScopedJoinHandle;
+use std::thread::JoinHandle;
 
 use bottle_evidence::Digest;
 use bottle_images::{Line, spelled};
@@ -45,34 +45,62 @@ pub(crate) fn own() -> Result<ProcessFacts, AttestError> {
     identify(std::process::id()).map_err(|source| AttestError::Measure { who: "supervisor", source })
 }
 
-/// Measures all, and demands of each what its part in the design demands.
-pub(super) fn measured(
+/// The workload that stands before its execve(2), measured and found in order.
+pub(super) struct OnHold {
+    pub(super) workload: ProcessFacts,
+    executable: Digest,
+}
+
+/// Measures the workload, and demands of it what it must be.
+pub(super) fn on_hold(
     airlock: &Airlock,
     held: &Held,
     own: &ProcessFacts,
     ahead: Option<&Ahead>,
-) -> Result<Processes, AttestError> {
-    let processes = std::thread::scope(|scope| {
-        // It takes about as long as all the rest.
-        let members = thread::within(scope, members(airlock, held)).map_err(in_step(THREAD))?;
-        let executable = || match &airlock.plan.adopted {
-            None => program(held, ahead, airlock.plan.subordinate.as_deref()),
-            Some(adopted) => Ok(adopted.program.digest()),
-        };
-        found(airlock, held, executable, members)
-    })?;
+) -> Result<OnHold, AttestError> {
+    let facts = look("workload", held.pid())?;
+    let executable = match &airlock.plan.adopted {
+        None => program(held, ahead, airlock.plan.subordinate.as_deref()),
+        Some(adopted) => Ok(adopted.program.digest()),
+    };
+    let executable = executable.map_err(|source| AttestError::Measure { who: "workload", source })?;
     let agent = format!("net:[{}]", airlock.state.agent.identity.inode);
-    let (ids, user) = (airlock.plan.workload_ids(), &airlock.plan.files.user);
     match &airlock.plan.adopted {
         None => {
-            workload(&processes.workload, own, &agent, ids.maps((user.uid, user.gid)))?;
+            let (ids, user) = (airlock.plan.workload_ids(), &airlock.plan.files.user);
+            workload(&facts, own, &agent, ids.maps((user.uid, user.gid)))?;
             only_planned_mounts(airlock, held)?;
-            init_process(&processes.init, own, ids.around())?;
         }
-        Some(adopted) => {
-            super::adopted::container(&processes.workload, own, &agent, adopted)?;
-            super::adopted::warden(&processes.init, own, &processes.workload)?;
-        }
+        Some(adopted) => super::adopted::container(&facts, own, &agent, adopted)?,
+    }
+    Ok(OnHold { workload: facts, executable })
+}
+
+/// Those who do nothing any more until the workload runs, measured.
+pub(super) struct InitAndDialler {
+    init: ProcessFacts,
+    dialler: ProcessFacts,
+}
+
+/// Measures them.
+pub(super) fn init_and_dialler(airlock: &Airlock) -> Result<InitAndDialler, AttestError> {
+    let init = look("init", airlock.init.process.pid())?;
+    Ok(InitAndDialler { init, dialler: look("dialler", airlock.dialler.process.pid())? })
+}
+
+/// Measures all others, and demands of each what its part in the design demands.
+pub(super) fn measured(
+    airlock: &Airlock,
+    held: &Held,
+    on_hold: OnHold,
+    helpers: InitAndDialler,
+    own: &ProcessFacts,
+    members: JoinHandle<io::Result<[Vec<u32>; 2]>>,
+) -> Result<Processes, AttestError> {
+    let processes = found(airlock, held, on_hold, helpers, members)?;
+    match &airlock.plan.adopted {
+        None => init_process(&processes.init, own, airlock.plan.workload_ids().around())?,
+        Some(_) => super::adopted::warden(&processes.init, own, &processes.workload)?,
     }
     gate_process(&processes.gate, own)?;
     dialler_process(&processes.dialler, own)?;
@@ -96,14 +124,11 @@ fn program(held: &Held, ahead: Option<&Ahead>, subordinate: Option<&Subordinate>
 fn found(
     airlock: &Airlock,
     held: &Held,
-    executable: impl FnOnce() -> Result<Digest, MeasureError>,
-    members: ScopedJoinHandle<'_, io::Result<[Vec<u32>; 2]>>,
+    OnHold { workload, executable }: OnHold,
+    InitAndDialler { init, dialler }: InitAndDialler,
+    members: JoinHandle<io::Result<[Vec<u32>; 2]>>,
 ) -> Result<Processes, AttestError> {
-    let workload = look("workload", held.pid())?;
-    let init = look("init", airlock.init.process.pid())?;
     let gate = look("gate", airlock.gate.process.pid())?;
-    let dialler = look("dialler", airlock.dialler.process.pid())?;
-    let executable = executable().map_err(|source| AttestError::Measure { who: "workload", source })?;
     let members = members.join();
     let broken = |_| AttestError::Process { who: "bottle", what: "could not be measured".into() };
     let [in_agent, in_gate] = members.map_err(broken)?.map_err(unlisted)?;
@@ -130,12 +155,13 @@ fn limits(airlock: &Airlock, held: &Held) -> Result<BTreeMap<String, String>, At
     Ok(found)
 }
 
-/// Finds who lives in the agent's and in the gate's namespace.
-fn members(airlock: &Airlock, held: &Held) -> impl FnOnce() -> io::Result<[Vec<u32>; 2]> + use<> {
+/// Finds who lives in the agent's and in the gate's namespace, in a thread: it takes about as long as all the rest.
+pub(super) fn members(airlock: &Airlock, held: &Held) -> Result<JoinHandle<io::Result<[Vec<u32>; 2]>>, AttestError> {
     let namespaces = [airlock.state.agent.identity.inode, airlock.state.gate.identity.inode];
     let (init, held) = (airlock.init.process.pid(), held.pid());
     let builder = airlock.builder.as_ref().map(|builder| builder.process.pid());
-    move || settled_processes_in(namespaces, Leaving { parent: init, builder }, &[init, held])
+    let leaving = Leaving { parent: init, builder };
+    thread::begin(move || settled_processes_in(namespaces, leaving, &[init, held])).map_err(in_step(THREAD))
 }
 
 pub(crate) fn look(who: &'static str, pid: u32) -> Result<ProcessFacts, AttestError> {

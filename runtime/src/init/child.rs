@@ -51,7 +51,7 @@ impl Probing {
         rustix::io::write(&self.go, &[1]).map(drop).map_err(at(PROBES))
     }
 
-    /// The child. When it has answered it is about to end, which is waited for as late as can be.
+    /// The child. When it has answered it is about to end.
     pub(super) fn child(&self) -> Option<Pid> {
         self.child
     }

@@ -10,7 +10,7 @@ use rustix::process::{DumpableBehavior, Pid, WaitOptions, WaitStatus};
 
 use crate::channel::Channel;
 use crate::confine::{self, Identity};
-use crate::probe::{ProbePlan, Share};
+use crate::probe::{ProbePlan, ProbeResult, Share};
 use crate::sys;
 use crate::tether::tie_to_supervisor;
 
@@ -29,22 +29,24 @@ const QUIET: Timespec = Timespec { tv_sec: 0, tv_nsec: 250_000_000 };
 /// Everything that pid 1 does. When it returns, the bottle ends.
 pub(super) fn run(channel: &Channel, mut start: Start) -> Result<(), Failure> {
     tie_to_supervisor(channel).map_err(at("tie the bottle to its supervisor"))?;
-    root::build(&start.plan.files, &start.identities, || enter::network(channel))?;
     nix::unistd::sethostname(&start.plan.hostname).map_err(at("set the host name"))?;
+    root::build(&start.plan.files, &start.identities, || enter::network(channel))?;
     let probing = Probers::prepare(&start.plan.probe, &start.identities)?;
     let holding = workload::hold(&mut start)?;
     let executable = search::find(&start.plan.argv[0], &start.plan.files.env).ok();
     channel.send(&FromInit::Expects { executable }, &[]).map_err(at("tell what will be executed"))?;
     wait_for(channel, &ToInit::Probe)?;
-    let probers = probing.report(channel)?;
+    let begun = probing.begin()?;
     let held = holding.ready()?;
+    report_held(channel, &held)?;
     let children = listen_for_children()?;
+    let probed = begun.end()?;
     confine_self(channel, &start)?;
     drop(start);
-    report_held(channel, &held)?;
-    wait_for(channel, &ToInit::Release)?;
+    let probers = probed.report(channel)?;
     // The workload finds nobody but pid 1 beside itself.
     probers.into_iter().try_for_each(child::await_end)?;
+    wait_for(channel, &ToInit::Release)?;
     // The supervisor has measured this process; from the workload's first instruction on nobody may look into it.
     rustix::process::set_dumpable_behavior(DumpableBehavior::NotDumpable).map_err(at("hide the bottle's init"))?;
     let workload = held.release()?;
@@ -65,15 +67,39 @@ impl Probers {
         Ok(Probers { unconfined, confined: child::probe(plan, Share::All, Some(identities))? })
     }
 
-    /// Returns the children, which have answered then.
-    pub(super) fn report(self, channel: &Channel) -> Result<[Option<Pid>; 2], Failure> {
-        let children = [&self.unconfined, &self.confined].map(Probing::child);
+    /// Has both rounds made.
+    pub(super) fn begin(self) -> Result<Begun, Failure> {
         self.unconfined.begin()?;
         self.confined.begin()?;
-        for (confined, results) in [(false, self.unconfined.results()?), (true, self.confined.results()?)] {
+        Ok(Begun(self))
+    }
+}
+
+/// Both rounds, under way.
+pub(super) struct Begun(Probers);
+
+impl Begun {
+    /// Waits until all have answered.
+    pub(super) fn end(self) -> Result<Probed, Failure> {
+        let Probers { unconfined, confined } = self.0;
+        let children = [&unconfined, &confined].map(Probing::child);
+        Ok(Probed { children, rounds: [unconfined.results()?, confined.results()?] })
+    }
+}
+
+/// What was seen, and those who saw it, who end on their own.
+pub(super) struct Probed {
+    children: [Option<Pid>; 2],
+    rounds: [Vec<ProbeResult>; 2],
+}
+
+impl Probed {
+    /// Returns the children.
+    pub(super) fn report(self, channel: &Channel) -> Result<[Option<Pid>; 2], Failure> {
+        for (confined, results) in [false, true].into_iter().zip(self.rounds) {
             channel.send(&FromInit::Probed { confined, results }, &[]).map_err(at("report the probes"))?;
         }
-        Ok(children)
+        Ok(self.children)
     }
 }
 

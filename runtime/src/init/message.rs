@@ -49,18 +49,19 @@ pub enum FromInit {
         /// What the workload will execute, by the look of it: an absolute path inside.
         executable: Option<PathBuf>,
     },
-    /// The probes are through: first the unconfined ones, without that of the builder's, then the confined ones.
+    /// The workload stands before its execve(2), and the probes are under way. The workload's pidfd comes along
+    /// ([`pid_of`] tells its id), then the master of its pty if it has one.
+    Held {
+        /// The program that it will execute, as an absolute path inside.
+        executable: String,
+    },
+    /// The probes are through, and init itself is confined: first the unconfined ones, without that of the builder's, then the
+    /// confined ones.
     Probed {
         /// Whether they ran under the workload's confinement.
         confined: bool,
         /// What they saw.
         results: Vec<ProbeResult>,
-    },
-    /// The workload stands before its execve(2), and init itself is confined. The workload's pidfd comes along
-    /// ([`pid_of`] tells its id), then the master of its pty if it has one.
-    Held {
-        /// The program that it will execute, as an absolute path inside.
-        executable: String,
     },
     /// The program was executed.
     Started,

@@ -31,16 +31,18 @@ pub(super) fn run(channel: &Channel) -> Result<(), Failure> {
     let probing = Probers::prepare(&plan.probe, &identities)?;
     channel.send(&FromInit::Expects { executable: None }, &[]).map_err(at("tell what will be executed"))?;
     wait_for(channel, &ToInit::Probe)?;
-    let probers = probing.report(channel)?;
+    let begun = probing.begin()?;
+    let executable = plan.argv.first().cloned().unwrap_or_default();
+    let held = FromInit::Held { executable };
+    channel.send(&held, &[container.as_fd()]).map_err(at("report the held workload"))?;
+    let probed = begun.end()?;
     // Nothing of the host's is in reach of it, or of whoever should get hold of it.
     jail::empty_root().map_err(|error| at("leave the host's files")(io::Error::other(chain(&error).join(": "))))?;
     confine_self(channel, &plan, &identities)?;
     drop(identities);
-    let executable = plan.argv.into_iter().next().unwrap_or_default();
-    let held = FromInit::Held { executable };
-    channel.send(&held, &[container.as_fd()]).map_err(at("report the held workload"))?;
-    wait_for(channel, &ToInit::Release)?;
+    let probers = probed.report(channel)?;
     probers.into_iter().try_for_each(child::await_end)?;
+    wait_for(channel, &ToInit::Release)?;
     // The supervisor has measured this process; nobody else is to look into it.
     rustix::process::set_dumpable_behavior(DumpableBehavior::NotDumpable).map_err(at("hide the warden"))?;
     channel.send(&FromInit::Started, &[]).map_err(at("report the start"))?;

@@ -209,6 +209,10 @@ impl Started {
             FromInit::Expects { .. } => {}
             other => return reaped(pid, failure(other)),
         }
+        let (message, mut descriptors) = self.channel.recv().unwrap();
+        let FromInit::Held { executable } = message else {
+            return reaped(pid, failure(message));
+        };
         for expected in [false, true] {
             match self.channel.recv().unwrap().0 {
                 FromInit::Probed { confined, results } => {
@@ -218,10 +222,6 @@ impl Started {
                 other => return reaped(pid, failure(other)),
             }
         }
-        let (message, mut descriptors) = self.channel.recv().unwrap();
-        let FromInit::Held { executable } = message else {
-            return reaped(pid, failure(message));
-        };
         let pidfd = descriptors.remove(0);
         let workload = pid_of(&pidfd).unwrap();
         Ok(Held {
