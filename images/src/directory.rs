@@ -28,7 +28,6 @@ pub(crate) fn plan(path: &Path, context: &Context) -> Result<MountPlan, ResolveE
             Mount::new("/run", Kind::Directory { mode: 0o755, owner: Owner::Root }),
             Mount::new(&user.home, Kind::Directory { mode: 0o700, owner: Owner::User }),
             Mount::new("/proc", Kind::Proc),
-            Mount::new("/sys", Kind::Sysfs),
             Mount::new("/dev", Kind::Devices),
         ],
         env: environment::foreign(context, &user),
@@ -40,6 +39,8 @@ pub(crate) fn plan(path: &Path, context: &Context) -> Result<MountPlan, ResolveE
     let replaced = ["/etc/resolv.conf", "/etc/nsswitch.conf", "/etc/hosts", "/etc/hostname"];
     let own = etc::own_files(context, &plan.user).into_iter();
     plan.mounts.extend(own.filter(|file| replaced.iter().any(|path| file.target == Path::new(path))));
+    // The last of bottle's own: it is mounted in the agent's network namespace, which is still being built.
+    plan.mounts.push(Mount::new("/sys", Kind::Sysfs));
     volumes::add(&mut plan, context, &host)?;
     origin.not_led_by(&plan.writable)?;
     Ok(plan)

@@ -44,8 +44,8 @@ pub(crate) fn plan(context: &Context) -> Result<MountPlan, ResolveError> {
     plan.mounts.extend(toolchains);
     plan.mounts.extend([
         Mount::new("/proc", Kind::Proc),
-        Mount::new("/sys", Kind::Sysfs),
         Mount::new("/dev", Kind::Devices),
+        Mount::new("/sys", Kind::Sysfs),
     ]);
     plan.mounts.extend(share::mounts(&cwd, &cwd, Access::ReadWrite, &host, &context.home, &mut plan.warnings)?);
     plan.warnings.extend(repository::has_linked_repository(&cwd).map(|path| {

@@ -34,7 +34,6 @@ pub(crate) fn plan(unpacked: &Unpacked, config: &Config, context: &Context) -> R
             Mount::new("/tmp", Kind::Directory { mode: 0o1777, owner: Owner::Root }),
             Mount::new("/run", Kind::Directory { mode: 0o755, owner: Owner::Root }),
             Mount::new("/proc", Kind::Proc),
-            Mount::new("/sys", Kind::Sysfs),
             Mount::new("/dev", Kind::Devices),
         ],
         env: environment::image(context, &user, &config.env),
@@ -43,13 +42,15 @@ pub(crate) fn plan(unpacked: &Unpacked, config: &Config, context: &Context) -> R
         workdir,
         user,
     };
+    let replaced = ["/etc/resolv.conf", "/etc/nsswitch.conf", "/etc/hosts", "/etc/hostname"];
+    let own = etc::own_files(context, &plan.user).into_iter();
+    plan.mounts.extend(own.filter(|file| replaced.iter().any(|path| file.target == Path::new(path))));
+    // The last of bottle's own: it is mounted in the agent's network namespace, which is still being built.
+    plan.mounts.push(Mount::new("/sys", Kind::Sysfs));
     // As docker and podman: where it is missing it is made.
     if plan.workdir != Path::new("/") {
         plan.mounts.push(Mount::new(&plan.workdir, Kind::Directory { mode: 0o755, owner: Owner::Root }));
     }
-    let replaced = ["/etc/resolv.conf", "/etc/nsswitch.conf", "/etc/hosts", "/etc/hostname"];
-    let own = etc::own_files(context, &plan.user).into_iter();
-    plan.mounts.extend(own.filter(|file| replaced.iter().any(|path| file.target == Path::new(path))));
     volumes::add(&mut plan, context, &host)?;
     Ok(plan)
 }
