@@ -18,7 +18,6 @@ use std::io::Write;
 use std::process::ExitCode;
 
 use bottle_runtime::caller::Caller;
-use clap::Parser;
 
 use args::{Cli, Verb};
 use report::{Failure, Reporter};
@@ -40,7 +39,7 @@ fn main() -> ExitCode {
         return code;
     }
     let reporter = Reporter::for_stderr();
-    let cli = match Cli::try_parse() {
+    let cli = match Cli::of(&std::env::args_os().collect::<Vec<_>>()) {
         Ok(cli) => cli,
         Err(error) => return misused(error),
     };

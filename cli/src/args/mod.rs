@@ -10,6 +10,8 @@ mod policy;
 mod run;
 mod value;
 
+use std::ffi::OsString;
+
 use clap::{Args, Parser, Subcommand};
 
 pub use evidence::{
@@ -30,6 +32,25 @@ pub struct Cli {
     /// What to do.
     #[command(subcommand)]
     pub verb: Verb,
+}
+
+impl Cli {
+    /// What the program was called with. To make the grammar of every verb takes a start longer than all else that comes before its
+    /// first process, so `run` is tried alone; all that is wrong with it, and help, is left to the whole grammar.
+    pub fn of(arguments: &[OsString]) -> Result<Cli, clap::Error> {
+        let run = arguments.get(1).is_some_and(|verb| verb == "run");
+        match run.then(|| RunAlone::try_parse_from(&arguments[1..])) {
+            Some(Ok(RunAlone { args })) => Ok(Cli { verb: Verb::Run(Box::new(args)) }),
+            Some(Err(_)) | None => Cli::try_parse_from(arguments),
+        }
+    }
+}
+
+/// `run` and what follows it.
+#[derive(Debug, Parser)]
+struct RunAlone {
+    #[command(flatten)]
+    args: RunArgs,
 }
 
 /// The verbs.
@@ -96,5 +117,32 @@ mod tests {
     #[test]
     fn the_definition_is_consistent() {
         Cli::command().debug_assert();
+        RunAlone::command().debug_assert();
+    }
+
+    #[test]
+    fn run_alone_is_understood_as_among_all_verbs() {
+        let lines = [
+            "bottle run host",
+            "bottle run -it --rm -e A=b -e C host -- sh -c -x --help",
+            "bottle run --policy p.yaml -p 8080:80 --memory 1g image run --version",
+            "bottle run -d --name n --allow x.example image",
+            "bottle run",
+            "bottle run --no-such-option host",
+            "bottle run --help",
+            "bottle run --version",
+            "bottle run -V",
+            "bottle run host --memory",
+            "bottle run --memory never host",
+            "bottle ps --json",
+            "bottle",
+        ];
+        for line in lines {
+            let arguments: Vec<OsString> = line.split(' ').map(OsString::from).collect();
+            let told = |parsed: Result<Cli, clap::Error>| {
+                parsed.map(|cli| format!("{cli:?}")).map_err(|error| (error.exit_code(), error.to_string()))
+            };
+            assert_eq!(told(Cli::of(&arguments)), told(Cli::try_parse_from(&arguments)), "{line}");
+        }
     }
 }
