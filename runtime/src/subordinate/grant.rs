@@ -44,7 +44,7 @@ pub(super) fn read(kind: Kind) -> Result<Vec<u8>, Lacking> {
 
 /// The first of 65,536 ids that the first sufficient line grants to who is called so or has this uid. None of them is root's,
 /// `own`, or beyond what ids can be.
-pub(super) fn granted(text: &[u8], name: &str, uid: u32, own: u32) -> Option<u32> {
+pub fn granted(text: &[u8], name: &str, uid: u32, own: u32) -> Option<u32> {
     let number = uid.to_string();
     let theirs = |owner: &[u8]| owner == name.as_bytes() || owner == number.as_bytes();
     let mut ranges = lines(text).filter(|(owner, ..)| theirs(owner)).map(|(_, first, count)| (first, count));
@@ -57,7 +57,7 @@ fn is_apart(first: u32, own: u32) -> bool {
 }
 
 /// Where 65,536 ids begin that no line grants to anybody. Nothing where the last ones are granted.
-pub(super) fn free(text: &[u8]) -> Option<u32> {
+pub fn free(text: &[u8]) -> Option<u32> {
     let ends = lines(text).map(|(_, first, count)| u64::from(first) + u64::from(count));
     let first = ends.max().unwrap_or(0).max(u64::from(FIRST));
     u32::try_from(first).ok().filter(|first| is_apart(*first, 0))

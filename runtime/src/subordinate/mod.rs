@@ -18,6 +18,7 @@ use bottle_images::{Digest, IdMap, Layers, Listener, OneMap, Store, UnpackError,
 
 use crate::report::chain;
 
+pub use grant::{free, granted};
 pub use lacking::Lacking;
 pub use mapper::MapError;
 pub use steward::StewardError;

@@ -37,6 +37,7 @@ mod registry_challenge;
 mod channel;
 mod engine;
 mod recorder;
+mod subordinate_ids;
 
 /// What a reader made of an input.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -118,4 +119,5 @@ targets! {
     channel: 2048, MEMORY;
     engine: 8192, MEMORY;
     recorder: 4096, MEMORY;
+    subordinate_ids: 1024, MEMORY;
 }
