@@ -223,6 +223,33 @@ fn a_layer_that_says_less_than_the_ones_below_means_what_they_say() {
 }
 
 #[test]
+fn what_a_sparse_file_does_not_hold_takes_no_room_and_counts_for_nothing() {
+    let place = Place::new();
+    let (records, content) = sparse("big", 1 << 30);
+    let records: Vec<(&str, &[u8])> = records.iter().map(|(key, value)| (*key, value.as_bytes())).collect();
+    let base = Layer::new().pax(&records).file("written", content);
+    assert_eq!(place.unpack("base", &base.bytes(), None).unwrap().bytes, 4);
+    place.unpack("upon", &Layer::new().hard("again", "big").bytes(), Some(&["base"])).unwrap();
+    for path in ["base/big", "upon/big", "upon/again"] {
+        let file = File::open(place.path(path)).unwrap();
+        let mut end = [0; 6];
+        std::os::unix::fs::FileExt::read_exact_at(&file, &mut end, (1 << 30) - 6).unwrap();
+        let stat = place.stat(path);
+        assert_eq!((stat.len(), &end), (1 << 30, b"\0\0data"), "{path}");
+        assert!(stat.blocks() * 512 < 1 << 20, "{path} takes {} blocks", stat.blocks());
+    }
+}
+
+/// The records of a file that has these last four bytes, and no others.
+fn sparse(name: &str, size: u64) -> ([(&'static str, String); 5], &'static str) {
+    let map = format!("{},4", size - 4);
+    let numbers = ["0".into(), "1".into(), name.to_owned(), size.to_string(), map];
+    let keys = ["GNU.sparse.major", "GNU.sparse.minor", "GNU.sparse.name", "GNU.sparse.size", "GNU.sparse.map"];
+    let mut numbers = numbers.into_iter();
+    (keys.map(|key| (key, numbers.next().unwrap())), "data")
+}
+
+#[test]
 fn whether_a_layer_fits_is_known_without_unpacking_it_again() {
     let place = Place::new();
     place.unpack("base", &Layer::new().directory("a", 0o700).link("l", "a").file("f", "x").bytes(), None).unwrap();

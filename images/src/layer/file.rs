@@ -1,6 +1,7 @@
 //! How does a regular file of a layer get its content?
 
 use std::fs::File;
+use std::io::{Read, Seek, SeekFrom};
 use std::os::fd::OwnedFd;
 use std::os::unix::fs::FileExt;
 
@@ -65,13 +66,29 @@ pub(super) fn copy(
     attributes: &Attributes,
 ) -> Result<(), LayerError> {
     use std::os::fd::AsRawFd;
-    tree.budget.bytes(size)?;
     let path = format!("/proc/self/fd/{}", from.as_raw_fd());
     let from = rustix::fs::open(path, OFlags::RDONLY | OFlags::CLOEXEC, Mode::empty())?;
     let (mut from, mut file) = (File::from(from), create(parent, name)?);
-    std::io::copy(&mut from, &mut file).map_err(kernel)?;
+    // Holes stay holes: a file of a few bytes may claim to have any size.
+    let mut position = 0;
+    while let Some((data, end)) = next_data(&from, position)? {
+        tree.budget.bytes(end - data)?;
+        from.seek(SeekFrom::Start(data)).and_then(|_| file.seek(SeekFrom::Start(data))).map_err(kernel)?;
+        std::io::copy(&mut (&mut from).take(end - data), &mut file).map_err(kernel)?;
+        position = end;
+    }
+    rustix::fs::ftruncate(&file, size)?;
     let file = OwnedFd::from(file);
     Ok(attributes.apply(&file, Handle::Open, tree.options.owners, &mut tree.notes)?)
+}
+
+/// Where data begin at or behind a position, and where they end.
+fn next_data(file: &File, position: u64) -> Result<Option<(u64, u64)>, LayerError> {
+    let data = match rustix::fs::seek(file, rustix::fs::SeekFrom::Data(position)) {
+        Err(rustix::io::Errno::NXIO) => return Ok(None),
+        data => data?,
+    };
+    Ok(Some((data, rustix::fs::seek(file, rustix::fs::SeekFrom::Hole(data))?)))
 }
 
 fn create(parent: &OwnedFd, name: &[u8]) -> rustix::io::Result<File> {

@@ -111,8 +111,9 @@ fn apply(
     while let Some(entry) = archive.next()? {
         files += 1;
         tree.apply(&entry, &mut archive)?;
-        if let Kind::File { size, .. } = entry.kind {
-            bytes += size;
+        if let Kind::File { size, pieces } = &entry.kind {
+            // What a sparse file does not hold takes no room.
+            bytes += pieces.as_deref().map_or(*size, entry::stored);
         }
     }
     let (traces, notes) = tree.finish()?;

@@ -56,9 +56,13 @@ impl Layer {
         self.add(EntryType::Link, path, (0o644, 0, 0), target, b"")
     }
 
-    pub fn attribute(mut self, name: &str, value: &[u8]) -> Layer {
-        let key = format!("SCHILY.xattr.{name}");
-        self.0.append_pax_extensions([(key.as_str(), value)]).expect("memory");
+    pub fn attribute(self, name: &str, value: &[u8]) -> Layer {
+        self.records(&[(format!("SCHILY.xattr.{name}"), value)])
+    }
+
+    /// Says more of the entry that comes next.
+    pub fn records(mut self, records: &[(String, &[u8])]) -> Layer {
+        self.0.append_pax_extensions(records.iter().map(|(key, value)| (key.as_str(), *value))).expect("memory");
         self
     }
 

@@ -21,6 +21,22 @@ fn images_share_the_layers_that_they_have_in_common() {
 }
 
 #[test]
+fn an_image_that_was_unpacked_once_is_taken_again_whatever_its_files_claim_to_be() {
+    let place = Place::new();
+    let size = (100_u64 << 30).to_string();
+    let layer = ["one", "two"].into_iter().fold(Layer::new(), |layer, name| {
+        let records = [("major", "0"), ("minor", "1"), ("name", name), ("size", &size), ("map", "0,0")];
+        layer.records(&records.map(|(key, value)| (format!("GNU.sparse.{key}"), value.as_bytes()))).file("written", "")
+    });
+    layout(&place.path("sparse"), vec![(layer.bytes(), Packed::Plain)]);
+    let loaded = place.load("oci:sparse").unwrap();
+    for _ in 0..2 {
+        let unpacked = place.unpack(&loaded);
+        assert_eq!(std::fs::metadata(unpacked.layers()[0].join("two")).unwrap().len(), 100 << 30);
+    }
+}
+
+#[test]
 fn what_is_left_out_is_told_once_and_with_a_file() {
     let place = Place::new();
     let layer = Layer::new().attribute("user.overlay.redirect", b"/x").file("a\nb", "x").bytes();
