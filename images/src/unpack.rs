@@ -141,8 +141,8 @@ impl Work<'_> {
     fn all(&self) -> Result<Unpacked, UnpackError> {
         let diff_ids = self.image.diff_ids();
         let mut alone = self.each_alone()?;
-        let mut layers: Vec<File> = Vec::new();
-        let (mut paths, mut notes, mut held) = (Vec::new(), BTreeSet::new(), Vec::new());
+        let (mut paths, mut layers, mut held) = (Vec::new(), Vec::<File>::new(), Vec::new());
+        let mut notes = BTreeSet::new();
         let mut root = 0;
         for (position, diff_id) in diff_ids.iter().enumerate() {
             let below = Below { layers: &layers, options: self.options };
@@ -151,8 +151,12 @@ impl Work<'_> {
                 Some(made) if made.record.fits(&below).map_err(failed)? => made,
                 _ => self.one(position, upon(diff_ids, position), Some(&below))?,
             };
-            if !made.record.implies_root() {
-                root = position;
+            if self.hides_all(&made)? {
+                // An overlay merges the roots of all its layers, whatever they say.
+                (paths, layers, held) = (Vec::new(), Vec::new(), Vec::new());
+                root = 0;
+            } else if !made.record.implies_root() {
+                root = paths.len();
             }
             notes.extend(made.fresh.then_some(made.record.notes).into_iter().flatten());
             paths.push(self.flavour.join(made.key.hex()));
@@ -160,6 +164,12 @@ impl Work<'_> {
             layers.push(made.directory);
         }
         Ok(Unpacked::new(&paths, root, notes.into_iter().collect(), held))
+    }
+
+    /// Whether nothing below this layer shows.
+    fn hides_all(&self, made: &Made) -> Result<bool, StoreError> {
+        let opaque = self.options.opaque.is_set(&made.directory, b"");
+        opaque.map_err(|error| failed("look at", &self.flavour.join(made.key.hex()))(error.into()))
     }
 
     /// All layers, as each is by itself; None for one that can't be told without those below.

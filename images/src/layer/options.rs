@@ -130,7 +130,7 @@ impl Opaque {
     }
 
     /// Whether the directory at a clean path is marked.
-    pub(super) fn is_set(self, root: impl AsFd, path: &[u8]) -> rustix::io::Result<bool> {
+    pub(crate) fn is_set(self, root: impl AsFd, path: &[u8]) -> rustix::io::Result<bool> {
         let directory = inside::open_directory(root, path)?;
         let mut value = [0_u8; 1];
         match rustix::fs::fgetxattr(&directory, self.name(), &mut value) {

@@ -94,6 +94,17 @@ fn what_layers_hide_and_replace_is_the_same() {
 }
 
 #[test]
+fn a_layer_that_hides_all_below_it_is_the_same_whether_it_mentions_the_root_or_not() {
+    let base = || Layer::new().directory("./", 0o711).file("gone", "x").directory("d", 0o700).file("d/gone", "x");
+    let hiding =
+        |layer: Layer| layer.file(".wh..wh..opq", "").file("new", "x").directory("d", 0o755).file("d/new", "x");
+    let top = || (Layer::new().file("top", "x").file(".wh.new", "").bytes(), Packed::Plain);
+    for above in [Layer::new(), Layer::new().directory("./", 0o755)] {
+        compare(vec![(base().bytes(), Packed::Gzip), (hiding(above).bytes(), Packed::Gzip), top()]);
+    }
+}
+
+#[test]
 fn layers_that_mention_no_directories_are_the_same() {
     let base = Layer::new()
         .directory("usr", 0o755)
