@@ -183,7 +183,22 @@ fn said(body: Vec<u8>) -> String {
         let text = |key: &str| Some(first.get(key)?.as_str()?.to_owned());
         text("message").filter(|message| !message.is_empty()).or_else(|| text("code"))
     });
-    let said = error.unwrap_or_else(|| String::from_utf8_lossy(&body).trim().to_owned());
-    let said: String = said.chars().take(200).collect();
+    let said = error.unwrap_or_else(|| String::from_utf8_lossy(&body).into_owned());
+    // In one line: another one would look as if bottle said it.
+    let said: String = said.split_whitespace().collect::<Vec<_>>().join(" ").chars().take(200).collect();
     if said.is_empty() { "it does not say why".to_owned() } else { said }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_a_registry_says_is_one_short_line() {
+        let answer = br#"{"errors": [{"code": "DENIED", "message": "no\n\thint: run\r\nthis"}]}"#;
+        assert_eq!(said(answer.to_vec()), "no hint: run this");
+        assert_eq!(said(b"\n <html>\n sorry\x0b\n".to_vec()), "<html> sorry");
+        assert_eq!(said("é ".repeat(1000).into_bytes()).chars().count(), 200);
+        assert_eq!(said(b" \n".to_vec()), "it does not say why");
+    }
 }
