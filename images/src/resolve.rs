@@ -81,6 +81,9 @@ pub enum ResolveError {
     /// There is nothing to execute.
     #[error(transparent)]
     NoCommand(#[from] NoCommand),
+    /// It has no layers.
+    #[error("the image has no files")]
+    Empty,
     /// The image was named, and not brought into the store.
     #[error("the image {0:?} is not in the store")]
     NotStored(String),
@@ -107,6 +110,7 @@ impl ResolveError {
     pub fn hint(&self) -> Option<String> {
         let said = match self {
             ResolveError::NotStored(_) => Some("pull or load it first, and give the digest of its manifest"),
+            ResolveError::Empty => Some("an image that holds anything has a layer; is it the one that was meant?"),
             ResolveError::Store(error) => return error.hint(),
             ResolveError::Image(error) => return error.hint(),
             ResolveError::Unpack(error) => return error.hint(),
@@ -193,6 +197,9 @@ pub fn resolve(image: &ImageRef, context: &Context) -> Result<Resolved, ResolveE
 fn from_store(manifest: Digest, context: &Context) -> Result<Resolved, ResolveError> {
     let store = Store::open(&context.store)?;
     let image = Image::read(&store, manifest)?;
+    if image.layers().is_empty() {
+        return Err(ResolveError::Empty);
+    }
     let (unpacked, place) = unpacked(&store, &image, context)?;
     let mut plan = stored::plan(&unpacked, image.config(), context)?;
     plan.warnings.extend(unpacked.notes().iter().cloned());

@@ -1,6 +1,6 @@
 //! What is kept, shared and pruned.
 
-use bottle_images::{Owners, UnpackOptions, unpack};
+use bottle_images::{Context, ImageRef, Owners, ResolveError, UnpackOptions, resolve, unpack};
 
 use super::made::{Layer, Packed, layout};
 use super::place::{Place, silent};
@@ -34,6 +34,17 @@ fn an_image_that_was_unpacked_once_is_taken_again_whatever_its_files_claim_to_be
         let unpacked = place.unpack(&loaded);
         assert_eq!(std::fs::metadata(unpacked.layers()[0].join("two")).unwrap().len(), 100 << 30);
     }
+}
+
+#[test]
+fn an_image_without_any_layer_is_refused_with_a_hint() {
+    let place = Place::new();
+    layout(&place.path("empty"), vec![]);
+    let loaded = place.load("oci:empty").unwrap();
+    let mut context = Context::new(1000, 1000, "u", &place.path("home"), &place.path(""));
+    context.store = place.path("images");
+    let refused = resolve(&ImageRef::Manifest(loaded.image.digest()), &context).unwrap_err();
+    assert!(matches!(refused, ResolveError::Empty) && refused.hint().is_some(), "{refused:?}");
 }
 
 #[test]
