@@ -15,7 +15,7 @@ use crate::layer::ArchiveError;
 use crate::manifest::ManifestError;
 use crate::platform::Platform;
 use crate::source::Source;
-use crate::store::{BlobError, NamesError, Store, StoreError};
+use crate::store::{BlobError, Ingest, NamesError, Store, StoreError};
 use files::Files;
 
 /// An image that is in the store now.
@@ -211,19 +211,25 @@ impl Target<'_> {
         };
         ingest.restart()?;
         (self.listener)(Event::Started { blob: digest, size, resumed: 0 });
-        let mut from = open()?;
-        let mut buffer = vec![0; 256 << 10];
-        loop {
-            match from.read(&mut buffer) {
-                Ok(0) => break,
-                Ok(count) => ingest.write(&buffer[..count])?,
-                Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
-                Err(error) => return Err(LoadError::read(self.path)(error)),
-            }
-            (self.listener)(Event::Progress { blob: digest, position: ingest.position() });
+        // It is read from its beginning next time, so that nothing of it is kept.
+        if let Err(error) = open().and_then(|from| self.copy(from, &mut ingest)) {
+            return ingest.discard().map_err(LoadError::from).and(Err(error));
         }
         ingest.finish()?;
         (self.listener)(Event::Stored { blob: digest, already: false });
         Ok(())
+    }
+
+    fn copy(&self, mut from: impl Read, ingest: &mut Ingest) -> Result<(), LoadError> {
+        let mut buffer = vec![0; 256 << 10];
+        loop {
+            match from.read(&mut buffer) {
+                Ok(0) => return Ok(()),
+                Ok(count) => ingest.write(&buffer[..count])?,
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
+                Err(error) => return Err(LoadError::read(self.path)(error)),
+            }
+            (self.listener)(Event::Progress { blob: ingest.digest(), position: ingest.position() });
+        }
     }
 }

@@ -32,7 +32,12 @@ pub(super) fn blob(
         };
         let resumed = ingest.position();
         listener(Event::Started { blob: digest, size: Some(size), resumed });
-        all(registry, digest, &mut ingest, listener)?;
+        match all(registry, digest, &mut ingest, listener) {
+            Ok(()) => {}
+            // What broke off is gone on with; what is a lie, or fills the disk, is not.
+            Err(error) if error.is_passing() => return Err(error),
+            Err(error) => return ingest.discard().map_err(PullError::from).and(Err(error)),
+        }
         match ingest.finish() {
             Err(BlobError::Mismatch { .. }) if resumed > 0 && !is_last => continue,
             finished => finished?,

@@ -208,6 +208,11 @@ impl Store {
 }
 
 impl Ingest {
+    /// What is stored.
+    pub fn digest(&self) -> Digest {
+        self.digest
+    }
+
     /// How many bytes are there.
     pub fn position(&self) -> u64 {
         self.position
@@ -253,18 +258,26 @@ impl Ingest {
         Ok(())
     }
 
+    /// Removes what is there: nobody will go on with it.
+    ///
+    /// # Errors
+    /// Where it can't be removed.
+    pub fn discard(self) -> Result<(), BlobError> {
+        Ok(std::fs::remove_file(&self.path).map_err(failed("remove", &self.path))?)
+    }
+
     /// Checks size and digest, makes the blob durable and gives it its name. What is wrong is removed.
     ///
     /// # Errors
-    /// [`BlobError::Short`] (and then what is there stays), [`BlobError::Mismatch`].
+    /// [`BlobError::Short`], [`BlobError::Mismatch`].
     pub fn finish(self) -> Result<(), BlobError> {
         if let Some(size) = self.size.filter(|size| *size > self.position) {
-            return Err(BlobError::Short { blob: self.digest, size, got: self.position });
+            let short = BlobError::Short { blob: self.digest, size, got: self.position };
+            return self.discard().and(Err(short));
         }
-        let actual = self.hasher.finish();
-        if actual != self.digest {
-            std::fs::remove_file(&self.path).map_err(failed("remove", &self.path))?;
-            return Err(BlobError::Mismatch { expected: self.digest, actual });
+        let (actual, expected) = (self.hasher.clone().finish(), self.digest);
+        if actual != expected {
+            return self.discard().and(Err(BlobError::Mismatch { expected, actual }));
         }
         let images = self.path.parent().and_then(|partial| partial.parent()).unwrap_or(&self.path);
         let blobs = images.join("blobs/sha256");
@@ -345,7 +358,7 @@ mod tests {
         let digest = Digest::of(b"hello");
         let mut first = store.ingest(digest, Some(5)).unwrap().unwrap();
         first.write(b"hel").unwrap();
-        assert!(matches!(first.finish(), Err(BlobError::Short { got: 3, .. })));
+        drop(first);
         let mut second = store.ingest(digest, Some(5)).unwrap().unwrap();
         assert_eq!(second.position(), 3);
         second.write(b"lo").unwrap();
@@ -363,6 +376,9 @@ mod tests {
         assert_eq!((entries(&store, "partial"), entries(&store, "blobs/sha256")), (0, 0));
         let mut ingest = store.ingest(digest, Some(5)).unwrap().unwrap();
         assert!(matches!(ingest.write(b"hello!"), Err(BlobError::TooLong { size: 5, .. })));
+        ingest.write(b"hel").unwrap();
+        assert!(matches!(ingest.finish(), Err(BlobError::Short { got: 3, .. })));
+        assert_eq!((entries(&store, "partial"), entries(&store, "blobs/sha256")), (0, 0));
     }
 
     #[test]

@@ -72,6 +72,7 @@ fn a_blob_that_was_changed_is_not_loaded() {
                 LoadError::Blob(BlobError::Mismatch { .. } | BlobError::Short { .. } | BlobError::TooLong { .. })
             );
             assert!(is_noticed, "{error:?}");
+            assert_eq!(place.count("partial"), 0);
         }
         std::fs::write(&path, whole).unwrap();
         assert!(place.store.names().unwrap().is_empty());

@@ -6,7 +6,7 @@ use std::net::{TcpListener, TcpStream};
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use bottle_images::{Digest, Event, PullError};
+use bottle_images::{BlobError, Digest, Event, PullError};
 
 use super::made::{Layer, Packed, layout, noise};
 use super::place::Place;
@@ -205,17 +205,21 @@ fn what_a_registry_lies_about_is_an_error_and_leaves_nothing() {
     let manifest = std::fs::read(layout.join("blobs/sha256").join(digest.hex())).unwrap();
     let other = lying(vec![("/v2/x/manifests/".into(), manifest.clone()), ("/v2/x/blobs/".into(), b"other".to_vec())]);
     let endless = lying(vec![("/v2/x/manifests/".into(), vec![b' '; 5 << 20])]);
+    let longer =
+        lying(vec![("/v2/x/manifests/".into(), manifest.clone()), ("/v2/x/blobs/".into(), vec![b'x'; 1 << 20])]);
     let old = lying(vec![("/v2/x/manifests/".into(), br#"{"schemaVersion":1,"fsLayers":[]}"#.to_vec())]);
-    let configuration =
-        [other, endless, old].map(|port| format!("[[registry]]\nlocation = '127.0.0.1:{port}'\ninsecure = true\n"));
+    let configuration = [other, longer, endless, old]
+        .map(|port| format!("[[registry]]\nlocation = '127.0.0.1:{port}'\ninsecure = true\n"));
     place.configure("registries.conf", &configuration.concat());
     let wrong = place.pull(&format!("127.0.0.1:{other}/x")).unwrap_err();
-    assert!(matches!(wrong, PullError::Blob(_)), "{wrong:?}");
+    assert!(matches!(wrong, PullError::Blob(BlobError::Short { .. })), "{wrong:?}");
+    let wrong = place.pull(&format!("127.0.0.1:{longer}/x")).unwrap_err();
+    assert!(matches!(wrong, PullError::Blob(BlobError::TooLong { .. })), "{wrong:?}");
     let wrong = place.pull(&format!("127.0.0.1:{other}/x@{}", Digest::of(b"wanted"))).unwrap_err();
     assert!(matches!(wrong, PullError::OtherManifest { .. }), "{wrong:?}");
     assert!(matches!(place.pull(&format!("127.0.0.1:{endless}/x")), Err(PullError::Answer { .. })));
     let error = place.pull(&format!("127.0.0.1:{old}/x")).unwrap_err();
     assert!(error.hint().unwrap().contains("schema 2"), "{error:?}");
     assert!(place.store.names().unwrap().is_empty());
-    assert_eq!(place.count("blobs/sha256"), 0);
+    assert_eq!((place.count("blobs/sha256"), place.count("partial")), (0, 0));
 }
