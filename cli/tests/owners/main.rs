@@ -7,6 +7,7 @@
 mod place;
 
 mod attested;
+mod closed_in;
 mod entered;
 mod files;
 mod interrupted;

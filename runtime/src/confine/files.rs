@@ -1,7 +1,7 @@
-//! Which files may a helper still read? Those named to Landlock; it may write none.
+//! Which files may a helper still use? Those named to Landlock: to read them, or all that is below one directory.
 
 use std::io;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use landlock::{
     ABI, Access, AccessFs, CompatLevel, Compatible, PathBeneath, PathFd, Ruleset, RulesetAttr, RulesetCreatedAttr,
@@ -22,6 +22,23 @@ pub(super) fn only(readable: &[PathBuf]) -> Result<(), ConfineError> {
         ))),
         _ => Ok(()),
     }
+}
+
+/// Forbids every use of the file system outside of a directory.
+///
+/// Kernels before 5.19 know no Landlock that lets a file be renamed to another directory, and there this changes nothing:
+/// it is a second wall, behind the ids that the caller has.
+pub(super) fn only_below(directory: &Path) -> Result<(), ConfineError> {
+    let everything = AccessFs::from_all(ABI::V5);
+    let open = PathFd::new(directory).map_err(io::Error::other).map_err(at("open the directory that is left"))?;
+    let within = || -> Result<(), RulesetError> {
+        let needed = Ruleset::default().set_compatibility(CompatLevel::HardRequirement).handle_access(AccessFs::Refer);
+        let Ok(rules) = needed else { return Ok(()) };
+        let rules = rules.set_compatibility(CompatLevel::BestEffort).handle_access(everything)?.create()?;
+        rules.add_rule(PathBeneath::new(open, everything))?.restrict_self()?;
+        Ok(())
+    };
+    within().map_err(io::Error::other).map_err(at("restrict the file system"))
 }
 
 fn restrict(readable: &[PathBuf]) -> Result<RulesetStatus, RulesetError> {

@@ -32,6 +32,32 @@ const ASYNC_OLD: &[i64] = &[SYS_epoll_wait];
 #[cfg(not(target_arch = "x86_64"))]
 const ASYNC_OLD: &[i64] = &[];
 
+/// What making, reading and removing files takes, and whose they are.
+#[rustfmt::skip]
+const FILES: &[i64] = &[
+    SYS_openat, SYS_openat2, SYS_readv, SYS_writev, SYS_pread64, SYS_pwrite64, SYS_lseek, SYS_statx, SYS_newfstatat,
+    SYS_getdents64, SYS_readlinkat, SYS_faccessat, SYS_mkdirat, SYS_mknodat, SYS_symlinkat, SYS_linkat, SYS_unlinkat,
+    SYS_renameat, SYS_renameat2, SYS_ftruncate, SYS_copy_file_range, SYS_sendfile, SYS_fadvise64, SYS_fchmod,
+    SYS_fchmodat, SYS_fchown, SYS_fchownat, SYS_utimensat, SYS_setxattr, SYS_fsetxattr, SYS_getxattr, SYS_fgetxattr,
+    SYS_listxattr, SYS_flock, SYS_fcntl, SYS_fsync, SYS_fdatasync, SYS_syncfs, SYS_memfd_create, SYS_getuid,
+    SYS_geteuid, SYS_getgid, SYS_getegid,
+];
+#[cfg(target_arch = "x86_64")]
+#[rustfmt::skip]
+const FILES_OLD: &[i64] = &[
+    SYS_open, SYS_stat, SYS_lstat, SYS_access, SYS_readlink, SYS_mkdir, SYS_rmdir, SYS_unlink, SYS_rename, SYS_link,
+    SYS_symlink, SYS_chmod,
+];
+#[cfg(not(target_arch = "x86_64"))]
+const FILES_OLD: &[i64] = &[];
+
+/// Threads, a child, and the wall of files that the child puts around itself.
+#[rustfmt::skip]
+const CHILDREN: &[i64] = &[
+    SYS_clone, SYS_set_robust_list, SYS_set_tid_address, SYS_sched_getaffinity, SYS_wait4, SYS_waitid, SYS_prctl,
+    SYS_landlock_create_ruleset, SYS_landlock_add_rule, SYS_landlock_restrict_self,
+];
+
 fn refusing(parts: &[&[i64]], refused: Vec<(i64, Vec<Case>)>) -> Filter {
     Filter { allowed: parts.concat(), refused, pretended: Vec::new(), unknown: EPERM }
 }
@@ -66,6 +92,26 @@ pub(super) fn dialler() -> Filter {
     let reading = [O_WRONLY, O_RDWR, O_CREAT, O_TRUNC].map(|flag| vec![Has(2, flag as u64)]).to_vec();
     let refused = vec![(SYS_socket, families), (SYS_openat, reading)];
     refusing(&[BASE, BASE_OLD, ASYNC, ASYNC_OLD, &own], [refused, few_commands()].concat())
+}
+
+/// Who works with the ids of a range: changes files, and forks. It can make no socket and no namespace, start nothing, and
+/// look into no other process. What is not here is unknown, so that threads are begun by clone(2), whose flags can be told.
+pub(super) fn steward() -> Filter {
+    let table = [BASE, BASE_OLD, FILES, FILES_OLD, CHILDREN].concat();
+    let commands = few_commands().into_iter().filter(|(call, _)| *call != SYS_fcntl);
+    let refused = commands.chain(no_fast_open()).chain(no_namespaces()).chain(no_signals()).collect();
+    Filter { allowed: table, refused, pretended: Vec::new(), unknown: ENOSYS }
+}
+
+fn no_namespaces() -> Vec<(i64, Vec<Case>)> {
+    let flags = [CLONE_NEWNS, CLONE_NEWCGROUP, CLONE_NEWUTS, CLONE_NEWIPC, CLONE_NEWUSER, CLONE_NEWPID, CLONE_NEWNET];
+    vec![(SYS_clone, flags.iter().map(|flag| vec![Has(0, u64::from(*flag as u32))]).collect())]
+}
+
+/// Of fcntl(2) what it does to descriptors, sizes and seals.
+fn no_signals() -> Vec<(i64, Vec<Case>)> {
+    let known = [F_DUPFD, F_DUPFD_CLOEXEC, F_GETFD, F_SETFD, F_GETFL, F_SETFL, F_ADD_SEALS];
+    vec![(SYS_fcntl, vec![known.iter().map(|command| IsNot(1, *command as u32)).collect()])]
 }
 
 /// Of sockets only TCP's. A stream is the one type of a number without these bits.

@@ -17,7 +17,7 @@ pub use limits::dumps_reach_a_helper;
 
 use std::collections::BTreeMap;
 use std::io;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 pub use filter::FilterError;
 pub use profile::profile;
@@ -99,6 +99,16 @@ pub fn dialler(identity: Option<Identity>, readable: &[PathBuf]) -> Result<(), C
     privileges::give_up(identity)?;
     files::only(readable)?;
     filter::apply(&helpers::dialler())
+}
+
+/// Confines the steward: its capabilities, which it is there for, reach files and nothing else.
+pub fn steward() -> Result<(), ConfineError> {
+    filter::apply(&helpers::steward())
+}
+
+/// Confines its child that unpacks to one directory.
+pub fn unpacker(store: &Path) -> Result<(), ConfineError> {
+    files::only_below(store)
 }
 
 /// SHA-256 in hex of the seccomp programs of each role: what the attestation asserts, since the kernel does not give

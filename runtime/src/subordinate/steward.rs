@@ -1,5 +1,6 @@
 //! Who works with the ids of a range? The role `steward`: in a user namespace of the caller's that has them, with every capability
 //! there and none elsewhere. It unpacks, removes and reads what the caller itself could not, and is told to by the caller alone.
+//! A seccomp filter leaves it files; who unpacks is a child that Landlock leaves the store.
 
 use std::fs::File;
 use std::io;
@@ -14,11 +15,13 @@ use bottle_images::{
 };
 use bottle_netns::enter::{EnterError, no_user_namespace};
 use nix::sched::{CloneFlags, unshare};
+use nix::sys::wait::{WaitStatus, waitpid};
 use serde::{Deserialize, Serialize};
 
 use super::mapper::{MapError, Mapper};
 use crate::attest::process::file_digest;
 use crate::channel::Channel;
+use crate::confine;
 use crate::memory;
 use crate::process::Process;
 use crate::report::chain;
@@ -210,6 +213,9 @@ fn serve(channel: &Channel) -> io::Result<()> {
     tie_to_supervisor(channel)?;
     channel.send(&FromSteward::Made, &[])?;
     let (ToSteward::Mapped, _) = channel.recv()? else { return Err(io::ErrorKind::InvalidData.into()) };
+    if let Err(error) = confine::steward() {
+        return channel.send(&FromSteward::Failed { what: chain(&error).join(": "), hint: None, errno: None }, &[]);
+    }
     loop {
         match channel.recv()?.0 {
             ToSteward::Mapped => return Err(io::ErrorKind::InvalidData.into()),
@@ -226,7 +232,24 @@ fn serve(channel: &Channel) -> io::Result<()> {
     }
 }
 
+/// In a child that sees no file but the store's: archives are somebody else's bytes.
 fn unpack(channel: &Channel, store: &Path, manifest: Digest, options: UnpackOptions) -> io::Result<()> {
+    let Some(child) = sys::fork_child()? else {
+        let answered = tie_to_supervisor(channel).and_then(|()| unpack_alone(channel, store, manifest, options));
+        sys::exit_now(i32::from(answered.is_err()))
+    };
+    // Where it ends without an answer there is nobody to wait for.
+    match waitpid(nix::unistd::Pid::from_raw(child), None)? {
+        WaitStatus::Exited(_, 0) => Ok(()),
+        other => {
+            let what = format!("the process that unpacks ended before it was done: {other:?}");
+            channel.send(&FromSteward::Failed { what, hint: None, errno: None }, &[])
+        }
+    }
+}
+
+fn unpack_alone(channel: &Channel, store: &Path, manifest: Digest, options: UnpackOptions) -> io::Result<()> {
+    confine::unpacker(store).map_err(io::Error::other)?;
     // Who unpacks for nobody stops: the half-made layers are removed by the next pruning.
     let tell = |event| channel.send(&FromSteward::Event(event), &[]).unwrap_or_else(|_| sys::exit_now(1));
     let said =

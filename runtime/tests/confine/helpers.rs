@@ -2,12 +2,13 @@
 
 use std::io::{Read, Write};
 use std::net::{TcpListener, TcpStream};
+use std::path::Path;
 
 use bottle_runtime::confine::{self, Ports};
 use rustix::io::Errno;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
-use crate::harness::Claim;
+use crate::harness::{Claim, in_child};
 use crate::sys::call;
 use crate::workload::own_in_a_namespace;
 
@@ -19,6 +20,8 @@ pub(crate) const CLAIMS: &[Claim] = &[
     ("init_connects_streams_alone_where_ports_are_published", init_connects),
     ("the_dialler_can_serve_and_start_nothing", dialler_refuses),
     ("the_dialler_connects_and_reads_only_what_was_named", dialler_connects),
+    ("the_steward_has_files_and_can_start_connect_and_enter_nothing", steward_refuses),
+    ("who_unpacks_has_the_store_and_no_other_file", unpacker_stays),
 ];
 
 fn refuse(calls: &[(&str, i64)]) {
@@ -55,6 +58,64 @@ const STARTING: &[(&str, i64)] = &[
     ("process_vm_writev", libc::SYS_process_vm_writev),
     ("unlinkat", libc::SYS_unlinkat),
 ];
+
+fn steward_refuses() {
+    confine::steward().unwrap();
+    let files = ["clone", "unlinkat"];
+    let others: &[(&str, i64)] = &[
+        ("socket", libc::SYS_socket),
+        ("connect", libc::SYS_connect),
+        ("bind", libc::SYS_bind),
+        ("pidfd_open", libc::SYS_pidfd_open),
+        ("process_vm_readv", libc::SYS_process_vm_readv),
+        ("open_tree", libc::SYS_open_tree),
+        ("fsopen", libc::SYS_fsopen),
+        ("setresuid", libc::SYS_setresuid),
+        ("keyctl", libc::SYS_keyctl),
+        ("userfaultfd", libc::SYS_userfaultfd),
+        ("perf_event_open", libc::SYS_perf_event_open),
+        ("open_by_handle_at", libc::SYS_open_by_handle_at),
+    ];
+    for (name, number) in STARTING.iter().chain(others).filter(|(name, _)| !files.contains(name)) {
+        assert_eq!(call(*number, [0; 6]), Err(Errno::NOSYS), "{name}");
+    }
+    for flag in [libc::CLONE_NEWUSER, libc::CLONE_NEWNS, libc::CLONE_NEWNET] {
+        assert_eq!(call(libc::SYS_clone, [flag as u64, 0, 0, 0, 0, 0]), Err(Errno::PERM), "clone {flag:x}");
+    }
+    refuse_signals();
+    assert_eq!(std::thread::spawn(|| std::fs::read("/proc/self/status").unwrap().len() > 1).join().ok(), Some(true));
+}
+
+fn unpacker_stays() {
+    let (store, other) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    for directory in [&store, &other] {
+        std::fs::write(directory.path().join("there"), "x").unwrap();
+    }
+    std::fs::create_dir(store.path().join("a")).unwrap();
+    // Who is closed in could not remove the directories.
+    assert_eq!(in_child(&|| stays_in(store.path(), other.path())), 0);
+    assert_eq!(std::fs::read_dir(other.path()).unwrap().count(), 1);
+    assert_eq!(std::fs::read_dir(store.path().join("a")).unwrap().count(), 2);
+}
+
+fn stays_in(store: &Path, outside: &Path) {
+    confine::steward().unwrap();
+    confine::unpacker(store).unwrap();
+    std::fs::write(store.join("new"), "x").unwrap();
+    std::fs::rename(store.join("new"), store.join("a/renamed")).unwrap();
+    std::fs::hard_link(store.join("there"), store.join("a/linked")).unwrap();
+    std::fs::remove_file(store.join("there")).unwrap();
+    let is_refused = |done: std::io::Result<()>| {
+        let error = done.expect_err("a file outside").raw_os_error();
+        assert!([libc::EACCES, libc::EXDEV].map(Some).contains(&error), "{error:?}");
+    };
+    is_refused(std::fs::read(outside.join("there")).map(drop));
+    is_refused(std::fs::write(outside.join("new"), "x"));
+    is_refused(std::fs::remove_file(outside.join("there")));
+    is_refused(std::fs::rename(store.join("a/renamed"), outside.join("moved")));
+    is_refused(std::fs::read_dir(outside).map(drop));
+    is_refused(std::fs::read("/etc/passwd").map(drop));
+}
 
 fn runtime() -> tokio::runtime::Runtime {
     tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap()
