@@ -142,9 +142,14 @@ impl Config {
     ///
     /// # Errors
     /// [`NoCommand`] where that is nothing at all.
-    pub fn command(&self, given: &[String]) -> Result<Vec<String>, NoCommand> {
-        let words = if given.is_empty() { &self.cmd } else { given };
-        let command: Vec<String> = self.entrypoint.iter().chain(words).cloned().collect();
+    pub fn command(&self, entrypoint: Option<&str>, given: &[String]) -> Result<Vec<String>, NoCommand> {
+        let command: Vec<String> = match entrypoint {
+            // As docker and podman: the image's command is made for its own entrypoint.
+            Some("") => given.to_vec(),
+            Some(program) => [&[program.to_owned()], given].concat(),
+            None if given.is_empty() => self.entrypoint.iter().chain(&self.cmd).cloned().collect(),
+            None => self.entrypoint.iter().chain(given).cloned().collect(),
+        };
         if command.first().is_none_or(String::is_empty) { Err(NoCommand) } else { Ok(command) }
     }
 }
@@ -181,8 +186,12 @@ mod tests {
         .unwrap();
         assert_eq!(config.env[1], ("A".to_owned(), "=b".to_owned()));
         assert_eq!(config.env[2], ("EMPTY".to_owned(), String::new()));
-        assert_eq!(config.command(&[]).unwrap(), ["/e", "a", "b"]);
-        assert_eq!(config.command(&["c".into()]).unwrap(), ["/e", "c"]);
+        assert_eq!(config.command(None, &[]).unwrap(), ["/e", "a", "b"]);
+        assert_eq!(config.command(None, &["c".into()]).unwrap(), ["/e", "c"]);
+        assert_eq!(config.command(Some("/o"), &[]).unwrap(), ["/o"]);
+        assert_eq!(config.command(Some("/o"), &["c".into()]).unwrap(), ["/o", "c"]);
+        assert_eq!(config.command(Some(""), &["c".into()]).unwrap(), ["c"]);
+        assert_eq!(config.command(Some(""), &[]), Err(NoCommand));
         assert_eq!((config.stop_signal.as_deref(), config.labels["k"].as_str()), (Some("SIGINT"), "v"));
     }
 
@@ -190,8 +199,8 @@ mod tests {
     fn an_image_without_a_command_needs_one() {
         for config in [json!({}), json!({ "Cmd": null, "Entrypoint": [] }), json!(null)] {
             let config = parse(config, 1).unwrap();
-            assert_eq!(config.command(&[]), Err(NoCommand));
-            assert_eq!(config.command(&["sh".into()]).unwrap(), ["sh"]);
+            assert_eq!(config.command(None, &[]), Err(NoCommand));
+            assert_eq!(config.command(None, &["sh".into()]).unwrap(), ["sh"]);
         }
     }
 

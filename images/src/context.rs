@@ -37,6 +37,8 @@ pub struct Context {
     pub read_only: bool,
     /// Whom `-u` names, of those in the image.
     pub user: Option<String>,
+    /// What `--entrypoint` says; empty means none.
+    pub entrypoint: Option<String>,
     /// What is to be executed; empty means the image's own command.
     pub command: Vec<String>,
     /// Where the store of images is.
@@ -79,6 +81,7 @@ impl Context {
             tmpfs: Vec::new(),
             read_only: false,
             user: None,
+            entrypoint: None,
             command: Vec::new(),
             store: PathBuf::new(),
             workdir: None,

@@ -120,6 +120,9 @@ impl ResolveError {
             }
             ResolveError::Account(_) => Some("`-u` names another: a name of the image's /etc/passwd, or UID:GID"),
             ResolveError::TooWide { .. } => Some("run bottle in the directory of one project"),
+            ResolveError::Path { what: "volume", source, .. } if source.kind() == io::ErrorKind::NotFound => Some(
+                "it must exist on this machine; a relative path begins in the working directory, and volumes have no names",
+            ),
             ResolveError::Path { source, .. } if source.kind() == io::ErrorKind::NotFound => {
                 Some("it must exist on this machine; a relative path begins in the working directory")
             }
@@ -167,7 +170,9 @@ pub struct Resolved {
 /// # Errors
 /// [`ResolveError`] when the image, the working directory or a volume can't be used.
 pub fn resolve(image: &ImageRef, context: &Context) -> Result<Resolved, ResolveError> {
-    let or = |command: String| if context.command.is_empty() { vec![command] } else { context.command.clone() };
+    let asked: Vec<String> = context.entrypoint.iter().filter(|program| !program.is_empty()).cloned().collect();
+    let asked = [&asked[..], &context.command].concat();
+    let or = |command: String| if asked.is_empty() { vec![command] } else { asked.clone() };
     let mut resolved = match image {
         ImageRef::Host => {
             let plan = host::plan(context)?;
@@ -203,7 +208,7 @@ fn from_store(manifest: Digest, context: &Context) -> Result<Resolved, ResolveEr
     let (unpacked, place) = unpacked(&store, &image, context)?;
     let mut plan = stored::plan(&unpacked, image.config(), context)?;
     plan.warnings.extend(unpacked.notes().iter().cloned());
-    let command = image.config().command(&context.command)?;
+    let command = image.config().command(context.entrypoint.as_deref(), &context.command)?;
     let stop_signal = image.config().stop_signal.clone();
     let ids = context.ids.map(place);
     Ok(Resolved { plan, command, stop_signal, manifest: Some(manifest), held: Some(unpacked), ids })

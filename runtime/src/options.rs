@@ -44,6 +44,8 @@ pub struct RunOptions {
     pub keep: Option<KeptName>,
     /// The user inside, of those in the image: `name`, `uid`, `name:group` or `uid:gid`; by default the one that the image names.
     pub user: Option<String>,
+    /// What is executed with the command's words instead of the image's entrypoint and command; empty means that there is none.
+    pub entrypoint: Option<String>,
     /// The working directory inside; by default the caller's for `host`, else the image's.
     pub workdir: Option<PathBuf>,
     /// Where the command's output goes.
@@ -141,6 +143,7 @@ impl RunOptions {
             read_only: false,
             keep: None,
             user: None,
+            entrypoint: None,
             workdir: None,
             output: Output::default(),
             stdio: Stdio::default(),

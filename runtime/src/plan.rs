@@ -362,6 +362,7 @@ fn context(options: &RunOptions, caller: &Caller, run: &str) -> Context {
     context.tmpfs = options.tmpfs.clone();
     context.read_only = options.read_only;
     context.user = options.user.clone();
+    context.entrypoint = options.entrypoint.clone();
     context.command = options.command.clone();
     context.workdir = options.workdir.clone();
     context.hostname = run.chars().take(12).collect();

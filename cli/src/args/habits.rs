@@ -38,7 +38,6 @@ const OF_RUN: Habits = &[
         &["-c", "--cpu-shares", "--cpu-quota", "--cpu-period", "--cpuset-cpus"],
         "write --cpus NUMBER, such as --cpus 1.5",
     ),
-    (&["--entrypoint"], "leave it out: what follows IMAGE goes after the image's own entrypoint"),
     (
         &["--dns", "--add-host"],
         "leave it out: bottle looks names up as this machine does, where --allow lets them through",

@@ -59,6 +59,9 @@ pub struct RunArgs {
     /// Run as this user of the image: NAME, UID, NAME:GROUP or UID:GID (default: the one that the image names)
     #[arg(short, long, value_name = "USER")]
     pub user: Option<String>,
+    /// Execute this instead of the image's entrypoint and command, with what follows IMAGE; "" stands for none
+    #[arg(long, value_name = "PROGRAM")]
+    pub entrypoint: Option<String>,
     /// When to ask the registry for the image
     #[arg(long, value_enum, default_value_t = Pull::Missing, value_name = "WHEN")]
     pub pull: Pull,

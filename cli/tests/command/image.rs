@@ -146,6 +146,39 @@ fn what_goes_wrong_says_what_why_and_what_to_do() {
     assert_eq!(image(&place, &["pull"]).code, 2);
 }
 
+/// Loads the layout upon a disk of this size, which nobody else sees; then what there is half-made or unpacked.
+fn load_on_a_disk_of(place: &Place, size: &str) -> Said {
+    let script = r#"mount -t tmpfs -o "size=$1" none state || exit 99
+        shift; "$@"; echo "code $?"; cd state/data/images; find partial tmp layers -type f"#;
+    let bottle = place.command(&["image", "load", "oci:layout", "--tag", "full"]);
+    let mut command = Command::new("unshare");
+    command
+        .arg("-m")
+        .args(["--map-current-user", "--keep-caps"].iter().filter(|_| !rustix::process::geteuid().is_root()));
+    command.args(["sh", "-c", script, "sh", size]).arg(bottle.get_program()).args(bottle.get_args());
+    command.env("BOTTLE_ROOT", place.path("state")).env("HOME", place.path("home")).current_dir(place.path(""));
+    Said::from(command.output().expect("unshare"))
+}
+
+#[test]
+fn a_disk_that_is_full_midway_is_told_and_leaves_nothing_half_made() {
+    bottle_lab::require();
+    let place = Place::new();
+    let digest = layout(&place, "layout", &noise(1 << 20));
+    std::fs::create_dir(place.path("state")).expect("a directory");
+    // Full while the layer is stored, and while it is unpacked.
+    for (size, what) in [("512k", "/partial/"), ("1700k", "cannot unpack the layer")] {
+        let said = load_on_a_disk_of(&place, size);
+        assert_eq!(said.out, "code 2\n", "{size}: {}", said.err);
+        for part in [what, "No space left on device", "hint: make room on that file system"] {
+            assert!(said.err.contains(part), "{size}: no {part:?} in {}", said.err);
+        }
+    }
+    let said = load_on_a_disk_of(&place, "8m");
+    assert!(said.out.starts_with(&format!("{digest}\ncode 0\n")), "{said:?}");
+    assert!(said.out.contains("/fs/content"), "{said:?}");
+}
+
 #[test]
 fn a_pull_that_is_killed_goes_on_where_it_ended() {
     bottle_lab::require();

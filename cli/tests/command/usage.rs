@@ -126,7 +126,6 @@ fn options_of_other_tools_are_answered_with_what_bottle_has_instead() {
         ("--hostname", "beginning of its id"),
         ("--memory-swap=1g", "as much again of swap"),
         ("--cpu-shares=512", "write --cpus NUMBER"),
-        ("--entrypoint", "the image's own entrypoint"),
         ("--dns", "as this machine does"),
         ("--add-host", "as this machine does"),
         ("--platform", "this machine's is taken"),

@@ -43,6 +43,19 @@ fn an_entrypoint_goes_before_what_is_given() {
 }
 
 #[test]
+fn an_entrypoint_that_is_given_takes_the_place_of_the_images_and_of_its_command() {
+    let world = World::new();
+    let image = image(&world, &json!({ "Env": ["PATH=/bin"], "Entrypoint": ["false"], "Cmd": ["with"] }));
+    let with =
+        |entrypoint: &str, words: &[&str]| run(&world, &[&["--entrypoint", entrypoint, &image, "--"], words].concat());
+    assert_eq!(with("echo", &[]).ok(), "\n");
+    assert_eq!(with("echo", &["more", "words"]).ok(), "more words\n");
+    assert_eq!(with("", &["echo", "x"]).ok(), "x\n");
+    assert!(with("", &[]).refused().contains("neither an entrypoint nor a command"));
+    assert_eq!(run(&world, &["--entrypoint", "echo", "host", "--", "y"]).ok(), "y\n");
+}
+
+#[test]
 fn an_image_without_a_command_needs_one() {
     let world = World::new();
     let image = image(&world, &json!({ "Env": ["PATH=/bin"] }));

@@ -68,6 +68,7 @@ pub fn read(args: &RunArgs, caller: &Caller, reporter: Reporter) -> Result<RunOp
     options.read_only = args.read_only;
     options.keep = args.keep.clone();
     options.user = args.user.clone();
+    options.entrypoint = args.entrypoint.clone();
     options.workdir = args.workdir.clone();
     options.stdio = stdio(args.interactive, args.tty);
     options.proxy_env = if args.proxy_env { ProxyEnv::Set } else { ProxyEnv::Unset };
