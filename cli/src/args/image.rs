@@ -8,6 +8,8 @@ pub enum ImageVerb {
     /// Fetch images from their registries, verify and unpack them
     #[command(
         after_help = "Registries, mirrors and short names are those of registries.conf, credentials those of auth.json.\n\
+                            Refused are images of more than 500 layers, 64 GiB a blob, 128 GiB and 2,000,000 files unpacked, and layers\n\
+                            that unpack to more than 1 GiB and 200 times their size.\n\
                             Exit code: 0 all are here, 2 usage or I/O."
     )]
     Pull {

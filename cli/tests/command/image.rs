@@ -113,6 +113,22 @@ fn an_image_that_is_here_is_run_by_its_digest_without_a_word_and_keeps_its_names
 }
 
 #[test]
+fn the_help_states_how_large_an_image_may_be() {
+    use bottle_images::limits;
+    let help = Place::new().bottle(&["image", "pull", "--help"]).out;
+    let gib = |bytes: u64| bytes >> 30;
+    for stated in [
+        format!("more than {} layers", limits::LAYERS),
+        format!("{} GiB a blob", gib(limits::BLOB)),
+        format!("{} GiB and {},000,000 files unpacked", gib(limits::UNPACKED), limits::FILES / 1_000_000),
+        format!("more than {} GiB and {} times their size", gib(limits::RATIO_FREE), limits::RATIO),
+    ] {
+        assert!(help.contains(&stated), "no {stated:?} in {help}");
+    }
+    assert_eq!(limits::FILES % 1_000_000, 0);
+}
+
+#[test]
 fn an_image_is_loaded_from_a_layout_and_named() {
     bottle_lab::require();
     let place = Place::new();

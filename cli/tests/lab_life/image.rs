@@ -56,6 +56,18 @@ fn an_entrypoint_that_is_given_takes_the_place_of_the_images_and_of_its_command(
 }
 
 #[test]
+fn hosts_host_name_and_resolver_are_the_bottles_and_agree() {
+    let world = World::new();
+    let image = image(&world, &usual());
+    let script = "hostname; cat /etc/hostname; grep -c \"^127.0.0.1 localhost $(hostname)$\" /etc/hosts; grep -v ^nameserver /etc/resolv.conf | wc -l; \
+                  grep -c ^nameserver /etc/resolv.conf";
+    let shown = run(&world, &[&image, "--", "sh", "-c", script]);
+    let lines: Vec<&str> = shown.ok().lines().collect();
+    assert!(lines[0].len() == 12 && lines[0] == lines[1], "{lines:?}");
+    assert_eq!(lines[2..], ["1", "0", "1"]);
+}
+
+#[test]
 fn an_image_without_a_command_needs_one() {
     let world = World::new();
     let image = image(&world, &json!({ "Env": ["PATH=/bin"] }));

@@ -179,6 +179,48 @@ fn answer(mut client: TcpStream, answers: &[(String, Vec<u8>)]) {
     };
 }
 
+/// A registry that gives the first byte of a layer only when as many are asked for at once.
+fn waiting_for_all(answers: Vec<(String, Vec<u8>)>, together: &[String]) -> u16 {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = listener.local_addr().unwrap().port();
+    let all = std::sync::Arc::new(std::sync::Barrier::new(together.len()));
+    let (answers, together) = (std::sync::Arc::new(answers), std::sync::Arc::new(together.to_vec()));
+    std::thread::spawn(move || {
+        for client in listener.incoming() {
+            let (client, all, answers, together) = (client.unwrap(), all.clone(), answers.clone(), together.clone());
+            std::thread::spawn(move || {
+                let mut begun = [0; 4096];
+                let count = client.peek(&mut begun).unwrap_or(0);
+                let begun = String::from_utf8_lossy(&begun[..count]).into_owned();
+                if together.iter().any(|path| begun.starts_with(&format!("GET {path} "))) {
+                    all.wait();
+                }
+                answer(client, &answers);
+            });
+        }
+    });
+    port
+}
+
+#[test]
+fn the_layers_of_an_image_come_at_the_same_time() {
+    let place = Place::new();
+    let (layout, digest) = image(&place);
+    let manifest = std::fs::read(layout.join("blobs/sha256").join(digest.hex())).unwrap();
+    let document: serde_json::Value = serde_json::from_slice(&manifest).unwrap();
+    let path = |described: &serde_json::Value| format!("/v2/x/blobs/{}", described["digest"].as_str().unwrap());
+    let layers: Vec<String> = document["layers"].as_array().unwrap().iter().map(path).collect();
+    let blob = |path: String| {
+        let name = path.rsplit(':').next().unwrap().to_owned();
+        (path, std::fs::read(layout.join("blobs/sha256").join(name)).unwrap())
+    };
+    let blobs = layers.iter().cloned().chain([path(&document["config"])]).map(blob);
+    let others = [("/v2/x/manifests/".to_owned(), manifest.clone()), ("/v2/".to_owned(), Vec::new())];
+    let port = waiting_for_all(blobs.chain(others).collect(), &layers);
+    place.configure("registries.conf", &format!("[[registry]]\nlocation = '127.0.0.1:{port}'\ninsecure = true\n"));
+    assert_eq!(place.pull(&format!("127.0.0.1:{port}/x")).unwrap().image.digest(), digest);
+}
+
 /// This one waits for the end of a request, and a handshake has none.
 #[test]
 fn a_plain_registry_that_is_silent_where_tls_begins_is_not_waited_for() {
