@@ -138,6 +138,23 @@ fn what_is_typed_arrives_and_control_c_interrupts_the_workload() {
 }
 
 #[test]
+fn a_job_is_stopped_by_control_z_and_goes_on_in_the_foreground() {
+    let world = World::new();
+    let script = "set -m; sh -c 'echo running; read line; echo got $line'; echo job $?; fg >/dev/null; echo job $?";
+    let mut terminal = Terminal::start(world.run(&["-it", "host", "--", "bash", "-c", script]));
+    // What is typed is shown too, and bash tells of its jobs.
+    let mut wait_for = |typed: &str, line: &str| {
+        terminal.type_in(typed);
+        while !terminal.line().ends_with(line) {}
+    };
+    wait_for("", "running");
+    wait_for("\x1a", "job 148");
+    wait_for("on\r", "got on");
+    wait_for("", "job 0");
+    assert_eq!(terminal.end(), 0);
+}
+
+#[test]
 fn the_callers_terminal_is_as_before_when_the_run_is_over() {
     let world = World::new();
     let mut terminal = Terminal::start(world.run(&["-t", "host", "--", "sh", "-c", "echo ready; read x"]));
