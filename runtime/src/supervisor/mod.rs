@@ -4,6 +4,7 @@ mod allowance;
 mod entries;
 pub mod ledger;
 mod ledger_error;
+mod log_files;
 #[cfg(test)]
 mod power_loss_tests;
 #[cfg(test)]

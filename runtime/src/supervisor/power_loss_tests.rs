@@ -18,6 +18,7 @@ use bottle_proxy::{Attempt, Outcome, Refusal, Way};
 use rustix::fs::MemfdFlags;
 
 use super::ledger::Ledger;
+use super::log_files::Files;
 use super::recorded::{Call, File};
 use super::recorder::Recorder;
 use super::recording::answer;
@@ -107,7 +108,8 @@ fn key() -> Arc<SigningKey> {
 
 /// Of one file.
 fn take_up(file: File) -> Ledger {
-    Ledger::take_up(Path::new("log"), vec![file], key(), &[]).unwrap_or_else(|error| panic!("{error}: {error:?}"))
+    Ledger::take_up(Files::of(Path::new("log")), vec![file], key(), &[])
+        .unwrap_or_else(|error| panic!("{error}: {error:?}"))
 }
 
 /// Allowed are the odd ones.
@@ -331,7 +333,7 @@ fn a_loss_of_power_at_any_byte_of_a_second_file_takes_no_line_back() {
         // In memory but for the name, which goes where no line is left.
         fs::write(segments::path(&path, 2), "").unwrap();
         let ((one, mut one_too), (two, mut two_too)) = (in_memory(&first), in_memory(&found));
-        drop(Ledger::take_up(&path, vec![one, two], key(), &[]).unwrap());
+        drop(Ledger::take_up(Files::of(&path), vec![one, two], key(), &[]).unwrap());
         let (whole, torn) = found.split_at(whole_lines(&found));
         let log = match segments::path(&path, 2).exists() {
             true => vec![bytes_of(&mut one_too), bytes_of(&mut two_too)],
