@@ -10,7 +10,16 @@ use crate::verify::{Head, LogReport, Renewal, RunReport, Tear};
 /// Verifies a log: nothing was changed, every line is sealed by one of these keys, every run has its end, and the
 /// line that someone has seen is in it, if one is given.
 pub fn verify_log(reader: impl BufRead, keys: &[PublicKey], seen: Option<Head>) -> Result<LogReport, LogError> {
-    let report = examine_log(reader, keys, seen)?;
+    verify_segments([Ok(reader)], keys, seen)
+}
+
+/// The same of a log of several files, in their order. Each is opened when the one before was read.
+pub fn verify_segments<R: BufRead>(
+    files: impl IntoIterator<Item = io::Result<R>>,
+    keys: &[PublicKey],
+    seen: Option<Head>,
+) -> Result<LogReport, LogError> {
+    let report = examine_segments(files, keys, seen)?;
     report.whole().map(|()| report)
 }
 

@@ -1,16 +1,16 @@
 //! Runs a command, keeps what it writes, and judges the evidence in the same program: `evidence-of COMMAND [ARG...]`.
 
 use std::error::Error;
-use std::fs::{self, File};
+use std::fs;
 use std::io::{BufRead, BufReader};
 use std::process::ExitCode;
 
 use bottle_evidence::audit::{Entry, Line};
 use bottle_evidence::predicate::Mode;
-use bottle_evidence::verify::{Expect, bind, verify_attestation, verify_log};
+use bottle_evidence::verify::{Expect, bind, verify_attestation, verify_segments};
 use bottle_evidence::{Digest, Text};
 use bottle_policy::Rules;
-use bottle_runtime::{Bottle, Outcome, dispatch};
+use bottle_runtime::{Bottle, Outcome, dispatch, segments};
 
 const POLICY: &str = "
 version: 1
@@ -33,7 +33,9 @@ fn main() -> Result<ExitCode, Box<dyn Error>> {
 /// trust this program does the same elsewhere, with a public key that they have had before.
 fn verify(outcome: &Outcome) -> Result<(), Box<dyn Error>> {
     let keys = [outcome.key.clone()];
-    let report = verify_log(BufReader::new(File::open(&outcome.audit)?), &keys, None)?;
+    // A log that grows goes on in further files.
+    let files = segments::of(&outcome.audit)?;
+    let report = verify_segments(segments::readers(&files), &keys, None)?;
     let run = report.runs.last().ok_or("the log has no run")?;
     let expect = Expect {
         mode: Some(Mode::Enforce),
@@ -48,7 +50,8 @@ fn verify(outcome: &Outcome) -> Result<(), Box<dyn Error>> {
 
 /// Each connection attempt, and each name that was denied before there could be one.
 fn tell(outcome: &Outcome) -> Result<(), Box<dyn Error>> {
-    for line in BufReader::new(File::open(&outcome.audit)?).split(b'\n') {
+    let log = BufReader::new(segments::Reader::new(segments::of(&outcome.audit)?)?);
+    for line in log.split(b'\n') {
         match Line::from_bytes(&line?)?.entry {
             Entry::Decision(decision) => {
                 let name = decision.name.as_ref().map_or_else(|| decision.address.to_string(), Text::to_string);

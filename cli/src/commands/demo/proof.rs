@@ -1,17 +1,24 @@
 //! What do the demo's attestation and audit log prove? Judged with nothing but the public key.
 
 use std::fs;
+use std::io::{BufRead, BufReader};
+use std::path::Path;
 use std::time::SystemTime;
 
 use bottle_evidence::audit::{Entry, Line};
+use bottle_evidence::key::PublicKey;
 use bottle_evidence::predicate::{Basis, Mode};
-use bottle_evidence::verify::{Expect, Verified, bind, verify_attestation, verify_log};
+use bottle_evidence::verify::{Expect, LogReport, Verified, bind, verify_attestation, verify_segments};
 use bottle_evidence::{Digest, Time};
 use bottle_policy::Rules;
+use bottle_runtime::segments;
 
 use super::judge::Claim;
 use super::stage::{self, Stage};
 use crate::commands::audit::entry;
+
+/// The log's first file.
+const LOG: &str = "audit.jsonl";
 
 /// The attestation as it lies there now.
 pub fn attestation(stage: &Stage) -> Vec<Claim> {
@@ -48,18 +55,20 @@ fn said(verified: &Verified) -> Vec<Claim> {
 
 /// Every entry of the log.
 pub fn entries(stage: &Stage) -> Vec<Entry> {
-    lines(stage).into_iter().map(|line| line.entry).collect()
+    lines(&stage.path(LOG)).into_iter().map(|line| line.entry).collect()
 }
 
 /// The log for a person; seals are left out.
 pub fn log_text(stage: &Stage) -> String {
-    let shown = lines(stage).into_iter().filter(|line| !matches!(line.entry, Entry::Seal(_)));
+    let shown = lines(&stage.path(LOG)).into_iter().filter(|line| !matches!(line.entry, Entry::Seal(_)));
     shown.map(|line| entry::render(&line)).collect::<Vec<_>>().join("\n")
 }
 
-fn lines(stage: &Stage) -> Vec<Line> {
-    let bytes = fs::read(stage.path("audit.jsonl")).unwrap_or_default();
-    bytes.split(|byte| *byte == b'\n').filter_map(|line| Line::from_bytes(line).ok()).collect()
+/// Those of all the log's files; none where it can't be read, which is no proof of anything.
+fn lines(log: &Path) -> Vec<Line> {
+    let files = segments::of(log).ok().and_then(|files| segments::Reader::new(files).ok());
+    let lines = files.into_iter().flat_map(|files| BufReader::new(files).split(b'\n'));
+    lines.map_while(Result::ok).filter_map(|line| Line::from_bytes(&line).ok()).collect()
 }
 
 /// The log as a whole, and that one of its runs started behind the attestation.
@@ -71,9 +80,48 @@ pub fn log(stage: &Stage) -> Vec<Claim> {
 }
 
 fn bound(stage: &Stage) -> Result<String, String> {
-    let bytes = fs::read(stage.path("audit.jsonl")).map_err(|error| error.to_string())?;
-    let report = verify_log(&bytes[..], std::slice::from_ref(&stage.key), None).map_err(|error| error.to_string())?;
+    let report = whole(&stage.path(LOG), &stage.key)?;
     let attestation = verified(stage)?;
     let run = bind(&attestation, &report).map_err(|error| error.to_string())?;
     Ok(format!("{} lines, {} of this run, head {}…", report.lines, run.entries, &report.head.hash.to_string()[..12]))
+}
+
+fn whole(log: &Path, key: &PublicKey) -> Result<LogReport, String> {
+    let files = segments::of(log).map_err(|error| error.to_string())?;
+    let report = verify_segments(segments::readers(&files), std::slice::from_ref(key), None);
+    report.map_err(|error| error.to_string())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use bottle_evidence::audit::{Drift, Ending, RunStart, Workload};
+    use bottle_evidence::key::SigningKey;
+    use bottle_runtime::supervisor::ledger::Ledger;
+
+    use super::*;
+
+    #[test]
+    fn a_log_of_several_files_is_shown_and_judged_as_a_whole() {
+        let directory = tempfile::tempdir().unwrap();
+        let log = directory.path().join(LOG);
+        let key = Arc::new(SigningKey::from_seed([7; 32]));
+        let ledger = Ledger::open(&log, Arc::clone(&key)).unwrap().with_files_of(1);
+        let (workload, command) = (Workload { pid: 1, start: 1 }, vec!["true".into()]);
+        let (attestation, policy) = (Digest::ZERO, Digest::ZERO);
+        let start = RunStart { run: "one".into(), attestation, workload, command, mode: Mode::Enforce, policy };
+        ledger.append(&Entry::RunStart(start)).unwrap();
+        ledger.commit().unwrap();
+        ledger.append(&Entry::Drift(Drift { what: "a".into(), detail: "b".into() })).unwrap();
+        ledger.commit().unwrap();
+        ledger.end(Ending { exit: 0, reason: None, millis: 1, refused: [].into() }).unwrap();
+        ledger.commit().unwrap();
+        let report = whole(&log, key.public()).unwrap();
+        assert_eq!((report.segments, report.lines), (3, 8));
+        assert_eq!(lines(&log).len(), 8);
+        std::fs::remove_file(segments::path(&log, 2)).unwrap();
+        assert!(whole(&log, key.public()).unwrap_err().contains("file 2 of the audit log is missing"));
+        assert!(lines(&log).is_empty());
+    }
 }
