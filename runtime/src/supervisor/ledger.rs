@@ -4,19 +4,19 @@
 //! first file is held as long as it is open. After the first failure, that to begin another file too, nothing is ever appended
 //! again, so whoever asks is denied.
 
-#[cfg(not(test))]
-use std::fs::File;
-use std::io::{self, BufReader, Seek, SeekFrom, Write};
+use std::io::{self, Seek, Write};
 use std::path::Path;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use bottle_evidence::audit::{Chain, Ending, Entry, Recovered, RunEnd, recover_segments};
+use bottle_evidence::audit::{Chain, Ending, Entry, RunEnd};
 use bottle_evidence::key::{PublicKey, SigningKey};
 
 pub use super::ledger_error::{Fault, LedgerError};
+#[cfg(not(test))]
 use super::log_files::Files;
+use super::log_writer::Writer;
 #[cfg(test)]
-use super::recorded::File;
+use super::recorded::Files;
 use crate::clock;
 use crate::report::chain;
 use crate::secrets::Secrets;
@@ -36,15 +36,6 @@ pub struct Ledger {
     writer: Mutex<Writer>,
 }
 
-/// The file that is written.
-struct Writer {
-    file: File,
-    /// Which of the log's files it is.
-    number: u64,
-    /// The first one, which has the lock.
-    _first: Option<File>,
-}
-
 struct Pending {
     chain: Chain,
     lines: Vec<u8>,
@@ -59,27 +50,12 @@ impl Ledger {
 
     /// The same of a log whose earlier runs may have been sealed with one of these keys, which the writer had before.
     pub fn open_after(path: &Path, key: Arc<SigningKey>, earlier: &[PublicKey]) -> Result<Ledger, LedgerError> {
-        let files = Files::of(path);
-        let mut open = vec![files.first()?];
-        for number in 2..=files.count()? {
-            open.push(files.further(number)?);
-        }
-        files.synchronise()?;
-        Ledger::take_up(files, open, key, earlier)
+        Ledger::take_up(Files::of(path), key, earlier)
     }
 
-    /// As [`Ledger::open_after`], of files that are open and have their names on the disk.
-    pub(super) fn take_up(
-        files: Files,
-        open: Vec<impl Into<File>>,
-        key: Arc<SigningKey>,
-        earlier: &[PublicKey],
-    ) -> Result<Ledger, LedgerError> {
-        let mut open: Vec<File> = open.into_iter().map(Into::into).collect();
-        let readers = open.iter_mut().map(|file| Ok(BufReader::new(file)));
-        let recovered = recover_segments(readers, &[std::slice::from_ref(key.public()), earlier].concat())
-            .map_err(|source| LedgerError::Foreign { path: files.path(source.segment), source })?;
-        let writer = Writer::resume(&files, open, &recovered)?;
+    /// As [`Ledger::open_after`].
+    pub(super) fn take_up(files: Files, key: Arc<SigningKey>, earlier: &[PublicKey]) -> Result<Ledger, LedgerError> {
+        let (writer, recovered) = Writer::open(&files, &[std::slice::from_ref(key.public()), earlier].concat())?;
         let pending = Pending { chain: recovered.chain, lines: Vec::new(), failed: None };
         let (pending, writer) = (Mutex::new(pending), Mutex::new(writer));
         let (secrets, most) = (Arc::default(), segments::USUAL);
@@ -177,33 +153,6 @@ impl Ledger {
 
     fn pending(&self) -> MutexGuard<'_, Pending> {
         self.pending.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-impl Writer {
-    /// Cuts what was not written in full, and goes on there. The cut is on the disk before anything is written: else both could
-    /// come back, one within the other.
-    fn resume(files: &Files, mut open: Vec<File>, recovered: &Recovered) -> Result<Writer, LedgerError> {
-        let begun = open.len();
-        open.truncate(recovered.segments);
-        for number in recovered.segments + 1..=begun {
-            files.remove(number as u64)?;
-            files.synchronise()?;
-        }
-        let number = recovered.segments as u64;
-        let mut file = open.pop().ok_or_else(|| files.failed(number)(io::ErrorKind::InvalidData.into()))?;
-        if begun == recovered.segments && recovered.torn > 0 {
-            file.set_len(recovered.keep).and_then(|()| file.sync_all()).map_err(files.failed(number))?;
-        }
-        file.seek(SeekFrom::End(0)).map_err(files.failed(number))?;
-        let first = (!open.is_empty()).then(|| open.swap_remove(0));
-        Ok(Writer { file, number, _first: first })
-    }
-
-    fn go_on_in(&mut self, number: u64, file: impl Into<File>) {
-        let left = std::mem::replace(&mut self.file, file.into());
-        self._first.get_or_insert(left);
-        self.number = number;
     }
 }
 

@@ -140,6 +140,18 @@ fn a_further_file_that_others_can_change_is_refused() {
 }
 
 #[test]
+fn a_log_of_many_files_has_few_of_them_open_at_once() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("audit.jsonl");
+    run(&path, "one", 20);
+    let files = Files::of(&path);
+    let most = files.most_open();
+    drop(Ledger::take_up(files, key(), &[]).unwrap());
+    let most = most.load(std::sync::atomic::Ordering::Relaxed);
+    assert!(verified(&path).segments == 21 && most <= 5, "{most} of 21 files were open at once");
+}
+
+#[test]
 fn after_a_failed_write_nothing_is_taken_any_more() {
     // Writing to /dev/full fails as a full disk does.
     let ledger = Ledger {
@@ -149,9 +161,11 @@ fn after_a_failed_write_nothing_is_taken_any_more() {
         secrets: Arc::default(),
         most: segments::USUAL,
         writer: Mutex::new(Writer {
-            file: std::fs::File::options().write(true).open("/dev/full").unwrap().into(),
+            file: Files::of(Path::new("/dev/full"))
+                .told(1, std::fs::File::options().write(true).open("/dev/full"))
+                .unwrap(),
             number: 1,
-            _first: None,
+            first: None,
         }),
     };
     assert!(matches!(ledger.commit(), Err(LedgerError::Io { .. })));

@@ -5,6 +5,9 @@ mod entries;
 pub mod ledger;
 mod ledger_error;
 mod log_files;
+mod log_writer;
+#[cfg(test)]
+mod power_loss_disk;
 #[cfg(test)]
 mod power_loss_tests;
 #[cfg(test)]

@@ -5,21 +5,22 @@
 //! is recorded (it is dialled), that a run was closed.
 
 use std::fs;
-use std::io::{Read, Seek, SeekFrom, Write};
-use std::path::Path;
+use std::io::Write;
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 
-use bottle_evidence::audit::{Choice, DnsDenied, Ending, Entry, Line, LogProblem};
+use bottle_evidence::audit::{Choice, Ending, Entry, Line, LogProblem};
 use bottle_evidence::key::SigningKey;
 use bottle_evidence::sha256;
-use bottle_evidence::verify::{LogReport, examine_log, examine_segments};
+use bottle_evidence::verify::{LogReport, examine_segments};
 use bottle_policy::{Name, Reason, Request, Rules, Seen, Target};
 use bottle_proxy::{Attempt, Outcome, Refusal, Way};
-use rustix::fs::MemfdFlags;
+use tempfile::TempDir;
 
 use super::ledger::Ledger;
-use super::log_files::Files;
-use super::recorded::{Call, File};
+use super::power_loss_disk::{Disk, Found, Happened, Promise};
+use super::recorded::{Call, Files};
 use super::recorder::Recorder;
 use super::recording::answer;
 use super::run_start::run_start;
@@ -28,25 +29,6 @@ use crate::channel::Channel;
 use crate::dialler::message::{Decision, DecisionRecord, FromDialler, ToDialler};
 use crate::gate::message::FromGate;
 use crate::segments;
-
-/// Every so many bytes zeros are tried as well.
-const ZEROS: usize = 8;
-
-/// One thing that happened, as the disk and those who wait for it see it.
-#[derive(Clone, Debug)]
-enum Happened {
-    Appended(Vec<u8>),
-    Cut(u64),
-    Synchronised,
-    Promised(Promise),
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Promise {
-    Opened,
-    Recorded(u64),
-    Closed,
-}
 
 #[derive(Clone, Default)]
 struct Tape(Arc<Mutex<Vec<Happened>>>);
@@ -60,20 +42,22 @@ impl Tape {
         self.note(Happened::Promised(promise));
     }
 
-    /// A file in memory with these bytes. Before each of its calls the dialler hears what it was told by then, so that
-    /// an answer that does not wait for the disk stands before what it should have waited for.
-    fn file(&self, bytes: &[u8], dialler: Option<Arc<Channel>>) -> (File, fs::File) {
-        let (file, same) = in_memory(bytes);
+    /// The files of this log. Before each call to the disk the dialler hears what it was told by then, so that an answer that does
+    /// not wait for the disk stands before what it should have waited for.
+    fn files(&self, log: &Path, dialler: Option<Arc<Channel>>) -> Files {
         let tape = self.clone();
         let listener = move |call: Call<'_>| {
             dialler.iter().for_each(|dialler| tape.hear(dialler));
             tape.note(match call {
-                Call::Append(bytes) => Happened::Appended(bytes.to_vec()),
-                Call::Cut(length) => Happened::Cut(length),
-                Call::Sync => Happened::Synchronised,
+                Call::Append(number, bytes) => Happened::Appended(number, bytes.to_vec()),
+                Call::Cut(number, length) => Happened::Cut(number, length),
+                Call::Sync(number) => Happened::Synchronised(number),
+                Call::Open(number) => Happened::Opened(number),
+                Call::Remove(number) => Happened::Removed(number),
+                Call::SyncNames => Happened::NamesSynchronised,
             });
         };
-        (File::heard(file, Box::new(listener)), same)
+        Files::heard(log, Arc::new(listener))
     }
 
     fn hear(&self, dialler: &Channel) {
@@ -87,29 +71,19 @@ impl Tape {
     }
 }
 
-fn in_memory(bytes: &[u8]) -> (fs::File, fs::File) {
-    let mut file = fs::File::from(rustix::fs::memfd_create("log", MemfdFlags::CLOEXEC).unwrap());
-    file.write_all(bytes).unwrap();
-    file.seek(SeekFrom::Start(0)).unwrap();
-    let same = file.try_clone().unwrap();
-    (file, same)
-}
-
-fn bytes_of(file: &mut fs::File) -> Vec<u8> {
-    let mut bytes = Vec::new();
-    file.seek(SeekFrom::Start(0)).unwrap();
-    file.read_to_end(&mut bytes).unwrap();
-    bytes
+/// A log of no files yet, in memory where that is possible: what a real disk does is not asked here.
+fn place() -> (TempDir, PathBuf) {
+    let directory = tempfile::tempdir_in("/dev/shm").or_else(|_| tempfile::tempdir()).unwrap();
+    let log = directory.path().join("log");
+    (directory, log)
 }
 
 fn key() -> Arc<SigningKey> {
     Arc::new(SigningKey::from_seed([7; 32]))
 }
 
-/// Of one file.
-fn take_up(file: File) -> Ledger {
-    Ledger::take_up(Files::of(Path::new("log")), vec![file], key(), &[])
-        .unwrap_or_else(|error| panic!("{error}: {error:?}"))
+fn take_up(files: Files) -> Ledger {
+    Ledger::take_up(files, key(), &[]).unwrap_or_else(|error| panic!("{error}: {error:?}"))
 }
 
 /// Allowed are the odd ones.
@@ -131,13 +105,13 @@ fn batches() -> Vec<Vec<FromDialler>> {
     vec![vec![decided(1), decided(2), decided(3)], vec![ended(1)], vec![ended(3), decided(5)], vec![FromDialler::Beat]]
 }
 
-/// One run from its start to its end.
-fn run() -> Vec<Happened> {
-    let tape = Tape::default();
+/// One run from its start to its end, in files of so many bytes.
+fn run(most: u64) -> Vec<Happened> {
+    let (tape, (_directory, log)) = (Tape::default(), place());
     let (supervisor, dialler) = Channel::pair().unwrap();
     let dialler = Arc::new(dialler);
     let recorder = {
-        let ledger = take_up(tape.file(&[], Some(Arc::clone(&dialler))).0);
+        let ledger = take_up(tape.files(&log, Some(Arc::clone(&dialler)))).with_files_of(most);
         Recorder::new(ledger, Arc::new(Rules::deny_all()), Box::new(|_| ()))
     };
     recorder.record(&run_start());
@@ -161,76 +135,42 @@ fn run() -> Vec<Happened> {
     tape.take()
 }
 
-/// The disk at some moment of the recording.
-#[derive(Clone, Default)]
-struct Disk {
-    /// What no loss of power takes.
-    kept: Vec<u8>,
-    /// What was appended since.
-    loose: Vec<u8>,
-    /// What was cut off since, and may come back.
-    cut: Vec<u8>,
-    promises: Vec<Promise>,
-}
-
-impl Disk {
-    fn after(mut self, happened: &Happened) -> Disk {
-        match happened {
-            Happened::Appended(bytes) => {
-                assert!(self.cut.is_empty(), "it writes where what was cut may come back");
-                self.loose.extend(bytes);
-            }
-            Happened::Cut(length) => {
-                assert!(self.loose.is_empty(), "it cuts what is not on the disk");
-                self.cut = self.kept.split_off(usize::try_from(*length).unwrap());
-            }
-            Happened::Synchronised => {
-                self.kept.append(&mut self.loose);
-                self.cut.clear();
-            }
-            Happened::Promised(promise) => self.promises.push(*promise),
-        }
-        self
-    }
-
-    /// What may be found after a loss of power now: cut at every byte, and with zeros up to its length for some.
-    fn found(&self) -> Vec<Vec<u8>> {
-        let torn = (0..=self.loose.len()).map(|there| [&self.kept, &self.loose[..there]].concat());
-        let zeros = (0..self.loose.len()).step_by(ZEROS).map(|there| {
-            let mut found = [&self.kept, &self.loose[..there]].concat();
-            found.resize(self.kept.len() + self.loose.len(), 0);
-            found
-        });
-        let back = (!self.cut.is_empty()).then(|| [&self.kept[..], &self.cut].concat());
-        torn.chain(zeros).chain(back).collect()
-    }
-}
-
 /// What was found, taken up again.
 struct Recovered {
-    log: Vec<u8>,
+    log: Found,
     report: Option<LogReport>,
     calls: Vec<Happened>,
 }
 
-fn recover(found: &[u8]) -> Recovered {
-    let tape = Tape::default();
-    let (file, mut same) = tape.file(found, None);
-    drop(take_up(file));
-    let log = bytes_of(&mut same);
+fn recover(found: &Found) -> Recovered {
+    let (tape, (_directory, log)) = (Tape::default(), place());
+    for (number, bytes) in found {
+        let mut file = fs::File::options().write(true).create_new(true).mode(0o600).open(segments::path(&log, *number));
+        file.as_mut().unwrap().write_all(bytes).unwrap();
+    }
+    drop(take_up(tape.files(&log, None)));
+    let files = segments::of(&log).unwrap();
+    let log: Found = (1..).zip(files.iter().map(|path| fs::read(path).unwrap())).collect();
     // Nothing was ever on the disk: then nothing is to be said.
-    let report = (!log.is_empty()).then(|| examined(&log));
+    let report = (!all(&log).is_empty()).then(|| examined(&log));
     Recovered { log, report, calls: tape.take() }
 }
 
-fn examined(log: &[u8]) -> LogReport {
-    examine_log(log, std::slice::from_ref(key().public()), None).unwrap()
+fn examined(log: &Found) -> LogReport {
+    let files = log.values().map(|bytes| Ok(&bytes[..]));
+    examine_segments(files, std::slice::from_ref(key().public()), None).unwrap()
+}
+
+/// The whole log in one.
+fn all(log: &Found) -> Vec<u8> {
+    log.values().flatten().copied().collect()
 }
 
 /// Asserts that all that was promised is there, and that what is missing is said.
-fn assert_kept(disk: &Disk, found: &[u8], recovered: &Recovered) {
-    let (whole, torn) = found.split_at(whole_lines(found));
-    assert!(recovered.log.starts_with(whole) && whole.len() >= whole_lines(&disk.kept), "a whole line is gone");
+fn assert_kept(disk: &Disk, found: &Found, recovered: &Recovered) {
+    let (found, kept, log) = (all(found), all(&disk.kept()), all(&recovered.log));
+    let (whole, torn) = found.split_at(whole_lines(&found));
+    assert!(log.starts_with(whole) && whole.len() >= whole_lines(&kept), "a whole line is gone");
     let promised = |promise| disk.promises.contains(&promise);
     let Some(report) = &recovered.report else {
         return assert!(found.is_empty() && !promised(Promise::Opened), "something was, and nothing says so");
@@ -244,7 +184,7 @@ fn assert_kept(disk: &Disk, found: &[u8], recovered: &Recovered) {
         assert!(!promised(Promise::Closed), "a run that was closed is not");
         assert!(!report.tears.is_empty(), "the writer's end is recorded");
     }
-    assert_recorded(disk, &recovered.log);
+    assert_recorded(disk, &log);
 }
 
 fn whole_lines(bytes: &[u8]) -> usize {
@@ -266,12 +206,12 @@ fn assert_recorded(disk: &Disk, log: &[u8]) {
     }
 }
 
-/// Cuts a recording at every byte, and takes the log up again each time.
-fn cut_at_every_byte(mut disk: Disk, recording: &[Happened]) -> Disk {
+/// Cuts a recording at every so many bytes, and takes the log up again each time.
+fn cut_at_every(step: usize, mut disk: Disk, recording: &[Happened]) -> Disk {
     let threads = std::thread::available_parallelism().map_or(1, usize::from);
     for happened in recording {
         disk = disk.after(happened);
-        let (found, disk) = (disk.found(), &disk);
+        let (found, disk) = (disk.found(step), &disk);
         std::thread::scope(|scope| {
             for part in found.chunks(found.len().div_ceil(threads)) {
                 scope.spawn(move || part.iter().for_each(|found| assert_kept(disk, found, &recover(found))));
@@ -281,71 +221,54 @@ fn cut_at_every_byte(mut disk: Disk, recording: &[Happened]) -> Disk {
     disk
 }
 
-#[test]
-fn a_loss_of_power_at_any_byte_of_a_run_takes_no_promise_back() {
-    let disk = cut_at_every_byte(Disk::default(), &run());
+/// Of a run in files of so many bytes; how many there were.
+fn assert_nothing_promised_is_lost(most: u64, step: usize) -> u64 {
+    let disk = cut_at_every(step, Disk::default(), &run(most));
     let promised = |promise| disk.promises.contains(&promise);
     assert!([Promise::Opened, Promise::Closed].into_iter().all(promised), "{:?}", disk.promises);
     assert!([1, 2, 3, 5].into_iter().map(Promise::Recorded).all(promised), "{:?}", disk.promises);
-    assert!(disk.loose.is_empty() && examined(&disk.kept).whole().is_ok());
+    let report = examined(&disk.kept());
+    assert!(disk.loose() == 0 && report.whole().is_ok());
+    report.segments
 }
 
-/// The power may go again while the log is taken up.
 #[test]
-fn a_second_loss_of_power_while_a_log_is_taken_up_takes_no_promise_back() {
-    let recording = run();
+fn a_loss_of_power_at_any_byte_of_a_run_takes_no_promise_back() {
+    assert_eq!(assert_nothing_promised_is_lost(u64::MAX, 1), 1);
+}
+
+#[test]
+fn a_loss_of_power_anywhere_in_a_log_that_goes_on_in_other_files_takes_no_promise_back() {
+    let files = assert_nothing_promised_is_lost(1, 4);
+    assert!(files > 3, "{files}");
+}
+
+/// The power may go again while what was left of a run in files of so many bytes is taken up.
+fn assert_taken_up_whenever_power_goes_again(most: u64, step: usize) {
+    let recording = run(most);
     let mut before = Disk::default();
     for happened in &recording {
         let disk = before.clone().after(happened);
-        // In the middle of what was appended last, if anything was.
-        let found = [&disk.kept, &disk.loose[..disk.loose.len() / 2]].concat();
-        if !disk.loose.is_empty() {
-            let promises = disk.promises.clone();
-            let again = Disk { kept: found.clone(), promises, ..Disk::default() };
-            cut_at_every_byte(again, &recover(&found).calls);
+        let all = disk.found(1);
+        // In the middle of what was appended last, and with and without the name of what was made last.
+        let odd: Vec<&Found> = match disk.loose() {
+            0 => all.iter().filter(|_| all.len() > 1).collect(),
+            loose => all.iter().skip(loose / 2).take(1).collect(),
+        };
+        for found in odd {
+            let again = Disk::holding(found, &disk.promises);
+            cut_at_every(step, again, &recover(found).calls);
         }
         before = disk;
     }
 }
 
-/// The first batch of a run in one file, and those that come after it in another.
-fn in_two_files(path: &Path) -> [Vec<u8>; 2] {
-    let ledger = Ledger::open(path, key()).unwrap().with_files_of(1);
-    ledger.append(&run_start()).unwrap();
-    ledger.commit().unwrap();
-    let ledger = ledger.with_files_of(u64::MAX);
-    let (name, qtype, reason) = ("evil.example".into(), "A".into(), "no-rule".into());
-    ledger.append(&Entry::DnsDenied(DnsDenied { name, qtype, reason, count: 1 })).unwrap();
-    ledger.commit().unwrap();
-    ledger.end(Ending { exit: 0, reason: None, millis: 1, refused: [].into() }).unwrap();
-    ledger.commit().unwrap();
-    [1, 2].map(|number| fs::read(segments::path(path, number)).unwrap())
+#[test]
+fn a_second_loss_of_power_while_a_log_is_taken_up_takes_no_promise_back() {
+    assert_taken_up_whenever_power_goes_again(u64::MAX, 1);
 }
 
-/// The first file is on the disk before the second is there.
 #[test]
-fn a_loss_of_power_at_any_byte_of_a_second_file_takes_no_line_back() {
-    let directory = tempfile::tempdir().unwrap();
-    let path = directory.path().join("log");
-    let [first, second] = in_two_files(&path);
-    let disk = Disk { loose: second, ..Disk::default() };
-    for found in disk.found() {
-        // In memory but for the name, which goes where no line is left.
-        fs::write(segments::path(&path, 2), "").unwrap();
-        let ((one, mut one_too), (two, mut two_too)) = (in_memory(&first), in_memory(&found));
-        drop(Ledger::take_up(Files::of(&path), vec![one, two], key(), &[]).unwrap());
-        let (whole, torn) = found.split_at(whole_lines(&found));
-        let log = match segments::path(&path, 2).exists() {
-            true => vec![bytes_of(&mut one_too), bytes_of(&mut two_too)],
-            false => vec![bytes_of(&mut one_too)],
-        };
-        assert!(log[0].starts_with(&first) && log[1..].iter().all(|second| second.starts_with(whole)));
-        assert_eq!(log.len(), if whole.is_empty() { 1 } else { 2 });
-        let files = log.iter().map(|file| Ok(&file[..]));
-        let report = examine_segments(files, std::slice::from_ref(key().public()), None).unwrap();
-        let cut = report.tears.last().map(|tear| (tear.torn.bytes, tear.torn.sha256));
-        let is_whole = found == disk.loose;
-        assert_eq!(cut, (!is_whole).then(|| (torn.len() as u64, sha256(torn))));
-        assert_eq!((report.unsealed, report.whole().is_ok()), (None, is_whole));
-    }
+fn a_second_loss_of_power_while_a_log_of_several_files_is_taken_up_takes_no_promise_back() {
+    assert_taken_up_whenever_power_goes_again(1, 4);
 }
