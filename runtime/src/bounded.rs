@@ -4,6 +4,8 @@ use std::fs::File;
 use std::io::{self, Read};
 use std::path::Path;
 
+use crate::segments;
+
 /// The bytes of a file, at most `most` of them.
 ///
 /// # Errors
@@ -31,7 +33,19 @@ pub fn read_from(file: &File, most: u64) -> io::Result<Vec<u8>> {
 /// # Errors
 /// As [`read`], and `InvalidData` where it is no UTF-8.
 pub fn read_text(path: &Path, most: u64) -> io::Result<String> {
-    String::from_utf8(read(path, most)?).map_err(|_| io::Error::new(io::ErrorKind::InvalidData, "it is no UTF-8"))
+    text(read(path, most)?)
+}
+
+/// The text of a file that was found and that nobody named: what is no regular file is not waited for.
+///
+/// # Errors
+/// As [`read_text`], and `InvalidInput` where it is a FIFO or the like.
+pub fn read_found(path: &Path, most: u64) -> io::Result<String> {
+    text(read_from(&segments::regular(path)?, most)?)
+}
+
+fn text(bytes: Vec<u8>) -> io::Result<String> {
+    String::from_utf8(bytes).map_err(|_| io::Error::new(io::ErrorKind::InvalidData, "it is no UTF-8"))
 }
 
 #[cfg(test)]

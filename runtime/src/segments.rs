@@ -119,7 +119,12 @@ pub fn regular(path: &Path) -> io::Result<File> {
 
 /// The files of a log, one after the other, each opened when it is its turn.
 pub fn readers(files: &[PathBuf]) -> impl Iterator<Item = io::Result<BufReader<File>>> {
-    files.iter().map(|path| File::open(path).map(BufReader::new))
+    files.iter().enumerate().map(|(index, path)| opened(path, index == 0).map(BufReader::new))
+}
+
+/// Who names the first file may mean a pipe. The others are found beside it, and one that is none is not waited for.
+fn opened(path: &Path, is_first: bool) -> io::Result<File> {
+    if is_first { File::open(path) } else { regular(path) }
 }
 
 /// The files of a log as if they were one.
@@ -134,7 +139,7 @@ impl Reader {
     pub fn new(files: Vec<PathBuf>) -> io::Result<Reader> {
         let mut rest = files.into_iter();
         let first = rest.next().ok_or(io::ErrorKind::NotFound)?;
-        Ok(Reader { file: File::open(first)?, rest })
+        Ok(Reader { file: opened(&first, true)?, rest })
     }
 }
 
@@ -143,7 +148,7 @@ impl Read for Reader {
         loop {
             match self.file.read(buffer)? {
                 0 if !buffer.is_empty() => match self.rest.next() {
-                    Some(next) => self.file = File::open(next)?,
+                    Some(next) => self.file = opened(&next, false)?,
                     None => return Ok(0),
                 },
                 count => return Ok(count),

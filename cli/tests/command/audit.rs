@@ -9,7 +9,7 @@ use bottle_evidence::{Digest, Time};
 
 use crate::place::{Place, Said};
 
-fn key() -> SigningKey {
+pub fn key() -> SigningKey {
     SigningKey::from_seed([3; 32])
 }
 

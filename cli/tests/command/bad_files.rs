@@ -2,12 +2,13 @@
 
 use std::fs::File;
 use std::io::Write;
+use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::process::Command;
 
 use bottle_evidence::Digest;
 
-use crate::audit::log;
+use crate::audit::{key, log};
 use crate::place::{Place, Said};
 
 const HUGE: u64 = 10 << 30;
@@ -91,6 +92,70 @@ fn what_is_no_evidence_is_a_named_error_within_bounded_memory() {
             assert!(!said.err.contains("panicked"), "{words:?}: {}", said.err);
         }
     }
+}
+
+fn fifo(path: &Path) {
+    use rustix::fs::{CWD, FileType, Mode, mknodat};
+    mknodat(CWD, path, FileType::Fifo, Mode::RUSR | Mode::WUSR, 0).unwrap();
+}
+
+/// A directory of keys with the one that the log is signed by.
+fn trusted(place: &Place) {
+    std::fs::create_dir(place.path("trusted")).unwrap();
+    place.write("trusted/one.pub", key().public().to_pem());
+}
+
+#[test]
+fn a_log_that_comes_through_a_pipe_is_judged_as_the_same_log_in_a_file_is() {
+    let place = Place::new();
+    trusted(&place);
+    let whole = log(Digest::ZERO, true);
+    fifo(&place.path("pipe"));
+    for (log, code) in [(whole.clone(), 0), (whole[1..].to_vec(), 1)] {
+        let said = std::thread::scope(|scope| {
+            // Who judges it may hang up before its end.
+            scope.spawn(|| std::fs::write(place.path("pipe"), &log));
+            bounded(&place, &["audit", "verify", "pipe", "--key", "trusted"])
+        });
+        assert_eq!(said.code, code, "{}", said.err);
+    }
+}
+
+#[test]
+fn what_is_no_regular_file_among_those_of_a_log_is_an_error_and_not_waited_for() {
+    let place = Place::new();
+    trusted(&place);
+    place.write("a.jsonl", log(Digest::ZERO, true));
+    fifo(&place.path("a.jsonl.2"));
+    let commands: [&[&str]; 4] = [
+        &["audit", "verify", "a.jsonl", "--key", "trusted"],
+        &["audit", "show", "a.jsonl"],
+        &["audit", "tail", "a.jsonl"],
+        &["audit", "export", "a.jsonl", "--output", "export"],
+    ];
+    for words in commands {
+        let said = bounded(&place, words);
+        assert!(matches!(said.code, 1 | 2) && said.err.contains("it is no regular file"), "{words:?}: {}", said.err);
+    }
+}
+
+#[test]
+fn whom_others_could_have_had_trusted_is_not_and_a_fifo_among_keys_is_not_waited_for() {
+    let place = Place::new();
+    trusted(&place);
+    place.write("a.jsonl", log(Digest::ZERO, true));
+    let verify = || bounded(&place, &["audit", "verify", "a.jsonl", "--key", "trusted"]);
+    assert_eq!(verify().code, 0);
+    for (path, closed) in [("trusted", 0o755), ("trusted/one.pub", 0o644)] {
+        let set = |mode| std::fs::set_permissions(place.path(path), PermissionsExt::from_mode(mode)).unwrap();
+        set(closed | 0o002);
+        let said = verify();
+        assert!(said.code == 2 && said.err.contains("others can write"), "{}", said.err);
+        set(closed);
+    }
+    fifo(&place.path("trusted/two.pub"));
+    let said = verify();
+    assert!(said.code == 2 && said.err.contains("two.pub") && said.err.contains("no regular file"), "{}", said.err);
 }
 
 /// In the place of a run's log: it is not closed, so it stays, and so do the others that are.

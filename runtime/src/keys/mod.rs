@@ -74,6 +74,9 @@ pub enum KeyFileError {
     /// It would outlive its rotation.
     #[error("the key {} has another name as well, under which it would stay", .0.display())]
     Linked(PathBuf),
+    /// A file beside the key is called as if it held one that was retired, and is not the key's owner's alone.
+    #[error("{} is called as a retired key, and somebody else could have put it there", .0.display())]
+    Anothers(PathBuf),
     /// A file beside the key is called as if it held one that was retired.
     #[error("{} is not the retired key that its name says", path.display())]
     Retired {
@@ -95,6 +98,9 @@ impl KeyFileError {
             KeyFileError::Retired { .. } => {
                 Some("move it away: nothing that is signed by that key verifies without it")
             }
+            KeyFileError::Anothers(_) => Some(
+                "if it is one of yours, it must belong to the key's owner and be writable by nobody else: chmod 644",
+            ),
             KeyFileError::OtherHalf { .. } => Some("move it away if its private key is gone; nothing was made"),
             KeyFileError::Read { source, .. } if source.kind() == io::ErrorKind::NotFound => {
                 Some("`bottle attest keygen --key FILE` makes one")

@@ -1,46 +1,31 @@
 //! What a TPM said in an attestation: by which key, and is it as expected?
 
 use std::collections::BTreeMap;
-use std::io;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::ExitCode;
 
 use bottle_evidence::Digest;
 use bottle_evidence::quote::{AttestationKey, AttestationKeyError, QuoteError, verify_quote};
 use bottle_evidence::verify::Verified;
-use bottle_runtime::bounded;
 use bottle_runtime::caller::Caller;
 
 use crate::args::AttestVerifyArgs;
+use crate::keys::{self, InFile};
 use crate::report::Failure;
 use crate::{stdout, tpm};
-
-/// No key is larger.
-const MOST: u64 = 64 << 10;
 
 /// Why the key could not be had.
 #[derive(Debug, thiserror::Error)]
 enum TpmKeyError {
-    /// The file could not be read.
-    #[error("cannot read the TPM's key {}", path.display())]
-    Read {
-        /// Which one.
-        path: PathBuf,
-        /// What the system said.
-        source: io::Error,
-    },
-    /// The file is no such key.
-    #[error("{}", path.display())]
-    Key {
-        /// Which one.
-        path: PathBuf,
-        /// What is wrong with it.
-        source: AttestationKeyError,
-    },
+    /// A file has none.
+    #[error(transparent)]
+    InFile(#[from] InFile<AttestationKeyError>),
     /// A PCR was given two values.
     #[error("--pcr gives PCR {0} two values")]
     Twice(u8),
 }
+
+const PRINTS: &str = "`bottle attest tpm-key` prints the key on the machine that has the TPM";
 
 /// What is demanded of a quote.
 pub(super) struct Demanded {
@@ -51,11 +36,10 @@ pub(super) struct Demanded {
 /// What the options demand, if they demand a quote.
 pub(super) fn demanded(args: &AttestVerifyArgs) -> Result<Option<Demanded>, Failure> {
     let Some(path) = &args.tpm_ak else { return Ok(None) };
-    let read = |source| TpmKeyError::Read { path: path.clone(), source };
-    let pem = bounded::read_text(path, MOST).map_err(|source| Failure::new(read(source)))?;
-    let key = AttestationKey::from_pem(&pem).map_err(|source| {
-        Failure::new(TpmKeyError::Key { path: path.clone(), source })
-            .with_hint("`bottle attest tpm-key` prints it on the machine that has the TPM")
+    let key = keys::named(path, AttestationKey::from_pem).map_err(|error| {
+        let is_other = matches!(error, InFile::Key { .. });
+        let failure = Failure::new(TpmKeyError::from(error));
+        if is_other { failure.with_hint(PRINTS) } else { failure }
     })?;
     let mut pcrs = BTreeMap::new();
     for (number, value) in &args.pcr {
@@ -75,7 +59,7 @@ impl Demanded {
 pub(super) fn hint(error: &QuoteError) -> Option<&'static str> {
     match error {
         QuoteError::Missing => Some("`bottle run --tpm PATH` has a TPM say it"),
-        QuoteError::OtherKey(_) => Some("`bottle attest tpm-key` prints the key on the machine that has the TPM"),
+        QuoteError::OtherKey(_) => Some(PRINTS),
         QuoteError::Pcr { .. } => Some("the machine was started with something else than expected"),
         _ => None,
     }

@@ -215,7 +215,7 @@ impl Growing {
         loop {
             // Before the end of this one is looked for: there is more to come where the next is not there.
             let next = segments::path(&self.log, self.number + 1);
-            let is_followed = next.is_file();
+            let is_followed = next.symlink_metadata().is_ok();
             if let Some(line) = self.next_here()? {
                 return Ok(Some(line));
             }
@@ -223,7 +223,7 @@ impl Growing {
                 return Ok(None);
             }
             self.watch.as_ref().map_or(Ok(()), |watch| watch.also(&next))?;
-            (self.file, self.number, self.at) = (BufReader::new(File::open(next)?), self.number + 1, 0);
+            (self.file, self.number, self.at) = (BufReader::new(segments::regular(&next)?), self.number + 1, 0);
         }
     }
 
