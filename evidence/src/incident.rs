@@ -7,6 +7,7 @@ use crate::canonical::{self, NoCanonicalForm, ReadError};
 use crate::digest::sha256;
 use crate::dsse::{self, Envelope, EnvelopeError};
 use crate::key::{PublicKey, SigningKey};
+use crate::predicate::Stage;
 use crate::text::Text;
 use crate::time::Time;
 use crate::verify::{BindingError, Expect, LogReport, Verified, VerifyError, bind, examine_run, verify_attestation};
@@ -25,6 +26,9 @@ pub struct Incident {
     pub exported: Time,
     /// The attestation that the run began behind.
     pub attestation: Envelope,
+    /// The last attestation of the run while it went on, where there is one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub renewed: Option<Envelope>,
     /// The policy in force: the text that its digest is of.
     pub policy: String,
     /// The lines of the run, from its `run.start` to the last seal before the next run, each as it was written.
@@ -38,6 +42,8 @@ pub struct Examined {
     pub exported: Time,
     /// The attestation.
     pub attestation: Verified,
+    /// What it was attested by while it went on.
+    pub renewed: Option<Verified>,
     /// The policy in force.
     pub policy: String,
     /// The run. Its end may be missing: see [`LogReport::whole`].
@@ -131,10 +137,21 @@ pub fn examine_incident(envelope: &[u8], keys: &[PublicKey]) -> Result<Examined,
     envelope.signed_in_time(keys, incident.exported)?;
     let log = examine_run(&incident.log, keys)?;
     let [run] = log.runs.as_slice() else { return Err(IncidentError::NotOneRun) };
-    let attestation = verify_attestation(&incident.attestation.to_bytes(), keys, &Expect::at(run.started))?;
-    bind(&attestation, &log)?;
+    let attestation = named(&incident.attestation, &log, keys, Stage::Start)?;
+    let renewed = incident.renewed.map(|renewed| named(&renewed, &log, keys, Stage::Running)).transpose()?;
     if sha256(incident.policy.as_bytes()) != run.start.policy {
         return Err(IncidentError::Policy);
     }
-    Ok(Examined { exported: incident.exported, attestation, policy: incident.policy, log })
+    Ok(Examined { exported: incident.exported, attestation, renewed, policy: incident.policy, log })
+}
+
+/// An attestation at this stage that a line of the log names, and that held when the line was written.
+fn named(envelope: &Envelope, log: &LogReport, keys: &[PublicKey], stage: Stage) -> Result<Verified, IncidentError> {
+    let bytes = envelope.to_bytes();
+    let named = log.naming(sha256(&bytes)).next();
+    // One that no line names is judged all the same, so that what is wrong with it is said.
+    let at = named.map(|named| named.time).or_else(|| log.runs.first().map(|run| run.started));
+    let attestation = verify_attestation(&bytes, keys, &Expect::at(at.ok_or(BindingError::NoRun)?))?;
+    bind(&attestation, log)?;
+    if attestation.predicate().stage == stage { Ok(attestation) } else { Err(BindingError::OtherStage.into()) }
 }

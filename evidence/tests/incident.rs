@@ -6,13 +6,17 @@ use bottle_evidence::audit::LogProblem;
 use bottle_evidence::dsse::{Envelope, EnvelopeError, IN_TOTO};
 use bottle_evidence::incident::{Incident, IncidentError, MAX_BYTES, examine_incident, lines_of};
 use bottle_evidence::key::SigningKey;
+use bottle_evidence::predicate::Stage;
 use bottle_evidence::verify::{BindingError, Completeness, VerifyError};
-use recorded::{ISSUED, Recorder, attest, attestation, key, keys, log, predicate, start, time, two_runs};
+use recorded::{
+    ISSUED, Recorder, attest, attestation, key, keys, log, predicate, predicate_while_running, renewed_attestation,
+    start, time, two_runs,
+};
 
 fn incident_of(log: &[u8], run: &str) -> Incident {
     let attestation = Envelope::from_bytes(&attestation()).unwrap();
     let log = lines_of(log, Some(run)).unwrap();
-    Incident { exported: time(1_800_000_100), attestation, policy: "policy".into(), log }
+    Incident { exported: time(1_800_000_100), attestation, renewed: None, policy: "policy".into(), log }
 }
 
 fn signed(incident: &Incident) -> Vec<u8> {
@@ -33,6 +37,33 @@ fn a_run_is_handed_on_whole() {
     assert_eq!(examined.attestation.predicate().run.as_str(), "run-1");
     let last = lines_of(&log()[..], None).unwrap();
     assert_eq!(last, incident_of(&log(), "run-1").log);
+}
+
+#[test]
+fn both_attestations_are_handed_on_and_each_is_of_its_own_stage() {
+    let renewed = Envelope::from_bytes(&renewed_attestation()).unwrap();
+    let both = Incident { renewed: Some(renewed.clone()), ..incident_of(&log(), "run-1") };
+    let examined = examine_incident(&signed(&both), &keys()).unwrap();
+    assert_eq!(examined.renewed.unwrap().predicate().stage, Stage::Running);
+    assert!(examine_incident(&signed(&incident_of(&log(), "run-1")), &keys()).unwrap().renewed.is_none());
+    let swapped = refusal(|incident| incident.renewed = Some(incident.attestation.clone()));
+    assert!(matches!(swapped, IncidentError::Binding(BindingError::OtherStage)), "{swapped}");
+    let swapped = refusal(|incident| incident.attestation = renewed.clone());
+    assert!(matches!(swapped, IncidentError::Binding(BindingError::OtherStage)), "{swapped}");
+    let mut other = predicate_while_running();
+    other.nonce = bottle_evidence::Digest([9; 32]);
+    let unnamed = refusal(|incident| incident.renewed = Some(Envelope::from_bytes(&attest(other)).unwrap()));
+    assert!(
+        matches!(
+            unnamed,
+            IncidentError::Binding(BindingError::NoRun) | IncidentError::Attestation(VerifyError::NotYetValid(_))
+        ),
+        "{unnamed}"
+    );
+    let stranger = SigningKey::from_seed([8; 32]);
+    let forged = bottle_evidence::dsse::sign(&stranger, IN_TOTO, b"{}");
+    let forged = refusal(|incident| incident.renewed = Some(forged));
+    assert!(matches!(forged, IncidentError::Attestation(VerifyError::Envelope(_))), "{forged}");
 }
 
 /// The seals sign for what came before, of which nothing is handed on.

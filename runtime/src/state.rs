@@ -7,6 +7,9 @@ use std::path::{Path, PathBuf};
 /// What the policy in force is called in the directory of a run's evidence: the text that its digest is of.
 pub const POLICY: &str = "policy.json";
 
+/// What the last attestation of a run that went on is called there.
+pub const RENEWED: &str = "renewed.json";
+
 /// The two directories that bottle owns, mode 0700.
 #[derive(Clone, Debug)]
 pub struct State {

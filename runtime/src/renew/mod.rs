@@ -36,12 +36,10 @@ use crate::control::{Demand, Refusal};
 use crate::durable::sync_directory_of;
 use crate::publish::Published;
 use crate::report::chain;
+use crate::state::RENEWED;
 use crate::supervisor::recorder::Recorder;
 use crate::supervisor::watch::Drift;
 use crate::tpm::Tpm;
-
-/// What the last renewed attestation is called in the directory of a run's evidence.
-pub(crate) const RENEWED: &str = "renewed.json";
 
 /// What the supervisor's loop is asked for on the way.
 #[derive(Debug)]

@@ -1,7 +1,7 @@
 //! `bottle audit export`: one run's evidence in one signed file, and whether such a file holds.
 
 use std::fs::File;
-use std::io::{self, BufReader, Read, Write};
+use std::io::{self, Read, Write};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -12,7 +12,7 @@ use bottle_evidence::audit::{Entry, Line};
 use bottle_evidence::dsse::Envelope;
 use bottle_evidence::incident::{self, Examined, Incident, IncidentError, examine_incident, lines_of};
 use bottle_runtime::caller::Caller;
-use bottle_runtime::state::POLICY;
+use bottle_runtime::state::{POLICY, RENEWED};
 use bottle_runtime::{bounded, keys};
 use serde_json::json;
 
@@ -66,6 +66,10 @@ pub fn export(args: &AuditExportArgs, caller: &Caller, reporter: Reporter) -> Re
     let known = of_bottle.map(|known| PathBuf::from(known.record.attestation));
     let path = args.attestation.clone().or(known).unwrap_or_else(|| directory.join("attestation.json"));
     let attestation = Envelope::from_bytes(&attest::read(&path)?).map_err(|error| not_exported(error.into()))?;
+    let path = directory.join(RENEWED);
+    let renewed = path.exists().then(|| attest::read(&path)).transpose()?;
+    let renewed = renewed.map(|bytes| Envelope::from_bytes(&bytes)).transpose();
+    let renewed = renewed.map_err(|error| not_exported(error.into()))?;
     let path = args.rules.clone().unwrap_or_else(|| directory.join(POLICY));
     let policy = bounded::read_text(&path, RULES).map_err(|source| {
         Failure::new(NoRules { path, source }).with_hint("--rules FILE, as `bottle policy show --json` prints it")
@@ -79,7 +83,7 @@ pub fn export(args: &AuditExportArgs, caller: &Caller, reporter: Reporter) -> Re
         let hint = error.hint().map(str::to_owned);
         Failure { hint, ..Failure::new(error) }
     })?;
-    let incident = Incident { exported: Time::from(SystemTime::now()), attestation, policy, log: lines };
+    let incident = Incident { exported: Time::from(SystemTime::now()), attestation, renewed, policy, log: lines };
     let bytes = incident.sign(&key).map_err(|error| not_exported(error.into()))?.to_bytes();
     let examined = examine_incident(&bytes, &keys).map_err(not_exported)?;
     write(&args.output, &bytes).map_err(|source| {
@@ -113,8 +117,10 @@ fn write(path: &Path, bytes: &[u8]) -> io::Result<()> {
 
 /// Whether a file is an incident rather than a log.
 pub fn is_one(path: &Path) -> bool {
+    // A pipe gives each byte once, and whoever reads it then needs the first ones too: what comes through one is a log.
     let mut beginning = [0; BEGINNING.len()];
-    File::open(path).map(BufReader::new).and_then(|mut file| file.read_exact(&mut beginning)).is_ok()
+    path.metadata().is_ok_and(|file| file.is_file())
+        && File::open(path).and_then(|mut file| file.read_exact(&mut beginning)).is_ok()
         && beginning == BEGINNING
 }
 
@@ -158,6 +164,9 @@ fn tell(file: &Path, examined: &Examined, is_whole: bool) -> Result<(), Failure>
             ))?;
         }
         stdout::line(&summary::run(run))?;
+        if let Some(renewed) = &examined.renewed {
+            stdout::line(&format!("  renewed   attested again while it ran, at {}", renewed.predicate().issued))?;
+        }
         stdout::line(&format!("  policy    {}", run.start.policy))?;
     }
     Ok(())
@@ -167,6 +176,7 @@ fn as_json(examined: &Examined) -> serde_json::Value {
     json!({
         "exported": examined.exported,
         "attestation": attest::as_json(&examined.attestation),
+        "renewed": examined.renewed.as_ref().map(attest::as_json),
         "policy": examined.policy,
         "log": summary::as_json(&examined.log),
     })
