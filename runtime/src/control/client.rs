@@ -45,6 +45,9 @@ pub enum LineError {
         /// Why not.
         source: io::Error,
     },
+    /// It hung up, and goes on.
+    #[error("the bottle {0} hung up: too many ask it at once, or it is ending")]
+    Busy(Name),
     /// It said no.
     #[error(transparent)]
     Refused(#[from] Refusal),
@@ -58,7 +61,7 @@ impl LineError {
                 Some(format!("`bottle rm -f {name}` kills its supervisor, and so all of it"))
             }
             LineError::Refused(refusal) => refusal.hint.clone(),
-            LineError::Starting(_) => Some("try again in a moment".into()),
+            LineError::Starting(_) | LineError::Busy(_) => Some("try again in a moment".into()),
             LineError::Ended { name, logged, .. } => logged.then(|| format!("bottle logs {name}")),
         }
     }
@@ -77,7 +80,7 @@ impl LineError {
 /// A line to a running bottle, for one request.
 #[derive(Debug)]
 pub struct Line {
-    name: Name,
+    known: Known,
     channel: Channel,
 }
 
@@ -92,7 +95,7 @@ impl Line {
         };
         let connected = control.ok_or_else(|| io::ErrorKind::NotFound.into());
         match connected.and_then(|control| open(known.record.supervisor, control)) {
-            Ok(channel) => Ok(Line { name, channel }),
+            Ok(channel) => Ok(Line { known: known.clone(), channel }),
             // It ended since it was looked at, or just does: then it listens no more.
             Err(_) if !known.again().is_some_and(|now| now.is_alive()) => {
                 Err(LineError::ended(&known.again().unwrap_or_else(|| known.clone())))
@@ -114,7 +117,7 @@ impl Line {
 
     /// Has it measured and attested again: the attestation's bytes. A verifier's nonce is in it.
     pub fn renew(self, nonce: Digest) -> Result<Vec<u8>, LineError> {
-        let deaf = |source| LineError::Deaf { name: self.name.clone(), source };
+        let deaf = |source| self.deaf(source);
         self.channel.send(&Request::Renew { nonce }, &[]).map_err(deaf)?;
         match self.hear(MEASURING).map_err(deaf)? {
             (Answer::Attested, descriptors) => {
@@ -134,13 +137,13 @@ impl Line {
                 let what = "the command and its variables are longer than 64 KiB".to_owned();
                 LineError::Refused(Refusal { code: 125, what, hint: None })
             }
-            _ => LineError::Deaf { name: self.name.clone(), source },
+            _ => self.deaf(source),
         })?;
         Ok(self.channel)
     }
 
     fn ask(self, request: &Request) -> Result<(), LineError> {
-        let deaf = |source| LineError::Deaf { name: self.name.clone(), source };
+        let deaf = |source| self.deaf(source);
         self.channel.send(request, &[]).map_err(deaf)?;
         match self.hear(PATIENCE).map_err(deaf)?.0 {
             Answer::Done => Ok(()),
@@ -153,12 +156,17 @@ impl Line {
         if !self.channel.wait_readable(patience)? {
             return Err(io::Error::new(io::ErrorKind::TimedOut, "its supervisor does not answer"));
         }
-        match self.channel.recv::<Answer>() {
-            Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => {
-                Ok((Answer::Refused(Refusal::ending()), Vec::new()))
-            }
-            other => other,
+        self.channel.recv::<Answer>()
+    }
+
+    /// What it means that the conversation broke.
+    fn deaf(&self, source: io::Error) -> LineError {
+        let name = self.known.record.name.clone();
+        if !is_hung_up(&source) {
+            return LineError::Deaf { name, source };
         }
+        let is_alive = self.known.again().is_some_and(|now| now.is_alive());
+        if is_alive { LineError::Busy(name) } else { Refusal::ending().into() }
     }
 }
 
@@ -173,6 +181,11 @@ fn open(supervisor: u32, control: i32) -> io::Result<Channel> {
         return Err(io::Error::new(io::ErrorKind::PermissionDenied, "somebody else listens there"));
     }
     Ok(Channel::from_owned_fd(socket))
+}
+
+/// The other end was closed without an answer: before the question was sent, before it was read, or after that.
+fn is_hung_up(error: &io::Error) -> bool {
+    matches!(error.kind(), io::ErrorKind::BrokenPipe | io::ErrorKind::ConnectionReset | io::ErrorKind::UnexpectedEof)
 }
 
 /// Nobody listens, or the descriptor is closed.
