@@ -113,7 +113,20 @@ fn a_file_that_is_missing_moved_or_anothers_is_named() {
     let whole = [files[0].clone(), other[0].clone()];
     assert_eq!(refused(&whole), (2, firsts[1], LogProblem::NoSegment(2)));
     assert_eq!(refused(&[files.concat()]), (1, firsts[1], LogProblem::SegmentInside(2)));
-    assert_eq!(refused(&[files[0].clone(), Vec::new()]), (2, firsts[1], LogProblem::NoSegment(2)));
+    assert_eq!(refused(&[files[0].clone(), Vec::new(), files[1].clone()]), (2, firsts[1], LogProblem::NoSegment(2)));
+}
+
+/// It is there from when the one before is full until there is a line for it, and its writer may have died by then.
+#[test]
+fn a_last_file_without_a_line_is_as_if_it_were_not_there() {
+    let files = files();
+    let begun = |files: &[Vec<u8>]| [files, &[Vec::new()]].concat();
+    for count in [1, 2, 3] {
+        assert_eq!(refused(&begun(&files[..count])), refused(&files[..count]));
+    }
+    assert_eq!(examined(&begun(&files)), examined(&files));
+    let torn = [&files[..3], &[lines(&files[3])[0].clone()]].concat();
+    assert_eq!(refused(&begun(&torn)), refused(&torn));
 }
 
 #[test]

@@ -67,6 +67,13 @@ impl<'k> Walk<'k> {
         self.file.filter(Place::must_begin).map(|file| LogProblem::NoSegment(file.number))
     }
 
+    /// Goes back to the file before the last one, if nothing was read of that: its writer had not come to its first line.
+    pub(crate) fn pass_over_empty_file(&mut self) {
+        if let Some(empty) = self.file.filter(Place::must_begin) {
+            self.file = Some(Place { number: empty.number - 1, is_first: false });
+        }
+    }
+
     /// Which of the log's files is being read.
     pub(crate) fn segment(&self) -> u64 {
         self.file.map_or(1, |file| file.number.max(1))

@@ -36,12 +36,13 @@ pub fn examine_segments<R: BufRead>(
 ) -> Result<LogReport, LogError> {
     let mut examiner = Examiner::new(Walk::new(keys), seen);
     for file in files {
-        examiner.walk.begin_file();
-        examiner.file(file)?;
         if let Some(what) = examiner.walk.is_without_beginning() {
             return Err(examiner.walk.error(what));
         }
+        examiner.walk.begin_file();
+        examiner.file(file)?;
     }
+    examiner.walk.pass_over_empty_file();
     examiner.report()
 }
 

@@ -185,14 +185,16 @@ def check_amounts(line: dict[str, Any], *names: str) -> None:
 def verify_log(path: str, log: Log) -> None:
     try:
         for number, name in enumerate(files_of(path, log), 1):
+            if log.fresh:
+                raise log.refuse(log.count + 1, "the file has no line, and another follows")
             log.begin_file(number)
             with open(name, "rb") as file:
                 while raw := file.readline(MAX_LINE + 1):
                     if not raw.endswith(b"\n"):
                         raise log.refuse(log.count + 1, "too long" if len(raw) > MAX_LINE else "torn: it has no line feed")
                     log.line(raw[:-1])
-            if log.fresh:
-                raise log.refuse(log.count + 1, "the file has no line")
+        if log.fresh:
+            log.file -= 1
     except OSError as e:
         raise Trouble(f"{path}: {e}") from None
     log.finish()
