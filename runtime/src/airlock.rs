@@ -17,7 +17,7 @@ use tokio::sync::oneshot;
 
 use crate::adopt::{Container, warden};
 use crate::async_channel::AsyncChannel;
-use crate::builder::{Agent, BuilderSetup, FromBuilder, UserNamespace};
+use crate::builder::FromBuilder;
 use crate::cgroups::Group;
 use crate::channel::Channel;
 use crate::dialler::message::{DiallerSetup, FromDialler};
@@ -29,7 +29,8 @@ use crate::plan::Plan;
 use crate::probe::ProbePlan;
 use crate::process::Process;
 pub use crate::realize_error::RealizeError;
-use crate::roles::{Program, Role, RoleProcess};
+use crate::roles::{Program, RoleProcess};
+use crate::started::{Building, Started};
 use crate::supervisor::gate_link::GateLink;
 use crate::supervisor::ledger::Ledger;
 use crate::supervisor::recorder::{Events, Recorder};
@@ -38,82 +39,10 @@ use crate::supervisor::watch::Drift;
 use crate::supervisor::who::Who;
 use crate::supervisor::{inbound, recording, terminal};
 use crate::waiting::{PATIENCE, Waiting};
-use crate::whose::Around;
-use crate::{heartbeat, memory, thread};
+use crate::{memory, thread};
 
-const CHANNEL: &str = "make a channel";
+pub(crate) const CHANNEL: &str = "make a channel";
 const THREAD: &str = "begin a thread";
-
-/// A builder that waits to be told whose namespaces it is to build: to execute it takes a while, and needs nothing of the run.
-pub(crate) struct Executed {
-    program: Arc<Program>,
-    builder: RoleProcess,
-}
-
-impl Executed {
-    pub(crate) fn new() -> Result<Executed, RealizeError> {
-        let program = Arc::new(Program::running()?);
-        let builder = program.spawn(Role::Builder)?;
-        Ok(Executed { program, builder })
-    }
-
-    /// The namespaces are to belong to the user namespace that is said.
-    pub(crate) fn start(self, around: &Around) -> Result<Started, RealizeError> {
-        self.with(around, None)
-    }
-
-    /// The same around a network namespace that is there.
-    pub(crate) fn adopt(self, around: &Around, network: BorrowedFd<'_>) -> Result<Started, RealizeError> {
-        self.with(around, Some(network))
-    }
-
-    fn with(self, around: &Around, network: Option<BorrowedFd<'_>>) -> Result<Started, RealizeError> {
-        let Executed { program, builder } = self;
-        let pair = || Channel::pair().map_err(step(CHANNEL));
-        let ((to_dialler, dialler), (to_gate, gate), (to_init, init)) = (pair()?, pair()?, pair()?);
-        let (user, given) = match around {
-            Around::Host => (UserNamespace::Inherited, None),
-            Around::Fresh => (UserNamespace::Fresh, None),
-            Around::Given(namespace) => (UserNamespace::Given, Some(namespace.as_fd())),
-        };
-        let agent = if network.is_some() { Agent::Adopted } else { Agent::Created };
-        let beside: Vec<_> =
-            [dialler.as_fd(), gate.as_fd(), init.as_fd()].into_iter().chain(given).chain(network).collect();
-        let told = builder.channel.send(&BuilderSetup { user, agent }, &beside);
-        told.map_err(|source| RealizeError::Helper { who: "builder", source })?;
-        Ok(Started(Some(Building { program, builder, to_dialler, to_gate, to_init })))
-    }
-}
-
-/// A builder at work while the plan is made: what it builds is the same for every plan. Dropped, where there is no plan for it, it
-/// is heard out, so that nobody whom it has forked is left.
-pub(crate) struct Started(Option<Building>);
-
-/// A builder, and our ends of the channels to those whom it forks.
-struct Building {
-    program: Arc<Program>,
-    builder: RoleProcess,
-    to_dialler: Channel,
-    to_gate: Channel,
-    to_init: Channel,
-}
-
-impl Drop for Started {
-    fn drop(&mut self) {
-        let Some(Building { builder, .. }) = &self.0 else { return };
-        let mut forked = Vec::new();
-        while heartbeat::heard(&builder.channel).unwrap_or(false) {
-            let Ok((message, pidfds)) = builder.channel.recv::<FromBuilder>() else { return };
-            let pids = match message {
-                FromBuilder::Helpers { dialler, gate } => vec![dialler, gate],
-                FromBuilder::Init { pid } => vec![pid],
-                FromBuilder::Built(_) | FromBuilder::Probed(_) | FromBuilder::Failed { .. } => return,
-            };
-            // Dropped, they are killed and waited for.
-            forked.extend(pids.into_iter().zip(pidfds).map(|(pid, pidfd)| Process::new(pid, pidfd)));
-        }
-    }
-}
 
 /// Stage two: built, not yet proven.
 pub struct Airlock {
@@ -178,7 +107,7 @@ pub(crate) struct Challenge {
     pub(crate) key: [u8; 32],
 }
 
-fn step(step: &'static str) -> impl Fn(io::Error) -> RealizeError {
+pub(crate) fn step(step: &'static str) -> impl Fn(io::Error) -> RealizeError {
     move |source| RealizeError::Step { step, source }
 }
 

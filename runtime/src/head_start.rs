@@ -2,10 +2,10 @@
 
 use std::os::fd::BorrowedFd;
 
-use crate::airlock::{Executed, Started};
 use crate::caller::Caller;
 use crate::plan::PlanError;
 use crate::run::RunError;
+use crate::started::{Executed, Started};
 use crate::supervisor::taken::Taken;
 use crate::sys;
 use crate::whose::{Around, Whose};

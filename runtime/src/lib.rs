@@ -19,6 +19,7 @@ pub mod policy_file;
 pub mod publish;
 mod realize_error;
 mod run;
+mod started;
 mod workload_error;
 
 pub mod airlock;

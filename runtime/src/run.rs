@@ -3,7 +3,7 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use crate::airlock::{RealizeError, Started};
+use crate::airlock::RealizeError;
 use crate::attest::AttestError;
 use crate::caller::Caller;
 use crate::descriptors;
@@ -17,6 +17,7 @@ use crate::plan::{Plan, PlanError};
 use crate::records::Own;
 use crate::remembered::remember;
 use crate::secrets::Secrets;
+use crate::started::Started;
 use crate::state::POLICY;
 use crate::supervisor::recorder::Events;
 use crate::supervisor::redacted;
