@@ -9,6 +9,7 @@ mod side;
 mod visitor;
 mod world;
 
+mod ambushed;
 mod attested;
 mod command;
 mod detached;

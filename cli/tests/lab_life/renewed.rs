@@ -210,6 +210,45 @@ fn several_who_ask_at_once_are_all_answered_with_their_own_nonce() {
     assert_eq!(entries(&bottle, "run.renew").len(), nonces.len());
 }
 
+#[test]
+fn an_export_has_the_attestation_of_the_start_and_the_last_one_since() {
+    let world = World::new();
+    let bottle = waiting(&world);
+    for digit in ["a", "b"] {
+        renewed(&world, &bottle, &nonce(digit));
+    }
+    said(&mut world.bottle(&["stop", "-t", "0", &bottle.id])).ok();
+    let file = world.path("export.json");
+    said(&mut world.bottle(&["audit", "export", &bottle.id, "-o", text(&file)])).ok();
+    let verified = said(&mut world.bottle(&["audit", "verify", "--json", text(&file)]));
+    let verified: Value = serde_json::from_str(verified.ok()).unwrap();
+    let (first, last) = (&verified["export"]["attestation"], &verified["export"]["renewed"]);
+    assert_eq!((&first["predicate"]["stage"], &last["predicate"]["stage"]), (&"start".into(), &"running".into()));
+    assert_eq!(last["predicate"]["nonce"], nonce("b"));
+}
+
+/// More than it hears at once.
+#[test]
+fn of_a_crowd_that_asks_at_once_some_are_answered_and_the_others_told_to_try_again() {
+    let world = World::new();
+    let bottle = waiting(&world);
+    let ask = |number: u32| {
+        let nonce = format!("{number:064x}");
+        let mut command = world.bottle(&["attest", "renew", &bottle.id, "--nonce", &nonce]);
+        command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap()
+    };
+    let crowd: Vec<Child> = (0..150).map(ask).collect();
+    let said: Vec<Said> = crowd.into_iter().map(|child| Said::from(child.wait_with_output().unwrap())).collect();
+    let (answered, others): (Vec<&Said>, Vec<&Said>) = said.iter().partition(|said| said.code == 0);
+    for said in others {
+        let words = ["hung up: too many ask it at once", "try again in a moment"];
+        assert!(said.code == 1 && words.iter().all(|word| said.err.contains(word)), "{said:?}");
+    }
+    assert!(!answered.is_empty());
+    assert_eq!(entries(&bottle, "run.renew").len(), answered.len());
+    assert_eq!(bottle.inspect()["state"], "running");
+}
+
 /// A process of the bottle's owner that has entered the agent's network namespace and stays there, unconfined.
 fn stranger(world: &World, bottle: &Detached<'_>) -> Child {
     let Processes { init, workload, .. } = Processes::of(bottle.supervisor().pid);
