@@ -52,6 +52,12 @@ impl Tpm {
         open().map(Tpm).map_err(|source| TpmError::Open { path: path.to_owned(), source })
     }
 
+    /// Whoever is at the other end of this socket, which keeps messages apart as the kernel's device does.
+    #[cfg(feature = "fuzz")]
+    pub fn at(socket: OwnedFd) -> Tpm {
+        Tpm(File::from(socket))
+    }
+
     /// The answer to this command.
     pub(crate) fn exchange(&mut self, command: &[u8]) -> io::Result<Vec<u8>> {
         self.0.write_all(command)?;

@@ -43,6 +43,8 @@ impl Tpm {
             self.having(root.handle, |tpm| tpm.ask(CREATE, (&[root.handle], Auth::Empty), &parameters, false))?;
         let mut reader = Reader::new(&made);
         let parts = reader.sized().zip(reader.sized());
+        // What is longer would be kept, and never asked to be given back.
+        let parts = parts.filter(|(private, public)| private.len() <= MOST && public.len() <= MOST);
         let (private, public) = parts.ok_or(TpmError::Malformed { command: CREATE.0 })?;
         Ok(Sealed { public: public.to_vec(), private: private.to_vec(), pcrs: pcrs.clone() })
     }

@@ -79,7 +79,7 @@ searched! {
     client_hello connect_head http_answers http_head http_requests dns_answer dns_query canonical_rules names policy
     attestation audit_entries audit_log canonical_json keys netlink_refusals netlink_rules netlink_survey
     netlink_watch git_settings image_archive image_documents image_names registry_challenge channel engine recorder
-    subordinate_ids tunnel_answer
+    subordinate_ids tpm tunnel_answer
 }
 
 #[test]

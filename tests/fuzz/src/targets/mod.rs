@@ -38,6 +38,7 @@ mod channel;
 mod engine;
 mod recorder;
 mod subordinate_ids;
+mod tpm;
 
 /// What a reader made of an input.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -120,4 +121,5 @@ targets! {
     engine: 8192, MEMORY;
     recorder: 4096, MEMORY;
     subordinate_ids: 1024, MEMORY;
+    tpm: 4096, MEMORY;
 }
