@@ -74,7 +74,9 @@ pub fn field(
             loopback: Some(loopback),
             listeners,
             sockets: daemons("unix", "/run")
-                .chain(["project/agents/agent.sock", ".X11-unix/X0"].map(|name| directory.join(name)))
+                .chain([directory.join(".X11-unix/X0")])
+                // What an engine shares is in reach inside.
+                .chain((!sandbox.is_engine()).then(|| directory.join("project/agents/agent.sock")))
                 .collect(),
             datagram_sockets: daemons("unix-datagram", "/run").collect(),
             abstract_sockets: daemons("unix", "@")

@@ -3,6 +3,7 @@
 #![allow(unreachable_pub, reason = "a test binary exports nothing; pub means visible in all of it")]
 #![allow(dead_code, reason = "shared by the tests and by the program that writes the results; each uses a part")]
 
+pub mod engine;
 pub mod programs;
 pub mod sandbox;
 
@@ -26,7 +27,7 @@ use bottle_lab::{Answer, Lab, Options};
 use serde_json::Value;
 
 use field::{OPEN_PROXY, rebinding};
-use programs::{USER, hand_over, open_to_all, powerless, static_program};
+use programs::{USER, beside, hand_over, open_to_all, powerless, static_program};
 use sandbox::Sandbox;
 
 const PATH: &str = "/usr/local/bin:/usr/bin:/bin";
@@ -59,6 +60,9 @@ impl Range {
             fs::create_dir(directory.path().join(name)).unwrap();
         }
         fs::set_permissions(directory.path(), fs::Permissions::from_mode(0o755)).unwrap();
+        if sandbox.is_engine() {
+            engine::open_what_is_shared(directory.path());
+        }
         let zone = Answer::Addresses(vec![ATTACKER.into(), ATTACKER_V6.into()], 60);
         let mut options = Options::default().name("*.attacker.example", zone.clone());
         for (name, answer) in rebinding() {
@@ -97,11 +101,10 @@ impl Range {
     }
 
     /// Makes all attempts in this sandbox.
-    pub fn shoot(self, sandbox: Sandbox<'_>) -> Shot {
+    pub fn shoot(mut self, sandbox: Sandbox<'_>) -> Shot {
         let project = self.path("project");
         let program = project.join("bottle-escape");
         fs::copy(static_program(), &program).unwrap();
-        write(&project.join("field.json"), &self.field);
         write(&self.path("secrets.json"), &self.secrets);
         if !sandbox.is_bottle() {
             let evidence = self.field.host.evidence.as_ref().unwrap();
@@ -111,7 +114,14 @@ impl Range {
                 fs::set_permissions(path, fs::Permissions::from_mode(0o666)).unwrap();
             }
         }
+        if sandbox.is_engine() {
+            self.settings_of_hooks();
+        }
         let neighbour = self.neighbour(sandbox, &program);
+        if sandbox.is_engine() {
+            self.aim_at_the_neighbours_log();
+        }
+        write(&project.join("field.json"), &self.field);
         let mut command = self.command(sandbox, &program, "project");
         command.arg("stage").arg("--field").arg(project.join("field.json"));
         command.arg("--secrets").arg(self.path("secrets.json"));
@@ -133,8 +143,12 @@ impl Range {
         let items = catalogue::all();
         let words: Vec<&str> = said.lines().filter(|line| !line.starts_with("bottle: blocked")).collect();
         assert_eq!(reports.len(), items.len(), "reports of attempts: {words:#?}");
-        let verdicts = judge(&self.field, &items, &reports, &self.outside(sandbox, &staged));
-        let log = fs::read_to_string(self.path("audit.jsonl")).unwrap_or_default();
+        let mut verdicts = judge(&self.field, &items, &reports, &self.outside(sandbox, &staged));
+        if sandbox.is_engine() {
+            engine::leave_out(&mut verdicts);
+        }
+        let log = if sandbox.is_engine() { self.log_of_the_container() } else { self.path("audit.jsonl") };
+        let log = fs::read_to_string(log).unwrap_or_default();
         let log = log.lines().filter_map(|line| serde_json::from_str(line).ok()).collect();
         Shot { field: self.field.clone(), items, reports, verdicts, log, staged }
     }
@@ -142,12 +156,15 @@ impl Range {
     /// The program on the lab's host, in one of its directories.
     fn command(&self, sandbox: Sandbox<'_>, program: &Path, directory: &str) -> Command {
         let mut command = match sandbox {
-            Sandbox::Bottle | Sandbox::Published | Sandbox::Closed | Sandbox::Image(_) => self.lab.command(program),
             Sandbox::Granted(_) => self.lab.command_as(USER, program),
             Sandbox::Open | Sandbox::Peer(_) => self.lab.privileged(program),
+            _ => self.lab.command(program),
         };
         command.env_clear().env("PATH", PATH).env("HOME", self.path("home")).env("LANG", "C.UTF-8");
         command.env("BOTTLE_ROOT", self.path("state")).current_dir(self.path(directory));
+        if sandbox.is_engine() {
+            command.env("BOTTLE", beside("bottle")).env("SETTINGS", self.path(engine::SETTINGS));
+        }
         command
     }
 }

@@ -3,9 +3,9 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use super::Range;
 use super::field::REBIND;
 use super::programs::beside;
+use super::{Range, engine};
 
 /// What runs the attempts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -23,6 +23,9 @@ pub enum Sandbox<'a> {
     /// The same, run by an ordinary user who has a range of subordinate ids. Only root can play it: an ordinary user's lab is a user
     /// namespace, in which nobody maps ids.
     Granted(&'a str),
+    /// A script under `engines`: given the shared directory and the command, it has an engine start a container behind bottle's hooks.
+    /// What is allowed is the same as for `Bottle`.
+    Engine(&'a str),
     /// A script under `peers`: given the shared directory and the command, with all power over the lab's network.
     Peer(&'a Path),
 }
@@ -31,9 +34,9 @@ impl Sandbox<'_> {
     /// A peer whose name says so has one.
     pub fn lacks_proxy(self) -> bool {
         match self {
-            Sandbox::Bottle | Sandbox::Published | Sandbox::Closed | Sandbox::Image(_) | Sandbox::Granted(_) => false,
             Sandbox::Peer(script) => !script.file_name().unwrap().to_string_lossy().starts_with("proxy"),
             Sandbox::Open => true,
+            _ => false,
         }
     }
 
@@ -43,7 +46,11 @@ impl Sandbox<'_> {
     }
 
     pub fn is_bottle(self) -> bool {
-        matches!(self, Sandbox::Bottle | Sandbox::Published | Sandbox::Closed | Sandbox::Image(_) | Sandbox::Granted(_))
+        !matches!(self, Sandbox::Open | Sandbox::Peer(_))
+    }
+
+    pub fn is_engine(self) -> bool {
+        matches!(self, Sandbox::Engine(_))
     }
 }
 
@@ -60,6 +67,7 @@ impl Range {
         match sandbox {
             Sandbox::Open => Vec::new(),
             Sandbox::Peer(script) => vec![text(&self.peer(script)), text(&self.path(directory))],
+            Sandbox::Engine(name) => vec![text(&self.peer(&engine::script(name))), text(&self.path(directory))],
             Sandbox::Bottle | Sandbox::Published | Sandbox::Closed | Sandbox::Image(_) | Sandbox::Granted(_) => {
                 let audit = text(&self.path(audit));
                 let granted = matches!(sandbox, Sandbox::Granted(_));
@@ -93,15 +101,24 @@ impl Range {
             fs::write(&policy, "version: 1\ndomains: []\n").unwrap();
             return vec!["--policy".to_owned(), policy.to_str().unwrap().to_owned()];
         }
+        let word = |(pattern, port, protocol): (String, u16, &str)| match protocol {
+            "tls" => pattern,
+            "http" => format!("http://{pattern}"),
+            _ => format!("{protocol}://{pattern}:{port}"),
+        };
+        self.allowed().into_iter().flat_map(|rule| ["--allow".to_owned(), word(rule)]).collect()
+    }
+
+    /// What is allowed: patterns, ports and protocols.
+    pub(super) fn allowed(&self) -> [(String, u16, &'static str); 4] {
         let names = self.field.names.as_ref().unwrap();
-        let http = format!("http://{}", names.allowed_http);
-        let rebind = format!("tcp://*.{REBIND}:9");
-        // A port of the host's loopback where nobody listens: attempts are made on others.
-        let this_host = "tcp://host.bottle.internal:9".to_owned();
-        [&names.allowed, &http, &rebind, &this_host]
-            .into_iter()
-            .flat_map(|rule| ["--allow".to_owned(), rule.clone()])
-            .collect()
+        [
+            (names.allowed.clone(), 443, "tls"),
+            (names.allowed_http.clone(), 80, "http"),
+            (format!("*.{REBIND}"), 9, "tcp"),
+            // A port of the host's loopback where nobody listens: attempts are made on others.
+            ("host.bottle.internal".to_owned(), 9, "tcp"),
+        ]
     }
 
     /// A copy of all scripts, where everybody may start them; and which of them this one is.
