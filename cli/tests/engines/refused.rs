@@ -1,12 +1,16 @@
 //! Which containers get no airlock, and so never run? Those around which one would not hold.
 
-use std::os::unix::net::UnixListener;
+use std::net::UdpSocket;
+use std::os::fd::OwnedFd;
+use std::os::unix::net::{UnixDatagram, UnixListener};
+use std::process::Stdio;
 
 use serde_json::{Value, json};
 
 use crate::bundle::Bundle;
 use crate::host;
-use crate::scene::Scene;
+use crate::scene::{Scene, name};
+use crate::world::{Said, said, text};
 
 /// Nothing of it ran, nothing is left of it, and the engine's person was told this.
 fn assert_refused(scene: &Scene, bundle: &Bundle, why: &str) {
@@ -112,6 +116,56 @@ fn a_container_that_could_write_what_judges_it_is_refused() {
     }
 }
 
+/// As engines do that let a container outlive them: it has their own streams.
+fn with_input(scene: &Scene, bundle: &Bundle, input: impl Into<Stdio>) -> Said {
+    bundle.write();
+    let words = ["run", "--detach", "--bundle", text(&bundle.place), &name(bundle)];
+    said(scene.runc(&words).stdin(input))
+}
+
+#[test]
+fn a_container_that_is_handed_a_way_out_is_refused() {
+    let scene = Scene::new();
+    let here = || std::fs::File::open("/").unwrap();
+    let terminal = || std::fs::File::options().read(true).write(true).open("/dev/ptmx").unwrap();
+    let socket = || OwnedFd::from(UdpSocket::bind("0.0.0.0:0").unwrap());
+    // It could be connected to any abstract name of the host's.
+    let unix = || OwnedFd::from(UnixDatagram::pair().unwrap().0);
+    let handed: [(OwnedFd, &str); 4] = [
+        (socket(), "a socket of the host's"),
+        (unix(), "a socket of the host's"),
+        (here().into(), "a directory of the host's"),
+        (terminal().into(), "a device of the host's"),
+    ];
+    for (input, why) in handed {
+        let said = with_input(&scene, &bundle(&scene), input);
+        assert!(said.code != 0 && !said.out.contains("ran") && said.err.contains(why), "{why}: {said:?}");
+        assert!(scene.evidence().is_empty());
+        scene.assert_nothing_left();
+    }
+    scene.settings(&json!({"allow": ["host-terminal"]}));
+    let last = bundle(&scene);
+    assert_eq!(with_input(&scene, &last, terminal()).ok(), "ran\n");
+    said(&mut scene.runc(&["delete", "--force", &name(&last)])).ok();
+    scene.assert_nothing_left();
+}
+
+/// Programs that start an engine often talk to it by one.
+#[test]
+fn a_container_whose_input_is_a_connected_unix_socket_runs() {
+    let scene = Scene::new();
+    let bundle = bundle(&scene);
+    bundle.write();
+    // Made where the engine is: a socket of another network namespace is no connected one of the engine's.
+    let between = "import socket, subprocess, sys; near, far = socket.socketpair(); sys.exit(subprocess.call(sys.argv[1:], stdin=near))";
+    let mut engine = scene.world.program("python3");
+    engine.env_remove("BOTTLE_ROOT").args(["-c", between, "runc", "--root"]).arg(scene.path("runc"));
+    engine.args(["run", "--detach", "--bundle", text(&bundle.place), &name(&bundle)]);
+    assert_eq!(said(&mut engine).ok(), "ran\n");
+    said(&mut scene.runc(&["delete", "--force", &name(&bundle)])).ok();
+    scene.assert_nothing_left();
+}
+
 #[test]
 fn an_annotation_reaches_no_policy_outside_of_the_administrators_directory() {
     let scene = Scene::new();
@@ -168,7 +222,7 @@ fn garbage_on_standard_input_is_an_error_that_says_so() {
         let file = scene.path("input");
         std::fs::write(&file, input).unwrap();
         let mut hook = scene.world.bottle(&["hook", verb]);
-        crate::world::said(hook.stdin(std::fs::File::open(file).unwrap()))
+        said(hook.stdin(std::fs::File::open(file).unwrap()))
     };
     for verb in ["create", "stop"] {
         for input in ["", "{", "[]", &"x".repeat(2 << 20), &state(&json!({"id": "../x"})), &state(&json!({"pid": -1}))]

@@ -58,6 +58,7 @@ pub(super) struct Written {
 #[derive(Debug, Default, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 pub(super) struct Process {
+    pub(super) terminal: bool,
     pub(super) args: Option<Vec<String>>,
     pub(super) env: Option<Vec<String>>,
     pub(super) cwd: PathBuf,

@@ -2,11 +2,12 @@
 //!
 //! Told in order: the engine says of its container a [`State`], whose bundle has a [`Configuration`]; what the machine's
 //! administrator wants are [`Settings`]; [`judge`] tells whether the container is [`wanted`] to be a bottle, or has [`Joined`] one
-//! that there is, [`refusals`] what would make a bottle of no use, [`policies`] where its rules come from, and [`prepare`] makes an
-//! adoption of all that. A [`Claim`] keeps a second bottle from the same container.
+//! that there is, [`refusals`] what would make a bottle of no use, [`Inherited`] what it was handed open, [`policies`] where its
+//! rules come from, and [`prepare`] makes an adoption of all that. A [`Claim`] keeps a second bottle from the same container.
 
 mod claim;
 mod configuration;
+mod inherited;
 mod joined;
 mod judged;
 mod object;
@@ -19,6 +20,7 @@ mod wanted;
 
 pub use claim::{Claim, ClaimError, Ending};
 pub use configuration::{Configuration, ConfigurationError};
+pub use inherited::Inherited;
 pub use joined::{Joined, JoinedError, is_pod_member};
 pub use judged::{Judged, JudgedError, admit, admit_files, judge};
 pub use prepare::{PrepareError, prepare};

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use bottle_evidence::canonical::NoCanonicalForm;
 use bottle_policy::Rules;
 
-use super::{Configuration, Exception, Refusal, Settings, State, Status, refusals};
+use super::{Configuration, Exception, Refusal, Settings, State, Status, inherited, refusals};
 use crate::adopt::{Adoption, Container, FindError, HoldError, InsideFile};
 use crate::options::Words;
 use crate::records::Name;
@@ -23,6 +23,9 @@ pub enum PrepareError {
     /// Its first process can't be held.
     #[error(transparent)]
     Hold(#[from] HoldError),
+    /// What it holds open can't be looked at.
+    #[error("cannot see which descriptors the container was handed")]
+    Descriptors(#[source] std::io::Error),
     /// Whoever calls has no id in it, and so no power over it.
     #[error("uid {0} is nobody in the container's user namespace")]
     Nobody(u32),
@@ -71,7 +74,7 @@ pub fn prepare(
     if !matches!(state.status, Status::Creating | Status::Created) {
         return Err(PrepareError::Status(state.status));
     }
-    let (refused, passed) = refusals(configuration, settings, Path::new("/proc/self/exe"));
+    let (refused, mut passed) = refusals::refusals(configuration, settings, Path::new("/proc/self/exe"));
     if !refused.is_empty() {
         return Err(PrepareError::Refused(refused));
     }
@@ -79,6 +82,12 @@ pub fn prepare(
     apart.extend((!passed.contains(&Exception::HostIpc)).then_some("ipc"));
     apart.extend((!passed.contains(&Exception::HostUser)).then_some("user"));
     let container = Container::hold(state.pid, &apart)?;
+    let handed = inherited::by(state.pid, configuration).map_err(PrepareError::Descriptors)?;
+    let (refused, passed_besides) = refusals::judged(handed, settings);
+    if !refused.is_empty() {
+        return Err(PrepareError::Refused(refused));
+    }
+    passed.extend(passed_besides);
     let caller = match caller {
         // It needs none.
         (0, _) => caller,

@@ -7,7 +7,7 @@ use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
 use super::configuration::{Configuration, Hook};
-use super::{Exception, Joined, Settings};
+use super::{Exception, Inherited, Joined, Settings};
 
 /// Why a container gets no airlock, and so does not run.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -33,6 +33,9 @@ pub enum Refusal {
     /// There is nothing to execute.
     #[error("the container's configuration says no command")]
     NoCommand,
+    /// It was handed something of the host's, open: what it is, and which.
+    #[error("the container's descriptor {0} is {1}: {path}", path = .2.display())]
+    Inherited(u32, Inherited, PathBuf),
 }
 
 impl Refusal {
@@ -44,7 +47,12 @@ impl Refusal {
             Refusal::Capability(name) => CAPABILITIES.iter().find(|(known, _)| known == name).map(|(_, it)| *it),
             Refusal::EngineSocket(_) => Some(Exception::EngineSocket),
             Refusal::LaterHook(_) => Some(Exception::LaterHooks),
-            Refusal::Shared(_) | Refusal::NoCapabilities | Refusal::NoHook | Refusal::NoCommand => None,
+            Refusal::Inherited(_, Inherited::Device, _) => Some(Exception::HostTerminal),
+            Refusal::Inherited(..)
+            | Refusal::Shared(_)
+            | Refusal::NoCapabilities
+            | Refusal::NoHook
+            | Refusal::NoCommand => None,
         }
     }
 
@@ -57,6 +65,11 @@ impl Refusal {
             Refusal::Shared("network") => Some("start it with a network namespace of its own: --network none".into()),
             Refusal::Shared("user") => {
                 Some(format!("give it a user namespace (podman: --userns auto); {}", pass(Exception::HostUser)))
+            }
+            Refusal::Inherited(_, what, _) => {
+                let instead = "give it pipes as standard streams, or a terminal of its own (podman: --tty)".to_owned();
+                let passed = (*what == Inherited::Device).then(|| format!("; {}", pass(Exception::HostTerminal)));
+                Some(instead + &passed.unwrap_or_default())
             }
             refusal => refusal.exception().map(pass),
         }
@@ -93,6 +106,11 @@ pub fn refusals_within(
     if configuration.written.process.args.as_ref().is_none_or(Vec::is_empty) {
         found.push(Refusal::NoCommand);
     }
+    judged(found, settings)
+}
+
+/// What of these is refused, and by which exceptions the rest is let pass.
+pub(super) fn judged(found: Vec<Refusal>, settings: &Settings) -> (Vec<Refusal>, Vec<Exception>) {
     let (passed, refused): (Vec<Refusal>, Vec<Refusal>) =
         found.into_iter().partition(|it| it.exception().is_some_and(|exception| settings.lets_pass(exception)));
     let mut passed: Vec<Exception> = passed.iter().filter_map(Refusal::exception).collect();

@@ -61,6 +61,8 @@ pub enum Exception {
     SysModule,
     /// An engine's socket, whose holder starts other containers.
     EngineSocket,
+    /// A device of the host's as a standard stream, such as the terminal of whoever calls the engine.
+    HostTerminal,
     /// Hooks that run after ours, and may change what was attested.
     LaterHooks,
     /// A bottle that may reach everything public, where an annotation asks for it.
