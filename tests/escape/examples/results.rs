@@ -9,6 +9,7 @@ use std::path::Path;
 
 use bottle_escape::judge::Outcome;
 use range::Range;
+use range::engine::LEFT_OUT;
 use range::sandbox::Sandbox;
 use serde::{Deserialize, Serialize};
 
