@@ -24,7 +24,7 @@ use super::workload::{self, Held};
 use super::{root, search};
 
 /// How long nothing happens before there is time for what nobody waits for.
-const QUIET: Timespec = Timespec { tv_sec: 0, tv_nsec: 250_000_000 };
+pub(super) const QUIET: Timespec = Timespec { tv_sec: 0, tv_nsec: 250_000_000 };
 
 /// Everything that pid 1 does. When it returns, the bottle ends.
 pub(super) fn run(channel: &Channel, mut start: Start) -> Result<(), Failure> {

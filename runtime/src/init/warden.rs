@@ -11,12 +11,13 @@ use crate::channel::Channel;
 use crate::confine::{self, Identity};
 use crate::gate::jail;
 use crate::report::chain;
+use crate::sys;
 use crate::tether::tie_to_supervisor;
 
 use super::child;
 use super::enter;
 use super::failure::at;
-use super::first::{Probers, wait_for};
+use super::first::{Probers, QUIET, wait_for};
 use super::identity::Identities;
 use super::message::{End, Failure, FromInit, ToInit};
 use super::plan::{Ids, InitPlan};
@@ -74,12 +75,18 @@ fn receive(channel: &Channel) -> Result<(InitPlan, OwnedFd), Failure> {
 
 /// The supervisor has nothing to say meanwhile; the end of the channel is its end.
 fn wait_for_end(channel: &Channel, container: &OwnedFd) -> Result<(), Failure> {
+    let mut quiet = Some(QUIET);
     loop {
         let mut ready = [PollFd::new(channel, PollFlags::IN), PollFd::new(container, PollFlags::IN)];
-        match rustix::event::poll(&mut ready, None) {
+        match rustix::event::poll(&mut ready, quiet.as_ref()) {
             Err(rustix::io::Errno::INTR) => continue,
             other => other.map_err(at("wait for the container"))?,
         };
+        if ready.iter().all(|one| one.revents().is_empty()) {
+            sys::give_back_memory();
+            quiet = None;
+            continue;
+        }
         if !ready[1].revents().is_empty() {
             return Ok(());
         }
