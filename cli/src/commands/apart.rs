@@ -7,7 +7,7 @@ use std::ffi::OsString;
 use std::io;
 use std::os::fd::OwnedFd;
 use std::os::unix::process::CommandExt;
-use std::process::{Command, ExitCode, Stdio};
+use std::process::{Child, Command, ExitCode, Stdio};
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
@@ -68,11 +68,22 @@ pub fn start(
     patience: Option<Duration>,
     said: impl FnMut(&str),
 ) -> Result<String, Failure> {
-    let channel =
+    let (channel, mut supervisor) =
         spawn(name, arguments).map_err(|source| Failure::new(DetachError::Start(source)).with_code(FAILED))?;
     // A supervisor that is gone has said why, which is heard next.
     let _ = channel.send(begin, &[]);
-    hear(&channel, patience, said)
+    hear(&channel, patience, said).inspect_err(|failure| see_it_end(&mut supervisor, failure))
+}
+
+/// One that failed ends by itself; of one that is silent nobody knows. Whoever waits for us is not left with an orphan: crun, in whose
+/// hook we may be, takes the end of one for the end of the hook, and then waits for that until its time is over.
+fn see_it_end(supervisor: &mut Child, failure: &Failure) {
+    if matches!(failure.error.downcast_ref(), Some(DetachError::Late)) {
+        // One that has ended meanwhile needs it no more.
+        let _ = supervisor.kill();
+    }
+    // It is our child, so that there is nothing else to be said of it.
+    let _ = supervisor.wait();
 }
 
 /// Hears a supervisor out, each of whose words may take so long.
@@ -95,12 +106,12 @@ fn hear(channel: &Channel, patience: Option<Duration>, mut said: impl FnMut(&str
     }
 }
 
-fn spawn(name: &str, arguments: Vec<OsString>) -> io::Result<Channel> {
+fn spawn(name: &str, arguments: Vec<OsString>) -> io::Result<(Channel, Child)> {
     let (ours, theirs) = Channel::pair()?;
     let mut supervisor = Command::new("/proc/self/exe");
     supervisor.arg0(name).args(arguments);
-    supervisor.stdin(Stdio::from(OwnedFd::from(theirs))).stdout(Stdio::null()).stderr(Stdio::null()).spawn()?;
-    Ok(ours)
+    supervisor.stdin(Stdio::from(OwnedFd::from(theirs))).stdout(Stdio::null()).stderr(Stdio::null());
+    Ok((ours, supervisor.spawn()?))
 }
 
 /// In a process that was executed for it: takes the channel, leaves the session, and hears what to begin with.

@@ -118,6 +118,27 @@ fn a_container_that_is_gone_gets_no_bottle() {
 }
 
 #[test]
+fn a_hook_that_is_called_twice_starts_nothing() {
+    let scene = Scene::new();
+    let mut bundle = scene.bundle("echo ran");
+    let hooks = bundle.configuration["hooks"]["createRuntime"].as_array_mut().unwrap();
+    hooks.push(hooks[0].clone());
+    let said = scene.run(&bundle);
+    assert!(said.code != 0 && said.out.is_empty() && said.err.contains("has a bottle already"), "{said:?}");
+    scene.assert_nothing_left();
+}
+
+#[test]
+fn a_container_whose_engine_calls_nobody_at_its_end_leaves_nothing_either() {
+    let scene = Scene::new();
+    let mut bundle = scene.bundle("echo ran");
+    bundle.configuration["hooks"].as_object_mut().unwrap().remove("poststop");
+    assert_eq!(scene.run(&bundle).ok(), "ran\n");
+    scene.assert_nothing_left();
+    scene.verified();
+}
+
+#[test]
 fn a_hook_that_is_missing_starts_nothing() {
     let scene = Scene::new();
     let mut bundle = scene.bundle("echo ran");

@@ -3,13 +3,14 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::time::Instant;
 
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::bundle::{Bundle, outside};
 use crate::host;
 use crate::scene::{Scene, name};
-use crate::world::{Said, said, text};
+use crate::world::{LIMIT, Said, said, text};
 
 const SEES: &str = "busybox ls /sys/class/net | busybox tr '\\n' ' '";
 
@@ -49,6 +50,29 @@ fn a_container_that_is_refused_does_not_run_under_crun_either() {
     assert!(scene.evidence().is_empty());
 }
 
+#[test]
+fn a_hook_that_is_missing_hangs_or_fails_starts_nothing_under_crun_either() {
+    let scene = Scene::new();
+    let fifo = scene.path("settings-that-never-come");
+    nix::unistd::mkfifo(&fifo, nix::sys::stat::Mode::from_bits_truncate(0o600)).unwrap();
+    let faults: [fn(&mut Value, &Path); 3] = [
+        |hook, _| hook["path"] = json!("/nowhere/bottle"),
+        |hook, fifo| (hook["args"][4], hook["timeout"]) = (json!(text(fifo)), json!(2)),
+        |hook, _| hook["env"] = json!(["BOTTLE_ROOT=relative"]),
+    ];
+    for fault in faults {
+        let mut bundle = scene.bundle("echo ran");
+        fault(&mut bundle.configuration["hooks"]["createRuntime"][0], &fifo);
+        let begun = Instant::now();
+        let said = said(&mut crun(&scene, &bundle));
+        assert!(said.code != 0 && said.out.is_empty(), "{said:?}");
+        // The hook may take 120 s: crun must not wait for that where the hook has failed.
+        assert!(begun.elapsed() < LIMIT, "{:?}: {said:?}", begun.elapsed());
+        scene.assert_nothing_left();
+        assert!(scene.evidence().is_empty());
+    }
+}
+
 /// podman with a store and hooks of its own. What it leaves of control groups goes with this value.
 pub struct Podman<'a> {
     scene: &'a Scene,
@@ -66,7 +90,7 @@ impl Podman<'_> {
         said(&mut scene.world.bottle(&words)).ok();
         for entry in fs::read_dir(&hooks).unwrap() {
             let path = entry.unwrap().path();
-            let mut hook: serde_json::Value = serde_json::from_str(&fs::read_to_string(&path).unwrap()).unwrap();
+            let mut hook: Value = serde_json::from_str(&fs::read_to_string(&path).unwrap()).unwrap();
             // For this test's state to be its own.
             hook["hook"]["env"] = json!([format!("BOTTLE_ROOT={}", text(&scene.path("state")))]);
             fs::write(&path, hook.to_string()).unwrap();
@@ -153,6 +177,11 @@ fn a_container_of_podmans_gets_an_airlock_by_its_annotation_and_none_without() {
     assert_eq!(annotated.ok().trim(), "eth0 lo");
     let refused = podman.run(&bundle, &["--annotation", "bottle.policy=missing.yaml"]);
     assert!(refused.code != 0 && refused.out.is_empty() && refused.err.contains("missing.yaml"), "{refused:?}");
+    // podman leaves out a hook whose program is gone, and says nothing: no hook of ours can help that. There is no way out with
+    // `--network none`; docs/engines.md says so.
+    let hook = json!({"version": "1.0.0", "hook": {"path": "/nowhere/bottle"}, "when": {"always": true}, "stages": ["createRuntime"]});
+    fs::write(scene.path("hooks.d/zz-bottle-create.json"), hook.to_string()).unwrap();
+    assert_eq!(podman.run(&bundle, &["--annotation", "bottle.mode=enforce"]).ok().trim(), "lo");
     drop(podman);
     scene.assert_nothing_left();
     scene.verified();
