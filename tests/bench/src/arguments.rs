@@ -59,6 +59,8 @@ pub(crate) enum Topic {
     Drift,
     /// What it costs to have a decision recorded.
     Decisions,
+    /// What bottle's hook costs a container of runc's.
+    Hooks,
     /// The start of an image of Debian, beside runc and podman.
     Image,
     /// The same from an archive on, into an empty store.

@@ -7,6 +7,7 @@ mod measure;
 mod connections;
 mod decisions;
 mod drift;
+mod hooks;
 mod images;
 mod memory;
 mod names;

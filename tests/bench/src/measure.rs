@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use crate::arguments::{Measure, Topic};
 use crate::figure::Figure;
-use crate::{Failure, connections, decisions, drift, images, memory, names, start, throughput};
+use crate::{Failure, connections, decisions, drift, hooks, images, memory, names, start, throughput};
 
 /// What every figure needs.
 pub(crate) struct Setting {
@@ -27,7 +27,7 @@ impl Setting {
 /// A topic and how its figures are made.
 type Kind = (Topic, fn(&Setting) -> Result<Vec<Figure>, Failure>);
 
-const KINDS: [Kind; 11] = [
+const KINDS: [Kind; 12] = [
     (Topic::Start, start::figures),
     (Topic::Throughput, throughput::figures),
     (Topic::Connections, connections::figures),
@@ -35,6 +35,7 @@ const KINDS: [Kind; 11] = [
     (Topic::Memory, memory::figures),
     (Topic::Drift, drift::figures),
     (Topic::Decisions, decisions::figures),
+    (Topic::Hooks, hooks::figures),
     (Topic::Image, images::start),
     (Topic::Cold, images::cold),
     (Topic::Pull, images::pull),

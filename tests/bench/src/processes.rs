@@ -70,3 +70,31 @@ pub(crate) fn memory_files_kib(pid: u32) -> io::Result<BTreeMap<u64, u64>> {
     }
     Ok(files)
 }
+
+/// What of a process's proportional set, in KiB, are pages of this program's file. By its number: one with an empty root sees no path.
+pub(crate) fn of_program_kib(pid: u32, program: &std::path::Path) -> io::Result<u64> {
+    use std::os::unix::fs::MetadataExt;
+    let program = fs::metadata(program)?.ino().to_string();
+    let (mut is_programs, mut sum) = (false, 0);
+    for line in fs::read_to_string(format!("/proc/{pid}/smaps"))?.lines() {
+        let words: Vec<&str> = line.split_ascii_whitespace().collect();
+        match words[..] {
+            // A mapping begins with its addresses: addresses rights offset device inode path.
+            [addresses, _, _, _, inode, ..] if addresses.contains('-') => is_programs = inode == program,
+            ["Pss:", kib, "kB"] if is_programs => sum += kib.parse::<u64>().map_err(io::Error::other)?,
+            _ => {}
+        }
+    }
+    Ok(sum)
+}
+
+/// Nanoseconds that all threads of a process have been on a processor (proc_pid_schedstat, first field).
+pub(crate) fn on_processor(pid: u32) -> io::Result<u64> {
+    let mut sum = 0;
+    for thread in fs::read_dir(format!("/proc/{pid}/task"))? {
+        let text = fs::read_to_string(thread?.path().join("schedstat"))?;
+        let first = text.split_ascii_whitespace().next().unwrap_or_default();
+        sum += first.parse::<u64>().map_err(io::Error::other)?;
+    }
+    Ok(sum)
+}

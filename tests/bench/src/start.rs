@@ -13,7 +13,7 @@ use crate::measure::Setting;
 /// By turns, after one round that fills the caches.
 pub(crate) fn figures(setting: &Setting) -> Result<Vec<Figure>, Failure> {
     let root = root_file_system(setting, "root")?;
-    let bundle = bundle(setting, &root)?;
+    let bundle = bundle(setting, &root, "bundle")?;
     let (mut bottle, mut runc) = (Vec::new(), Vec::new());
     for round in 0..=setting.rounds {
         let ours = timed(&mut in_a_bottle(setting, &root, &[], &["true"]))?;
@@ -37,7 +37,7 @@ pub(crate) fn root_file_system(setting: &Setting, name: &str) -> Result<PathBuf,
         fs::create_dir_all(root.join(directory))?;
     }
     fs::copy(&setting.busybox, root.join("bin/busybox"))?;
-    for name in ["true", "sleep"] {
+    for name in ["true", "sleep", "echo"] {
         symlink("busybox", root.join("bin").join(name))?;
     }
     Ok(root)
@@ -52,8 +52,8 @@ pub(crate) fn in_a_bottle(setting: &Setting, root: &Path, options: &[&str], comm
 }
 
 /// What `runc spec` says, without a terminal and running `true`. Its network namespace has nothing but loopback.
-fn bundle(setting: &Setting, root: &Path) -> Result<PathBuf, Failure> {
-    let bundle = setting.at("bundle");
+pub(crate) fn bundle(setting: &Setting, root: &Path, name: &str) -> Result<PathBuf, Failure> {
+    let bundle = setting.at(name);
     fs::create_dir(&bundle)?;
     let made = Command::new("runc").arg("spec").current_dir(&bundle).status();
     if !made.map_err(|error| format!("runc: {error}\nhint: apt-get install runc"))?.success() {

@@ -1,0 +1,147 @@
+//! What does bottle's hook cost a container of runc's? Its start beside the same without the hook, and what its processes weigh.
+
+use std::fs;
+use std::io::Read;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+use std::time::{Duration, Instant};
+
+use serde_json::{Value, json};
+
+use crate::Failure;
+use crate::figure::{Figure, Target};
+use crate::measure::Setting;
+use crate::processes::{descendants, name, of_program_kib, on_processor, weight};
+use crate::start::{bundle, root_file_system, with_runc};
+
+/// Ids that nobody has, for the user namespace that the hook wants and that both sides get.
+const OUTSIDE: u32 = 1_500_000_000;
+/// How long a container is left alone before its processes are weighed.
+const SETTLING: Duration = Duration::from_secs(2);
+
+/// By turns, after one round that fills the caches.
+pub(crate) fn figures(setting: &Setting) -> Result<Vec<Figure>, Failure> {
+    let root = root_file_system(setting, "root-of-hooks")?;
+    let plain = changed(setting, &root, "plain", |_| {})?;
+    let hooked = changed(setting, &root, "hooked", |config| config["hooks"] = hooks(setting))?;
+    fs::write(setting.at("hooks.json"), json!({"unannotated": "bottled"}).to_string())?;
+    let (mut with, mut without) = (Vec::new(), Vec::new());
+    for round in 0..=setting.rounds {
+        let ours = to_its_first_byte(&mut with_runc(setting, &hooked, 2 * round))?;
+        let theirs = to_its_first_byte(&mut with_runc(setting, &plain, 2 * round + 1))?;
+        if round > 0 {
+            with.push(ours);
+            without.push(theirs);
+        }
+    }
+    let sleeping = changed(setting, &root, "sleeping", |config| {
+        config["hooks"] = hooks(setting);
+        config["process"]["args"] = json!(["sleep", "600"]);
+    })?;
+    let (mut beyond, mut whole, mut busy) = (Vec::new(), Vec::new(), Vec::new());
+    for _ in 0..setting.rounds.min(3) {
+        let cost = idle(setting, &sleeping)?;
+        beyond.push(cost.beyond_the_program);
+        whole.push(cost.weight);
+        busy.push(cost.processor);
+    }
+    let start = "hooks: runc, to its first instruction";
+    let limit = Target::AtMost(8.0, 8.0);
+    Ok(vec![
+        Figure::new(start, "ms", Target::AtMost(1.5, 1.5), with, Some(("without", without))),
+        Figure::new("hooks: one container's processes, beyond the program's pages", "MiB", limit, beyond, None),
+        Figure::new("hooks: one container's processes, with them", "MiB", Target::AtMost(14.0, 8.0), whole, None),
+        Figure::new("hooks: processor time of these for a start", "ms", Target::AtMost(15.0, 15.0), busy, None),
+    ])
+}
+
+/// A bundle like that of the figure `start`, with a user namespace, that says a word; and what else is changed.
+fn changed(setting: &Setting, root: &Path, name: &str, change: impl Fn(&mut Value)) -> Result<PathBuf, Failure> {
+    let place = bundle(setting, root, &format!("bundle-{name}"))?;
+    let file = place.join("config.json");
+    let mut config: Value = serde_json::from_slice(&fs::read(&file)?)?;
+    config["process"]["args"] = json!(["echo", "first"]);
+    let namespaces = config["linux"]["namespaces"].as_array_mut().ok_or("runc spec names no namespaces")?;
+    namespaces.push(json!({"type": "user"}));
+    for ids in ["uidMappings", "gidMappings"] {
+        config["linux"][ids] = json!([{"containerID": 0, "hostID": OUTSIDE, "size": 65536}]);
+    }
+    change(&mut config);
+    fs::write(&file, config.to_string())?;
+    Ok(place)
+}
+
+fn state(setting: &Setting) -> PathBuf {
+    setting.at("state-of-hooks")
+}
+
+fn hooks(setting: &Setting) -> Value {
+    let hook = |words: &[&str]| {
+        let args: Vec<&str> = ["bottle", "hook"].iter().chain(words).copied().collect();
+        let env = [format!("BOTTLE_ROOT={}", state(setting).display())];
+        json!({"path": setting.bottle, "args": args, "env": env, "timeout": 60})
+    };
+    let settings = setting.at("hooks.json").display().to_string();
+    json!({"createRuntime": [hook(&["create", "--settings", &settings])], "poststop": [hook(&["stop"])]})
+}
+
+/// Milliseconds from before the fork to what the container's program says first. Its end is waited for.
+fn to_its_first_byte(command: &mut Command) -> Result<f64, Failure> {
+    let begun = Instant::now();
+    let mut running = command.stdin(Stdio::null()).stdout(Stdio::piped()).spawn()?;
+    let mut output = running.stdout.take().ok_or("it has no output")?;
+    let read = output.read(&mut [0])?;
+    let took = begun.elapsed();
+    output.read_to_end(&mut Vec::new())?;
+    let status = running.wait()?;
+    if read == 1 && status.success() {
+        Ok(took.as_secs_f64() * 1000.0)
+    } else {
+        Err(format!("{command:?}: {status}").into())
+    }
+}
+
+/// In MiB and ms.
+struct Cost {
+    weight: f64,
+    beyond_the_program: f64,
+    processor: f64,
+}
+
+/// What the processes cost that bottle has for a container that sleeps.
+fn idle(setting: &Setting, sleeping: &Path) -> Result<Cost, Failure> {
+    let name = format!("bottle-bench-{}-idle", std::process::id());
+    let runc = |words: &[&str]| {
+        let mut runc = Command::new("runc");
+        runc.arg("--root").arg(setting.at("runc")).args(words).stdin(Stdio::null()).stdout(Stdio::null());
+        let status = runc.status()?;
+        if status.success() { Ok(()) } else { Err(Failure::from(format!("runc {words:?}: {status}"))) }
+    };
+    runc(&["run", "--detach", "--bundle", &sleeping.display().to_string(), &name])?;
+    std::thread::sleep(SETTLING);
+    let cost = cost(setting);
+    runc(&["delete", "--force", &name])?;
+    cost
+}
+
+fn cost(setting: &Setting) -> Result<Cost, Failure> {
+    let mut listed = Command::new(&setting.bottle);
+    let listed = listed.args(["ps", "--json"]).env("BOTTLE_ROOT", state(setting)).output()?;
+    let records: Vec<Value> = serde_json::from_slice(&listed.stdout)?;
+    let [record] = &records[..] else { return Err(format!("{} bottles where one runs", records.len()).into()) };
+    let supervisor = record["supervisor"].as_u64().and_then(|pid| u32::try_from(pid).ok()).ok_or("no supervisor")?;
+    let processes = descendants(supervisor)?;
+    let (mut weighs, mut program, mut nanoseconds) = (0, 0, 0);
+    for pid in &processes {
+        let of = |error| format!("{}: {error}", name(*pid));
+        weighs += weight(*pid).map_err(of)?.proportional;
+        program += of_program_kib(*pid, &setting.bottle).map_err(of)?;
+        nanoseconds += on_processor(*pid).map_err(of)?;
+    }
+    let mebibytes = |kib: u64| kib as f64 / 1024.0;
+    Ok(Cost {
+        weight: mebibytes(weighs),
+        beyond_the_program: mebibytes(weighs - program),
+        processor: nanoseconds as f64 / 1e6,
+    })
+}
