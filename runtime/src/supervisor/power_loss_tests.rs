@@ -87,7 +87,7 @@ fn take_up(files: Files) -> Ledger {
 }
 
 /// Allowed are the odd ones.
-fn decided(id: u64) -> FromDialler {
+pub(super) fn decided(id: u64) -> FromDialler {
     let target = Target::Lease(Name::parse("api.example.com").unwrap());
     let request = Request { target, port: 443, seen: Seen::Nothing };
     let (source, original) = ("28.0.0.2:4000".parse().unwrap(), "28.1.2.3:443".parse().unwrap());

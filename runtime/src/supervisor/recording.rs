@@ -159,6 +159,29 @@ mod tests {
     }
 
     #[test]
+    fn decisions_that_come_together_share_one_seal_and_are_acknowledged_together() -> io::Result<()> {
+        let directory = tempfile::tempdir()?;
+        let log = directory.path().join("audit.jsonl");
+        let key = Arc::new(bottle_evidence::key::SigningKey::from_seed([7; 32]));
+        let ledger = crate::supervisor::ledger::Ledger::open(&log, key).map_err(io::Error::other)?;
+        let recorder = Recorder::new(ledger, Arc::new(bottle_policy::Rules::deny_all()), Box::new(|_| ()));
+        recorder.record(&crate::supervisor::run_start::run_start());
+        recorder.commit().map_err(|_| io::ErrorKind::Other)?;
+        recorder.begin();
+        let connections = bottle_netns::Connections::open().map_err(io::Error::other)?;
+        let mut who = Who::new(connections, std::fs::File::open("/proc/self/ns/net")?)?;
+        let (ours, theirs) = Channel::pair()?;
+        let records = (1..=50).map(crate::supervisor::power_loss_tests::decided).collect();
+        answer(&ours, &recorder, &mut who, records)?;
+        let Some((ToDialler::Recorded(attempts), _)) = theirs.try_recv()? else { panic!("it hears nothing") };
+        assert_eq!(attempts, (1..=50).collect::<Vec<u64>>());
+        let log = std::fs::read_to_string(log)?;
+        let count = |kind: &str| log.lines().filter(|line| line.contains(&format!(r#""kind":"{kind}""#))).count();
+        assert_eq!((count("decision"), count("seal")), (50, 2), "one for the run's start, and one for all of them");
+        Ok(())
+    }
+
+    #[test]
     fn what_a_dialler_said_last_counts_although_it_is_gone() -> io::Result<()> {
         let (ours, theirs) = Channel::pair()?;
         for _ in 0..3 {
