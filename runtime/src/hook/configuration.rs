@@ -145,8 +145,9 @@ impl Configuration {
         Ok(Configuration { bundle: bundle.to_owned(), digest: sha256(bytes), written })
     }
 
-    pub(super) fn annotation(&self, name: &str) -> Option<&str> {
-        self.written.annotations.as_ref()?.get(name).map(String::as_str)
+    /// Annotations as they are written.
+    pub(super) fn annotations(&self) -> Option<&BTreeMap<String, String>> {
+        self.written.annotations.as_ref()
     }
 
     /// What is said of a kind of namespace, if anything is.
@@ -164,10 +165,9 @@ impl Configuration {
         self.bundle.join(&self.written.root.path)
     }
 
-    /// A variable of what will be executed.
-    pub(super) fn variable(&self, name: &str) -> Option<&str> {
-        let variables = self.written.process.env.iter().flatten();
-        variables.filter_map(|line| line.split_once('=')).find(|(known, _)| *known == name).map(|(_, value)| value)
+    /// The variables of what will be executed.
+    pub(super) fn variables(&self) -> impl Iterator<Item = (&str, &str)> {
+        self.written.process.env.iter().flatten().filter_map(|line| line.split_once('='))
     }
 
     /// Files and directories of the host's that are shown inside: where they lie, and whether they can be written there.

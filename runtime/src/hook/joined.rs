@@ -73,7 +73,8 @@ impl Joined {
 
 /// Whether the engine says that the container joins a pod, which then has one network for all.
 pub fn is_pod_member(configuration: &Configuration) -> bool {
-    POD_MEMBER.iter().any(|(name, value)| configuration.annotation(name) == Some(value))
+    let says = |(name, value): &(&str, &str)| configuration.annotations()?.get(*name).map(|said| said == value);
+    POD_MEMBER.iter().any(|mark| says(mark) == Some(true))
 }
 
 fn find(path: &Path, bottles: &[Known], not: Option<u32>) -> Result<Option<Joined>, JoinedError> {

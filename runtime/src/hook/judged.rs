@@ -88,7 +88,7 @@ pub fn judge(
         };
     };
     // A pod's annotations are those of its sandbox and of its members.
-    if names_rules(configuration) && !is_pod_member(configuration) {
+    if names_rules(configuration)? && !is_pod_member(configuration) {
         return Err(JudgedError::OtherPolicy(joined.name));
     }
     Ok(Judged::Joins(joined))

@@ -10,6 +10,7 @@ mod configuration;
 mod inherited;
 mod joined;
 mod judged;
+mod labels;
 mod object;
 pub mod policies;
 mod prepare;

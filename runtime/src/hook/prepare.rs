@@ -97,8 +97,9 @@ pub fn prepare(
     let command = process.args.clone().unwrap_or_default();
     let first = command.first().map(String::as_str).unwrap_or_default();
     let root = configuration.root();
+    let path = configuration.variables().find(|(name, _)| *name == "PATH").map(|(_, value)| value);
     let root = root.canonicalize().map_err(|error| PrepareError::Shown(root, error))?;
-    let program = InsideFile::find(&container, &root, first, &process.cwd, configuration.variable("PATH"))?;
+    let program = InsideFile::find(&container, &root, first, &process.cwd, path)?;
     let shown = shown(configuration)?;
     Ok(Adoption {
         container: Arc::new(container),

@@ -1,10 +1,12 @@
-//! Is a container to be a bottle, and by which rules? What its annotations say, else what the settings say.
+//! Is a container to be a bottle, and by which rules? What its annotations and labels say, else what the settings say.
 
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use bottle_policy::Rules;
 use bottle_policy::rules::Mode;
 
+use super::labels::{self, Labels};
 use super::policies::{self, PolicyError};
 use super::{Configuration, Exception, Settings, Unannotated};
 use crate::records::{Name, NameError};
@@ -53,8 +55,14 @@ pub enum WantedError {
     #[error("the annotation {MODE} is \"observe\", which lets everything public pass, and no policy says so")]
     Observe,
     /// It would be without effect.
-    #[error("nothing is known of the annotation {0}")]
+    #[error("nothing is known of the annotation or label {0}")]
     Unknown(String),
+    /// What the engine has written are no labels.
+    #[error("the annotation {} has no labels", labels::PLACE)]
+    Labels(#[source] serde_json::Error),
+    /// Nobody can tell which is meant.
+    #[error("the annotation and the label {0} contradict each other")]
+    Contradictory(String),
 }
 
 impl WantedError {
@@ -79,17 +87,14 @@ impl WantedError {
 /// # Errors
 /// [`WantedError`]: then the container must not run.
 pub fn wanted(configuration: &Configuration, settings: &Settings) -> Result<Wanted, WantedError> {
-    let names = configuration.written.annotations.iter().flat_map(|all| all.keys());
-    let ours: Vec<&String> = names.filter(|name| name.starts_with(PREFIX)).collect();
-    if let Some(unknown) = ours.iter().find(|name| ![POLICY, MODE, NAME].contains(&name.as_str())) {
-        return Err(WantedError::Unknown((*unknown).clone()));
-    }
+    let ours = ours(configuration)?;
+    let said = |name: &str| ours.get(name).map(String::as_str);
     if ours.is_empty() && settings.unannotated == Unannotated::LeftAlone {
         return Ok(Wanted::LeftAlone);
     }
-    let name = configuration.annotation(NAME).map(str::parse).transpose()?;
-    let mode = configuration.annotation(MODE).map(mode).transpose()?;
-    let policy = configuration.annotation(POLICY).or(settings.policy.as_deref());
+    let name = said(NAME).map(str::parse).transpose()?;
+    let mode = said(MODE).map(mode).transpose()?;
+    let policy = said(POLICY).or(settings.policy.as_deref());
     let Some(policy) = policy else {
         let rules = Box::new(without_policy(mode, settings)?);
         return Ok(Wanted::Bottled { rules, file: None, name });
@@ -103,9 +108,27 @@ pub fn wanted(configuration: &Configuration, settings: &Settings) -> Result<Want
     }
 }
 
-/// Whether its annotations say what it may reach.
-pub(super) fn names_rules(configuration: &Configuration) -> bool {
-    [POLICY, MODE].iter().any(|name| configuration.annotation(name).is_some())
+/// Whether its annotations or labels say what it may reach.
+pub(super) fn names_rules(configuration: &Configuration) -> Result<bool, WantedError> {
+    let ours = ours(configuration)?;
+    Ok([POLICY, MODE].iter().any(|name| ours.contains_key(*name)))
+}
+
+/// What annotations and labels of ours say. An engine that has both writes a label as an annotation too.
+fn ours(configuration: &Configuration) -> Result<BTreeMap<String, String>, WantedError> {
+    let annotations = configuration.annotations();
+    let labels = Labels::of(annotations).map_err(WantedError::Labels)?;
+    let mut ours = BTreeMap::new();
+    let all = annotations.into_iter().flatten().map(|(name, value)| (name.clone(), value.clone())).chain(labels.0);
+    for (name, value) in all.filter(|(name, _)| name.starts_with(PREFIX)) {
+        if ![POLICY, MODE, NAME].contains(&name.as_str()) {
+            return Err(WantedError::Unknown(name));
+        }
+        if ours.insert(name.clone(), value.clone()).is_some_and(|before| before != value) {
+            return Err(WantedError::Contradictory(name));
+        }
+    }
+    Ok(ours)
 }
 
 /// An annotation may come from an image, so that it widens nothing by itself.
@@ -156,6 +179,23 @@ mod tests {
         }
         for annotations in [r#"{"bottle.mode":"off"}"#, r#"{"bottle.polcy":"a"}"#, r#"{"bottle.policy":"../a"}"#] {
             assert!(wanted(&of(annotations), &left).is_err(), "{annotations}");
+        }
+    }
+
+    #[test]
+    fn a_label_counts_as_an_annotation_does_and_contradicts_none() {
+        let left = with(Unannotated::LeftAlone);
+        let labelled =
+            |labels: &str, more: &str| of(&format!(r#"{{"{}":{}{more}}}"#, labels::PLACE, serde_json::json!(labels)));
+        let mode = r#"{"tier":"backend","bottle.mode":"enforce"}"#;
+        for more in ["", r#","bottle.mode":"enforce""#] {
+            assert!(matches!(wanted(&labelled(mode, more), &left), Ok(Wanted::Bottled { .. })), "{more}");
+        }
+        assert!(matches!(wanted(&labelled(r#"{"tier":"backend"}"#, ""), &left), Ok(Wanted::LeftAlone)));
+        let other = wanted(&labelled(mode, r#","bottle.mode":"observe""#), &left);
+        assert!(matches!(other, Err(WantedError::Contradictory(_))), "{other:?}");
+        for spoilt in ["", "[]", r#"{"bottle.mode":"enforce","bottle.mode":"enforce"}"#, r#"{"bottle.polcy":"a"}"#] {
+            assert!(wanted(&labelled(spoilt, ""), &left).is_err(), "{spoilt}");
         }
     }
 
