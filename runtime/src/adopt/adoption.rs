@@ -33,6 +33,8 @@ pub struct Adoption {
     pub user: (u32, u32),
     /// Its working directory inside.
     pub workdir: PathBuf,
+    /// Its variables: what they say is written and told nowhere.
+    pub environment: Vec<(String, String)>,
     /// The digest of the configuration that the engine handed to its runtime.
     pub configuration: Digest,
     /// Host directories and files that are shown inside, and of these the ones that can be written there.

@@ -113,6 +113,7 @@ pub fn prepare(
         user: (process.user.uid, process.user.gid),
         workdir: process.cwd.clone(),
         configuration: configuration.digest,
+        environment: configuration.variables().map(|(name, value)| (name.to_owned(), value.to_owned())).collect(),
         writable: shown.iter().filter(|(_, writable)| *writable).map(|(path, _)| path.clone()).collect(),
         shown: shown.into_iter().map(|(path, _)| path).collect(),
         seccomp: configuration.seccomp()?,

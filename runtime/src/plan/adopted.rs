@@ -46,11 +46,12 @@ impl Plan {
             Whose::Nobodys => Some(PrivateIds::claim(&state.run)?),
             Whose::Callers | Whose::Range { .. } => None,
         };
-        // What an engine gives a container and what its image does look alike, so no value of it is known to be a secret.
         let secrets = Arc::new(Secrets::new(drawn().map_err(PlanError::Random)?.0));
         let record = record(&adoption, &secrets, &run, &directory);
         let record = Shelf::open(&state, caller.uid)?.enter(record, adoption.name.is_some())?;
         let log = Arc::new(Log::begin(record.directory()).map_err(PlanError::Log)?);
+        // What somebody gives a container and what its image does look alike: the engine has made one list of both.
+        adoption.environment.iter().for_each(|(name, value)| secrets.add(name, value.as_bytes()));
         make_private(&directory, caller.uid)?;
         let policy = directory.join(POLICY);
         std::fs::write(&policy, adoption.rules.meaning()).map_err(|source| StateError::Io { path: policy, source })?;
