@@ -70,7 +70,7 @@ fn act(verb: &Verb, reporter: Reporter) -> Result<ExitCode, Failure> {
         Verb::Image(verb) => commands::image::run(verb, &caller, reporter),
         Verb::Keep(verb) => commands::keep::run(verb, &caller, reporter),
         Verb::Doctor(args) => commands::doctor::run(args, &caller, reporter),
-        Verb::Hook(verb) => commands::hook::run(verb, &caller, reporter),
+        Verb::Hook(verb) => commands::hook::run(verb, reporter),
         Verb::Demo => commands::demo::run(),
     }
 }

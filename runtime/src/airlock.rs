@@ -15,6 +15,7 @@ use bottle_netns::survey::{Survey, survey};
 use bottle_proxy::gate::ChallengeKey;
 use tokio::sync::oneshot;
 
+use crate::adopt::keeper::Keeper;
 use crate::adopt::{Container, warden};
 use crate::async_channel::AsyncChannel;
 use crate::builder::FromBuilder;
@@ -51,6 +52,8 @@ pub struct Airlock {
     pub(crate) gate: Gate,
     pub(crate) dialler: Dialler,
     pub(crate) init: Init,
+    /// Who ends a container when nobody here is left to do so.
+    pub(crate) keeper: Option<Keeper>,
     /// It has built, and tells what it tried; until its end, which is of no interest, the kernel needs a while.
     pub(crate) builder: Option<Waiting>,
     /// Dropped after what is in it.
@@ -119,6 +122,9 @@ impl Plan {
         let builder = Waiting::new("builder", builder)?;
         let hashed = Arc::clone(&program);
         let memory = self.program_memory.clone();
+        let become_id = self.ids.as_ref().map(|ids| ids.others().lowest());
+        let keeper =
+            self.adopted.as_ref().map(|adopted| Keeper::start(&program, &adopted.container, become_id)).transpose()?;
         let program_digest = thread::begin(move || hashed.digest(&memory)).map_err(step(THREAD))?;
         let before = look_through(&self.files).map_err(step(THREAD))?;
 
@@ -174,6 +180,7 @@ impl Plan {
                 program: init_program,
                 container: self.adopted.as_ref().map(|adopted| Arc::clone(&adopted.container)),
             },
+            keeper,
             builder: Some(builder),
             group: group.map(Arc::new),
             challenge,

@@ -10,6 +10,7 @@ use std::sync::Arc;
 use bottle_images::Ids;
 use nix::unistd::{getegid, geteuid};
 
+use crate::nested::Nested;
 use crate::state::Places;
 use crate::subordinate::{Asking, Lacking, Subordinate};
 
@@ -36,6 +37,8 @@ pub struct Caller {
     pub login_gid: Option<u32>,
     /// The range of ids that an ordinary user has besides its own.
     pub subordinate: Option<Arc<Subordinate>>,
+    /// The user namespace that an engine calls a hook in as its root, where it is not the host's.
+    pub nested: Option<Nested>,
 }
 
 impl Caller {
@@ -67,12 +70,30 @@ impl Caller {
                 runtime_dir: path("XDG_RUNTIME_DIR"),
                 data_home: path("XDG_DATA_HOME"),
                 home: path("HOME"),
+                nested: false,
             },
             login_gid,
             subordinate: None,
+            nested: None,
         };
         let subordinate = (caller.uid != 0).then(|| caller.find_subordinate().ok()).flatten();
         Ok(Caller { subordinate: subordinate.map(Arc::new), ..caller })
+    }
+
+    /// The same of a hook, which an ordinary user's engine calls as root of a user namespace that it has made: its home and places are
+    /// the user's.
+    ///
+    /// # Errors
+    /// Where the working directory is gone, or the kernel does not tell whose that namespace is.
+    pub fn of_hook() -> io::Result<Caller> {
+        let mut caller = Caller::current()?;
+        caller.nested = Nested::find()?;
+        if let Some(nested) = &caller.nested {
+            let account = account(&std::fs::read("/etc/passwd").unwrap_or_default(), nested.user);
+            let home = caller.places.home.take().or_else(|| account.map(|(_, _, home)| home));
+            caller.places = Places { home, nested: true, ..caller.places };
+        }
+        Ok(caller)
     }
 
     /// Looks for a range of ids besides its own.

@@ -50,6 +50,7 @@ pub mod ids;
 pub mod kept;
 pub mod keys;
 pub mod log;
+pub mod nested;
 pub mod process;
 pub mod prune;
 pub mod records;

@@ -273,11 +273,16 @@ impl Plan {
     /// Whose ids the workload has outside.
     pub(crate) fn workload_ids(&self) -> Ids {
         match (&self.ids, self.map) {
-            (Some(ids), _) => Ids::Private { base: ids.workload() },
+            (Some(ids), _) => ids.others(),
             (None, None) if let Some(Adopted { caller: (uid, gid), .. }) = self.adopted => Ids::Within { uid, gid },
             (None, Some(map)) => Ids::Range { map },
             (None, None) => Ids::Own { uid: self.caller.0, gid: self.caller.1 },
         }
+    }
+
+    /// Whether the caller is shown everybody's processes: the host's root is.
+    pub(crate) fn sees_all(&self) -> bool {
+        self.ids.is_some() && self.adopted.as_ref().is_none_or(|adopted| adopted.says.within.is_none())
     }
 
     /// Whether init is to open connections to the workload's ports.

@@ -118,6 +118,7 @@ impl PlanError {
             PlanError::Record(ShelfError::Taken { name, .. }) => {
                 Some(format!("remove that one: bottle rm {name}; or choose another name"))
             }
+            PlanError::Ids(error) => error.hint().map(str::to_owned),
             PlanError::Kept(error) => error.hint(),
             PlanError::Publish(error) => error.hint(),
             PlanError::Steward(error) => error.hint(),

@@ -5,6 +5,7 @@ use std::io;
 use bottle_netns::airlock::FlattenError;
 use bottle_netns::survey::SurveyError;
 
+use crate::adopt::KeeperError;
 use crate::cgroups::LimitError;
 use crate::init::message::Failure;
 use crate::roles::SpawnError;
@@ -16,6 +17,9 @@ pub enum RealizeError {
     /// A process could not be started.
     #[error(transparent)]
     Spawn(#[from] SpawnError),
+    /// Nobody is there who would end a container without its supervisor.
+    #[error(transparent)]
+    Keeper(#[from] KeeperError),
     /// The log can't be written.
     #[error(transparent)]
     Ledger(#[from] LedgerError),

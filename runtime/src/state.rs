@@ -57,6 +57,8 @@ pub struct Places {
     pub data_home: Option<PathBuf>,
     /// `HOME`.
     pub home: Option<PathBuf>,
+    /// Whether uid 0 is an ordinary user within a user namespace of its own.
+    pub nested: bool,
 }
 
 impl State {
@@ -76,7 +78,7 @@ impl State {
             }
             return Ok(State { data: root.join("data"), run: root.join("run") });
         }
-        if uid == 0 {
+        if uid == 0 && !places.nested {
             return Ok(State { data: "/var/lib/bottle".into(), run: "/run/bottle".into() });
         }
         let data = places
@@ -132,6 +134,15 @@ pub fn new_run_id() -> io::Result<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_root_of_a_users_namespace_has_the_places_of_that_user() {
+        let places = Places { home: Some("/home/ann".into()), ..Places::default() };
+        assert_eq!(State::locate(&places, 0).unwrap().data, Path::new("/var/lib/bottle"));
+        let nested = State::locate(&Places { nested: true, ..places }, 0).unwrap();
+        assert_eq!(nested.data, Path::new("/home/ann/.local/share/bottle"));
+        assert_eq!(nested.run, nested.data.join("run"));
+    }
 
     #[test]
     fn a_relative_root_is_refused_before_anything_is_made() {

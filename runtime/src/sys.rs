@@ -159,6 +159,17 @@ pub fn exit_status(pidfd: BorrowedFd<'_>) -> Option<i32> {
     (result == 0 && info.mask & EXIT != 0).then_some(info.exit_code)
 }
 
+/// Opens the user namespace around one (ioctl_ns(2)).
+pub(crate) fn parent_namespace(namespace: BorrowedFd<'_>) -> io::Result<OwnedFd> {
+    // SAFETY: the descriptor is open for the call; NS_GET_PARENT takes no argument.
+    let raw = unsafe { libc::ioctl(namespace.as_raw_fd(), libc::NS_GET_PARENT) };
+    if raw < 0 {
+        return Err(io::Error::last_os_error());
+    }
+    // SAFETY: the kernel has just returned this descriptor to us; nobody else owns it.
+    Ok(unsafe { OwnedFd::from_raw_fd(raw) })
+}
+
 /// Ends the process at once: no destructor runs and nothing is flushed.
 pub fn exit_now(code: i32) -> ! {
     // SAFETY: _exit(2) takes an integer and does not return.

@@ -102,8 +102,6 @@ impl Workload {
 
     /// Others can see from now on that it runs. It does all the same where they can't.
     fn show(&mut self, workload: u32, first: Option<Arc<First>>, said: Said) {
-        // Whoever wants to enter a container asks its engine.
-        let first = first.filter(|_| self.airlock.init.container.is_none());
         let means = first.map_or_else(|| Ok(Means::default()), |first| self.means(first, said));
         let Airlock { plan, recorder, .. } = &mut self.airlock;
         let warn = |what, error| recorder.tell(Event::Warning(format!("{what}: {error}")));
@@ -118,10 +116,15 @@ impl Workload {
     /// What it takes to enter the bottle, and to measure and attest it again.
     fn means(&mut self, first: Arc<First>, said: Said) -> io::Result<Means> {
         let entering = Arc::new(RwLock::new(()));
-        let recheck = Arc::new(Recheck::new(&self.airlock, Arc::clone(&first), said.workload, Arc::clone(&entering)));
+        let recheck = Arc::new(Recheck::new(&self.airlock, Arc::clone(&first), said.workload, Arc::clone(&entering))?);
         (self.attendants.recheck, self.attendants.backstop) = (Some(Arc::clone(&recheck)), Some(Backstop::new()));
         let renewal = Renewal::new(&self.airlock, recheck, said)?;
-        Ok(Means { entrance: Some(Entrance::new(&self.airlock, first, entering)?), renewal: Some(renewal) })
+        // Whoever wants to enter a container asks its engine.
+        let entrance = match self.airlock.init.container {
+            Some(_) => None,
+            None => Some(Entrance::new(&self.airlock, first, entering)?),
+        };
+        Ok(Means { entrance, renewal: Some(renewal) })
     }
 
     /// Waits for the end, whoever brings it, and closes the run; then for those who read what was written, as long as they
@@ -311,9 +314,13 @@ impl Workload {
 
     /// A helper that is stopped answers nobody and guards nothing.
     fn stopped(&self) -> Option<Drift> {
-        let Airlock { gate, dialler, init, .. } = &self.airlock;
+        let Airlock { gate, dialler, init, keeper, .. } = &self.airlock;
+        let keeper = keeper.as_ref().map(|keeper| ("keeper", keeper.process()));
+        if let Some((who, _)) = keeper.filter(|(_, process)| process.is_ending()) {
+            return Some(Drift::new(who, "it is gone"));
+        }
         let helpers = [("gate", &gate.process), ("dialler", &dialler.process), ("init", &init.process)];
-        let stopped = helpers.into_iter().find(|(_, process)| process.was_stopped());
+        let stopped = helpers.into_iter().chain(keeper).find(|(_, process)| process.was_stopped());
         stopped.map(|(who, _)| Drift::new(who, "it was stopped"))
     }
 

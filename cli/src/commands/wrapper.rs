@@ -67,7 +67,7 @@ fn go_on(call: &Call) -> Result<Infallible, Failure> {
 fn prepare(makes: &Makes, call: &Call, settings: &Settings) -> Result<(), Failure> {
     let bundle = Bundle::read(&makes.bundle).map_err(Failure::new)?;
     let configuration = bundle.configuration().map_err(Failure::new)?;
-    let caller = Caller::current().map_err(Failure::new)?;
+    let caller = Caller::of_hook().map_err(Failure::new)?;
     let joined = match configuration.joins() {
         true => Joined::by_path(&configuration, &shelf(&caller)?.all().map_err(Failure::new)?).map_err(Failure::new)?,
         false => None,
@@ -90,7 +90,7 @@ fn prepare(makes: &Makes, call: &Call, settings: &Settings) -> Result<(), Failur
     let mut document = bundle.document().map_err(Failure::new)?;
     edit(&mut document, network, &hooks).map_err(Failure::new)?;
     let edited = bundle.with(&document).map_err(Failure::new)?;
-    admit(&edited, settings, joined.as_ref(), Path::new("/proc/self/exe")).map_err(refused)?;
+    admit(&edited, settings, caller.nested.as_ref(), joined.as_ref(), Path::new("/proc/self/exe")).map_err(refused)?;
     bundle.replace(&document).map_err(Failure::new)
 }
 

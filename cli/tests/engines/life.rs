@@ -63,7 +63,7 @@ fn a_second_network_that_is_given_later_ends_the_container() {
 
 #[test]
 fn a_helper_that_is_killed_takes_the_container_with_it() {
-    for role in ["bottle-gate", "bottle-dialler", "bottle-warden"] {
+    for role in ["bottle-gate", "bottle-dialler", "bottle-warden", "bottle-keeper"] {
         let scene = Scene::new();
         let contained = scene.start(&scene.bundle(WAIT));
         let helpers = host::children(contained.supervisor.pid);
@@ -76,7 +76,22 @@ fn a_helper_that_is_killed_takes_the_container_with_it() {
 }
 
 #[test]
-fn a_supervisor_that_is_killed_leaves_a_container_that_reaches_nothing() {
+fn a_supervisor_that_is_killed_takes_the_container_with_it() {
+    let scene = Scene::new();
+    let contained = scene.start(&scene.bundle(WAIT));
+    let helpers: Vec<Held> = host::children(contained.supervisor.pid).into_iter().map(Held::new).collect();
+    contained.supervisor.signal(Signal::KILL);
+    assert_eq!(contained.end().code, 137);
+    assert!(helpers.iter().all(|helper| helper.ends_within(crate::world::LIMIT)));
+    scene.assert_nothing_left();
+    // Nobody was left to close it, and nobody takes it for whole.
+    let log = scene.evidence().remove(0).join("audit.jsonl");
+    let verified = said(&mut scene.bottle(&["audit", "verify", crate::world::text(&log)]));
+    assert!(verified.code != 0, "{verified:?}");
+}
+
+#[test]
+fn a_supervisor_and_a_keeper_that_are_killed_at_once_leave_a_container_that_reaches_nothing() {
     let scene = Scene::new();
     scene.policy("echo.yaml", "domains:\n  - pattern: \"web.lab.example\"\n    ports: [7]\n    protocol: tcp\n");
     let script = "echo ready; read -r line; exec 3<>/dev/tcp/28.0.0.1/3128 && echo open || echo closed; busybox ls /sys/class/net | busybox tr '\\n' ' '";
@@ -85,6 +100,12 @@ fn a_supervisor_that_is_killed_leaves_a_container_that_reaches_nothing() {
     bundle.annotate("bottle.policy", "echo.yaml");
     let mut contained = scene.start(&bundle);
     let helpers: Vec<Held> = host::children(contained.supervisor.pid).into_iter().map(Held::new).collect();
+    // Neither sees the other's end.
+    let keeper =
+        host::children(contained.supervisor.pid).into_iter().find(|pid| host::first_argument(*pid) == "bottle-keeper");
+    let keeper = Held::new(keeper.unwrap());
+    contained.supervisor.signal(Signal::STOP);
+    keeper.signal(Signal::KILL);
     contained.supervisor.signal(Signal::KILL);
     assert!(helpers.iter().all(|helper| helper.ends_within(crate::world::LIMIT)));
     contained.running.write("go\n");

@@ -86,6 +86,11 @@ fn the_attestation_says_what_was_measured_and_what_is_the_engines_word() {
     let confinement = &facts["workload.confinement"]["value"];
     assert!(confinement["capabilities"]["bounding"].as_array().unwrap().contains(&json!("CAP_NET_RAW")));
     assert_eq!(facts["workload.engine"]["value"]["let-pass"], json!([]));
+    // Who ends it without its supervisor can do that alone.
+    let keeper = &facts["keeper.process"]["value"];
+    let kill = if crate::host::is_root() { "0000000000000020" } else { "0000000000000000" };
+    assert_eq!((&keeper["capabilities"]["CapEff"], &keeper["capabilities"]["CapPrm"]), (&json!(kill), &json!(kill)));
+    assert_eq!((&keeper["no_new_privs"], &keeper["seccomp"]), (&json!(true), &json!(2)));
 }
 
 #[test]
@@ -99,5 +104,26 @@ fn a_container_without_annotations_is_left_alone_unless_the_settings_say_otherwi
     scene.settings(&json!({"unannotated": "bottled"}));
     let said = scene.run(&scene.bundle(script));
     assert_eq!(said.ok().trim(), "eth0 lo");
+    assert_eq!(scene.evidence().len(), 1);
+}
+
+#[test]
+fn a_label_that_an_engine_tells_its_runtime_counts_as_an_annotation_does() {
+    let scene = Scene::new();
+    scene.settings(&json!({"unannotated": "left-alone"}));
+    scene.policy("web.yaml", WEB);
+    let labelled = |labels: &str| {
+        let mut bundle = scene.bundle("busybox ls /sys/class/net | busybox tr '\\n' ' '");
+        bundle.annotate("io.kubernetes.cri-o.Labels", labels);
+        scene.run(&bundle)
+    };
+    assert_eq!(labelled(r#"{"tier":"backend"}"#).ok().trim(), "lo");
+    assert_eq!(labelled(r#"{"bottle.policy":"web.yaml"}"#).ok().trim(), "eth0 lo");
+    for (spoilt, why) in [(r#"["bottle.policy"]"#, "has no labels"), (r#"{"bottle.polcy":"web.yaml"}"#, "bottle.polcy")]
+    {
+        let refused = labelled(spoilt);
+        assert!(refused.code != 0 && refused.out.is_empty() && refused.err.contains(why), "{refused:?}");
+    }
+    scene.assert_nothing_left();
     assert_eq!(scene.evidence().len(), 1);
 }

@@ -2,9 +2,9 @@
 
 use std::collections::BTreeSet;
 use std::fs;
-use std::os::unix::fs::PermissionsExt;
+use std::os::unix::fs::{PermissionsExt, chown};
 use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::process::{Command, Stdio};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
@@ -13,12 +13,24 @@ use serde_json::{Value, json};
 use crate::bundle::Bundle;
 use crate::host;
 use crate::running::{Held, Running};
-use crate::world::{BOTTLE, LIMIT, Said, World, entries, said, text};
+use crate::world::{BOTTLE, LIMIT, PATH, Said, World, entries, said, text};
 
 /// A world with a directory of policies and of containers.
 pub struct Scene {
     pub world: World,
+    who: Who,
     count: AtomicUsize,
+}
+
+/// Who calls engines here, and where.
+#[derive(Clone, PartialEq, Eq)]
+pub enum Who {
+    /// Whoever runs the test, on the lab's host.
+    Tester,
+    /// This user, whom root becomes there.
+    User(String),
+    /// An ordinary user who runs the test, beside the lab: that one's is a user namespace, in which newuidmap(1) has no power.
+    Beside,
 }
 
 /// A container that runs, and who supervises its bottle.
@@ -30,14 +42,46 @@ pub struct Contained {
 
 impl Scene {
     pub fn new() -> Scene {
-        let scene = Scene { world: World::new(), count: AtomicUsize::new(0) };
+        Scene::of(Who::Tester)
+    }
+
+    pub fn of(who: Who) -> Scene {
+        // Beside the lab all tests are in one network.
+        let world = if who == Who::Beside { World::alone() } else { World::new() };
+        let scene = Scene { world, who, count: AtomicUsize::new(0) };
         // The ids that a container has outside must be able to pass.
         for path in [scene.path(""), scene.path("containers"), scene.path("policies")] {
             fs::create_dir_all(&path).unwrap();
             fs::set_permissions(&path, fs::Permissions::from_mode(0o755)).unwrap();
         }
+        if let Who::User(name) = &scene.who {
+            let user = nix::unistd::User::from_name(name).unwrap().unwrap();
+            for own in ["home", "state"].map(|name| scene.path(name)) {
+                fs::create_dir_all(&own).unwrap();
+                chown(&own, Some(user.uid.as_raw()), Some(user.gid.as_raw())).unwrap();
+            }
+        }
         scene.settings(&json!({}));
         scene
+    }
+
+    /// A program of whoever calls engines.
+    pub fn program(&self, program: &str) -> Command {
+        let mut command = match &self.who {
+            Who::Tester => return self.world.program(program),
+            Who::User(name) => self.world.lab.command_as(name, program),
+            Who::Beside => Command::new(program),
+        };
+        command.env_clear().env("PATH", PATH).env("LANG", "C.UTF-8").env("HOME", self.path("home"));
+        command.env("BOTTLE_ROOT", self.path("state")).current_dir(self.path("project")).stdin(Stdio::null());
+        command
+    }
+
+    /// `bottle` of theirs.
+    pub fn bottle(&self, words: &[&str]) -> Command {
+        let mut command = self.program(BOTTLE);
+        command.args(words);
+        command
     }
 
     pub fn path(&self, name: &str) -> PathBuf {
@@ -107,7 +151,12 @@ impl Scene {
 
     /// Starts one whose script says `ready` and then reads its input.
     pub fn start(&self, bundle: &Bundle) -> Contained {
-        let running = Running::start(self.command(bundle)).ready();
+        self.contained(self.command(bundle))
+    }
+
+    /// The same of whatever engine runs this command.
+    pub fn contained(&self, engine: Command) -> Contained {
+        let running = Running::start(engine).ready();
         let record = self.living().remove(0);
         let held = |who: &str| Held::new(u32::try_from(record[who].as_u64().unwrap()).unwrap());
         Contained { running, supervisor: held("supervisor"), first: held("workload") }
@@ -115,7 +164,7 @@ impl Scene {
 
     /// What is on record of the bottles that live.
     pub fn living(&self) -> Vec<Value> {
-        let listed = said(&mut self.world.bottle(&["ps", "--json"]));
+        let listed = said(&mut self.bottle(&["ps", "--json"]));
         serde_json::from_str(listed.ok()).unwrap()
     }
 
@@ -129,16 +178,16 @@ impl Scene {
     pub fn verified(&self) -> Vec<Value> {
         let [directory] = <[PathBuf; 1]>::try_from(self.evidence()).unwrap();
         let (log, attestation) = (directory.join("audit.jsonl"), directory.join("attestation.json"));
-        said(&mut self.world.bottle(&["attest", "verify", text(&attestation)])).ok();
+        said(&mut self.bottle(&["attest", "verify", text(&attestation)])).ok();
         let both = ["audit", "verify", text(&log), "--attestation", text(&attestation)];
-        said(&mut self.world.bottle(&both)).ok();
+        said(&mut self.bottle(&both)).ok();
         entries(&log)
     }
 
     /// The facts of that bottle.
     pub fn facts(&self) -> Value {
         let attestation = self.evidence().remove(0).join("attestation.json");
-        let shown = said(&mut self.world.bottle(&["attest", "show", "--json", text(&attestation)]));
+        let shown = said(&mut self.bottle(&["attest", "show", "--json", text(&attestation)]));
         let shown: Value = serde_json::from_str(shown.ok()).unwrap();
         shown["predicate"]["facts"].clone()
     }
@@ -171,7 +220,8 @@ impl Scene {
 
     /// Those that hold one of the test's own files or whose parent does: helpers and the warden have no file open.
     fn bottles_processes(&self) -> Vec<u32> {
-        let hosts = namespace(self.world.lab.pid());
+        let hosts = if self.who == Who::Beside { std::process::id() } else { self.world.lab.pid() };
+        let hosts = namespace(hosts);
         let is_bottles = |pid: &u32| {
             host::first_argument(*pid).starts_with("bottle-") && !host::first_argument(*pid).starts_with("bottle-lab")
         };

@@ -10,10 +10,10 @@ use serde_json::{Value, json};
 
 use crate::bundle::Bundle;
 use crate::host;
-use crate::others::Podman;
+use crate::podman::Podman;
 use crate::reached::{FETCH, dressed};
 use crate::running::{Held, Running};
-use crate::scene::{Contained, Scene, name};
+use crate::scene::{Contained, Scene, Who, name};
 use crate::world::{Said, said, text};
 
 const SEES: &str = "busybox ls /sys/class/net | busybox tr '\\n' ' '";
@@ -314,12 +314,12 @@ fn podman_with_the_wrapper_for_a_runtime_needs_no_hooks_and_no_other_network() {
     let exec = format!("BOTTLE_ROOT={} exec {}", text(&scene.path("state")), scene.wrapping().join(" "));
     fs::write(&runtime, format!("#!/bin/sh\n{exec} \"$@\"\n")).unwrap();
     fs::set_permissions(&runtime, PermissionsExt::from_mode(0o755)).unwrap();
-    let podman = Podman::without_hooks(&scene, &runtime);
+    let podman = Podman::without_hooks(&runtime, &scene, &Who::Tester);
     let annotated =
         ["--annotation", "bottle.policy=web.yaml", "--volume", "/usr:/usr:ro", "--volume", "/lib64:/lib64:ro"];
     // The lab's own network, to which podman would have the container belong.
     let options = [&["--network", "ns:/proc/self/ns/net"][..], &annotated].concat();
-    let fetch = said(&mut podman.runs(&bundle, &options, FETCH));
+    let fetch = said(&mut podman.script(&bundle, &options, FETCH));
     if !host::is_root() {
         // An ordinary user's podman calls its runtime within a user namespace of its own, if it can make one here at all.
         assert!(fetch.code != 0 && !fetch.out.contains("200"), "{fetch:?}");
@@ -330,16 +330,16 @@ fn podman_with_the_wrapper_for_a_runtime_needs_no_hooks_and_no_other_network() {
     assert!(scene.world.lab.received("collector").unwrap().is_empty());
     scene.assert_nothing_left();
     scene.verified();
-    let alone = said(&mut podman.runs(&bundle, &["--network", "none"], SEES));
+    let alone = said(&mut podman.script(&bundle, &["--network", "none"], SEES));
     assert_eq!(alone.ok().trim(), "lo");
     let refused =
-        said(&mut podman.runs(&bundle, &["--network", "none", "--annotation", "bottle.policy=missing.yaml"], SEES));
+        said(&mut podman.script(&bundle, &["--network", "none", "--annotation", "bottle.policy=missing.yaml"], SEES));
     assert!(refused.code != 0 && refused.out.is_empty() && refused.err.contains("missing.yaml"), "{refused:?}");
-    let hosts = said(&mut podman.runs(&bundle, &[&["--network", "host"][..], &annotated].concat(), SEES));
+    let hosts = said(&mut podman.script(&bundle, &[&["--network", "host"][..], &annotated].concat(), SEES));
     assert!(hosts.code != 0 && hosts.out.is_empty() && hosts.err.contains("network namespace"), "{hosts:?}");
     // One that goes on until it is stopped, and is removed.
     let named = [&["--detach", "--name", "boxed", "--network", "none"][..], &annotated].concat();
-    said(&mut podman.runs(&bundle, &named, "trap 'exit 0' TERM; while :; do busybox sleep 60 & wait; done")).ok();
+    said(&mut podman.script(&bundle, &named, "trap 'exit 0' TERM; while :; do busybox sleep 60 & wait; done")).ok();
     assert_eq!(scene.living().len(), 1);
     said(podman.command().args(["stop", "--time", "20", "boxed"])).ok();
     said(podman.command().args(["rm", "--force", "--ignore", "boxed"])).ok();

@@ -66,4 +66,6 @@ pub(crate) struct EngineWord {
     pub(crate) seccomp: Digest,
     pub(crate) confinement: Value,
     pub(crate) let_pass: Vec<String>,
+    /// The ordinary user whose engine runs it as root of a user namespace that it has made, where it is so.
+    pub(crate) within: Option<u32>,
 }

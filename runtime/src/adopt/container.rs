@@ -10,6 +10,7 @@ use rustix::process::{Pid, PidfdFlags, Signal};
 
 use crate::ended::Ended;
 use crate::init::message::End;
+use crate::nested;
 use crate::sys;
 
 /// A container's first process, and the namespaces that it is in.
@@ -116,11 +117,9 @@ impl AsFd for Container {
     }
 }
 
-/// What an id outside is inside, by lines of `inside outside count` (user_namespaces(7)).
+/// What an id outside is inside.
 fn inside(map: &str, outside: u32) -> Option<u32> {
-    map.lines().find_map(|line| {
-        let mut numbers = line.split_ascii_whitespace().map(|number| number.parse::<u32>().ok());
-        let [first, from, count] = [numbers.next()??, numbers.next()??, numbers.next()??];
+    nested::lines(map)?.into_iter().find_map(|(first, from, count)| {
         let offset = outside.checked_sub(from).filter(|offset| *offset < count)?;
         first.checked_add(offset)
     })

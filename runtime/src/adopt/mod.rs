@@ -2,11 +2,12 @@
 //! engine lets its first process go on.
 //!
 //! The stages are those of every bottle. What differs: the builder enters a namespace instead of making one, where init would
-//! stand stands a *warden*, who makes the probes and tells of the end, and what the engine will still do to the first process is
-//! asserted, not measured.
+//! stand stands a *warden*, who makes the probes and tells of the end, what the engine will still do to the first process is
+//! asserted, not measured, and a *keeper* ends the container should its supervisor be gone.
 
 mod adoption;
 mod container;
+pub(crate) mod keeper;
 mod program;
 mod run;
 pub(crate) mod warden;
@@ -14,5 +15,6 @@ pub(crate) mod warden;
 pub use adoption::Adoption;
 pub(crate) use adoption::{Adopted, EngineWord};
 pub use container::{Container, HoldError};
+pub use keeper::KeeperError;
 pub use program::{FindError, InsideFile};
 pub use run::adopt;

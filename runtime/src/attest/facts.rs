@@ -41,7 +41,7 @@ pub(super) fn complete(
     program: Digest,
 ) -> std::io::Result<Facts> {
     let mut facts = known;
-    members(&mut facts, processes, airlock.plan.ids.is_some());
+    members(&mut facts, processes, airlock.plan.sees_all());
     people(&mut facts, airlock, held, processes)?;
     programs(&mut facts, program);
     if let Some(proxy) = &airlock.plan.upstream_proxy {
@@ -141,7 +141,8 @@ fn people(facts: &mut Facts, airlock: &Airlock, held: &Held, processes: &Process
     let how = "what the held process is about to execute: the kernel knows of it only afterwards";
     facts.insert("workload.command".into(), Fact::asserted(how, command));
     let helpers = [("init", &processes.init), ("gate", &processes.gate), ("dialler", &processes.dialler)];
-    for (who, process) in helpers {
+    let keeper = processes.keeper.iter().map(|keeper| ("keeper", keeper));
+    for (who, process) in helpers.into_iter().chain(keeper) {
         measured(facts, format!("{who}.process"), "/proc/PID", process);
     }
     Ok(())

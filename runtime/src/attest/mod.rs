@@ -4,7 +4,7 @@
 //! generation as soon as all was; the workload is put on hold just before its execve(2), and measured there while the probes run; then those
 //! around it are measured; the statement is signed; and then, if a notification came, or a generation or setting changed in between, all of it is void.
 
-mod adopted;
+pub(crate) mod adopted;
 mod binding;
 pub(crate) mod facts;
 pub(crate) mod membership;
@@ -29,6 +29,7 @@ use bottle_netns::survey::{Survey, SurveyError, generations};
 use bottle_netns::watch::{Change, Kind};
 use tokio::sync::oneshot;
 
+use crate::adopt::KeeperError;
 use crate::airlock::Airlock;
 use crate::builder::FromBuilder;
 use crate::cgroups::LimitError;
@@ -104,6 +105,9 @@ pub enum AttestError {
         /// Why not.
         source: process::MeasureError,
     },
+    /// Nobody is there who would end a container without its supervisor.
+    #[error(transparent)]
+    Keeper(#[from] KeeperError),
     /// A limit is not what it must be.
     #[error(transparent)]
     Limit(#[from] LimitError),
@@ -195,6 +199,9 @@ impl Airlock {
         let examining = thread::awaited(move || examined(&state, ports)).map_err(in_step(THREAD))?;
         // It stands before its execve(2) from here on. While it is measured, the probes run.
         let mut held = self.held().await?;
+        if let Some(keeper) = &self.keeper {
+            keeper.ready()?;
+        }
         let ahead = hashing.await.map_err(broken(HASH))?;
         let examined = examining.await.map_err(broken(FACTS))?;
         let (known, own) = examined?;

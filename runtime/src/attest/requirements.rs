@@ -27,6 +27,8 @@ pub(crate) struct Processes {
     pub(crate) init: ProcessFacts,
     pub(crate) gate: ProcessFacts,
     pub(crate) dialler: ProcessFacts,
+    /// Of a container.
+    pub(crate) keeper: Option<ProcessFacts>,
     pub(crate) executable: Digest,
     pub(crate) in_agent: Vec<u32>,
     pub(crate) in_gate: Vec<u32>,
@@ -100,7 +102,13 @@ pub(super) fn measured(
     let processes = found(airlock, held, on_hold, helpers, members)?;
     match &airlock.plan.adopted {
         None => init_process(&processes.init, own, airlock.plan.workload_ids().around())?,
-        Some(_) => super::adopted::warden(&processes.init, own, &processes.workload)?,
+        Some(_) => {
+            super::adopted::warden(&processes.init, own, &processes.workload)?;
+            let keeper = airlock.keeper.as_ref().zip(processes.keeper.as_ref());
+            let missing = || AttestError::Process { who: "keeper", what: "is not there".into() };
+            let (keeper, facts) = keeper.ok_or_else(missing)?;
+            super::adopted::keeper(keeper.process().pid(), facts, own, &airlock.program)?;
+        }
     }
     gate_process(&processes.gate, own)?;
     dialler_process(&processes.dialler, own)?;
@@ -129,11 +137,12 @@ fn found(
     members: JoinHandle<io::Result<[Vec<u32>; 2]>>,
 ) -> Result<Processes, AttestError> {
     let gate = look("gate", airlock.gate.process.pid())?;
+    let keeper = airlock.keeper.as_ref().map(|keeper| look("keeper", keeper.process().pid())).transpose()?;
     let members = members.join();
     let broken = |_| AttestError::Process { who: "bottle", what: "could not be measured".into() };
     let [in_agent, in_gate] = members.map_err(broken)?.map_err(unlisted)?;
     let limits = limits(airlock, held)?;
-    Ok(Processes { workload, init, gate, dialler, executable, in_agent, in_gate, limits })
+    Ok(Processes { workload, init, gate, dialler, keeper, executable, in_agent, in_gate, limits })
 }
 
 /// Bounds what is still unbounded, and demands that each limit holds for the held workload.
@@ -219,7 +228,7 @@ pub(crate) fn dialler_process(facts: &ProcessFacts, own: &ProcessFacts) -> Resul
 }
 
 /// What a helper is handed or makes for itself. Debug builds keep the caller's standard error, for a panic's message.
-fn is_for_serving(number: u32, kind: &str) -> bool {
+pub(super) fn is_for_serving(number: u32, kind: &str) -> bool {
     matches!(kind, "socket" | "pipe" | "anon_inode" | "/dev/null") || (cfg!(debug_assertions) && number == 2)
 }
 
@@ -280,6 +289,11 @@ impl Subject<'_> {
         for set in ["CapInh", "CapPrm", "CapEff", "CapAmb"] {
             self.demand(self.is_empty(set), "has capabilities")?;
         }
+        self.filtered(own)
+    }
+
+    /// Nothing to gain, and both seccomp filters.
+    pub(super) fn filtered(&self, own: &ProcessFacts) -> Result<(), AttestError> {
         self.demand(self.facts.no_new_privs, "could gain privileges")?;
         let filtered = self.facts.seccomp_filters >= own.seccomp_filters.saturating_add(2);
         self.demand(self.facts.seccomp == 2 && filtered, "lacks a seccomp filter")
@@ -300,11 +314,11 @@ impl Subject<'_> {
         self.demand(self.is_empty("CapBnd"), "could gain capabilities")
     }
 
-    fn is_empty(&self, set: &str) -> bool {
+    pub(super) fn is_empty(&self, set: &str) -> bool {
         self.facts.capabilities.get(set).is_some_and(|mask| mask.bytes().all(|digit| digit == b'0'))
     }
 
-    fn holds_only(&self, harmless: impl Fn(u32, &str) -> bool) -> Result<(), AttestError> {
+    pub(super) fn holds_only(&self, harmless: impl Fn(u32, &str) -> bool) -> Result<(), AttestError> {
         match self.facts.descriptors.iter().find(|(number, kind)| !harmless(**number, kind)) {
             Some((number, kind)) => Err(self.wrong(format!("holds descriptor {number}: {kind}"))),
             None => Ok(()),

@@ -1,5 +1,7 @@
 //! Which system calls may bottle's own helpers make? A few each; all else is refused.
 
+use std::os::fd::RawFd;
+
 use libc::*;
 
 use super::Ports;
@@ -72,6 +74,14 @@ pub(super) fn init(ports: Ports) -> Filter {
         Ports::Published => (&[SYS_socket, SYS_connect], streams_only()),
     };
     refusing(&[BASE, BASE_OLD, &own, connecting], [no_fast_open(), few_commands(), streams].concat())
+}
+
+/// Who ends a container without its supervisor: SIGKILL, by one descriptor.
+pub(super) fn keeper(container: RawFd) -> Filter {
+    let others = vec![vec![IsNot(0, container as u32)], vec![IsNot(1, SIGKILL as u32)]];
+    // prctl: it makes itself measurable when it can do nothing else.
+    let refused = [vec![(SYS_pidfd_send_signal, others)], no_fast_open(), few_commands()].concat();
+    refusing(&[BASE, BASE_OLD, &[SYS_pidfd_send_signal, SYS_prctl]], refused)
 }
 
 /// The gate: accepts, relays, asks the dialler. It can make no socket, open no file and start nothing.

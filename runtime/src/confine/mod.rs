@@ -17,6 +17,7 @@ pub use limits::dumps_reach_a_helper;
 
 use std::collections::BTreeMap;
 use std::io;
+use std::os::fd::RawFd;
 use std::path::{Path, PathBuf};
 
 pub use filter::FilterError;
@@ -85,6 +86,13 @@ pub fn init(identity: Identity, ports: Ports) -> Result<(), ConfineError> {
 pub fn warden(identity: Option<Identity>) -> Result<(), ConfineError> {
     privileges::give_up(identity)?;
     filter::apply(&helpers::init(Ports::Unpublished))
+}
+
+/// Confines who is to end a container without its supervisor: it can send SIGKILL by this descriptor of a process, and nothing else to
+/// anybody. Root's keeps CAP_KILL.
+pub fn keeper(identity: Option<Identity>, container: RawFd) -> Result<(), ConfineError> {
+    privileges::keep_kill_alone(identity)?;
+    filter::apply(&helpers::keeper(container))
 }
 
 /// Confines the gate process, which relays between descriptors that it was handed. An ordinary user's keeps its ids.

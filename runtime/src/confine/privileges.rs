@@ -26,6 +26,23 @@ pub(super) fn give_up(identity: Option<Identity>) -> Result<(), ConfineError> {
     rustix::thread::set_no_new_privs(true).map_err(at("set no_new_privs"))
 }
 
+/// The same but for CAP_KILL, where there is one to keep.
+pub(super) fn keep_kill_alone(identity: Option<Identity>) -> Result<(), ConfineError> {
+    caps::clear(None, CapSet::Ambient).map_err(other).map_err(at("clear the ambient capabilities"))?;
+    if has_any().map_err(at("read the capabilities"))? {
+        empty_bounding_set().map_err(at("empty the bounding set"))?;
+        rustix::thread::set_keep_capabilities(true).map_err(at("keep a capability"))?;
+        identity.map_or(Ok(()), become_identity)?;
+        let kill = [caps::Capability::CAP_KILL].into_iter().collect();
+        for set in [CapSet::Effective, CapSet::Permitted] {
+            caps::set(None, set, &kill).map_err(other).map_err(at("keep one capability"))?;
+        }
+        caps::clear(None, CapSet::Inheritable).map_err(other).map_err(at("clear the capabilities"))?;
+        rustix::thread::set_keep_capabilities(false).map_err(at("keep a capability no longer"))?;
+    }
+    rustix::thread::set_no_new_privs(true).map_err(at("set no_new_privs"))
+}
+
 /// The kernel numbers capabilities without a gap, and knows those up to its last.
 fn empty_bounding_set() -> io::Result<()> {
     let mut capabilities = 0..;

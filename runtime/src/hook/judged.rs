@@ -8,8 +8,10 @@ use bottle_policy::Rules;
 use super::prepare::{hints, list, shown};
 use super::wanted::names_rules;
 use super::{
-    Configuration, Joined, PrepareError, Refusal, Settings, Wanted, WantedError, is_pod_member, refusals_within, wanted,
+    Configuration, Joined, PrepareError, Refusal, Settings, Wanted, WantedError, inherited, is_pod_member, refusals,
+    wanted,
 };
+use crate::nested::Nested;
 use crate::plan::adopted;
 use crate::plan_error::PlanError;
 use crate::records::Name;
@@ -101,14 +103,26 @@ pub fn judge(
 pub fn admit(
     configuration: &Configuration,
     settings: &Settings,
+    nested: Option<&Nested>,
     joined: Option<&Joined>,
     program: &Path,
 ) -> Result<(), JudgedError> {
-    let (refused, _) = refusals_within(joined, configuration, settings, program);
+    let (refused, _) = refusals::refusals(configuration, settings, nested, joined, program);
     if refused.is_empty() { Ok(()) } else { Err(JudgedError::Refused(refused)) }
 }
 
-/// Demands the same of the host's files that it sees. Of a bottle's own container its supervisor does.
+/// Demands of one that its engine has created that it was handed nothing that leads around it. Of a bottle's own container its
+/// supervisor does, as it does of files.
+///
+/// # Errors
+/// [`JudgedError`]
+pub fn admit_handed(configuration: &Configuration, settings: &Settings, pid: u32) -> Result<(), JudgedError> {
+    let handed = inherited::by(pid, configuration).map_err(PrepareError::Descriptors)?;
+    let (refused, _) = refusals::judged(handed, settings);
+    if refused.is_empty() { Ok(()) } else { Err(JudgedError::Refused(refused)) }
+}
+
+/// Demands the same of the host's files that it sees.
 ///
 /// # Errors
 /// [`JudgedError`]

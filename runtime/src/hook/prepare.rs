@@ -8,6 +8,7 @@ use bottle_policy::Rules;
 
 use super::{Configuration, Exception, Refusal, Settings, State, Status, inherited, refusals};
 use crate::adopt::{Adoption, Container, FindError, HoldError, InsideFile};
+use crate::caller::Caller;
 use crate::options::Words;
 use crate::records::Name;
 
@@ -68,19 +69,20 @@ pub fn prepare(
     configuration: &Configuration,
     settings: &Settings,
     (rules, file, name): (Rules, Option<PathBuf>, Option<Name>),
-    caller: (u32, u32),
+    caller: &Caller,
     words: Words,
 ) -> Result<Adoption, PrepareError> {
     if !matches!(state.status, Status::Creating | Status::Created) {
         return Err(PrepareError::Status(state.status));
     }
-    let (refused, mut passed) = refusals::refusals(configuration, settings, Path::new("/proc/self/exe"));
+    let (refused, mut passed) =
+        refusals::refusals(configuration, settings, caller.nested.as_ref(), None, Path::new("/proc/self/exe"));
     if !refused.is_empty() {
         return Err(PrepareError::Refused(refused));
     }
     let mut apart = vec!["net", "pid", "mnt"];
     apart.extend((!passed.contains(&Exception::HostIpc)).then_some("ipc"));
-    apart.extend((!passed.contains(&Exception::HostUser)).then_some("user"));
+    apart.extend((caller.nested.is_none() && !passed.contains(&Exception::HostUser)).then_some("user"));
     let container = Container::hold(state.pid, &apart)?;
     let handed = inherited::by(state.pid, configuration).map_err(PrepareError::Descriptors)?;
     let (refused, passed_besides) = refusals::judged(handed, settings);
@@ -88,16 +90,16 @@ pub fn prepare(
         return Err(PrepareError::Refused(refused));
     }
     passed.extend(passed_besides);
-    let caller = match caller {
+    let caller = match (caller.uid, caller.gid) {
         // It needs none.
-        (0, _) => caller,
-        (uid, _) => container.inside(caller).ok_or(PrepareError::Nobody(uid))?,
+        root @ (0, _) => root,
+        own @ (uid, _) => container.inside(own).ok_or(PrepareError::Nobody(uid))?,
     };
     let process = &configuration.written.process;
     let command = process.args.clone().unwrap_or_default();
     let first = command.first().map(String::as_str).unwrap_or_default();
-    let root = configuration.root();
     let path = configuration.variables().find(|(name, _)| *name == "PATH").map(|(_, value)| value);
+    let root = configuration.root();
     let root = root.canonicalize().map_err(|error| PrepareError::Shown(root, error))?;
     let program = InsideFile::find(&container, &root, first, &process.cwd, path)?;
     let shown = shown(configuration)?;
@@ -112,8 +114,8 @@ pub fn prepare(
         program,
         user: (process.user.uid, process.user.gid),
         workdir: process.cwd.clone(),
-        configuration: configuration.digest,
         environment: configuration.variables().map(|(name, value)| (name.to_owned(), value.to_owned())).collect(),
+        configuration: configuration.digest,
         writable: shown.iter().filter(|(_, writable)| *writable).map(|(path, _)| path.clone()).collect(),
         shown: shown.into_iter().map(|(path, _)| path).collect(),
         seccomp: configuration.seccomp()?,

@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 
 use super::configuration::{Configuration, Hook};
 use super::{Exception, Inherited, Joined, Settings};
+use crate::nested::Nested;
 
 /// Why a container gets no airlock, and so does not run.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -87,19 +88,16 @@ const CAPABILITIES: [(&str, Exception); 4] = [
 const STAGES: [&str; 5] = ["prestart", "createRuntime", "createContainer", "startContainer", "poststart"];
 
 /// All that is refused, but for what the settings let pass; and what they did let pass. `program` is bottle's own, by which its
-/// hook is told from others.
-pub fn refusals(configuration: &Configuration, settings: &Settings, program: &Path) -> (Vec<Refusal>, Vec<Exception>) {
-    refusals_within(None, configuration, settings, program)
-}
-
-/// The same of a container that joins a bottle, whose own namespaces it may share.
-pub fn refusals_within(
-    joined: Option<&Joined>,
+/// hook is told from others; `nested` the user namespace that the engine has made for itself, if it has. Of a bottle that the
+/// container joins it may share the namespaces.
+pub fn refusals(
     configuration: &Configuration,
     settings: &Settings,
+    nested: Option<&Nested>,
+    joined: Option<&Joined>,
     program: &Path,
 ) -> (Vec<Refusal>, Vec<Exception>) {
-    let mut found = namespaces(configuration, joined);
+    let mut found = namespaces(configuration, nested, joined);
     found.extend(capabilities(configuration));
     found.extend(engine_sockets(configuration));
     found.extend(later_hooks(configuration, program));
@@ -120,13 +118,15 @@ pub(super) fn judged(found: Vec<Refusal>, settings: &Settings) -> (Vec<Refusal>,
 }
 
 /// A namespace that the configuration does not list is the host's; one with a path is somebody's, who has made it before. Such
-/// a network namespace may be the container's own all the same: it is measured.
-fn namespaces(configuration: &Configuration, joined: Option<&Joined>) -> Vec<Refusal> {
+/// a network namespace may be the container's own all the same: it is measured. In the user namespace of an engine that is an
+/// ordinary user's its root is that user, as in one of its own.
+fn namespaces(configuration: &Configuration, nested: Option<&Nested>, joined: Option<&Joined>) -> Vec<Refusal> {
     let is_own = |kind: &str| {
         let is_bottles = |path: &Path| kind != "mount" && joined.is_some_and(|joined| joined.shares(kind, path));
         configuration.namespace(kind).is_some_and(|namespace| namespace.joined().is_none_or(is_bottles))
     };
-    let missing = ["network", "user"].into_iter().filter(|kind| configuration.namespace(kind).is_none());
+    let needed: &[&'static str] = if nested.is_some() { &["network"] } else { &["network", "user"] };
+    let missing = needed.iter().copied().filter(|kind| configuration.namespace(kind).is_none());
     let not_own = ["pid", "ipc", "mount"].into_iter().filter(|kind| !is_own(kind));
     missing.chain(not_own).map(Refusal::Shared).collect()
 }
@@ -214,10 +214,14 @@ mod tests {
     }
 
     fn refused(configuration: &Value, allow: &[Exception]) -> Vec<Refusal> {
+        refused_within(None, configuration, allow)
+    }
+
+    fn refused_within(nested: Option<&Nested>, configuration: &Value, allow: &[Exception]) -> Vec<Refusal> {
         let bytes = serde_json::to_vec(configuration).unwrap();
         let configuration = Configuration::parse(Path::new("/nowhere"), &bytes).unwrap();
         let settings = Settings { allow: allow.iter().copied().collect(), ..Settings::default() };
-        refusals(&configuration, &settings, Path::new(PROGRAM)).0
+        refusals(&configuration, &settings, nested, None, Path::new(PROGRAM)).0
     }
 
     #[test]
@@ -237,6 +241,14 @@ mod tests {
             joined["linux"]["namespaces"][at]["path"] = json!("/proc/1/ns/x");
             assert_eq!(refused(&joined, &[]), [Refusal::Shared(kind)]);
         }
+    }
+
+    #[test]
+    fn the_user_namespace_of_an_ordinary_users_engine_is_not_the_hosts() {
+        let mut without = good();
+        without["linux"]["namespaces"] = json!([{"type": "pid"}, {"type": "mount"}, {"type": "network"}]);
+        let nested = Nested { user: 1001, ids: 1..65534 };
+        assert_eq!(refused_within(Some(&nested), &without, &[]), [Refusal::Shared("ipc")]);
     }
 
     #[test]

@@ -99,7 +99,7 @@ impl Identities {
     /// Ids outside of what this pair owns on disk, in a tree of the host's programs.
     pub(super) fn on_disk(&self, owner: Pair) -> Pair {
         match self.ids {
-            Ids::Own { .. } | Ids::Range { .. } | Ids::Within { .. } => owner,
+            Ids::Own { .. } | Ids::Range { .. } | Ids::One { .. } | Ids::Within { .. } => owner,
             Ids::Private { base } => Pair { uid: base.saturating_add(owner.uid), gid: base.saturating_add(owner.gid) },
         }
     }
@@ -108,6 +108,7 @@ impl Identities {
     pub(super) fn is_mapped(&self, owner: Pair) -> bool {
         match self.ids {
             Ids::Own { uid, gid } | Ids::Within { uid, gid } => owner == Pair { uid, gid },
+            Ids::One { id } => owner == Pair { uid: id, gid: id },
             Ids::Range { map } => map.uids.inside(owner.uid).is_some() && map.gids.inside(owner.gid).is_some(),
             Ids::Private { .. } => owner.uid < IDS && owner.gid < IDS,
         }

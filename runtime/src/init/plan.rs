@@ -58,6 +58,11 @@ pub enum Ids {
         /// Which are the caller's own, and where the others begin.
         map: IdMap,
     },
+    /// The root of an engine's user namespace runs it: whoever is bottle's has this one id there.
+    One {
+        /// Both as uid and as gid; never 0.
+        id: u32,
+    },
     /// An ordinary user's container: the caller is this one in the container's user namespace, perhaps its root.
     Within {
         /// The caller's uid there.
@@ -73,11 +78,22 @@ impl Ids {
         matches!(self, Ids::Own { .. } | Ids::Range { .. })
     }
 
+    /// Outside, the one with the lowest number.
+    pub(crate) fn lowest(self) -> u32 {
+        match self {
+            Ids::Private { base } => base,
+            Ids::One { id } => id,
+            Ids::Own { uid, .. } | Ids::Within { uid, .. } => uid,
+            Ids::Range { map } => map.outside((0, 0)).map_or(u32::MAX, |(uid, _)| uid),
+        }
+    }
+
     /// The lines of the workload's uid_map and gid_map, if it is `own` inside.
     pub(crate) fn maps(self, own: (u32, u32)) -> (Vec<Line>, Vec<Line>) {
         match self {
             Ids::Private { base } => (vec![(0, base, IDS)], vec![(0, base, IDS)]),
             Ids::Own { uid, gid } | Ids::Within { uid, gid } => (vec![(own.0, uid, 1)], vec![(own.1, gid, 1)]),
+            Ids::One { id } => (vec![(own.0, id, 1)], vec![(own.1, id, 1)]),
             Ids::Range { map } => (map.uids.lines(), map.gids.lines()),
         }
     }
@@ -86,7 +102,7 @@ impl Ids {
     pub(crate) fn around(self) -> Option<(Vec<Line>, Vec<Line>)> {
         match self {
             // A container's is its engine's affair.
-            Ids::Private { .. } | Ids::Within { .. } => None,
+            Ids::Private { .. } | Ids::One { .. } | Ids::Within { .. } => None,
             Ids::Own { uid, gid } => Some((vec![(uid, uid, 1)], vec![(gid, gid, 1)])),
             Ids::Range { map } => Some(map.around()),
         }
@@ -96,6 +112,7 @@ impl Ids {
     pub(crate) fn outside(self, inside: (u32, u32), own: (u32, u32)) -> Option<(u32, u32)> {
         match self {
             Ids::Own { uid, gid } | Ids::Within { uid, gid } => (inside == own).then_some((uid, gid)),
+            Ids::One { id } => (inside == own).then_some((id, id)),
             Ids::Private { base } => (inside.0 < IDS && inside.1 < IDS).then(|| (base + inside.0, base + inside.1)),
             Ids::Range { map } => map.outside(inside),
         }
@@ -129,6 +146,7 @@ impl InitPlan {
             Ids::Private { base } => base >= IDS && is_inside,
             Ids::Own { uid, .. } => uid != 0,
             Ids::Range { map } => map.is_sound() && is_inside,
+            Ids::One { id } => id != 0 && is_inside,
             Ids::Within { .. } => is_inside,
         };
         let whole = ids && !plan.argv.is_empty();

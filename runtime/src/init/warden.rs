@@ -55,7 +55,7 @@ pub(super) fn run(channel: &Channel) -> Result<(), Failure> {
 /// Becomes as powerless as init, with ids that nobody else has where there are some.
 fn confine_self(channel: &Channel, plan: &InitPlan, identities: &Identities) -> Result<(), Failure> {
     let outside = identities.outside(bottle_images::Owner::User);
-    let private = matches!(plan.ids, Ids::Private { .. });
+    let private = matches!(plan.ids, Ids::Private { .. } | Ids::One { .. });
     confine::warden(private.then_some(Identity { uid: outside.uid, gid: outside.gid }))
         .map_err(io::Error::other)
         .map_err(at("confine the warden"))?;

@@ -43,15 +43,18 @@ impl Plan {
         let lease = keys::hold(&key, None)?;
         let signing = lease.key();
         let ids = match whose {
-            Whose::Nobodys => Some(PrivateIds::claim(&state.run)?),
+            Whose::Nobodys => Some(match &caller.nested {
+                None => PrivateIds::claim(&state.run)?,
+                Some(nested) => PrivateIds::claim_within(&state.run, nested)?,
+            }),
             Whose::Callers | Whose::Range { .. } => None,
         };
         let secrets = Arc::new(Secrets::new(drawn().map_err(PlanError::Random)?.0));
+        // What somebody gives a container and what its image does look alike: the engine has made one list of both.
+        adoption.environment.iter().for_each(|(name, value)| secrets.add(name, value.as_bytes()));
         let record = record(&adoption, &secrets, &run, &directory);
         let record = Shelf::open(&state, caller.uid)?.enter(record, adoption.name.is_some())?;
         let log = Arc::new(Log::begin(record.directory()).map_err(PlanError::Log)?);
-        // What somebody gives a container and what its image does look alike: the engine has made one list of both.
-        adoption.environment.iter().for_each(|(name, value)| secrets.add(name, value.as_bytes()));
         make_private(&directory, caller.uid)?;
         let policy = directory.join(POLICY);
         std::fs::write(&policy, adoption.rules.meaning()).map_err(|source| StateError::Io { path: policy, source })?;
@@ -102,6 +105,7 @@ impl Plan {
                     seccomp: adoption.seccomp,
                     confinement: adoption.confinement,
                     let_pass: adoption.let_pass,
+                    within: caller.nested.as_ref().map(|nested| nested.user),
                 },
             }),
             _layers: None,

@@ -2,6 +2,7 @@
 
 use std::fs::File;
 use std::io;
+use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 use std::sync::{Arc, PoisonError, RwLock};
 
@@ -12,11 +13,12 @@ use bottle_netns::Layout;
 use bottle_netns::conform::conforms;
 use bottle_netns::survey::Survey;
 
-use super::strangers::{self, Inside, Stranger};
+use super::powers::Powers;
+use super::strangers::{self, Inside, Rule, Stranger};
 use crate::airlock::Airlock;
-use crate::attest::AttestError;
 use crate::attest::process::{ProcessFacts, measure, read};
 use crate::attest::requirements::{self, Maps, look};
+use crate::attest::{AttestError, adopted};
 use crate::digest;
 use crate::exec::First;
 use crate::process::Stat;
@@ -65,11 +67,16 @@ pub(crate) struct Recheck {
     init: u32,
     gate: u32,
     dialler: u32,
+    keeper: Option<u32>,
     around: Option<Maps>,
     program: Arc<Program>,
     pub(super) sees_all: bool,
     /// Held by who enters, until it is confined.
     entering: Arc<RwLock<()>>,
+    /// What nobody may have in a container, whose processes its engine confines.
+    pub(super) powers: Option<Powers>,
+    /// What its first process executed when the engine had created it.
+    created: Option<(u64, u64)>,
 }
 
 /// What was found of the processes.
@@ -78,8 +85,12 @@ pub(super) struct Found {
     pub(super) init: ProcessFacts,
     pub(super) gate: ProcessFacts,
     pub(super) dialler: ProcessFacts,
+    /// Of a container.
+    pub(super) keeper: Option<ProcessFacts>,
     pub(super) inside: Inside,
     pub(super) executable: Executable,
+    /// Whether an engine has created it and not let it go on.
+    pub(super) is_created: bool,
 }
 
 /// What the first process executes by now.
@@ -90,19 +101,27 @@ pub(super) struct Executable {
 }
 
 impl Recheck {
-    pub(crate) fn new(airlock: &Airlock, first: Arc<First>, workload: Workload, entering: Arc<RwLock<()>>) -> Recheck {
-        Recheck {
+    pub(crate) fn new(
+        airlock: &Airlock,
+        first: Arc<First>,
+        workload: Workload,
+        entering: Arc<RwLock<()>>,
+    ) -> io::Result<Recheck> {
+        Ok(Recheck {
+            created: airlock.plan.adopted.as_ref().map(|_| executes(workload.pid)).transpose()?,
+            powers: airlock.plan.adopted.as_ref().map(Powers::refused_to).transpose()?,
             start: Arc::clone(&airlock.state),
             first,
             workload,
             init: airlock.init.process.pid(),
             gate: airlock.gate.process.pid(),
             dialler: airlock.dialler.process.pid(),
+            keeper: airlock.keeper.as_ref().map(|keeper| keeper.process().pid()),
             around: airlock.plan.workload_ids().around(),
             program: Arc::clone(&airlock.program),
-            sees_all: airlock.plan.ids.is_some(),
+            sees_all: airlock.plan.sees_all(),
             entering,
-        }
+        })
     }
 
     /// Held by who is in the bottle for bottle's own ends.
@@ -133,12 +152,24 @@ impl Recheck {
         let [init, gate, dialler] =
             [("init", self.init), ("gate", self.gate), ("dialler", self.dialler)].map(|(who, pid)| look(who, pid));
         let (init, gate, dialler) = (init?, gate?, dialler?);
-        requirements::init_process(&init, &own, self.around.clone())?;
+        let first = &self.first.facts;
+        match self.powers {
+            None => requirements::init_process(&init, &own, self.around.clone())?,
+            Some(_) => adopted::warden(&init, &own, first)?,
+        }
+        let keeper = self.keeper.map(|pid| look("keeper", pid)).transpose()?;
+        if let Some((pid, keeper)) = self.keeper.zip(keeper.as_ref()) {
+            adopted::keeper(pid, keeper, &own, &self.program)?;
+        }
         requirements::gate_process(&gate, &own)?;
         requirements::dialler_process(&dialler, &own)?;
         requirements::the_same_program(&self.program, self.init, self.gate, self.dialler)?;
         let namespaces = [self.start.agent.identity.inode, self.start.gate.identity.inode];
-        let inside = strangers::look(namespaces, self.init, &self.first.facts).map_err(|error| match error {
+        // Until its engine has it go on, the first process is the engine's runtime.
+        let is_created = self.created.is_some_and(|before| executes(self.workload.pid).is_ok_and(|now| now == before));
+        let elsewhere = if is_created { vec![self.init, self.workload.pid] } else { vec![self.init] };
+        let rule = self.powers.as_ref().map_or(Rule::AsFirst(first), Rule::Without);
+        let inside = strangers::look(namespaces, &elsewhere, rule).map_err(|error| match error {
             Stranger::Found(what) => Unsound::Drift(remeasured(what)),
             Stranger::Unknown(error) => {
                 Unsound::Unknown(format!("cannot look for processes in the namespaces: {error}"))
@@ -146,7 +177,7 @@ impl Recheck {
         })?;
         drop(nobody_enters);
         let (workload, executable) = self.first_process()?;
-        Ok(Found { workload, init, gate, dialler, inside, executable })
+        Ok(Found { workload, init, gate, dialler, keeper, inside, executable, is_created })
     }
 
     /// The same without what only a statement needs.
@@ -170,7 +201,14 @@ impl Recheck {
         let facts = measure(pid).map_err(|error| unknown(chain(&error).join(": ")))?;
         let mounts =
             read(Path::new(&format!("/proc/{pid}/mountinfo"))).map_err(|error| unknown(chain(&error).join(": ")))?;
-        if let Some(what) = more_mounted(&self.first.mounts, &mountinfo::parse(&mounts)) {
+        let agent = format!("net:[{}]", self.start.agent.identity.inode);
+        let wrong = match self.powers {
+            // Its engine goes on to mount after its hooks.
+            Some(_) if facts.namespaces.get("net") == Some(&agent) => None,
+            Some(_) => Some("is not in the agent namespace".to_owned()),
+            None => more_mounted(&self.first.mounts, &mountinfo::parse(&mounts)),
+        };
+        if let Some(what) = wrong {
             return Err(Unsound::Drift(remeasured(format!("the workload {what}"))));
         }
         Ok((facts, executed(pid).map_err(|error| unknown(format!("cannot read what the workload executes: {error}")))?))
@@ -190,6 +228,12 @@ fn more_mounted(before: &[MountPoint], now: &[MountPoint]) -> Option<String> {
             Some(format!("sees a mount that is no longer {lost}: {}", mount.target.display()))
         }
     })
+}
+
+/// Device and inode of what a process executes.
+fn executes(pid: u32) -> io::Result<(u64, u64)> {
+    let file = std::fs::metadata(format!("/proc/{pid}/exe"))?;
+    Ok((file.dev(), file.ino()))
 }
 
 /// The file that a process executes, read where it is, whatever its path leads to by now.

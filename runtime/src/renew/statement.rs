@@ -9,10 +9,11 @@ use bottle_evidence::{Digest, Text, Time, quote};
 use serde_json::{Value, json};
 
 use super::recheck::{Found, Recheck};
+use super::strangers::Inside;
 use super::{Renewal, Surveyed};
-use crate::attest::VALIDITY;
 use crate::attest::facts::{Facts, how_seen, known, listening, measured, programs};
 use crate::attest::process::ProcessFacts;
+use crate::attest::{VALIDITY, adopted};
 use crate::clock;
 use crate::confine::Ports;
 use crate::tpm::TpmFailure;
@@ -43,9 +44,14 @@ pub(super) fn signed(
     probe: Probe,
 ) -> Result<Vec<u8>, StateError> {
     let said = &renewal.said;
+    let is_created = found.is_created;
     let mut facts = remeasured(surveyed, &renewal.recheck, found)?;
     programs(&mut facts, said.subjects.binary);
     facts.extend(said.asserted.clone());
+    if !is_created {
+        // Its engine has confined it since, and it is measured as it is.
+        facts.remove(adopted::STAGE);
+    }
     if let Some(tpm) = &renewal.quoting {
         let question = quote::question(renewal.key.public().id(), nonce, &Text::new(&renewal.run));
         facts.insert(quote::FACT.into(), tpm.quote(question)?.to_fact());
@@ -73,25 +79,17 @@ fn remeasured(surveyed: &Surveyed, recheck: &Recheck, found: Found) -> std::io::
             Text::new("SOCK_DIAG_BY_FAMILY, at the resolvers' port: the workload's own sockets are left out");
     }
     let how = how_seen(recheck.sees_all);
-    let Found { workload, init, gate, dialler, inside, executable } = found;
+    let Found { workload, init, gate, dialler, keeper, inside, executable, .. } = found;
     let listed: Vec<u32> = inside.pids.iter().copied().take(LISTED).collect();
     measured(&mut facts, "agent.processes", how, json!({"count": inside.pids.len(), "pids": listed}));
     measured(&mut facts, "gate.processes", how, json!({"count": 0, "pids": []}));
     measured(&mut facts, WORKLOAD_IDENTITY, "/proc/PID/stat", recheck.workload);
     let how = "SHA-256 of /proc/PID/exe, unless that is larger than 1 GiB or not for the caller to read";
     measured(&mut facts, "workload.executable", how, json!({"path": executable.path, "sha256": executable.sha256}));
-    let how =
-        "/proc/PID and /proc/PID/task/* of each process in the agent's namespaces but init: each was found to be so";
-    let members = json!({
-        "processes": inside.pids.len().saturating_sub(1),
-        "threads": inside.threads.saturating_sub(1),
-        "capabilities": "none",
-        "no_new_privs": true,
-        "seccomp": workload.seccomp,
-        "namespaces": &workload.namespaces,
-    });
+    let (how, members) = members(recheck, &inside, &workload);
     measured(&mut facts, "workload.members", how, members);
-    for (who, process) in [("workload", workload), ("init", init), ("gate", gate), ("dialler", dialler)] {
+    let helpers = [("workload", workload), ("init", init), ("gate", gate), ("dialler", dialler)];
+    for (who, process) in helpers.into_iter().chain(keeper.map(|keeper| ("keeper", keeper))) {
         let how = "/proc/PID; descriptors counted by kind";
         measured(&mut facts, format!("{who}.process"), how, counted(process));
     }
@@ -99,6 +97,29 @@ fn remeasured(surveyed: &Surveyed, recheck: &Recheck, found: Found) -> std::io::
         listening(&mut facts, &surveyed.published);
     }
     Ok(facts)
+}
+
+/// What each process but init was found to be.
+fn members(recheck: &Recheck, inside: &Inside, workload: &ProcessFacts) -> (&'static str, Value) {
+    let (processes, threads) = (inside.pids.len().saturating_sub(1), inside.threads.saturating_sub(1));
+    match &recheck.powers {
+        None => (
+            "/proc/PID and /proc/PID/task/* of each process in the agent's namespaces but init: each was found to be so",
+            json!({
+                "processes": processes,
+                "threads": threads,
+                "capabilities": "none",
+                "no_new_privs": true,
+                "seccomp": workload.seccomp,
+                "namespaces": &workload.namespaces,
+            }),
+        ),
+        Some(powers) => (
+            "/proc/PID and /proc/PID/task/* of each process in the agent's network namespace but the warden: none has one of these \
+             capabilities in the container's user namespace or one around it",
+            json!({"processes": processes, "threads": threads, "without": powers.names()}),
+        ),
+    }
 }
 
 /// A process that serves or works may have any number of descriptors: they are counted, by kind. What files they are is nobody's

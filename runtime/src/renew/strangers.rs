@@ -1,4 +1,4 @@
-//! Is each process in a running bottle confined as its first one is? All of /proc is looked through, threads too.
+//! Is each process in a running bottle what it must be? All of /proc is looked through, threads too.
 //!
 //! Processes come and go meanwhile. One that is past its last instruction, or gone, executes nothing and is passed over; what is not as
 //! it must be is looked at once more a moment later, since a process may pass through a namespace and be gone again.
@@ -11,12 +11,10 @@ use std::path::{Path, PathBuf};
 use rustix::event::{PollFd, PollFlags, Timespec};
 use rustix::process::{Pid, PidfdFlags};
 
+use super::powers::Powers;
 use crate::attest::membership::{kernel_threads, namespaces_of};
 use crate::attest::process::{ProcessFacts, identify_at};
 use crate::process::Stat;
-
-/// How long one that is not as it must be may take to be gone.
-const PASSING: Timespec = Timespec { tv_sec: 1, tv_nsec: 0 };
 
 /// Who was found in a bottle.
 #[derive(Debug, Default)]
@@ -42,9 +40,29 @@ impl From<io::Error> for Stranger {
     }
 }
 
-/// Finds all in the agent's network namespace, or in the workload's user namespace wherever else they are, and demands that they are as
-/// the first process was. Nobody may be in the gate's. `init` is judged elsewhere.
-pub(super) fn look(networks: [u64; 2], init: u32, first: &ProcessFacts) -> Result<Inside, Stranger> {
+/// What each process in a bottle must be.
+#[derive(Clone, Copy)]
+pub(super) enum Rule<'a> {
+    /// As confined as the first one was. Nobody else has its user namespace, so whoever is in that is judged wherever it is.
+    AsFirst(&'a ProcessFacts),
+    /// Confined by the engine of a container: without power over the airlock.
+    Without(&'a Powers),
+}
+
+impl Rule<'_> {
+    /// How long one that is not as it must be may take to be gone. An engine's runtime that enters a container gives up what it has there.
+    const fn passing(self) -> Timespec {
+        let seconds = match self {
+            Rule::AsFirst(_) => 1,
+            Rule::Without(_) => 5,
+        };
+        Timespec { tv_sec: seconds, tv_nsec: 0 }
+    }
+}
+
+/// Finds all in the agent's network namespace, and demands that they are what the rule says. Nobody may be in the gate's. Some are
+/// judged elsewhere.
+pub(super) fn look(networks: [u64; 2], elsewhere: &[u32], rule: Rule<'_>) -> Result<Inside, Stranger> {
     let (mut inside, kernel) = (Inside::default(), kernel_threads());
     for entry in std::fs::read_dir("/proc")? {
         let entry = entry?;
@@ -53,9 +71,9 @@ pub(super) fn look(networks: [u64; 2], init: u32, first: &ProcessFacts) -> Resul
             continue;
         }
         let base = entry.path();
-        let Some(place) = place(&base, networks, first) else { continue };
-        if pid != init && wrong(&base, place, first).is_some() {
-            still_wrong(pid, &base, networks, first)?;
+        let Some(place) = place(&base, networks, rule) else { continue };
+        if !elsewhere.contains(&pid) && wrong(&base, place, rule).is_some() {
+            still_wrong(pid, &base, networks, rule)?;
         }
         if place == Place::Agent {
             inside.threads += u64::from(Stat::read_at(&base).map_or(0, |stat| stat.threads));
@@ -77,7 +95,7 @@ enum Place {
     Elsewhere,
 }
 
-fn place(base: &Path, [agent, gate]: [u64; 2], first: &ProcessFacts) -> Option<Place> {
+fn place(base: &Path, [agent, gate]: [u64; 2], rule: Rule<'_>) -> Option<Place> {
     let networks = namespaces_of(base);
     if networks.contains(&gate) {
         return Some(Place::Gate);
@@ -85,6 +103,7 @@ fn place(base: &Path, [agent, gate]: [u64; 2], first: &ProcessFacts) -> Option<P
     if networks.contains(&agent) {
         return Some(Place::Agent);
     }
+    let Rule::AsFirst(first) = rule else { return None };
     let user = std::fs::metadata(base.join("ns/user")).ok()?.ino();
     // One that leaves has no network any more.
     let of_workload = first.namespaces.get("user").is_some_and(|name| *name == format!("user:[{user}]"));
@@ -92,16 +111,17 @@ fn place(base: &Path, [agent, gate]: [u64; 2], first: &ProcessFacts) -> Option<P
 }
 
 /// Looks once more, when the process is gone or a moment has passed.
-fn still_wrong(pid: u32, base: &Path, networks: [u64; 2], first: &ProcessFacts) -> Result<(), Stranger> {
+fn still_wrong(pid: u32, base: &Path, networks: [u64; 2], rule: Rule<'_>) -> Result<(), Stranger> {
     let Some(before) = Stat::read_at(base) else { return Ok(()) };
     let Some(id) = i32::try_from(pid).ok().and_then(Pid::from_raw) else { return Ok(()) };
     let Ok(pidfd) = rustix::process::pidfd_open(id, PidfdFlags::empty()) else { return Ok(()) };
-    let ended =
-        rustix::io::retry_on_intr(|| rustix::event::poll(&mut [PollFd::new(&pidfd, PollFlags::IN)], Some(&PASSING)));
+    let ended = rustix::io::retry_on_intr(|| {
+        rustix::event::poll(&mut [PollFd::new(&pidfd, PollFlags::IN)], Some(&rule.passing()))
+    });
     if ended.map_err(io::Error::from)? > 0 {
         return Ok(());
     }
-    let again = place(base, networks, first).and_then(|place| wrong(base, place, first));
+    let again = place(base, networks, rule).and_then(|place| wrong(base, place, rule));
     let same = Stat::read_at(base).is_some_and(|stat| stat.start == before.start);
     match again.filter(|_| same) {
         Some(what) => Err(Stranger::Found(format!("process {pid} {what}"))),
@@ -110,11 +130,11 @@ fn still_wrong(pid: u32, base: &Path, networks: [u64; 2], first: &ProcessFacts) 
 }
 
 /// What is wrong with a process that is in the bottle, if anything is.
-fn wrong(base: &Path, place: Place, first: &ProcessFacts) -> Option<String> {
+fn wrong(base: &Path, place: Place, rule: Rule<'_>) -> Option<String> {
     let what = match place {
         Place::Gate => Some("is in the gate namespace".to_owned()),
         Place::Elsewhere => Some("is the workload's, and not in the agent namespace".to_owned()),
-        Place::Agent => threads(base).iter().find_map(|thread| wrong_thread(thread, first)),
+        Place::Agent => threads(base).iter().find_map(|thread| wrong_thread(thread, rule)),
     };
     what.filter(|_| !is_leaving(base))
 }
@@ -125,9 +145,12 @@ fn threads(base: &Path) -> Vec<PathBuf> {
     listed.map(|thread| thread.path()).collect()
 }
 
-fn wrong_thread(thread: &Path, first: &ProcessFacts) -> Option<String> {
+fn wrong_thread(thread: &Path, rule: Rule<'_>) -> Option<String> {
     let what = match identify_at(thread) {
-        Ok(facts) => unlike(&facts, first).map(str::to_owned),
+        Ok(facts) => match rule {
+            Rule::AsFirst(first) => unlike(&facts, first).map(str::to_owned),
+            Rule::Without(powers) => powers.held_by(&facts, thread),
+        },
         Err(error) => Some(format!(
             "can't be measured: {error}: {}",
             std::error::Error::source(&error).map_or(String::new(), ToString::to_string)

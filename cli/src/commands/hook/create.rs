@@ -6,47 +6,35 @@ use std::path::Path;
 use std::process::ExitCode;
 
 use bottle_runtime::caller::Caller;
-use bottle_runtime::hook::{Configuration, Joined, Judged, JudgedError, Settings, State, admit, admit_files, judge};
+use bottle_runtime::hook::{
+    Configuration, Joined, Judged, JudgedError, Settings, State, admit, admit_files, admit_handed, judge,
+};
 
 use super::supervise::{self, Begin, Order};
 use crate::commands::bottles::shelf;
 use crate::report::{Failure, Reporter};
 use crate::state;
 
-/// The engine's root is nobody's but in its own user namespace, where there are no ids for our processes to have.
-#[derive(Debug, thiserror::Error)]
-#[error("the engine calls the hook in a user namespace of its own, where bottle has no ids to give to its processes")]
-struct Nested;
-
 /// Runs the verb.
-pub fn run(settings: Option<&Path>, caller: &Caller, reporter: Reporter) -> Result<ExitCode, Failure> {
+pub fn run(settings: Option<&Path>, reporter: Reporter) -> Result<ExitCode, Failure> {
     let told = State::read(std::io::stdin().lock()).map_err(Failure::new)?;
     let order = Order { state: told, settings: settings.map(Path::to_owned) };
-    let (configuration, becomes, settings) = judged(&order, caller)?;
+    let caller = Caller::of_hook().map_err(Failure::new)?;
+    let (configuration, becomes, settings) = judged(&order, &caller)?;
     match becomes {
         Judged::LeftAlone => return Ok(ExitCode::SUCCESS),
         // It has its airlock already.
         Judged::Joins(joined) => {
-            admit(&configuration, &settings, Some(&joined), Path::new("/proc/self/exe")).map_err(refused)?;
-            admit_files(&configuration, &settings, &state::open(caller)?).map_err(refused)?;
+            let nested = caller.nested.as_ref();
+            admit(&configuration, &settings, nested, Some(&joined), Path::new("/proc/self/exe")).map_err(refused)?;
+            admit_handed(&configuration, &settings, order.state.pid).map_err(refused)?;
+            admit_files(&configuration, &settings, &state::open(&caller)?).map_err(refused)?;
             return Ok(ExitCode::SUCCESS);
         }
         Judged::Bottled { .. } => {}
     }
-    if is_nested() {
-        return Err(
-            Failure::new(Nested).with_hint("rootless podman is such an engine: use rootless runc, or podman as root")
-        );
-    }
     supervise::start(&Begin { order }, |line| reporter.say(line))?;
     Ok(ExitCode::SUCCESS)
-}
-
-/// Whether we are root of some user namespace only (user_namespaces(7)).
-fn is_nested() -> bool {
-    const WHOLE: [&str; 3] = ["0", "0", "4294967295"];
-    let map = std::fs::read_to_string("/proc/self/uid_map").unwrap_or_default();
-    rustix::process::geteuid().is_root() && map.split_ascii_whitespace().ne(WHOLE)
 }
 
 /// What the container was told, and what becomes of it. The supervisor reads it anew: what it has read is what counts.

@@ -51,6 +51,11 @@ pub fn run(args: &InstallArgs, reporter: Reporter) -> Result<ExitCode, Failure> 
         write(&path, &text).map_err(Failure::new)?;
         reporter.say(&format!("wrote {}", path.display()));
     }
+    if !args.print {
+        // podman without it starts containers as if there were no hook, and says nothing.
+        let line = format!("hooks_dir = [\"{}\"]", args.directory.display());
+        reporter.say(&format!("podman of ordinary users calls hooks only if containers.conf says so: [engine] {line}"));
+    }
     Ok(ExitCode::SUCCESS)
 }
 

@@ -7,18 +7,17 @@ pub mod supervise;
 
 use std::process::ExitCode;
 
-use bottle_runtime::caller::Caller;
 use bottle_runtime::report::chain;
 
 use crate::args::HookVerb;
 use crate::report::{Failure, Reporter};
 
 /// Runs the verb.
-pub fn run(verb: &HookVerb, caller: &Caller, reporter: Reporter) -> Result<ExitCode, Failure> {
+pub fn run(verb: &HookVerb, reporter: Reporter) -> Result<ExitCode, Failure> {
     match verb {
         HookVerb::Install(args) => install::run(args, reporter),
-        HookVerb::Create { settings } => create::run(settings.as_deref(), caller, reporter).map_err(in_one_line),
-        HookVerb::Stop => stop::run(caller, reporter).map_err(in_one_line),
+        HookVerb::Create { settings } => create::run(settings.as_deref(), reporter).map_err(in_one_line),
+        HookVerb::Stop => stop::run(reporter).map_err(in_one_line),
     }
 }
 

@@ -61,7 +61,7 @@ fn be() -> io::Result<ExitCode> {
     descriptors::raise();
     // The bundle, where the engine has started the hook, is the engine's to remove.
     std::env::set_current_dir("/")?;
-    let caller = Caller::current()?;
+    let caller = Caller::of_hook()?;
     Ok(supervise(&order, &caller, starter).unwrap_or_else(|(starter, failure)| starter.fail(&failure)))
 }
 
@@ -82,8 +82,7 @@ fn adoption(order: &Order, caller: &Caller) -> Result<Adoption, Failure> {
     let Judged::Bottled { rules, file, name } = becomes else {
         return Err(Failure::new("the container's configuration has changed while it was looked at"));
     };
-    let ids = (caller.uid, caller.gid);
-    prepare(&order.state, &configuration, &settings, (*rules, file, name), ids, words_in_log).map_err(|error| {
+    prepare(&order.state, &configuration, &settings, (*rules, file, name), caller, words_in_log).map_err(|error| {
         let hint = error.hint();
         Failure { hint, ..Failure::new(error) }
     })

@@ -30,7 +30,7 @@ pub(super) fn read(bytes: &[u8]) -> Reading {
 /// Without settings nothing is let pass, and no annotation widens what may be reached.
 fn judge(configuration: &Configuration) {
     let settings = Settings::default();
-    let (refused, passed) = refusals(configuration, &settings, Path::new("/nowhere/bottle"));
+    let (refused, passed) = refusals(configuration, &settings, None, None, Path::new("/nowhere/bottle"));
     assert_eq!(passed, Vec::<Exception>::new());
     assert!(!refused.is_empty(), "a container without our hook");
     if let Ok(Wanted::Bottled { rules, .. }) = wanted(configuration, &settings) {

@@ -1,0 +1,117 @@
+//! Who ends a container whose supervisor is gone? The keeper: it can send SIGKILL to the container's first process and nothing else to nobody
+//! else, and does so when its line to the supervisor ends.
+//!
+//! It hears nothing on that line and asks nobody. Root's keeps CAP_KILL, without which it could not; an ordinary user's has the
+//! power of the user over what is the user's.
+
+use std::io;
+use std::os::fd::{AsFd, AsRawFd, OwnedFd};
+use std::time::Duration;
+
+use rustix::event::{PollFd, PollFlags};
+use rustix::process::{DumpableBehavior, Signal};
+use serde::{Deserialize, Serialize};
+
+use super::Container;
+use crate::channel::Channel;
+use crate::confine::{self, Identity};
+use crate::process::Process;
+use crate::report::chain;
+use crate::roles::{Program, Role, RoleProcess, SpawnError};
+use crate::sys;
+
+/// How long it may take to be in its place.
+const PATIENCE: Duration = Duration::from_secs(30);
+
+/// Supervisor to keeper, once; beside it the pidfd of the container's first process.
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Keep {
+    /// Whom it becomes, as root.
+    become_id: Option<u32>,
+}
+
+/// Keeper to supervisor, once.
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+enum FromKeeper {
+    /// It can do nothing else any more.
+    Ready,
+    /// It could not come to that.
+    Failed(Vec<String>),
+}
+
+/// Why there is none.
+#[derive(Debug, thiserror::Error)]
+pub enum KeeperError {
+    /// It could not be executed.
+    #[error(transparent)]
+    Spawn(#[from] SpawnError),
+    /// It says nothing.
+    #[error("the process that would end the container without its supervisor is not in its place")]
+    Silent(#[from] io::Error),
+    /// It has said why.
+    #[error("the process that would end the container without its supervisor can't take its place: {0}")]
+    Failed(String),
+}
+
+/// The keeper, as its supervisor holds it. Dropped, it is ended and waited for.
+pub(crate) struct Keeper(RoleProcess);
+
+impl Keeper {
+    pub(crate) fn start(
+        program: &Program,
+        container: &Container,
+        become_id: Option<u32>,
+    ) -> Result<Keeper, KeeperError> {
+        let keeper = program.spawn(Role::Keeper)?;
+        keeper.channel.send(&Keep { become_id }, &[container.as_fd()])?;
+        Ok(Keeper(keeper))
+    }
+
+    /// Waits until it is in its place.
+    pub(crate) fn ready(&self) -> Result<(), KeeperError> {
+        if !self.0.channel.wait_readable(PATIENCE)? {
+            return Err(KeeperError::Silent(io::ErrorKind::TimedOut.into()));
+        }
+        match self.0.channel.recv()?.0 {
+            FromKeeper::Ready => Ok(()),
+            FromKeeper::Failed(why) => Err(KeeperError::Failed(why.join(": "))),
+        }
+    }
+
+    pub(crate) fn process(&self) -> &Process {
+        &self.0.process
+    }
+}
+
+/// Is the role from beginning to end. The calling process has one thread.
+pub(crate) fn main(channel: Channel) -> ! {
+    match begin(&channel) {
+        Ok(container) => {
+            wait_for_end(&channel);
+            // Gone is as good as killed.
+            let _ = rustix::process::pidfd_send_signal(&container, Signal::KILL);
+        }
+        // A supervisor that is gone needs no answer: the container waits for it and never runs.
+        Err(error) => drop(channel.send(&FromKeeper::Failed(chain(&error)), &[])),
+    }
+    sys::exit_now(0)
+}
+
+fn begin(channel: &Channel) -> io::Result<OwnedFd> {
+    rustix::process::set_dumpable_behavior(DumpableBehavior::NotDumpable)?;
+    let (Keep { become_id }, mut descriptors) = channel.recv::<Keep>()?;
+    let container = descriptors.pop().ok_or(io::ErrorKind::InvalidData)?;
+    confine::keeper(become_id.map(Identity::same), container.as_raw_fd()).map_err(io::Error::other)?;
+    // To be measured. It is in no namespace that a container sees.
+    rustix::process::set_dumpable_behavior(DumpableBehavior::Dumpable)?;
+    channel.send(&FromKeeper::Ready, &[])?;
+    Ok(container)
+}
+
+/// The supervisor has nothing to say: whatever comes is its end.
+fn wait_for_end(channel: &Channel) {
+    let mut line = [PollFd::new(channel, PollFlags::IN)];
+    while rustix::event::poll(&mut line, None) == Err(rustix::io::Errno::INTR) {}
+}
