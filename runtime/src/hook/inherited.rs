@@ -1,6 +1,6 @@
 //! What of the host's was the container handed, open? A socket that leads elsewhere would be a way out that no airlock is on.
 
-use std::collections::BTreeSet;
+use std::collections::BTreeMap;
 use std::fs::{self, Metadata};
 use std::io;
 use std::os::unix::fs::{FileTypeExt, MetadataExt};
@@ -33,7 +33,7 @@ const STREAMS: u32 = 3;
 
 /// What is refused of a first process's descriptors. What its engine's runtime has open for itself it closes before it executes
 /// anything; nobody knows which these are, so that beyond the streams sockets alone are looked at: a runtime's own are connected
-/// unix sockets.
+/// unix sockets. Among them is a pair for datagrams that conmon leaves open, which as a stream could be connected anew.
 pub(super) fn by(pid: u32, configuration: &Configuration) -> io::Result<Vec<Refusal>> {
     let connected = connected(&fs::read_to_string("/proc/self/net/unix")?);
     // An engine that makes a terminal puts it in the streams' place.
@@ -45,7 +45,7 @@ pub(super) fn by(pid: u32, configuration: &Configuration) -> io::Result<Vec<Refu
         let what = match fs::metadata(&path) {
             // Closed meanwhile.
             Err(error) if error.kind() == io::ErrorKind::NotFound => continue,
-            about => judged(&about?, number < streams, &connected),
+            about => judged(&about?, number, streams, &connected),
         };
         let named = || fs::read_link(&path).unwrap_or_default();
         found.extend(what.map(|what| Refusal::Inherited(number, what, named())));
@@ -53,11 +53,15 @@ pub(super) fn by(pid: u32, configuration: &Configuration) -> io::Result<Vec<Refu
     Ok(found)
 }
 
-fn judged(about: &Metadata, is_stream: bool, connected: &BTreeSet<u64>) -> Option<Inherited> {
-    let kind = about.file_type();
+fn judged(about: &Metadata, number: u32, streams: u32, connected: &BTreeMap<u64, Pair>) -> Option<Inherited> {
+    let (kind, is_stream) = (about.file_type(), number < streams);
     let is_device = kind.is_block_device() || kind.is_char_device() && !is_harmless(about.rdev());
     match () {
-        () if kind.is_socket() => (!connected.contains(&about.ino())).then_some(Inherited::Socket),
+        () if kind.is_socket() => match connected.get(&about.ino()) {
+            Some(Pair::ForGood) => None,
+            Some(Pair::Datagrams) if number >= STREAMS => None,
+            _ => Some(Inherited::Socket),
+        },
         () if is_stream && is_device => Some(Inherited::Device),
         () if is_stream && kind.is_dir() => Some(Inherited::Directory),
         () => None,
@@ -69,13 +73,27 @@ fn is_harmless(device: u64) -> bool {
     rustix::fs::major(device) == 1 && [3, 5, 7, 8, 9].contains(&rustix::fs::minor(device))
 }
 
-/// The inode numbers of the unix sockets of the engine's network namespace that are connected to one peer for good, stream and
-/// seqpacket, by lines of `address: references protocol flags type state inode path` (proc_pid_net(5)).
-fn connected(table: &str) -> BTreeSet<u64> {
-    let inode = |line: &str| {
+/// How two unix sockets are connected.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Pair {
+    /// To one peer, and to no other: stream and seqpacket.
+    ForGood,
+    /// Until one is connected elsewhere.
+    Datagrams,
+}
+
+/// The connected unix sockets of the engine's network namespace by inode number, from lines of `address: references protocol flags
+/// type state inode path` (proc_pid_net(5)).
+fn connected(table: &str) -> BTreeMap<u64, Pair> {
+    let pair = |line: &str| {
         let mut words = line.split_ascii_whitespace().skip(4);
-        let (kind, state, inode) = (words.next()?, words.next()?, words.next()?);
-        (["0001", "0005"].contains(&kind) && state == "03").then(|| inode.parse().ok()).flatten()
+        let (kind, state, inode) = (words.next()?, words.next()?, words.next()?.parse().ok()?);
+        let pair = match kind {
+            "0001" | "0005" => Pair::ForGood,
+            "0002" => Pair::Datagrams,
+            _ => return None,
+        };
+        (state == "03").then_some((inode, pair))
     };
-    table.lines().skip(1).filter_map(inode).collect()
+    table.lines().skip(1).filter_map(pair).collect()
 }
