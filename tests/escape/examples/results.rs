@@ -34,12 +34,15 @@ fn main() {
         ["shoot", name, "open"] => shoot(name, Sandbox::Open),
         ["shoot", name, "bottle"] => shoot(name, Sandbox::Bottle),
         ["shoot", name, "engine", engine] => shoot(name, Sandbox::Engine(engine)),
+        ["shoot", name, "rootless", engine] => shoot(name, Sandbox::Rootless(engine)),
         ["shoot", name, script] => shoot(name, Sandbox::Peer(Path::new(script))),
         ["print", file] => {
             let text = std::fs::read_to_string(file).unwrap();
             print(&text.lines().map(|line| serde_json::from_str(line).unwrap()).collect::<Vec<Column>>());
         }
-        _ => panic!("results shoot NAME open|bottle|SCRIPT, results shoot NAME engine ENGINE, results print FILE"),
+        _ => panic!(
+            "results shoot NAME open|bottle|SCRIPT, results shoot NAME engine|rootless ENGINE, results print FILE"
+        ),
     }
 }
 

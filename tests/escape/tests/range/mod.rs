@@ -27,7 +27,7 @@ use bottle_lab::{Answer, Lab, Options};
 use serde_json::Value;
 
 use field::{OPEN_PROXY, rebinding};
-use programs::{USER, beside, hand_over, open_to_all, powerless, static_program};
+use programs::{USER, beside, hand_over, hand_over_below, open_to_all, powerless, static_program};
 use sandbox::Sandbox;
 
 const PATH: &str = "/usr/local/bin:/usr/bin:/bin";
@@ -78,11 +78,13 @@ impl Range {
         } else if !sandbox.is_bottle() {
             options = options.helper(powerless(directory.path()));
         }
-        if let Sandbox::Granted(name) = sandbox {
-            hand_over(directory.path(), name);
+        match sandbox {
+            Sandbox::Granted(name) => hand_over(directory.path(), name),
+            Sandbox::Rootless(_) => hand_over_below(directory.path()),
+            _ => {}
         }
         let lab = Lab::start(options).unwrap();
-        if matches!(sandbox, Sandbox::Granted(_)) {
+        if sandbox.is_a_users() {
             // Where what is staged lies: in a lab of its own an ordinary user can write there.
             let opened = lab.privileged("chmod").args(["a+rwx", "/run"]).status().unwrap();
             assert!(opened.success());
@@ -156,14 +158,15 @@ impl Range {
     /// The program on the lab's host, in one of its directories.
     fn command(&self, sandbox: Sandbox<'_>, program: &Path, directory: &str) -> Command {
         let mut command = match sandbox {
-            Sandbox::Granted(_) => self.lab.command_as(USER, program),
+            _ if sandbox.is_a_users() => self.lab.command_as(USER, program),
             Sandbox::Open | Sandbox::Peer(_) => self.lab.privileged(program),
             _ => self.lab.command(program),
         };
         command.env_clear().env("PATH", PATH).env("HOME", self.path("home")).env("LANG", "C.UTF-8");
         command.env("BOTTLE_ROOT", self.path("state")).current_dir(self.path(directory));
         if sandbox.is_engine() {
-            command.env("BOTTLE", beside("bottle")).env("SETTINGS", self.path(engine::SETTINGS));
+            let bottle = if sandbox.is_a_users() { self.path("bottle") } else { beside("bottle") };
+            command.env("BOTTLE", bottle).env("SETTINGS", self.path(engine::SETTINGS));
         }
         command
     }

@@ -49,15 +49,27 @@ pub const USER: &str = "bottle-test";
 
 /// Gives an ordinary user the range's directories, bottle, and the layout of an image: where they were built may be out of its reach.
 pub fn hand_over(directory: &Path, image: &str) {
-    let of = |program: &str, arguments: &[&str]| {
-        let status = Command::new(program).args(arguments).status().unwrap();
-        assert!(status.success(), "{program} {arguments:?}");
-    };
     let top = directory.to_str().unwrap();
     fs::copy(beside("bottle"), directory.join("bottle")).unwrap();
-    of("cp", &["-r", layout(image).to_str().unwrap(), top]);
-    of("chown", &["-R", &format!("{USER}:"), top]);
+    done("cp", &["-r", layout(image).to_str().unwrap(), top]);
+    done("chown", &["-R", &format!("{USER}:"), top]);
     open_to_all(directory);
+}
+
+/// Gives an ordinary user what is below the range's directory, and bottle. The directory itself stays root's, whose settings hooks take
+/// from nowhere else.
+pub fn hand_over_below(directory: &Path) {
+    fs::copy(beside("bottle"), directory.join("bottle")).unwrap();
+    // A stand-in for a display listens in it.
+    fs::create_dir(directory.join(".X11-unix")).unwrap();
+    for name in ["project", "home", "neighbour", "state", ".X11-unix"] {
+        done("chown", &["-R", &format!("{USER}:"), directory.join(name).to_str().unwrap()]);
+    }
+}
+
+fn done(program: &str, arguments: &[&str]) {
+    let status = Command::new(program).args(arguments).status().unwrap();
+    assert!(status.success(), "{program} {arguments:?}");
 }
 
 pub fn is_root() -> bool {

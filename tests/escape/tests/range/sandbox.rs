@@ -26,6 +26,8 @@ pub enum Sandbox<'a> {
     /// A script under `engines`: given the shared directory and the command, it has an engine start a container behind bottle's hooks.
     /// What is allowed is the same as for `Bottle`.
     Engine(&'a str),
+    /// The same, by an ordinary user who has a range of subordinate ids. Only root can play it, as with `Granted`.
+    Rootless(&'a str),
     /// A script under `peers`: given the shared directory and the command, with all power over the lab's network.
     Peer(&'a Path),
 }
@@ -50,7 +52,12 @@ impl Sandbox<'_> {
     }
 
     pub fn is_engine(self) -> bool {
-        matches!(self, Sandbox::Engine(_))
+        matches!(self, Sandbox::Engine(_) | Sandbox::Rootless(_))
+    }
+
+    /// Root becomes that user.
+    pub fn is_a_users(self) -> bool {
+        matches!(self, Sandbox::Granted(_) | Sandbox::Rootless(_))
     }
 }
 
@@ -67,7 +74,9 @@ impl Range {
         match sandbox {
             Sandbox::Open => Vec::new(),
             Sandbox::Peer(script) => vec![text(&self.peer(script)), text(&self.path(directory))],
-            Sandbox::Engine(name) => vec![text(&self.peer(&engine::script(name))), text(&self.path(directory))],
+            Sandbox::Engine(name) | Sandbox::Rootless(name) => {
+                vec![text(&self.peer(&engine::script(name))), text(&self.path(directory))]
+            }
             Sandbox::Bottle | Sandbox::Published | Sandbox::Closed | Sandbox::Image(_) | Sandbox::Granted(_) => {
                 let audit = text(&self.path(audit));
                 let granted = matches!(sandbox, Sandbox::Granted(_));
