@@ -16,6 +16,9 @@ pub enum HookVerb {
         /// The settings of the hooks; by default /etc/bottle/hooks.json, if it is there
         #[arg(long, value_name = "FILE")]
         settings: Option<PathBuf>,
+        /// It must join the network of a bottle that runs: bottle-oci has found it to
+        #[arg(long)]
+        joins: bool,
     },
     /// Called by an engine: see to it that nothing is left of a container that has ended
     #[command(after_help = "Exit code: 0 nothing is left, 2 usage or I/O, or something is left.")]

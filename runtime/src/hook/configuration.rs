@@ -8,6 +8,7 @@ use bottle_evidence::{Digest, canonical, sha256};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
+use super::devices::{Device, Rule};
 use super::object;
 use crate::bounded;
 
@@ -104,9 +105,17 @@ pub(super) struct Hook {
 #[serde(rename_all = "camelCase", default)]
 pub(super) struct Linux {
     pub(super) namespaces: Option<Vec<Namespace>>,
+    pub(super) devices: Option<Vec<Device>>,
+    pub(super) resources: Resources,
     pub(super) seccomp: Value,
     pub(super) masked_paths: Option<Vec<String>>,
     pub(super) readonly_paths: Option<Vec<String>>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+pub(super) struct Resources {
+    pub(super) devices: Option<Vec<Rule>>,
 }
 
 #[derive(Debug, Deserialize)]

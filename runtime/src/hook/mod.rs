@@ -7,6 +7,7 @@
 
 mod claim;
 mod configuration;
+mod devices;
 mod inherited;
 mod joined;
 mod judged;

@@ -3,10 +3,12 @@
 //! Each is refused unless the settings let it pass. A network of another's, a process id namespace of another's and mounts of
 //! another's never pass: nothing could be measured then, and nothing be ended.
 
+use std::collections::BTreeSet;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
 use super::configuration::{Configuration, Hook};
+use super::devices::devices;
 use super::{Exception, Inherited, Joined, Settings};
 use crate::nested::Nested;
 
@@ -18,10 +20,13 @@ pub enum Refusal {
     Shared(&'static str),
     /// It would have this capability.
     #[error("the container has CAP_{0}")]
-    Capability(&'static str),
+    Capability(String),
     /// Nothing says which it would have.
     #[error("the container's configuration does not say which capabilities it has")]
     NoCapabilities,
+    /// It could open this device of the host's, by type and numbers.
+    #[error("the container may open the device {0}")]
+    Device(String),
     /// It would talk to an engine.
     #[error("the container sees {}, a socket by which containers are started", .0.display())]
     EngineSocket(PathBuf),
@@ -45,7 +50,11 @@ impl Refusal {
         match self {
             Refusal::Shared("user") => Some(Exception::HostUser),
             Refusal::Shared("ipc") => Some(Exception::HostIpc),
-            Refusal::Capability(name) => CAPABILITIES.iter().find(|(known, _)| known == name).map(|(_, it)| *it),
+            Refusal::Capability(name) => {
+                let own = CAPABILITIES.iter().find(|(known, _)| known == name).map(|(_, it)| *it);
+                Some(own.unwrap_or(Exception::OtherCapabilities))
+            }
+            Refusal::Device(_) => Some(Exception::Devices),
             Refusal::EngineSocket(_) => Some(Exception::EngineSocket),
             Refusal::LaterHook(_) => Some(Exception::LaterHooks),
             Refusal::Inherited(_, Inherited::Device, _) => Some(Exception::HostTerminal),
@@ -84,6 +93,24 @@ const CAPABILITIES: [(&str, Exception); 4] = [
     ("SYS_MODULE", Exception::SysModule),
 ];
 
+/// What engines give to every container. Any other reaches beyond it, such as DAC_READ_SEARCH, which opens the host's files by handle.
+const USUAL: [&str; 14] = [
+    "AUDIT_WRITE",
+    "CHOWN",
+    "DAC_OVERRIDE",
+    "FOWNER",
+    "FSETID",
+    "KILL",
+    "MKNOD",
+    "NET_BIND_SERVICE",
+    "NET_RAW",
+    "SETFCAP",
+    "SETGID",
+    "SETPCAP",
+    "SETUID",
+    "SYS_CHROOT",
+];
+
 /// In the order in which engines run them.
 const STAGES: [&str; 5] = ["prestart", "createRuntime", "createContainer", "startContainer", "poststart"];
 
@@ -99,6 +126,7 @@ pub fn refusals(
 ) -> (Vec<Refusal>, Vec<Exception>) {
     let mut found = namespaces(configuration, nested, joined);
     found.extend(capabilities(configuration));
+    found.extend(devices(configuration).into_iter().map(Refusal::Device));
     found.extend(engine_sockets(configuration));
     found.extend(later_hooks(configuration, program));
     if configuration.written.process.args.as_ref().is_none_or(Vec::is_empty) {
@@ -133,11 +161,9 @@ fn namespaces(configuration: &Configuration, nested: Option<&Nested>, joined: Op
 
 fn capabilities(configuration: &Configuration) -> Vec<Refusal> {
     let Some(sets) = &configuration.written.process.capabilities else { return vec![Refusal::NoCapabilities] };
-    let has = |name: &str| {
-        let all = sets.values().flatten().flatten();
-        all.into_iter().any(|held| held.strip_prefix("CAP_").unwrap_or(held).eq_ignore_ascii_case(name))
-    };
-    CAPABILITIES.iter().filter(|(name, _)| has(name)).map(|(name, _)| Refusal::Capability(name)).collect()
+    let bare = |held: &String| held.strip_prefix("CAP_").unwrap_or(held).to_uppercase();
+    let held: BTreeSet<String> = sets.values().flatten().flatten().map(bare).collect();
+    held.into_iter().filter(|name| !USUAL.contains(&name.as_str())).map(Refusal::Capability).collect()
 }
 
 /// Where engines listen; `*` is any one directory.
@@ -265,13 +291,50 @@ mod tests {
             for set in ["bounding", "effective", "permitted", "inheritable", "ambient"] {
                 let mut with = good();
                 with["process"]["capabilities"][set] = json!([format!("CAP_{name}")]);
-                assert_eq!(refused(&with, &[]), [Refusal::Capability(name)]);
+                assert_eq!(refused(&with, &[]), [Refusal::Capability(name.into())]);
                 assert_eq!(refused(&with, &[exception]), []);
             }
         }
+        let mut others = good();
+        others["process"]["capabilities"]["bounding"] = json!(["cap_dac_read_search", "CAP_CHOWN", "BPF"]);
+        let both = ["BPF", "DAC_READ_SEARCH"].map(|name| Refusal::Capability(name.to_owned()));
+        assert_eq!(refused(&others, &[Exception::SysAdmin]), both);
+        assert_eq!(refused(&others, &[Exception::OtherCapabilities]), []);
         let mut unsaid = good();
         unsaid["process"].as_object_mut().unwrap().remove("capabilities");
         assert_eq!(refused(&unsaid, &[]), [Refusal::NoCapabilities]);
+    }
+
+    #[test]
+    fn a_device_of_the_hosts_is_refused_and_those_of_every_container_are_not() {
+        let mut with = good();
+        with["linux"]["resources"] = json!({"devices": [
+            {"allow": false, "access": "rwm"},
+            {"allow": true, "type": "c", "access": "m"},
+            {"allow": true, "type": "b", "major": -1, "minor": -1, "access": "m"},
+            {"allow": true, "type": "c", "major": 1, "minor": 3, "access": "rwm"},
+            {"allow": true, "type": "c", "major": 136, "access": "rwm"},
+        ]});
+        with["linux"]["devices"] = json!([{"path": "/dev/null", "type": "c", "major": 1, "minor": 3}]);
+        assert_eq!(refused(&with, &[]), []);
+        for (rule, named) in [
+            (json!({"allow": true}), "a *:*"),
+            (json!({"allow": true, "type": "a", "access": "rwm"}), "a *:*"),
+            (json!({"allow": true, "type": "b", "major": 8, "minor": 0, "access": "r"}), "b 8:0"),
+            (json!({"allow": true, "type": "c", "major": 1, "minor": 1, "access": "w"}), "c 1:1"),
+            (json!({"allow": true, "type": "c", "major": 1, "access": "rw"}), "c 1:*"),
+        ] {
+            let mut wider = with.clone();
+            wider["linux"]["resources"]["devices"].as_array_mut().unwrap().push(rule);
+            assert_eq!(refused(&wider, &[]), [Refusal::Device(named.into())]);
+            assert_eq!(refused(&wider, &[Exception::Devices]), []);
+        }
+        for (kind, major, minor) in [("b", 8, 0), ("c", 10, 232), ("u", 1, 1)] {
+            let mut made = with.clone();
+            let device = json!({"path": "/dev/x", "type": kind, "major": major, "minor": minor});
+            made["linux"]["devices"].as_array_mut().unwrap().push(device);
+            assert_eq!(refused(&made, &[]), [Refusal::Device(format!("{kind} {major}:{minor}"))]);
+        }
     }
 
     #[test]

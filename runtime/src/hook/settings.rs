@@ -59,6 +59,10 @@ pub enum Exception {
     SysPtrace,
     /// CAP_SYS_MODULE: the kernel itself.
     SysModule,
+    /// Any other capability that engines do not give to every container.
+    OtherCapabilities,
+    /// Devices of the host's beyond those of every container.
+    Devices,
     /// An engine's socket, whose holder starts other containers.
     EngineSocket,
     /// A device of the host's as a standard stream, such as the terminal of whoever calls the engine.

@@ -49,13 +49,15 @@ pub fn edit(document: &mut Value, network: Network, hooks: &Hooks<'_>) -> Result
     }
     capabilities(document)?;
     filter(document)?;
-    put_last(document, "createRuntime", hooks.create())?;
+    put_last(document, "createRuntime", hooks.create(network))?;
     put_last(document, "poststop", hooks.stop())
 }
 
 impl Hooks<'_> {
-    fn create(&self) -> Value {
+    fn create(&self, network: Network) -> Value {
         let mut words = vec!["bottle", "hook", "create"];
+        // What was judged as a part of a bottle must be one when it is there, and not be left alone.
+        words.extend((network == Network::Joined).then_some("--joins"));
         words.extend(self.settings.iter().flat_map(|settings| ["--settings", settings]));
         self.hook(&words, CREATING)
     }
@@ -149,6 +151,14 @@ mod tests {
             "linux": {"namespaces": [{"type": "pid"}, {"type": "network", "path": "/run/netns/cni"}], "resources": {"n": 1.5}},
             "unknown": {"kept": [1, -2, 18446744073709551615_u64]},
         })
+    }
+
+    #[test]
+    fn what_joins_a_bottle_is_told_to_the_hook() {
+        let mut document = engines();
+        edit(&mut document, Network::Joined, &HOOKS).unwrap();
+        let last = &document["hooks"]["createRuntime"][1]["args"];
+        assert_eq!(*last, json!(["bottle", "hook", "create", "--joins", "--settings", "/s.json"]));
     }
 
     #[test]

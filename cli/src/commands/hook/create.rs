@@ -15,12 +15,20 @@ use crate::commands::bottles::shelf;
 use crate::report::{Failure, Reporter};
 use crate::state;
 
+/// What it was to join has ended meanwhile, or is another network by now.
+#[derive(Debug, thiserror::Error)]
+#[error("the container is not in the network of the bottle that it was to join")]
+struct Left;
+
 /// Runs the verb.
-pub fn run(settings: Option<&Path>, reporter: Reporter) -> Result<ExitCode, Failure> {
+pub fn run(settings: Option<&Path>, joins: bool, reporter: Reporter) -> Result<ExitCode, Failure> {
     let told = State::read(std::io::stdin().lock()).map_err(Failure::new)?;
     let order = Order { state: told, settings: settings.map(Path::to_owned) };
     let caller = Caller::of_hook().map_err(Failure::new)?;
     let (configuration, becomes, settings) = judged(&order, &caller)?;
+    if joins && !matches!(becomes, Judged::Joins(_)) {
+        return Err(Failure::new(Left).with_hint("create it again, or create the bottle first"));
+    }
     match becomes {
         Judged::LeftAlone => return Ok(ExitCode::SUCCESS),
         // It has its airlock already.

@@ -16,7 +16,7 @@ use crate::report::{Failure, Reporter};
 pub fn run(verb: &HookVerb, reporter: Reporter) -> Result<ExitCode, Failure> {
     match verb {
         HookVerb::Install(args) => install::run(args, reporter),
-        HookVerb::Create { settings } => create::run(settings.as_deref(), reporter).map_err(in_one_line),
+        HookVerb::Create { settings, joins } => create::run(settings.as_deref(), *joins, reporter).map_err(in_one_line),
         HookVerb::Stop => stop::run(reporter).map_err(in_one_line),
     }
 }
