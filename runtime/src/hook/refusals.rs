@@ -161,7 +161,10 @@ fn namespaces(configuration: &Configuration, nested: Option<&Nested>, joined: Op
 
 fn capabilities(configuration: &Configuration) -> Vec<Refusal> {
     let Some(sets) = &configuration.written.process.capabilities else { return vec![Refusal::NoCapabilities] };
-    let bare = |held: &String| held.strip_prefix("CAP_").unwrap_or(held).to_uppercase();
+    let bare = |held: &String| {
+        let upper = held.to_uppercase();
+        upper.strip_prefix("CAP_").map(str::to_owned).unwrap_or(upper)
+    };
     let held: BTreeSet<String> = sets.values().flatten().flatten().map(bare).collect();
     held.into_iter().filter(|name| !USUAL.contains(&name.as_str())).map(Refusal::Capability).collect()
 }
