@@ -64,7 +64,12 @@ fn serve(internet: &Internet, socket: &UdpSocket, port: u16) {
 
 fn answer(internet: &Internet, port: u16, bytes: &[u8], from: SocketAddr, to: SocketAddr) -> Option<Vec<u8>> {
     let journal = &internet.journal;
-    let entry = |service| journal.open(Received::new(service, from, to)).count(bytes);
+    // In one step: who waits for a datagram must not see it without its bytes.
+    let entry = |service| {
+        let mut received = Received::new(service, from, to);
+        received.count(bytes);
+        drop(journal.open(received));
+    };
     if port == DNS {
         let Some(reply) = dns::reply(bytes, &mut internet.zone(), dns::Way::Datagram) else {
             entry("udp");
