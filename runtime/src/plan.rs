@@ -240,7 +240,7 @@ impl Plan {
             ids,
             map,
             subordinate: if let Whose::Range { subordinate, .. } = whose { Some(subordinate) } else { None },
-            lease_key: lease_key(&signing),
+            lease_key: keys::lease_key(&signing),
             key: signing,
             lease: Some(lease),
             earlier_keys,
@@ -392,10 +392,4 @@ fn proxy_variables(wanted: ProxyEnv, caller: &Caller) -> Vec<(String, String)> {
     variables.push(("NO_PROXY".into(), except.clone()));
     variables.push(("no_proxy".into(), except));
     variables
-}
-
-/// The key of the names' addresses: the same in each run under one signing key, and telling nothing of it.
-fn lease_key(signing: &SigningKey) -> [u8; 32] {
-    let message = signing.sign(b"bottle lease key v1");
-    bottle_evidence::sha256(&message).0
 }

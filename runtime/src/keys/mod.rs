@@ -180,6 +180,12 @@ fn text_of(path: &Path, key: &SigningKey, seal: Option<(&dyn Tpm, &[u8])>) -> Re
     Stored::text_of(key, seal).map_err(|source| KeyFileError::Tpm { path: path.to_owned(), source })
 }
 
+/// The key of the names' addresses: the same in each run under one signing key, and telling nothing of it.
+pub(crate) fn lease_key(signing: &SigningKey) -> [u8; 32] {
+    let message = signing.sign(b"bottle lease key v1");
+    bottle_evidence::sha256(&message).0
+}
+
 /// Where the public half of a key is written.
 pub fn public_file(path: &Path) -> PathBuf {
     path.with_extension("pub")

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use bottle_evidence::Digest;
 use bottle_images::{Access, Kind, Mount, MountPlan, Root, User};
 
-use super::{Plan, PlanError, drawn, lease_key};
+use super::{Plan, PlanError, drawn};
 use crate::adopt::{Adopted, Adoption, EngineWord};
 use crate::caller::Caller;
 use crate::cgroups::Limits;
@@ -68,7 +68,7 @@ impl Plan {
             ids,
             map: None,
             subordinate: None,
-            lease_key: lease_key(&signing),
+            lease_key: keys::lease_key(&signing),
             secrets,
             key: signing,
             lease: Some(lease),
