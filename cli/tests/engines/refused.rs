@@ -39,6 +39,17 @@ fn a_container_in_a_namespace_of_the_hosts_is_refused() {
 }
 
 #[test]
+fn a_container_that_was_to_join_a_bottle_and_is_elsewhere_is_refused_though_it_would_be_left_alone() {
+    let scene = Scene::new();
+    scene.settings(&json!({"unannotated": "left-alone"}));
+    let mut bundle = bundle(&scene);
+    bundle.configuration["annotations"] = json!({});
+    assert_eq!(scene.run(&bundle).ok().trim(), "ran");
+    bundle.configuration["hooks"]["createRuntime"][0]["args"].as_array_mut().unwrap().push(json!("--joins"));
+    assert_refused(&scene, &bundle, "not in the network of the bottle that it was to join");
+}
+
+#[test]
 fn a_container_whose_root_is_the_hosts_is_refused_unless_the_settings_let_it_pass() {
     let scene = Scene::new();
     let mut bundle = bundle(&scene);

@@ -188,7 +188,9 @@ impl Configuration {
         let binds = self.written.mounts.iter().flatten().filter(is_bind);
         let place = |mount: &Mounted| {
             let source = mount.source.as_ref()?;
-            Some((self.bundle.join(source), !has(mount, &["ro", "rro"])))
+            // Of both the later one counts for an engine; who looks only for power over the airlock need not know which that is.
+            let read_only = has(mount, &["ro", "rro"]) && !has(mount, &["rw", "rrw"]);
+            Some((self.bundle.join(source), !read_only))
         };
         binds.filter_map(place).chain([(self.root(), !self.written.root.readonly)]).collect()
     }

@@ -362,6 +362,17 @@ mod tests {
     }
 
     #[test]
+    fn a_mount_that_is_said_to_be_both_is_taken_for_writable() {
+        for (options, writable) in [(&["bind", "ro"][..], false), (&["bind", "ro", "rw"], true), (&["bind"], true)] {
+            let mut mounted = good();
+            mounted["mounts"] = json!([{"destination": "/s", "source": "/srv", "options": options}]);
+            let bytes = serde_json::to_vec(&mounted).unwrap();
+            let shown = Configuration::parse(Path::new("/nowhere"), &bytes).unwrap().shown();
+            assert_eq!(shown[0], ("/srv".into(), writable), "{options:?}");
+        }
+    }
+
+    #[test]
     fn an_engines_socket_is_refused_wherever_it_comes_from() {
         let place = tempfile::tempdir().unwrap();
         let socket = place.path().join("docker.sock");

@@ -10,12 +10,15 @@ use serde_json::json;
 use super::{Call, LogFormat};
 use crate::clock::now;
 
+/// A log may be a FIFO that nobody reads.
+const NOBODY_WAITS: i32 = rustix::fs::OFlags::NONBLOCK.bits().cast_signed();
+
 /// Adds a line to the log of this call, if it has one that is a file. The error is told on standard error as well, so that
 /// a log that can't be written takes nothing away.
 pub fn error(call: &Call, message: &str) {
     let Some(path) = call.log.as_deref().and_then(file) else { return };
     let line = line(call.log_format, message, &now().to_string());
-    let opened = OpenOptions::new().append(true).create(true).mode(0o644).open(path);
+    let opened = OpenOptions::new().append(true).create(true).mode(0o644).custom_flags(NOBODY_WAITS).open(path);
     let _ = opened.and_then(|mut log| log.write_all(line.as_bytes()));
 }
 
@@ -36,6 +39,14 @@ fn line(format: LogFormat, message: &str, time: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_log_that_is_a_fifo_which_nobody_reads_is_not_waited_for() {
+        let place = tempfile::tempdir().unwrap();
+        let path = place.path().join("log");
+        nix::unistd::mkfifo(&path, nix::sys::stat::Mode::S_IRWXU).unwrap();
+        error(&Call { log: Some(path), ..Call::default() }, "why");
+    }
 
     #[test]
     fn a_line_is_one_whatever_is_said_and_is_added_to_the_file_that_is_named() {

@@ -59,6 +59,8 @@ pub fn wrapped(settings: &Settings) -> Result<PathBuf, WrappedError> {
         Some(named) => return Err(WrappedError::Relative(named.clone())),
         None => PLACES.iter().map(PathBuf::from).find(|path| path.exists()).ok_or(WrappedError::None)?,
     };
+    // What is looked at is what will be executed, wherever links lead by then.
+    let path = path.canonicalize().map_err(|source| WrappedError::Open { path, source })?;
     let failed = |source| WrappedError::Open { path: path.clone(), source };
     let file = File::open(&path).map_err(failed)?;
     let metadata = file.metadata().map_err(failed)?;
