@@ -41,6 +41,7 @@ mod published;
 mod rotated;
 mod sealed;
 mod shared;
+mod walled;
 mod writable;
 
 mod blocked;

@@ -128,6 +128,11 @@ impl Fact {
         Fact { basis: Basis::Measured, how: how.into(), value: value.into() }
     }
 
+    /// A fact that a probe showed.
+    pub fn behavioural(how: &str, value: impl Into<Value>) -> Fact {
+        Fact { basis: Basis::Behavioural, how: how.into(), value: value.into() }
+    }
+
     /// A fact for which there is our word only.
     pub fn asserted(how: &str, value: impl Into<Value>) -> Fact {
         Fact { basis: Basis::Asserted, how: how.into(), value: value.into() }

@@ -20,6 +20,7 @@ use super::process::{ProcessFacts, read};
 use super::unfinished::Unfinished;
 use super::{AttestError, Probed, THREAD};
 use crate::airlock::Airlock;
+use crate::confine::Standing;
 use crate::durable::sync_directory_of;
 use crate::exec::First;
 use crate::init::message::pid_of;
@@ -45,7 +46,7 @@ pub struct Binding {
 pub(crate) struct Said {
     pub(crate) subjects: Subjects,
     pub(crate) mode: Mode,
-    /// The facts for which there is bottle's word only.
+    /// The facts that are not measured again.
     pub(crate) asserted: Facts,
     pub(crate) workload: Workload,
 }
@@ -53,6 +54,7 @@ pub(crate) struct Said {
 /// The workload, standing before its execve(2).
 pub(crate) struct Held {
     executable: String,
+    wall: Option<Standing>,
     pub(crate) pid: u32,
     pidfd: OwnedFd,
     /// The master of its pty, if it has one.
@@ -62,10 +64,10 @@ pub(crate) struct Held {
 }
 
 impl Held {
-    pub(super) fn new(executable: String, descriptors: Vec<OwnedFd>) -> io::Result<Held> {
+    pub(super) fn new(executable: String, wall: Option<Standing>, descriptors: Vec<OwnedFd>) -> io::Result<Held> {
         let mut descriptors = descriptors.into_iter();
         let pidfd = descriptors.next().ok_or(io::ErrorKind::InvalidData)?;
-        Ok(Held { executable, pid: pid_of(&pidfd)?, pidfd, terminal: descriptors.next(), first: None })
+        Ok(Held { executable, wall, pid: pid_of(&pidfd)?, pidfd, terminal: descriptors.next(), first: None })
     }
 
     /// Keeps what was measured of it, and its user namespace: whoever enters later must be the same.
@@ -82,6 +84,11 @@ impl Held {
 
     pub(super) fn executable(&self) -> &str {
         &self.executable
+    }
+
+    /// Whether its second wall stands, where that is bottle's to put up.
+    pub(super) fn wall(&self) -> Option<Standing> {
+        self.wall
     }
 
     /// Its id and start time, which no other process ever has again. The pidfd says that it is still the same one.
@@ -108,8 +115,8 @@ impl Binding {
     ) -> Result<Binding, AttestError> {
         let step = |step| move |source| AttestError::Step { step, source };
         let issued = clock::now();
-        let is_asserted = |(_, fact): &(&String, &Fact)| fact.basis == Basis::Asserted;
-        let asserted = facts.iter().filter(is_asserted).map(|(name, fact)| (name.clone(), fact.clone())).collect();
+        let is_said_once = |(_, fact): &(&String, &Fact)| fact.basis != Basis::Measured;
+        let asserted = facts.iter().filter(is_said_once).map(|(name, fact)| (name.clone(), fact.clone())).collect();
         let predicate = Predicate {
             run: Text::new(&airlock.plan.run),
             stage: Stage::Start,

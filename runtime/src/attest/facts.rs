@@ -15,7 +15,7 @@ use super::Probed;
 use super::binding::Held;
 use super::requirements::Processes;
 use crate::airlock::Airlock;
-use crate::confine::{FilterError, Ports};
+use crate::confine::{FilterError, Ports, Standing};
 use crate::probe::ProbeResult;
 use crate::publish::{Bound, Published};
 
@@ -136,6 +136,11 @@ fn people(facts: &mut Facts, airlock: &Airlock, held: &Held, processes: &Process
     if let Root::Overlay { kept: Some(kept), .. } = &airlock.plan.files.root {
         let how = "the directory that lies upon the image: what earlier runs of this name changed is part of the root";
         facts.insert("workload.kept-layer".into(), Fact::asserted(how, json!({"path": kept})));
+    }
+    if let Some(wall) = held.wall() {
+        let how =
+            "the held process tried to make a device node in its /dev/shm; nothing takes a Landlock domain off again";
+        facts.insert("workload.landlock".into(), Fact::behavioural(how, json!({"refused": wall == Standing::Held})));
     }
     let command = json!({"path": held.executable(), "argv": airlock.plan.shown_command()});
     let how = "what the held process is about to execute: the kernel knows of it only afterwards";

@@ -287,8 +287,8 @@ impl Airlock {
 
     async fn held(&self) -> Result<Held, AttestError> {
         let (message, descriptors) = self.hear_init().await?;
-        let FromInit::Held { executable } = message else { return Err(unexpected()) };
-        Held::new(executable, descriptors).map_err(AttestError::Silent)
+        let FromInit::Held { executable, wall } = message else { return Err(unexpected()) };
+        Held::new(executable, wall, descriptors).map_err(AttestError::Silent)
     }
 
     async fn hear_init(&self) -> Result<(FromInit, Vec<std::os::fd::OwnedFd>), AttestError> {

@@ -1,7 +1,7 @@
 //! What may a process still do once it is confined? The last steps of every jail, the same for all.
 //!
 //! The order matters: ambient and bounding sets while there is a capability to do so, then groups, ids, the other
-//! sets, no_new_privs, Landlock, and seccomp last.
+//! sets, no_new_privs, Landlock, and seccomp last. The workload's filter leaves it Landlock, which comes after it.
 
 mod files;
 mod filter;
@@ -11,6 +11,7 @@ mod privileges;
 
 mod helpers;
 mod profile;
+mod wall;
 mod workload;
 
 pub use limits::dumps_reach_a_helper;
@@ -23,6 +24,8 @@ use std::path::{Path, PathBuf};
 pub use filter::FilterError;
 pub use profile::profile;
 use serde::{Deserialize, Serialize};
+pub(crate) use wall::tried;
+pub use wall::{Standing, Wall};
 
 /// Who a process becomes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -67,6 +70,11 @@ pub fn workload(identity: Identity) -> Result<(), ConfineError> {
     limits::set()?;
     privileges::give_up(Some(identity))?;
     filter::apply(&workload::filter())
+}
+
+/// Puts the workload's second wall around the calling process, which is confined as the workload: what of its files it may change.
+pub fn within(wall: &Wall) -> Result<(), ConfineError> {
+    wall::put_up(wall)
 }
 
 /// Confines who asks the gate from inside while a workload runs: as the workload is, but where it has come from. An ordinary user's

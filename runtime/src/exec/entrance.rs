@@ -12,6 +12,7 @@ use bottle_images::mountinfo::MountPoint;
 use crate::airlock::Airlock;
 use crate::attest::process::ProcessFacts;
 use crate::cgroups::Group;
+use crate::confine::Wall;
 use crate::init::message::Failure;
 use crate::init::plan::Ids;
 use crate::plan::Plan;
@@ -37,6 +38,7 @@ pub(crate) struct Entrance {
     /// The image's layers, the topmost first: they say who its users are, whatever the workload writes.
     pub(super) layers: Vec<PathBuf>,
     pub(super) env: Vec<(String, String)>,
+    pub(super) wall: Wall,
     pub(super) workdir: PathBuf,
     pub(super) descriptors: Option<u64>,
     pub(super) ulimits: Vec<Ulimit>,
@@ -72,6 +74,7 @@ impl Entrance {
             inside: (files.user.uid, files.user.gid),
             layers: if let Root::Overlay { layers, .. } = &files.root { layers.clone() } else { Vec::new() },
             env: files.env.clone(),
+            wall: Wall::of(files),
             workdir: files.workdir.clone(),
             descriptors: *descriptors,
             ulimits: ulimits.clone(),

@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 
+use crate::confine::Wall;
 use crate::control::Refusal;
 use crate::init::message::{End, Failure};
 use crate::init::plan::Window;
@@ -60,6 +61,7 @@ pub(super) struct EnterPlan {
     pub(super) env: Vec<(String, String)>,
     pub(super) ulimits: Vec<Ulimit>,
     pub(super) readily_killed: Option<u16>,
+    pub(super) wall: Wall,
     pub(super) workdir: PathBuf,
     pub(super) descriptors: Option<u64>,
     /// Uid and gid inside.

@@ -103,6 +103,7 @@ fn launch(plan: &EnterPlan) -> Launch<'_> {
         argv: &plan.argv,
         env: &plan.env,
         workdir: &plan.workdir,
+        wall: plan.wall.clone(),
         descriptors: plan.descriptors,
         ulimits: &plan.ulimits,
         readily_killed: plan.readily_killed,

@@ -134,6 +134,7 @@ fn planned(entrance: &Entrance, request: &ExecRequest, streams: &[OwnedFd]) -> R
         argv: request.argv.clone(),
         env,
         workdir: request.workdir.clone().unwrap_or_else(|| entrance.workdir.clone()),
+        wall: entrance.wall.clone(),
         descriptors: entrance.descriptors,
         ulimits: entrance.ulimits.clone(),
         readily_killed: entrance.readily_killed,

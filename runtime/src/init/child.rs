@@ -8,7 +8,7 @@ use rustix::pipe::{PipeFlags, pipe_with};
 use rustix::process::{Pid, WaitOptions, waitpid};
 use rustix::thread::{LinkNameSpaceType, move_into_link_name_space};
 
-use crate::confine::{self, Identity};
+use crate::confine::{self, Identity, Wall};
 use crate::probe::{self, ProbePlan, ProbeResult, Share};
 use crate::sys;
 
@@ -16,11 +16,12 @@ use super::failure::at;
 use super::identity::Identities;
 use super::message::Failure;
 
-/// Enters the workload's user namespace and confines the calling process as the workload.
-pub(super) fn confine(user_namespace: BorrowedFd<'_>, identity: Identity) -> Result<(), Failure> {
+/// Enters the workload's user namespace and confines the calling process as the workload, within a wall where it has files.
+pub(super) fn confine(user_namespace: BorrowedFd<'_>, identity: Identity, wall: Option<&Wall>) -> Result<(), Failure> {
     let into = Some(LinkNameSpaceType::User);
     move_into_link_name_space(user_namespace, into).map_err(at("enter the workload's user namespace"))?;
-    confine::workload(identity).map_err(|error| {
+    let within = |()| wall.map_or(Ok(()), confine::within);
+    confine::workload(identity).and_then(within).map_err(|error| {
         let source = std::error::Error::source(&error).map_or(String::new(), |source| format!(": {source}"));
         Failure { code: 125, what: format!("{error}{source}"), hint: None }
     })
@@ -77,7 +78,7 @@ fn answer_probe(
 ) -> io::Result<()> {
     let ready = confined.map_or(Ok(()), |identities| {
         let user = identities.user();
-        confine(identities.namespace(), Identity { uid: user.uid, gid: user.gid })
+        confine(identities.namespace(), Identity { uid: user.uid, gid: user.gid }, None)
     });
     keep_only(&[tell.as_fd(), wait.as_fd()]);
     // Pid 1, which would say so, is gone.

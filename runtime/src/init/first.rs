@@ -106,7 +106,7 @@ impl Probed {
 fn report_held(channel: &Channel, held: &Held) -> Result<(), Failure> {
     let descriptors: Vec<BorrowedFd<'_>> =
         std::iter::once(&held.pidfd).chain(&held.terminal).map(AsFd::as_fd).collect();
-    let message = FromInit::Held { executable: held.executable.clone() };
+    let message = FromInit::Held { executable: held.executable.clone(), wall: Some(held.wall) };
     channel.send(&message, &descriptors).map_err(at("report the held workload"))
 }
 

@@ -21,7 +21,7 @@ use super::identity::Pair;
 use super::message::Failure;
 use super::plan::Window;
 use super::{search, stage};
-use crate::confine::Identity;
+use crate::confine::{self, Identity, Standing, Wall};
 use crate::ulimit::Ulimit;
 use crate::{descriptors, sys};
 
@@ -41,6 +41,8 @@ pub(crate) struct Launch<'a> {
     pub(crate) readily_killed: Option<u16>,
     /// Who it becomes, inside.
     pub(crate) identity: Identity,
+    /// What of its files it may change, whatever becomes of the mounts.
+    pub(crate) wall: Wall,
     /// Who may look into it while it is on hold.
     pub(crate) visibility: Visibility,
 }
@@ -69,6 +71,8 @@ pub(crate) enum Report {
     Ready {
         /// The program, as an absolute path inside.
         executable: String,
+        /// Whether its second wall stands.
+        wall: Standing,
     },
     /// It never will execute anything.
     Failed(Failure),
@@ -99,7 +103,7 @@ fn prepare(
     }
     sys::reset_signals();
     rustix::process::umask(Mode::from_raw_mode(0o022));
-    child::confine(user_namespace, launch.identity)?;
+    child::confine(user_namespace, launch.identity, Some(&launch.wall))?;
     // Before a path is looked up that could lead through one of them.
     let stdin = rustix::stdio::stdin();
     child::keep_only(&[stdin, rustix::stdio::stdout(), rustix::stdio::stderr(), tell.as_fd(), wait.as_fd()]);
@@ -112,7 +116,9 @@ fn prepare(
         rustix::process::set_dumpable_behavior(DumpableBehavior::Dumpable).map_err(at("show the workload"))?;
         before_init(launch)?;
     }
-    say(tell, &Report::Ready { executable: executable.display().to_string() }).map_err(at("report the workload"))?;
+    let wall = confine::tried().map_err(at("try the second wall"))?;
+    say(tell, &Report::Ready { executable: executable.display().to_string(), wall })
+        .map_err(at("report the workload"))?;
     match rustix::io::read(wait, &mut [0; 1]) {
         Ok(1) => Err(search::refused(&executable, &image.execute())),
         _ => Err(at("wait for the release")(io::Error::from(io::ErrorKind::UnexpectedEof))),

@@ -7,6 +7,7 @@ use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 
+use crate::confine::Standing;
 use crate::probe::ProbeResult;
 
 /// From the supervisor to init.
@@ -54,6 +55,8 @@ pub enum FromInit {
     Held {
         /// The program that it will execute, as an absolute path inside.
         executable: String,
+        /// Whether its second wall stands; a container's is its engine's affair.
+        wall: Option<Standing>,
     },
     /// The probes are through, and init itself is confined: first the unconfined ones, without that of the builder's, then the
     /// confined ones.

@@ -34,7 +34,7 @@ pub(super) fn run(channel: &Channel) -> Result<(), Failure> {
     wait_for(channel, &ToInit::Probe)?;
     let begun = probing.begin()?;
     let executable = plan.argv.first().cloned().unwrap_or_default();
-    let held = FromInit::Held { executable };
+    let held = FromInit::Held { executable, wall: None };
     channel.send(&held, &[container.as_fd()]).map_err(at("report the held workload"))?;
     let probed = begun.end()?;
     // Nothing of the host's is in reach of it, or of whoever should get hold of it.

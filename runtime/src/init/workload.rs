@@ -8,7 +8,7 @@ use rustix::pipe::{PipeFlags, pipe_with};
 use rustix::process::{Pid, PidfdFlags};
 use rustix::pty::OpenptFlags;
 
-use crate::confine::Identity;
+use crate::confine::{Identity, Standing, Wall};
 use crate::sys;
 
 use super::enter::Start;
@@ -32,6 +32,8 @@ pub(super) struct Held {
     pub(super) pidfd: OwnedFd,
     /// The program, as an absolute path inside.
     pub(super) executable: String,
+    /// Whether its second wall stands.
+    pub(super) wall: Standing,
     /// The master of its pty.
     pub(super) terminal: Option<OwnedFd>,
     report: BufReader<File>,
@@ -83,7 +85,9 @@ impl Holding {
     pub(super) fn ready(self) -> Result<Held, Failure> {
         let Holding { pid, pidfd, terminal, mut report, release } = self;
         match next(&mut report)? {
-            Some(Report::Ready { executable }) => Ok(Held { pid, pidfd, executable, terminal, report, release }),
+            Some(Report::Ready { executable, wall }) => {
+                Ok(Held { pid, pidfd, executable, wall, terminal, report, release })
+            }
             Some(Report::Failed(failure)) => Err(failure),
             None => Err(at(STEP)(io::Error::from(io::ErrorKind::UnexpectedEof))),
         }
@@ -105,6 +109,7 @@ fn launch(start: &Start) -> Launch<'_> {
         argv: &plan.argv,
         env: &plan.files.env,
         workdir: &plan.files.workdir,
+        wall: Wall::of(&plan.files),
         descriptors: plan.descriptors,
         ulimits: &plan.ulimits,
         readily_killed: plan.readily_killed,

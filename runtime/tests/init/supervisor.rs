@@ -210,7 +210,7 @@ impl Started {
             other => return reaped(pid, failure(other)),
         }
         let (message, mut descriptors) = self.channel.recv().unwrap();
-        let FromInit::Held { executable } = message else {
+        let FromInit::Held { executable, .. } = message else {
             return reaped(pid, failure(message));
         };
         for expected in [false, true] {
