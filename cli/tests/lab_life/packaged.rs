@@ -1,4 +1,4 @@
-//! Do the programs of real images run? Those of `tests/images/build`: Debian with Python, Node and git, and busybox.
+//! Do the programs of real images run? Those of `tests/images/build`: Debian, Debian with Python, Node and git, and busybox.
 
 use crate::world::{World, said};
 
@@ -16,18 +16,27 @@ fn run(world: &World, words: &[&str], expected: &str) {
 }
 
 #[test]
-fn python_node_git_and_a_shell_run_in_debian() {
-    let world = with("debian");
+fn python_node_and_git_run() {
+    let world = with("python-node");
     let python = "import json, ssl, sqlite3, subprocess; print(subprocess.check_output(['cat', '/etc/hostname'])[:0], json.dumps([1]))";
-    run(&world, &["debian", "--", "python3", "-c", python], "b'' [1]\n");
+    run(&world, &["python-node", "--", "python3", "-c", python], "b'' [1]\n");
     let node = "require('fs').writeFileSync('/tmp/x', 'y'); console.log([1, 2].map(x => x * 2).join())";
-    run(&world, &["debian", "--", "node", "-e", node], "2,4\n");
+    run(&world, &["python-node", "--", "node", "-e", node], "2,4\n");
     let git = "git init -q /tmp/r && cd /tmp/r && echo x >f && git add f && git -c user.name=a -c user.email=b commit -qm one && git log --format=%s";
-    run(&world, &["debian", "--", "sh", "-c", git], "one\n");
-    run(&world, &["debian", "--", "python3", "/usr/local/bin/app"], "from the image\n");
+    run(&world, &["python-node", "--", "sh", "-c", git], "one\n");
+    run(&world, &["python-node", "--", "python3", "/usr/local/bin/app"], "from the image\n");
     let layers = "ls /usr/share/doc /etc/motd 2>/dev/null; id -un; echo $LANG; dpkg --verify git nodejs bash | grep -v /usr/share/doc; true";
-    run(&world, &["debian", "--", "bash", "-c", layers], "root\nC.UTF-8\n");
+    run(&world, &["python-node", "--", "bash", "-c", layers], "root\nC.UTF-8\n");
+    run(&world, &["-u", "dev", "python-node", "--", "bash", "-c", "cd && id -un && touch made && ls"], "dev\nmade\n");
+}
+
+#[test]
+fn debian_runs() {
+    let world = with("debian");
+    let script = "id -un; apt-get --version | head -n 1 | cut -d ' ' -f 1; dpkg --verify bash | grep -v /usr/share/doc; perl -e 'print 6 * 7'";
+    run(&world, &["debian", "--", "bash", "-c", script], "root\napt\n42");
     run(&world, &["-u", "dev", "debian", "--", "bash", "-c", "cd && id -un && touch made && ls"], "dev\nmade\n");
+    run(&world, &["--read-only", "debian", "--", "sh", "-c", "touch /x 2>/dev/null || echo no; touch /tmp/x"], "no\n");
 }
 
 #[test]

@@ -1,4 +1,4 @@
-//! Are Debian and busybox, from a registry, what other tools make of them? The images are those of `tests/images/build`.
+//! Are Debian, Debian with Python, Node and git, and busybox, from a registry, what other tools make of them? The images are those of `tests/images/build`.
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -53,6 +53,11 @@ fn by_podman(place: &Place, layout: &Path) -> String {
 
 #[test]
 fn debian_with_python_node_and_git_is_the_same() {
+    compare("python-node");
+}
+
+#[test]
+fn debian_is_the_same() {
     compare("debian");
 }
 

@@ -116,7 +116,7 @@ fn at_once(command: impl Fn() -> Command) -> Result<f64, Failure> {
 
 fn layout(setting: &Setting) -> Result<PathBuf, Failure> {
     let images = setting.images.as_ref().ok_or("no image to measure with\nhint: --images $(tests/images/build)")?;
-    Ok(images.join("debian"))
+    Ok(images.join("python-node"))
 }
 
 fn load(setting: &Setting, state: &Path, from: &str) -> Command {

@@ -35,6 +35,11 @@ fn nothing_gets_out_of_an_image_of_debian_and_nothing_goes_unnoticed() {
 }
 
 #[test]
+fn nothing_gets_out_of_an_image_with_python_and_node_and_nothing_goes_unnoticed() {
+    assert_closed(&shoot(Sandbox::Image("python-node")));
+}
+
+#[test]
 fn nothing_gets_out_of_an_image_of_busybox_and_nothing_goes_unnoticed() {
     assert_closed(&shoot(Sandbox::Image("busybox")));
 }
