@@ -12,6 +12,7 @@ mod image;
 mod place;
 mod policy;
 mod presets;
+mod progress;
 mod registry;
 mod run;
 mod unread;

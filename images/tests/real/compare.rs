@@ -52,6 +52,16 @@ fn files_of_every_kind_are_the_same() {
 }
 
 #[test]
+fn a_hundred_thousand_files_are_the_same() {
+    let directories = (0..100).map(|number| format!("d{number:02}"));
+    let layer = directories.fold(Layer::new().directory("./", 0o755), |layer, directory| {
+        let files = (0..1000).map(|number| format!("{directory}/f{number:03}"));
+        files.fold(layer.directory(&directory, 0o755), |layer, path| layer.file(&path, &path))
+    });
+    compare(vec![(layer.bytes(), Packed::Zstd)]);
+}
+
+#[test]
 fn what_layers_hide_and_replace_is_the_same() {
     let base = Layer::new()
         .directory("a", 0o755)
