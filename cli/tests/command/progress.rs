@@ -61,7 +61,10 @@ fn on_a_terminal_a_bar_grows_and_is_gone_at_the_end() {
     assert!(drawn.contains(&layer), "whose bar it is: {shown:?}");
     let positions = shown.split("MiB/8.00 MiB").filter_map(|before| before.rsplit(' ').nth(1)?.parse::<f64>().ok());
     let positions: Vec<f64> = positions.collect();
-    assert!(positions.len() > 5 && positions.is_sorted() && positions[0] < positions[positions.len() - 1], "{positions:?}");
+    assert!(
+        positions.len() > 5 && positions.is_sorted() && positions[0] < positions[positions.len() - 1],
+        "{positions:?}"
+    );
     let lengths = |line: &str| line.matches('█').count();
     let bars: Vec<usize> = shown.split(&layer).map(lengths).collect();
     assert!(bars.iter().any(|length| *length > 20) && bars.iter().any(|length| (1..20).contains(length)), "{bars:?}");

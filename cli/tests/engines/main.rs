@@ -13,6 +13,7 @@ mod running;
 mod world;
 
 mod bundle;
+mod columns;
 mod scene;
 
 mod conformed;

@@ -211,3 +211,59 @@ impl Builder<'_> {
 fn open(path: &Path) -> Result<OwnedFd, Errno> {
     rustix::fs::open(path, OFlags::PATH | OFlags::CLOEXEC, Mode::empty())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use bottle_images::{Mount, User};
+
+    fn plan(root: Root, read_only: bool) -> MountPlan {
+        let place = |target: &str, kind| Mount::new(target, kind);
+        let source = PathBuf::from("/srv");
+        let share = |access| Kind::Share { source: source.clone(), access };
+        let nobody = User { uid: 7, gid: 7, name: "n".into(), home: "/".into(), shell: "/".into() };
+        MountPlan {
+            root,
+            read_only,
+            mounts: vec![
+                place("/usr", Kind::ReadOnly { source: source.clone() }),
+                place("/tools", Kind::System { source: source.clone() }),
+                place("/proc", Kind::Proc),
+                place("/sys", Kind::Sysfs),
+                place("/work", share(Shared::ReadWrite)),
+                place("/work/.git", Kind::Pin { access: Shared::ReadWrite }),
+                place("/work/.git/hooks", Kind::PinDirectory),
+                place("/data/shown", share(Shared::ReadOnly)),
+            ],
+            user: nobody,
+            env: Vec::new(),
+            workdir: "/".into(),
+            writable: Vec::new(),
+            warnings: Vec::new(),
+        }
+    }
+
+    fn image() -> Root {
+        Root::Overlay { layers: vec!["/layer".into()], like: 0, kept: None }
+    }
+
+    #[test]
+    fn a_plan_says_what_is_left_and_what_is_closed() {
+        let paths = |paths: &[&str]| paths.iter().map(PathBuf::from).collect::<Vec<_>>();
+        let wall = Wall::of(&plan(image(), false));
+        assert_eq!((wall.root, wall.open.clone()), (Base::Open, paths(&["/tools", "/proc", "/work"])));
+        assert_eq!(wall.closed, paths(&["/usr", "/sys", "/work/.git/hooks", "/data/shown"]));
+        assert!(wall.closes_within(Path::new("/data")) && wall.closes_within(Path::new("/")));
+        assert!(!wall.closes_within(Path::new("/usr")) && !wall.closes_within(Path::new("/dat")));
+        assert_eq!(Wall::of(&plan(Root::Tmpfs, false)).root, Base::Fixed);
+        let closed = Wall::of(&plan(image(), true));
+        assert_eq!((closed.root, closed.open), (Base::Closed, paths(&["/proc", "/work"])));
+    }
+
+    #[test]
+    fn whatever_is_left_no_device_can_be_made() {
+        assert!(!changing().intersects(AccessFs::MakeChar | AccessFs::MakeBlock));
+        assert!(changing().contains(AccessFs::WriteFile | AccessFs::Refer | AccessFs::Truncate | AccessFs::IoctlDev));
+        assert!(!reading().intersects(AccessFs::from_write(KNOWN)));
+    }
+}

@@ -45,7 +45,18 @@ pub(crate) fn root_file_system(setting: &Setting, name: &str) -> Result<PathBuf,
 
 /// `bottle run OPTIONS dir:ROOT -- COMMAND`.
 pub(crate) fn in_a_bottle(setting: &Setting, root: &Path, options: &[&str], command: &[&str]) -> Command {
-    let mut run = Command::new(&setting.bottle);
+    of_program(&setting.bottle, setting, root, options, command)
+}
+
+/// The same by a file of bottle's program.
+pub(crate) fn of_program(
+    program: &Path,
+    setting: &Setting,
+    root: &Path,
+    options: &[&str],
+    command: &[&str],
+) -> Command {
+    let mut run = Command::new(program);
     run.arg("run").args(options).arg(format!("dir:{}", root.display())).arg("--").args(command);
     run.env("BOTTLE_ROOT", setting.at("state")).current_dir("/");
     run
