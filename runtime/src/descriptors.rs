@@ -3,6 +3,7 @@
 
 use std::error::Error;
 use std::io;
+use std::os::fd::AsFd;
 
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
@@ -16,6 +17,17 @@ pub fn raise() -> Option<u64> {
     let before = limit.current.filter(|soft| Some(*soft) != limit.maximum)?;
     setrlimit(Resource::Nofile, Rlimit { current: limit.maximum, ..limit }).ok()?;
     Some(before)
+}
+
+/// More than a start opens at once.
+const ROOM: i32 = 512;
+
+/// Has the kernel make room for as many as a start opens, by `known`, which is open. Called before the first thread is begun: where
+/// threads share the table of descriptors, each time that it grows waits for a grace period of RCU, some ten milliseconds.
+///
+/// Nothing depends on it: a limit that is lower only leaves the table to grow later.
+pub(crate) fn make_room(known: impl AsFd) {
+    drop(rustix::io::fcntl_dupfd_cloexec(known, ROOM - 1));
 }
 
 /// Sets the soft limit and leaves the hard one.
@@ -36,4 +48,18 @@ pub(crate) fn lacks(error: &(dyn Error + 'static)) -> bool {
         next = error.source();
     }
     false
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn there_is_room_for_all_that_a_start_opens_before_it_opens_them() {
+        raise();
+        make_room(std::fs::File::open("/dev/null").unwrap());
+        let status = std::fs::read_to_string("/proc/self/status").unwrap();
+        let size = status.lines().find_map(|line| line.strip_prefix("FDSize:")).unwrap();
+        assert!(size.trim().parse::<i32>().unwrap() >= ROOM, "{size}");
+    }
 }
