@@ -118,18 +118,19 @@ impl Plan {
     /// Builds the airlock and puts every helper in its place. On an error nothing is left.
     pub(crate) async fn realize(self, mut started: Started, events: Events) -> Result<Airlock, RealizeError> {
         let building = started.0.take().ok_or(io::ErrorKind::NotFound.into()).map_err(step("find the builder"))?;
-        let Building { program, builder, to_dialler, to_gate, to_init } = building;
+        let Building { program, builder, to_dialler, to_gate, to_keeper, to_init } = building;
         let builder = Waiting::new("builder", builder)?;
         let hashed = Arc::clone(&program);
         let memory = self.program_memory.clone();
-        let become_id = self.ids.as_ref().map(|ids| ids.others().lowest());
-        let keeper =
-            self.adopted.as_ref().map(|adopted| Keeper::start(&program, &adopted.container, become_id)).transpose()?;
         let program_digest = thread::begin(move || hashed.digest(&memory)).map_err(step(THREAD))?;
         let before = look_through(&self.files).map_err(step(THREAD))?;
 
         // Whatever fails from here on: processes that were forked are known first, and so ended and waited for.
-        let [dialler, gate] = helpers(&builder, to_dialler, to_gate).await?;
+        let Helpers { dialler, gate, keeper } = helpers(&builder, to_dialler, to_gate, to_keeper).await?;
+        let become_id = self.ids.as_ref().map(|ids| ids.others().lowest());
+        let keeper = keeper.zip(self.adopted.as_ref());
+        let keeper =
+            keeper.map(|(keeper, adopted)| Keeper::set_up(keeper, &adopted.container, become_id)).transpose()?;
         let (to_gate, to_dialler) = Channel::pair().map_err(step(CHANNEL))?;
         let rules = memory::write(&self.rules.to_canonical()).map_err(step("hand the rules over"))?;
         let become_id = self.ids.as_ref().map(|ids| ids.dialler());
@@ -215,17 +216,32 @@ async fn surveyed(space: bottle_netns::Airlock) -> Result<(bottle_netns::Airlock
     Ok((space, Arc::new(state?)))
 }
 
-/// The dialler and the gate, which the builder has forked.
-async fn helpers(builder: &Waiting, to_dialler: Channel, to_gate: Channel) -> Result<[Waiting; 2], RealizeError> {
+/// Those whom the builder has forked.
+struct Helpers {
+    dialler: Waiting,
+    gate: Waiting,
+    keeper: Option<RoleProcess>,
+}
+
+/// Hears who they are.
+async fn helpers(
+    builder: &Waiting,
+    to_dialler: Channel,
+    to_gate: Channel,
+    to_keeper: Option<Channel>,
+) -> Result<Helpers, RealizeError> {
     let (message, pidfds) = builder.recv::<FromBuilder>().await?;
-    let (dialler, gate, [dialler_fd, gate_fd]) = match (message, <[OwnedFd; 2]>::try_from(pidfds)) {
-        (FromBuilder::Helpers { dialler, gate }, Ok(pidfds)) => (dialler, gate, pidfds),
-        (FromBuilder::Failed { why, hint }, _) => return Err(RealizeError::Build { why, hint }),
+    let pids = match message {
+        FromBuilder::Helpers { dialler, gate, keeper } => [Some(dialler), Some(gate), keeper],
+        FromBuilder::Failed { why, hint } => return Err(RealizeError::Build { why, hint }),
         _ => return Err(builder.unexpected()),
     };
-    let dialler = RoleProcess { channel: to_dialler, process: Process::new(dialler, dialler_fd) };
-    let gate = RoleProcess { channel: to_gate, process: Process::new(gate, gate_fd) };
-    Ok([Waiting::new("dialler", dialler)?, Waiting::new("gate", gate)?])
+    let forked = pids.into_iter().flatten().zip(pidfds).map(|(pid, pidfd)| Process::new(pid, pidfd));
+    let channels = [to_dialler, to_gate].into_iter().chain(to_keeper);
+    let mut helpers = forked.zip(channels).map(|(process, channel)| RoleProcess { channel, process });
+    let mut next = || helpers.next().ok_or_else(|| builder.unexpected());
+    let (dialler, gate) = (Waiting::new("dialler", next()?)?, Waiting::new("gate", next()?)?);
+    Ok(Helpers { dialler, gate, keeper: helpers.next() })
 }
 
 /// Pid 1 of the bottle, which the builder has forked.

@@ -4,7 +4,7 @@ use std::convert::Infallible;
 use std::ffi::CStr;
 use std::fs::File;
 use std::io;
-use std::os::fd::{AsFd, AsRawFd, OwnedFd};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 use std::os::unix::process::CommandExt;
 use std::path::Path;
 use std::process::{Command, Stdio};
@@ -29,8 +29,6 @@ pub enum Role {
     Init,
     /// Stands beside a container that an engine has made, and tells of its end.
     Warden,
-    /// Ends a container whose supervisor is gone.
-    Keeper,
     /// Enters a bottle that runs.
     Enter,
     /// Asks the gate of a bottle that runs, from inside.
@@ -39,17 +37,16 @@ pub enum Role {
     Steward,
 }
 
-const ROLES: [(Role, &str); 7] = [
+const ROLES: [(Role, &str); 6] = [
     (Role::Builder, "bottle-builder"),
     (Role::Init, "bottle-init"),
     (Role::Warden, "bottle-warden"),
-    (Role::Keeper, "bottle-keeper"),
     (Role::Enter, "bottle-enter"),
     (Role::Ask, "bottle-ask"),
     (Role::Steward, "bottle-steward"),
 ];
 
-/// What the builder becomes a second and a third time, before it does anything else.
+/// What the builder becomes again, before it does anything else.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Helper {
     /// Parses what the workload sends, relays; can open nothing.
@@ -59,6 +56,10 @@ pub(crate) enum Helper {
     },
     /// Decides, has it recorded, resolves, connects.
     Dialler,
+    /// Ends a container whose supervisor is gone.
+    Keeper,
+    /// Stands beside a container, where the builder was executed from where nobody can write.
+    Warden,
 }
 
 static DISPATCHED: AtomicBool = AtomicBool::new(false);
@@ -75,7 +76,6 @@ pub fn dispatch() {
         Role::Builder => crate::builder::main(channel),
         Role::Init => crate::init::main(channel),
         Role::Warden => crate::init::stand_beside(channel),
-        Role::Keeper => crate::adopt::keeper::main(channel),
         Role::Enter => crate::exec::main(channel),
         Role::Ask => crate::renew::ask::main(channel),
         Role::Steward => crate::subordinate::main(channel),
@@ -97,6 +97,8 @@ pub(crate) fn become_helper(helper: Helper, channel: OwnedFd) -> ! {
     let name = match helper {
         Helper::Gate { .. } => "bottle-gate",
         Helper::Dialler => "bottle-dialler",
+        Helper::Keeper => "bottle-keeper",
+        Helper::Warden => "bottle-warden",
     };
     set_name(name);
     let alone = rustix::process::setpgid(None, None).map_err(io::Error::from).and_then(|()| keep_only(&channel));
@@ -108,6 +110,8 @@ pub(crate) fn become_helper(helper: Helper, channel: OwnedFd) -> ! {
     match helper {
         Helper::Gate { own } => crate::gate::main(channel, own),
         Helper::Dialler => crate::dialler::main(channel),
+        Helper::Keeper => crate::adopt::keeper::main(channel),
+        Helper::Warden => crate::init::stand_beside(channel),
     }
 }
 
@@ -187,11 +191,13 @@ pub struct Program {
 impl Program {
     /// The running program, whatever its path leads to by now.
     pub fn running() -> Result<Program, SpawnError> {
-        if !DISPATCHED.load(Ordering::Relaxed) {
-            return Err(SpawnError::NotDispatched);
-        }
         let file = File::open("/proc/self/exe").map_err(SpawnError::Open)?;
-        Ok(Program { file: file.into() })
+        Program::dispatching(file.into())
+    }
+
+    /// The running program's file, by which roles can be executed.
+    pub(crate) fn dispatching(file: OwnedFd) -> Result<Program, SpawnError> {
+        if DISPATCHED.load(Ordering::Relaxed) { Ok(Program { file }) } else { Err(SpawnError::NotDispatched) }
     }
 
     /// The same file on a mount of its own.
@@ -230,6 +236,12 @@ impl Program {
             .map_err(start)?;
         let process = Process::of_child(child.id()).map_err(start)?;
         Ok(RoleProcess { channel: ours, process })
+    }
+}
+
+impl AsFd for Program {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.file.as_fd()
     }
 }
 

@@ -4,8 +4,9 @@ use std::os::fd::{AsFd, BorrowedFd};
 use std::sync::Arc;
 
 use crate::airlock::{CHANNEL, RealizeError, step};
-use crate::builder::{Agent, BuilderSetup, FromBuilder, UserNamespace};
+use crate::builder::{Agent, BuilderSetup, FromBuilder, UserNamespace, program};
 use crate::channel::Channel;
+use crate::descriptors;
 use crate::heartbeat;
 use crate::process::Process;
 use crate::roles::{Program, Role, RoleProcess};
@@ -19,7 +20,22 @@ pub(crate) struct Executed {
 
 impl Executed {
     pub(crate) fn new() -> Result<Executed, RealizeError> {
-        let program = Arc::new(Program::running()?);
+        Executed::of(Program::running()?)
+    }
+
+    /// One that is executed from where nobody can write, if that can be had at once: what it forks beside a container then need not be
+    /// executed once more.
+    pub(crate) fn read_only() -> Result<Executed, RealizeError> {
+        match program::read_only_at_once() {
+            Ok(mount) => Executed::of(Program::dispatching(mount)?),
+            // An ordinary user's.
+            Err(_) => Executed::new(),
+        }
+    }
+
+    fn of(program: Program) -> Result<Executed, RealizeError> {
+        let program = Arc::new(program);
+        descriptors::make_room(&*program);
         let builder = program.spawn(Role::Builder)?;
         Ok(Executed { program, builder })
     }
@@ -38,17 +54,22 @@ impl Executed {
         let Executed { program, builder } = self;
         let pair = || Channel::pair().map_err(step(CHANNEL));
         let ((to_dialler, dialler), (to_gate, gate), (to_init, init)) = (pair()?, pair()?, pair()?);
+        // Of a container alone.
+        let keepers = network.map(|_| pair()).transpose()?;
+        let keeper = keepers.as_ref().map(|(_, keeper)| keeper.as_fd());
         let (user, given) = match around {
             Around::Host => (UserNamespace::Inherited, None),
             Around::Fresh => (UserNamespace::Fresh, None),
             Around::Given(namespace) => (UserNamespace::Given, Some(namespace.as_fd())),
         };
         let agent = if network.is_some() { Agent::Adopted } else { Agent::Created };
-        let beside: Vec<_> =
-            [dialler.as_fd(), gate.as_fd(), init.as_fd()].into_iter().chain(given).chain(network).collect();
+        let beside =
+            [dialler.as_fd(), gate.as_fd(), init.as_fd()].into_iter().chain(given).chain(network).chain(keeper);
+        let beside: Vec<_> = beside.collect();
         let told = builder.channel.send(&BuilderSetup { user, agent }, &beside);
         told.map_err(|source| RealizeError::Helper { who: "builder", source })?;
-        Ok(Started(Some(Building { program, builder, to_dialler, to_gate, to_init })))
+        let to_keeper = keepers.map(|(to_keeper, _)| to_keeper);
+        Ok(Started(Some(Building { program, builder, to_dialler, to_gate, to_keeper, to_init })))
     }
 }
 
@@ -62,6 +83,7 @@ pub(crate) struct Building {
     pub(crate) builder: RoleProcess,
     pub(crate) to_dialler: Channel,
     pub(crate) to_gate: Channel,
+    pub(crate) to_keeper: Option<Channel>,
     pub(crate) to_init: Channel,
 }
 
@@ -72,7 +94,7 @@ impl Drop for Started {
         while heartbeat::heard(&builder.channel).unwrap_or(false) {
             let Ok((message, pidfds)) = builder.channel.recv::<FromBuilder>() else { return };
             let pids = match message {
-                FromBuilder::Helpers { dialler, gate } => vec![dialler, gate],
+                FromBuilder::Helpers { dialler, gate, keeper } => [dialler, gate].into_iter().chain(keeper).collect(),
                 FromBuilder::Init { pid } => vec![pid],
                 FromBuilder::Built(_) | FromBuilder::Probed(_) | FromBuilder::Failed { .. } => return,
             };

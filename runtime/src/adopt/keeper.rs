@@ -17,7 +17,7 @@ use crate::channel::Channel;
 use crate::confine::{self, Identity};
 use crate::process::Process;
 use crate::report::chain;
-use crate::roles::{Program, Role, RoleProcess, SpawnError};
+use crate::roles::RoleProcess;
 use crate::sys;
 
 /// How long it may take to be in its place.
@@ -44,9 +44,6 @@ enum FromKeeper {
 /// Why there is none.
 #[derive(Debug, thiserror::Error)]
 pub enum KeeperError {
-    /// It could not be executed.
-    #[error(transparent)]
-    Spawn(#[from] SpawnError),
     /// It says nothing.
     #[error("the process that would end the container without its supervisor is not in its place")]
     Silent(#[from] io::Error),
@@ -59,12 +56,12 @@ pub enum KeeperError {
 pub(crate) struct Keeper(RoleProcess);
 
 impl Keeper {
-    pub(crate) fn start(
-        program: &Program,
+    /// Tells the one that the builder has forked whom to end.
+    pub(crate) fn set_up(
+        keeper: RoleProcess,
         container: &Container,
         become_id: Option<u32>,
     ) -> Result<Keeper, KeeperError> {
-        let keeper = program.spawn(Role::Keeper)?;
         keeper.channel.send(&Keep { become_id }, &[container.as_fd()])?;
         Ok(Keeper(keeper))
     }

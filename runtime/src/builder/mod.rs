@@ -1,7 +1,8 @@
 //! The builder: single-threaded, makes the pair of namespaces with all that is in it, hands it over, tries to get out of it through a
 //! packet socket, and ends.
 //!
-//! Before anything else it forks the gate, the dialler and what becomes init, when it has nothing yet that they should not have.
+//! Before anything else it forks the gate, the dialler, for a container the keeper, and what becomes init, when it has nothing yet
+//! that they should not have.
 
 pub mod program;
 
@@ -28,7 +29,7 @@ use crate::sys::{Forked, fork_sibling};
 use program::ProgramError;
 
 /// Supervisor to builder, once; beside it the dialler's, the gate's and init's ends of their channels, the user namespace
-/// where one is given, and the agent's network namespace where one is adopted.
+/// where one is given, and where one is adopted the agent's network namespace and the keeper's end of its channel.
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct BuilderSetup {
@@ -63,14 +64,16 @@ pub enum UserNamespace {
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub enum FromBuilder {
-    /// The helpers are forked; the pidfds of the dialler and the gate are beside it.
+    /// The helpers are forked; the pidfds of the dialler, the gate and the keeper are beside it.
     Helpers {
         /// The dialler's id in the supervisor's pid namespace.
         dialler: u32,
         /// The gate's.
         gate: u32,
+        /// The keeper's, where a container is adopted.
+        keeper: Option<u32>,
     },
-    /// Init is forked, in the pid namespace of the bottle, and executes the program; beside it are its pidfd and the program
+    /// Init is forked, in the pid namespace of the bottle, and executes the program, or has; beside it are its pidfd and the program
     /// on its read-only mount.
     Init {
         /// Its id in the supervisor's pid namespace.
@@ -101,9 +104,9 @@ fn run(supervisor: &Channel) -> io::Result<()> {
     let mut next = || channels.next().ok_or(io::Error::from(io::ErrorKind::InvalidData));
     let (dialler, gate, init) = (next()?, next()?, next()?);
     let given = if setup.user == UserNamespace::Given { Some(next()?) } else { None };
-    let adopted = if setup.agent == Agent::Adopted { Some(next()?) } else { None };
+    let (adopted, keeper) = if setup.agent == Agent::Adopted { (Some(next()?), Some(next()?)) } else { (None, None) };
     let own_user = setup.user != UserNamespace::Inherited;
-    let built = helpers(own_user, [dialler, gate], supervisor)
+    let built = helpers(own_user, [dialler, gate], keeper, supervisor)
         .and_then(|()| airlock(owner(setup.user, given)?, adopted, init, supervisor));
     match built {
         Ok(airlock) => {
@@ -120,15 +123,26 @@ fn run(supervisor: &Channel) -> io::Result<()> {
 }
 
 /// The gate first: where the host gives no user namespace, nothing else is there that would have to end.
-fn helpers(own_user: bool, [dialler, gate]: [OwnedFd; 2], supervisor: &Channel) -> Result<(), BuilderError> {
+fn helpers(
+    own_user: bool,
+    [dialler, gate]: [OwnedFd; 2],
+    keeper: Option<OwnedFd>,
+    supervisor: &Channel,
+) -> Result<(), BuilderError> {
     let (own, user) = match own_user {
         true => (Some(OwnIds::now()), CloneFlags::CLONE_NEWUSER),
         false => (None, CloneFlags::empty()),
     };
     let gate = fork(Helper::Gate { own }, gate, user | CloneFlags::CLONE_NEWPID)?;
     let dialler = fork(Helper::Dialler, dialler, CloneFlags::empty())?;
-    let helpers = FromBuilder::Helpers { dialler: pid_of(&dialler)?, gate: pid_of(&gate)? };
-    Ok(supervisor.send(&helpers, &[dialler.as_fd(), gate.as_fd()])?)
+    let keeper = keeper.map(|keeper| fork(Helper::Keeper, keeper, CloneFlags::empty())).transpose()?;
+    let helpers = FromBuilder::Helpers {
+        dialler: pid_of(&dialler)?,
+        gate: pid_of(&gate)?,
+        keeper: keeper.as_ref().map(pid_of).transpose()?,
+    };
+    let pidfds: Vec<_> = [dialler.as_fd(), gate.as_fd()].into_iter().chain(keeper.as_ref().map(AsFd::as_fd)).collect();
+    Ok(supervisor.send(&helpers, &pidfds)?)
 }
 
 /// Returns the helper's pidfd. The supervisor is its parent, and may wait for it.
@@ -184,7 +198,8 @@ fn owner(user: UserNamespace, given: Option<OwnedFd>) -> Result<Owner, BuilderEr
     }
 }
 
-/// Init goes first: it takes its place while the rest is built.
+/// Init goes first: it takes its place while the rest is built. It is executed from where nobody can write; a warden need not be where
+/// this process was, which has nothing yet that the warden should not have.
 fn airlock(
     owner: Owner,
     adopted: Option<OwnedFd>,
@@ -192,9 +207,12 @@ fn airlock(
     supervisor: &Channel,
 ) -> Result<Airlock, BuilderError> {
     let agent = if adopted.is_some() { Agent::Adopted } else { Agent::Created };
-    let program = program::read_only()?;
+    let as_this_one = if agent == Agent::Adopted { program::running_read_only()? } else { None };
+    let must_execute = as_this_one.is_none();
+    let program = as_this_one.map_or_else(program::read_only, Ok)?;
     let init = match fork_sibling(CloneFlags::CLONE_NEWPID)? {
-        Forked::Sibling => become_init(agent, &program, &init),
+        Forked::Sibling if must_execute => become_init(agent, &program, &init),
+        Forked::Sibling => become_helper(Helper::Warden, init),
         Forked::Original(pid) => held(pid)?,
     };
     supervisor.send(&FromBuilder::Init { pid: pid_of(&init)? }, &[init.as_fd(), program.as_fd()])?;

@@ -8,7 +8,7 @@ use std::os::fd::{AsFd, OwnedFd};
 use std::path::{Path, PathBuf};
 
 use nix::sched::{CloneFlags, unshare};
-use rustix::fs::{Mode, OFlags};
+use rustix::fs::{Mode, OFlags, StatVfsMountFlags};
 use rustix::io::Errno;
 use rustix::mount::{MountAttrFlags, OpenTreeFlags};
 
@@ -45,12 +45,37 @@ impl ProgramError {
 /// The read-only mount. Its file is the running program's. The calling process has one thread and CAP_SYS_ADMIN in its
 /// user namespace, be it a fresh one, where its mounts are its own afterwards.
 pub fn read_only() -> Result<OwnedFd, ProgramError> {
-    let failed = |step| move |source| ProgramError::Mount { step, source };
-    let running = open(Path::new(EXECUTABLE)).map_err(failed("open bottle's own program"))?;
+    let running = running()?;
     let mount = match copy(&running) {
         Err(Errno::PERM) => copy(&among_own_mounts(&running)?),
         copied => copied,
     };
+    closed(mount)
+}
+
+/// The same by somebody who has threads, or other things to do: nothing of its own changes. Only who has power over the mounts that the
+/// program was started from can do it.
+pub(crate) fn read_only_at_once() -> Result<OwnedFd, ProgramError> {
+    closed(copy(&running()?))
+}
+
+/// What is executed, if it is on such a mount.
+pub(super) fn running_read_only() -> Result<Option<OwnedFd>, ProgramError> {
+    let running = running()?;
+    let mount =
+        rustix::fs::fstatvfs(&running).map_err(io::Error::from).map_err(failed("look at bottle's own program"))?;
+    Ok(mount.f_flag.contains(StatVfsMountFlags::RDONLY).then_some(running))
+}
+
+fn failed(step: &'static str) -> impl Fn(io::Error) -> ProgramError {
+    move |source| ProgramError::Mount { step, source }
+}
+
+fn running() -> Result<OwnedFd, ProgramError> {
+    open(Path::new(EXECUTABLE)).map_err(failed("open bottle's own program"))
+}
+
+fn closed(mount: Result<OwnedFd, Errno>) -> Result<OwnedFd, ProgramError> {
     let mount = mount.map_err(io::Error::from).map_err(failed("mount bottle's own program"))?;
     let attributes =
         MountAttrFlags::MOUNT_ATTR_RDONLY | MountAttrFlags::MOUNT_ATTR_NOSUID | MountAttrFlags::MOUNT_ATTR_NODEV;
@@ -62,7 +87,6 @@ pub fn read_only() -> Result<OwnedFd, ProgramError> {
 /// Whoever made a user namespace has no right over the mounts that the program was started from, but over a copy of
 /// them. There the file is found by its path, and must be the same one.
 fn among_own_mounts(running: &OwnedFd) -> Result<OwnedFd, ProgramError> {
-    let failed = |step| move |source| ProgramError::Mount { step, source };
     let path = std::fs::read_link(EXECUTABLE).map_err(failed("find bottle's own program"))?;
     unshare(CloneFlags::CLONE_NEWNS).map_err(io::Error::from).map_err(failed("copy the mounts"))?;
     let file = open(&path).map_err(|_| ProgramError::Moved(path.clone()))?;
