@@ -4,21 +4,24 @@ use std::fs::File;
 use std::io;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Component, Path, PathBuf};
+use std::sync::{Mutex, PoisonError};
+use std::thread::JoinHandle;
 
 use bottle_evidence::Digest;
 use rustix::fs::{Mode, OFlags, ResolveFlags};
 
 use super::Container;
-use crate::digest;
+use crate::{digest, thread};
 
 /// Where an engine looks if the container's PATH says nothing.
 const PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
 
-/// A program as the container will see it. It is not held open, or the engine could not take the container's files apart.
+/// A program as the container will see it. A thread hashes it meanwhile. It is not held open after that, or the engine could not take the
+/// container's files apart.
 #[derive(Debug)]
 pub struct InsideFile {
     path: PathBuf,
-    digest: Digest,
+    hashing: Mutex<Option<JoinHandle<io::Result<Digest>>>>,
 }
 
 /// Why the program was not found.
@@ -35,7 +38,7 @@ pub enum FindError {
     /// Nothing by this name can be executed.
     #[error("the container has no program {0:?}")]
     Missing(String),
-    /// It can't be read.
+    /// It can't be hashed.
     #[error("cannot hash the container's program {}", path.display())]
     Hash {
         /// Where it is, inside.
@@ -65,8 +68,9 @@ impl InsideFile {
         };
         let found = candidates.into_iter().find_map(|path| Some((open_executable(&root, &path)?, path)));
         let (file, path) = found.ok_or_else(|| FindError::Missing(name.to_owned()))?;
-        let digest = digest::of_file(&file).map_err(|source| FindError::Hash { path: path.clone(), source })?;
-        Ok(InsideFile { path, digest })
+        let hashing = thread::begin(move || digest::of_file(&file));
+        let hashing = hashing.map_err(|source| FindError::Hash { path: path.clone(), source })?;
+        Ok(InsideFile { path, hashing: Mutex::new(Some(hashing)) })
     }
 
     /// Its path inside.
@@ -74,8 +78,11 @@ impl InsideFile {
         &self.path
     }
 
-    pub(crate) fn digest(&self) -> Digest {
-        self.digest
+    /// Waits for it. It is told once.
+    pub(crate) fn digest(&self) -> io::Result<Digest> {
+        let hashing = self.hashing.lock().unwrap_or_else(PoisonError::into_inner).take();
+        let hashing = hashing.ok_or(io::ErrorKind::NotFound)?;
+        hashing.join().unwrap_or_else(|_| Err(io::Error::other("the hashing thread broke")))
     }
 }
 

@@ -63,7 +63,10 @@ pub(super) fn on_hold(
     let facts = look("workload", held.pid())?;
     let executable = match &airlock.plan.adopted {
         None => program(held, ahead, airlock.plan.subordinate.as_deref()),
-        Some(adopted) => Ok(adopted.program.digest()),
+        Some(adopted) => {
+            let path = adopted.program.path().to_owned();
+            adopted.program.digest().map_err(|source| MeasureError { path, source })
+        }
     };
     let executable = executable.map_err(|source| AttestError::Measure { who: "workload", source })?;
     let agent = format!("net:[{}]", airlock.state.agent.identity.inode);
