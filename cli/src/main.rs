@@ -35,9 +35,6 @@ fn main() -> ExitCode {
     if let Some(code) = commands::run::detached::dispatch() {
         return code;
     }
-    if let Some(code) = commands::hook::supervise::dispatch() {
-        return code;
-    }
     let reporter = Reporter::for_stderr();
     let cli = match Cli::of(&std::env::args_os().collect::<Vec<_>>()) {
         Ok(cli) => cli,

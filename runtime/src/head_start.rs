@@ -42,13 +42,6 @@ impl HeadStart {
         Ok(HeadStart { phase, taken })
     }
 
-    /// The same for an airlock around a container, of which all is known.
-    pub(crate) fn around_a_container(around: &Around, network: BorrowedFd<'_>) -> Result<(Started, Taken), RunError> {
-        let taken = Taken::take();
-        sys::let_too_large_writes_fail();
-        Ok((Executed::new()?.adopt(around, network)?, taken))
-    }
-
     /// Goes on, now that it is known whose ids the run has.
     pub(crate) fn go_on(self, whose: &Whose) -> Result<(Started, Taken), RunError> {
         let started = match self.phase {
@@ -56,5 +49,29 @@ impl HeadStart {
             Phase::Building(started) => started,
         };
         Ok((started, self.taken))
+    }
+}
+
+/// The same for a container of an engine's: it waits until all that the engine says of that has been judged. Dropped, it is ended and
+/// waited for.
+pub struct Expecting {
+    executed: Executed,
+    taken: Taken,
+}
+
+impl Expecting {
+    /// The calling thread must live as long as the container.
+    ///
+    /// # Errors
+    /// Where the program can't be executed again.
+    pub fn begin() -> Result<Expecting, RunError> {
+        let taken = Taken::take();
+        sys::let_too_large_writes_fail();
+        Ok(Expecting { executed: Executed::read_only()?, taken })
+    }
+
+    /// Goes on around the container with this network namespace.
+    pub(crate) fn adopt(self, around: &Around, network: BorrowedFd<'_>) -> Result<(Started, Taken), RunError> {
+        Ok((self.executed.adopt(around, network)?, self.taken))
     }
 }

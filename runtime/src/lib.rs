@@ -88,7 +88,7 @@ pub use bottle::{Bottle, BottleError, Captured};
 pub use bottle_proxy::{UpstreamProxy, UpstreamProxyError};
 pub use caller::Caller;
 pub use event::Event;
-pub use head_start::HeadStart;
+pub use head_start::{Expecting, HeadStart};
 pub use options::RunOptions;
 pub use outcome::{Outcome, Status};
 pub use plan::Plan;

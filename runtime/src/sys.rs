@@ -91,16 +91,27 @@ pub(crate) fn fork_sibling_alone(_alone: Alone, namespaces: CloneFlags) -> io::R
 
 /// Replaces the first argument, by which ps shows a process and others find it. A longer name than it had is cut.
 pub fn set_first_argument(name: &str) -> io::Result<()> {
+    let room = std::env::args_os().next().map_or(0, |first| first.len());
+    set_arguments(name, room)
+}
+
+/// Replaces all arguments by a name, which is cut where they had less room.
+pub fn replace_arguments(name: &str) -> io::Result<()> {
+    set_arguments(name, usize::MAX)
+}
+
+/// Fills so much of the arguments, but for the last zero byte, with a name and with zeros.
+fn set_arguments(name: &str, room: usize) -> io::Result<()> {
     let stat = std::fs::read_to_string("/proc/self/stat")?;
     let fields: Vec<&str> = stat.rsplit_once(") ").map(|(_, rest)| rest.split(' ').collect()).unwrap_or_default();
     // proc_pid_stat(5): fields 48 and 49, arg_start and arg_end; the first here is field 3.
     let address = |field: usize| fields.get(field - 3).and_then(|it| it.parse::<usize>().ok());
     let (Some(start), Some(end)) = (address(48), address(49)) else { return Err(io::ErrorKind::InvalidData.into()) };
-    let room = std::env::args_os().next().map_or(0, |first| first.len()).min(end.saturating_sub(start));
+    let room = room.min(end.saturating_sub(start + 1));
     let mut bytes = name.as_bytes().to_vec();
     bytes.resize(room, 0);
-    // SAFETY: the kernel put the arguments there for this process to keep; `room` bytes are the first one's, without its
-    // zero byte. The process has one thread, so nobody reads them meanwhile.
+    // SAFETY: the kernel put the arguments there for this process to keep; `room` bytes are theirs, without the last zero
+    // byte. The process has one thread, so nobody reads them meanwhile.
     unsafe { std::ptr::copy_nonoverlapping(bytes.as_ptr(), std::ptr::with_exposed_provenance_mut(start), room) };
     Ok(())
 }

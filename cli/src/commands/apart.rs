@@ -1,20 +1,22 @@
-//! How does a supervisor live apart from whoever asked for it? As this program, executed again in a session of its own.
+//! How does a supervisor live apart from whoever asked for it? As this program, executed again or forked, in a session of its own.
 //!
 //! It tells the one that waits when the command runs or why it never will. Nothing of its own leads to that one's standard
 //! streams, so that nobody waits for them longer.
 
 use std::ffi::OsString;
+use std::fs::File;
 use std::io;
 use std::os::fd::OwnedFd;
 use std::os::unix::process::CommandExt;
-use std::process::{Child, Command, ExitCode, Stdio};
+use std::process::{Command, ExitCode, Stdio};
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use bottle_runtime::channel::Channel;
 use bottle_runtime::event::Event;
 use bottle_runtime::report::chain;
-use bottle_runtime::roles;
+use bottle_runtime::{roles, sys};
+use rustix::process::{Pid, Signal, WaitOptions};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
@@ -68,22 +70,77 @@ pub fn start(
     patience: Option<Duration>,
     said: impl FnMut(&str),
 ) -> Result<String, Failure> {
-    let (channel, mut supervisor) =
-        spawn(name, arguments).map_err(|source| Failure::new(DetachError::Start(source)).with_code(FAILED))?;
+    let supervisor = spawn(name, arguments).map_err(not_started)?;
     // A supervisor that is gone has said why, which is heard next.
-    let _ = channel.send(begin, &[]);
-    hear(&channel, patience, said).inspect_err(|failure| see_it_end(&mut supervisor, failure))
+    let _ = supervisor.channel.send(begin, &[]);
+    supervisor.hear(patience, said)
 }
 
-/// One that failed ends by itself; of one that is silent nobody knows. Whoever waits for us is not left with an orphan: crun, in whose
-/// hook we may be, takes the end of one for the end of the hook, and then waits for that until its time is over.
-fn see_it_end(supervisor: &mut Child, failure: &Failure) {
-    if matches!(failure.error.downcast_ref(), Some(DetachError::Late)) {
-        // One that has ended meanwhile needs it no more.
-        let _ = supervisor.kill();
+/// Which side of [`fork`] returned.
+pub enum Side {
+    /// The one that called, which has to hear the other out.
+    Caller(Supervisor),
+    /// The supervisor. What its side returns is nobody's to print.
+    Supervisor(Starter),
+}
+
+/// Forks a supervisor under a name, which goes on with all that this process knows. This one has a single thread, and holds
+/// no descriptor but the standard streams.
+pub fn fork(name: &str) -> Result<Side, Failure> {
+    forked(name).map_err(not_started)
+}
+
+fn forked(name: &str) -> io::Result<Side> {
+    let (ours, theirs) = Channel::pair()?;
+    match sys::fork_child()? {
+        Some(pid) => Ok(Side::Caller(Supervisor { channel: ours, pid: known(pid)? })),
+        None => {
+            drop(ours);
+            let null = File::options().read(true).write(true).open("/dev/null")?;
+            rustix::stdio::dup2_stdout(&null)?;
+            rustix::stdio::dup2_stderr(&null)?;
+            rustix::stdio::dup2_stdin(&OwnedFd::from(theirs))?;
+            drop(null);
+            let channel = roles::take_channel()?;
+            rustix::process::setsid()?;
+            // They are only names.
+            let _ = std::ffi::CString::new(name).map(|name| rustix::thread::set_name(&name));
+            let _ = sys::replace_arguments(name);
+            Ok(Side::Supervisor(Starter(Mutex::new(Some(channel)))))
+        }
     }
-    // It is our child, so that there is nothing else to be said of it.
-    let _ = supervisor.wait();
+}
+
+fn not_started(source: io::Error) -> Failure {
+    Failure::new(DetachError::Start(source)).with_code(FAILED)
+}
+
+fn known(pid: i32) -> io::Result<Pid> {
+    Pid::from_raw(pid).ok_or_else(|| io::ErrorKind::InvalidData.into())
+}
+
+/// A supervisor that was started, and the way to it.
+pub struct Supervisor {
+    channel: Channel,
+    pid: Pid,
+}
+
+impl Supervisor {
+    /// Waits until the command runs. Returns the bottle's id.
+    pub fn hear(self, patience: Option<Duration>, said: impl FnMut(&str)) -> Result<String, Failure> {
+        hear(&self.channel, patience, said).inspect_err(|failure| self.see_it_end(failure))
+    }
+
+    /// One that failed ends by itself; of one that is silent nobody knows. Whoever waits for us is not left with an orphan: crun, in
+    /// whose hook we may be, takes the end of one for the end of the hook, and then waits for that until its time is over.
+    fn see_it_end(&self, failure: &Failure) {
+        if matches!(failure.error.downcast_ref(), Some(DetachError::Late)) {
+            // One that has ended meanwhile needs it no more.
+            let _ = rustix::process::kill_process(self.pid, Signal::KILL);
+        }
+        // It is our child, so that there is nothing else to be said of it.
+        while let Err(rustix::io::Errno::INTR) = rustix::process::waitpid(Some(self.pid), WaitOptions::empty()) {}
+    }
 }
 
 /// Hears a supervisor out, each of whose words may take so long.
@@ -106,12 +163,13 @@ fn hear(channel: &Channel, patience: Option<Duration>, mut said: impl FnMut(&str
     }
 }
 
-fn spawn(name: &str, arguments: Vec<OsString>) -> io::Result<(Channel, Child)> {
+fn spawn(name: &str, arguments: Vec<OsString>) -> io::Result<Supervisor> {
     let (ours, theirs) = Channel::pair()?;
     let mut supervisor = Command::new("/proc/self/exe");
     supervisor.arg0(name).args(arguments);
     supervisor.stdin(Stdio::from(OwnedFd::from(theirs))).stdout(Stdio::null()).stderr(Stdio::null());
-    Ok((ours, supervisor.spawn()?))
+    let pid = i32::try_from(supervisor.spawn()?.id()).map_err(io::Error::other)?;
+    Ok(Supervisor { channel: ours, pid: known(pid)? })
 }
 
 /// In a process that was executed for it: takes the channel, leaves the session, and hears what to begin with.

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use super::Adoption;
 use crate::caller::Caller;
 use crate::event::Event;
-use crate::head_start::HeadStart;
+use crate::head_start::Expecting;
 use crate::outcome::Outcome;
 use crate::plan::Plan;
 use crate::realize_error::RealizeError;
@@ -20,6 +20,7 @@ use crate::whose::{Around, Whose};
 /// # Errors
 /// [`RunError`]
 pub fn adopt(
+    ahead: Expecting,
     adoption: Adoption,
     caller: &Caller,
     events: impl FnMut(Event) + Send + 'static,
@@ -33,7 +34,7 @@ pub fn adopt(
             Around::Given(clone.map_err(|source| RealizeError::Step { step: "hold a user namespace", source })?)
         }
     };
-    let begun = HeadStart::around_a_container(&around, adoption.container.network())?;
+    let begun = ahead.adopt(&around, adoption.container.network())?;
     let container = Arc::clone(&adoption.container);
     let result = through(begun, || Plan::adopting(adoption, caller, whose), events);
     if result.is_err() {

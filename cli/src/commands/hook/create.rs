@@ -10,7 +10,7 @@ use bottle_runtime::hook::{
     Configuration, Joined, Judged, JudgedError, Settings, State, admit, admit_files, admit_handed, judge,
 };
 
-use super::supervise::{self, Begin, Order};
+use super::supervise::{self, Order};
 use crate::commands::bottles::shelf;
 use crate::report::{Failure, Reporter};
 use crate::state;
@@ -22,42 +22,46 @@ struct Left;
 
 /// Runs the verb.
 pub fn run(settings: Option<&Path>, joins: bool, reporter: Reporter) -> Result<ExitCode, Failure> {
-    let told = State::read(std::io::stdin().lock()).map_err(Failure::new)?;
-    let order = Order { state: told, settings: settings.map(Path::to_owned) };
+    let state = State::read(std::io::stdin().lock()).map_err(Failure::new)?;
     let caller = Caller::of_hook().map_err(Failure::new)?;
-    let (configuration, becomes, settings) = judged(&order, &caller)?;
+    let settings = Settings::read(settings).map_err(Failure::new)?;
+    let configuration = Configuration::read(&state.bundle).map_err(Failure::new)?;
+    let becomes = judged(&state, &configuration, &settings, &caller)?;
     if joins && !matches!(becomes, Judged::Joins(_)) {
         return Err(Failure::new(Left).with_hint("create it again, or create the bottle first"));
     }
     match becomes {
-        Judged::LeftAlone => return Ok(ExitCode::SUCCESS),
+        Judged::LeftAlone => Ok(ExitCode::SUCCESS),
         // It has its airlock already.
         Judged::Joins(joined) => {
             let nested = caller.nested.as_ref();
             admit(&configuration, &settings, nested, Some(&joined), Path::new("/proc/self/exe")).map_err(refused)?;
-            admit_handed(&configuration, &settings, order.state.pid).map_err(refused)?;
+            admit_handed(&configuration, &settings, state.pid).map_err(refused)?;
             admit_files(&configuration, &settings, &state::open(&caller)?).map_err(refused)?;
-            return Ok(ExitCode::SUCCESS);
+            Ok(ExitCode::SUCCESS)
         }
-        Judged::Bottled { .. } => {}
+        Judged::Bottled { rules, file, name } => {
+            let order = Order { state, configuration, settings, rules: (*rules, file, name) };
+            supervise::start(order, &caller, |line| reporter.say(line))
+        }
     }
-    supervise::start(&Begin { order }, |line| reporter.say(line))?;
-    Ok(ExitCode::SUCCESS)
 }
 
-/// What the container was told, and what becomes of it. The supervisor reads it anew: what it has read is what counts.
-pub fn judged(order: &Order, caller: &Caller) -> Result<(Configuration, Judged, Settings), Failure> {
-    let settings = Settings::read(order.settings.as_deref()).map_err(Failure::new)?;
-    let configuration = Configuration::read(&order.state.bundle).map_err(Failure::new)?;
+/// What becomes of the container.
+fn judged(
+    state: &State,
+    configuration: &Configuration,
+    settings: &Settings,
+    caller: &Caller,
+) -> Result<Judged, Failure> {
     let joined = match configuration.joins() {
         true => {
             let bottles = shelf(caller)?.all().map_err(Failure::new)?;
-            Joined::by_process(order.state.pid, &bottles).map_err(Failure::new)?
+            Joined::by_process(state.pid, &bottles).map_err(Failure::new)?
         }
         false => None,
     };
-    let becomes = judge(&configuration, &settings, joined).map_err(refused)?;
-    Ok((configuration, becomes, settings))
+    judge(configuration, settings, joined).map_err(refused)
 }
 
 /// With what to do about it.

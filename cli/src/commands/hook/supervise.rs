@@ -1,88 +1,76 @@
-//! Who supervises a container's bottle? This program, executed again: it outlives the hook, and ends with the container.
+//! Who supervises a container's bottle? The hook, forked: it outlives the hook, and ends with the container.
+//!
+//! What the hook has read and judged is what the supervisor goes on with: nothing is read twice. The processes that others
+//! talk to are executed anew, so that they have nothing of it.
 
-use std::io;
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Duration;
 
+use bottle_policy::Rules;
 use bottle_runtime::adopt::{Adoption, adopt};
 use bottle_runtime::caller::Caller;
-use bottle_runtime::descriptors;
-use bottle_runtime::hook::{Claim, Judged, State, prepare};
+use bottle_runtime::hook::{Claim, Configuration, Settings, State, prepare};
+use bottle_runtime::records::Name;
 use bottle_runtime::state;
-use serde::{Deserialize, Serialize};
+use bottle_runtime::{Expecting, descriptors};
 
-use super::create::judged;
-use crate::commands::apart::{self, Starter};
+use crate::commands::apart::{self, Side, Starter};
 use crate::commands::run::detached::words_in_log;
 use crate::commands::run::{fail_on_panic, failure};
 use crate::report::Failure;
 use crate::sys;
 
-/// The name under which this program is executed for it.
+/// The name by which the supervisor is listed.
 const NAME: &str = "bottle-adopting";
 
 /// How long the supervisor may be silent: longer than any step of its own, and less than `bottle hook install` has engines wait.
 const PATIENCE: Duration = Duration::from_secs(150);
 
-/// What the hook was told.
-#[derive(Debug, Serialize, Deserialize)]
+/// A container that is to be a bottle.
 pub struct Order {
-    /// By the engine.
+    /// What the engine says of it.
     pub state: State,
-    /// By its arguments.
-    pub settings: Option<PathBuf>,
+    /// What its runtime was told.
+    pub configuration: Configuration,
+    /// What the administrator wants.
+    pub settings: Settings,
+    /// What it may reach, the file that says so, and what it is called.
+    pub rules: (Rules, Option<PathBuf>, Option<Name>),
 }
 
-/// From the hook.
-#[derive(Serialize, Deserialize)]
-pub struct Begin {
-    /// What to do.
-    pub order: Order,
+/// Starts the supervisor, and waits until the container may go on. Returns twice: the supervisor's exit code when the container has ended.
+pub fn start(order: Order, caller: &Caller, said: impl FnMut(&str)) -> Result<ExitCode, Failure> {
+    match apart::fork(NAME)? {
+        Side::Caller(supervisor) => supervisor.hear(Some(PATIENCE), said).map(|_| ExitCode::SUCCESS),
+        Side::Supervisor(starter) => {
+            let starter = Arc::new(starter);
+            Ok(supervise(order, caller, &starter).unwrap_or_else(|failure| starter.fail(&failure)))
+        }
+    }
 }
 
-/// Starts the supervisor, and waits until the container may go on.
-pub fn start(begin: &Begin, said: impl FnMut(&str)) -> Result<(), Failure> {
-    apart::start(NAME, Vec::new(), begin, Some(PATIENCE), said).map(drop)
-}
-
-/// Supervises a container's bottle if this process was executed for that, and then gives its exit code.
-pub fn dispatch() -> Option<ExitCode> {
-    let is_ours = std::env::args_os().next().is_some_and(|name| name == NAME);
-    // Without its channel there is nobody to tell.
-    is_ours.then(|| be().unwrap_or(ExitCode::FAILURE))
-}
-
-fn be() -> io::Result<ExitCode> {
-    let (Begin { order }, starter) = apart::begin::<Begin>()?;
+fn supervise(order: Order, caller: &Caller, starter: &Arc<Starter>) -> Result<ExitCode, Failure> {
     sys::share_one_arena();
     fail_on_panic();
     descriptors::raise();
     // The bundle, where the engine has started the hook, is the engine's to remove.
-    std::env::set_current_dir("/")?;
-    let caller = Caller::of_hook()?;
-    Ok(supervise(&order, &caller, starter).unwrap_or_else(|(starter, failure)| starter.fail(&failure)))
-}
-
-fn supervise(order: &Order, caller: &Caller, starter: Starter) -> Result<ExitCode, (Arc<Starter>, Failure)> {
-    let starter = Arc::new(starter);
-    let failed = |failure| (Arc::clone(&starter), failure);
-    let state = state::State::open(&caller.places, caller.uid).map_err(|error| failed(Failure::new(error)))?;
+    std::env::set_current_dir("/").map_err(Failure::new)?;
+    // It is executed while the rest is looked at.
+    let ahead = Expecting::begin().map_err(failure)?;
+    let state = state::State::open(&caller.places, caller.uid).map_err(Failure::new)?;
     // Held to the end.
-    let _claim = Claim::take(&state.run, caller.uid, &order.state).map_err(|error| failed(Failure::new(error)))?;
-    let adoption = adoption(order, caller).map_err(failed)?;
-    let hearing = Arc::clone(&starter);
-    let outcome = adopt(adoption, caller, move |event| hearing.hear(&event));
-    outcome.map(|outcome| ExitCode::from(outcome.status.code())).map_err(|error| failed(failure(error)))
+    let _claim = Claim::take(&state.run, caller.uid, &order.state).map_err(Failure::new)?;
+    let adoption = adoption(order, caller)?;
+    let hearing = Arc::clone(starter);
+    let outcome = adopt(ahead, adoption, caller, move |event| hearing.hear(&event)).map_err(failure)?;
+    Ok(ExitCode::from(outcome.status.code()))
 }
 
-fn adoption(order: &Order, caller: &Caller) -> Result<Adoption, Failure> {
-    let (configuration, becomes, settings) = judged(order, caller)?;
-    let Judged::Bottled { rules, file, name } = becomes else {
-        return Err(Failure::new("the container's configuration has changed while it was looked at"));
-    };
-    prepare(&order.state, &configuration, &settings, (*rules, file, name), caller, words_in_log).map_err(|error| {
+fn adoption(order: Order, caller: &Caller) -> Result<Adoption, Failure> {
+    let Order { state, configuration, settings, rules } = order;
+    prepare(&state, &configuration, &settings, rules, caller, words_in_log).map_err(|error| {
         let hint = error.hint();
         Failure { hint, ..Failure::new(error) }
     })
