@@ -13,7 +13,7 @@ use bottle_runtime::report::chain;
 use bottle_runtime::wrapper::{Bundle, Call, Hooks, How, Makes, Network, edit, log, read, wrapped};
 
 use super::bottles::shelf;
-use super::hook::create::refused;
+use super::hook::create::{near, refused};
 use crate::report::{Failure, escape};
 use crate::sys;
 
@@ -66,10 +66,13 @@ fn go_on(call: &Call) -> Result<Infallible, Failure> {
 /// Judges the container that is to be made, and edits its configuration where it is no longer none of our business.
 fn prepare(makes: &Makes, call: &Call, settings: &Settings) -> Result<(), Failure> {
     let bundle = Bundle::read(&makes.bundle).map_err(Failure::new)?;
-    let configuration = bundle.configuration().map_err(Failure::new)?;
+    let configuration = bundle.configuration().map_err(|error| {
+        let hint = error.hint();
+        Failure { hint, ..Failure::new(error) }
+    })?;
     let caller = Caller::of_hook().map_err(Failure::new)?;
     let joined = match configuration.joins() {
-        true => Joined::by_path(&configuration, &shelf(&caller)?.all().map_err(Failure::new)?).map_err(Failure::new)?,
+        true => Joined::by_path(&configuration, &shelf(&caller)?.all().map_err(Failure::new)?).map_err(near)?,
         false => None,
     };
     let network = match judge(&configuration, settings, joined.clone()).map_err(refused)? {

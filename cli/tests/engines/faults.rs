@@ -124,6 +124,9 @@ fn a_hook_that_is_called_twice_starts_nothing() {
     let hooks = bundle.configuration["hooks"]["createRuntime"].as_array_mut().unwrap();
     hooks.push(hooks[0].clone());
     let said = scene.run(&bundle);
+    assert!(said.code != 0 && said.out.is_empty() && said.err.contains("runs after bottle's hook"), "{said:?}");
+    scene.settings(&json!({"allow": ["later-hooks"]}));
+    let said = scene.run(&bundle);
     assert!(said.code != 0 && said.out.is_empty() && said.err.contains("has a bottle already"), "{said:?}");
     scene.assert_nothing_left();
 }

@@ -18,6 +18,7 @@ mod scene;
 
 mod conformed;
 mod faults;
+mod hostile;
 mod installed;
 mod life;
 mod many;

@@ -63,6 +63,11 @@ fn a_container_whose_root_is_the_hosts_is_refused_unless_the_settings_let_it_pas
     }
     assert_refused(&scene, &bundle, "user namespace");
     scene.settings(&json!({"allow": ["host-user"]}));
+    // By which the host's root would tell the kernel what to do.
+    assert_refused(&scene, &bundle, "/proc/sys of the host's kernel is open");
+    bundle.configuration["linux"]["maskedPaths"] = json!(["/proc/kcore"]);
+    bundle.configuration["linux"]["readonlyPaths"] =
+        json!(["/proc/bus", "/proc/irq", "/proc/sys", "/proc/sysrq-trigger"]);
     assert_eq!(scene.run(&bundle).ok(), "ran\n");
     scene.verified();
     assert_eq!(scene.facts()["workload.engine"]["value"]["let-pass"], json!(["host-user"]));

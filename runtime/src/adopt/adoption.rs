@@ -8,6 +8,7 @@ use bottle_policy::Rules;
 use serde_json::Value;
 
 use super::{Container, InsideFile};
+use crate::hook::Exception;
 use crate::options::Words;
 use crate::records::Name;
 
@@ -46,7 +47,7 @@ pub struct Adoption {
     /// How the engine will confine it, in the configuration's own words.
     pub confinement: Value,
     /// What was let pass that is refused by default.
-    pub let_pass: Vec<String>,
+    pub let_pass: Vec<Exception>,
     /// In which words the bottle's log tells of what happens.
     pub words: Words,
 }
@@ -65,7 +66,7 @@ pub(crate) struct EngineWord {
     pub(crate) id: String,
     pub(crate) seccomp: Digest,
     pub(crate) confinement: Value,
-    pub(crate) let_pass: Vec<String>,
+    pub(crate) let_pass: Vec<Exception>,
     /// The ordinary user whose engine runs it as root of a user namespace that it has made, where it is so.
     pub(crate) within: Option<u32>,
 }

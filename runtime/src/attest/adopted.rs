@@ -13,6 +13,7 @@ use super::process::ProcessFacts;
 use super::requirements::{Subject, is_for_serving};
 use super::{AttestError, in_step};
 use crate::adopt::Adopted;
+use crate::hook::Exception;
 use crate::roles::Program;
 
 /// CAP_KILL alone, as /proc/PID/status says it without leading zeros (capabilities(7): number 5).
@@ -31,10 +32,10 @@ pub(super) fn container(
     let subject = Subject { who: "workload", facts };
     subject.demand(facts.namespaces.get("net").is_some_and(|net| net == agent), "is not in the agent namespace")?;
     subject.lives_apart(own, &APART)?;
-    for kind in ["ipc", "user"] {
+    for (kind, exception) in [("ipc", Exception::HostIpc), ("user", Exception::HostUser)] {
         // Where an ordinary user's engine has made one, that is not the host's.
         let engines_own = kind == "user" && adopted.says.within.is_some();
-        if !engines_own && !adopted.says.let_pass.iter().any(|what| *what == format!("host-{kind}")) {
+        if !engines_own && !adopted.says.let_pass.contains(&exception) {
             subject.lives_apart(own, &[kind])?;
         }
     }

@@ -6,14 +6,16 @@ use std::path::{Path, PathBuf};
 
 use bottle_evidence::{Digest, canonical, sha256};
 use serde::Deserialize;
+use serde::de::IgnoredAny;
 use serde_json::{Value, json};
 
 use super::devices::{Device, Rule};
-use super::object;
+use super::{mounts, object, seccomp, strict};
 use crate::bounded;
 
-/// No configuration is larger.
-const MOST: u64 = 16 << 20;
+/// What it is called in a bundle, and no configuration is larger.
+pub(crate) const NAME: &str = "config.json";
+pub(crate) const MOST: u64 = 16 << 20;
 
 /// The configuration, and the digest of the file.
 #[derive(Debug)]
@@ -42,6 +44,18 @@ pub enum ConfigurationError {
         /// What is wrong.
         source: serde_json::Error,
     },
+}
+
+impl ConfigurationError {
+    /// What to do about it.
+    pub fn hint(&self) -> Option<String> {
+        match self {
+            ConfigurationError::Read { .. } => None,
+            ConfigurationError::Form { .. } => Some(
+                "write it as the OCI runtime specification does: each member once, in its own case, and no NUL".into(),
+            ),
+        }
+    }
 }
 
 /// As in the OCI runtime specification; what is not named here does not concern an airlock.
@@ -87,6 +101,8 @@ pub(super) struct RootDirectory {
 #[derive(Debug, Deserialize)]
 pub(super) struct Mounted {
     #[serde(default)]
+    pub(super) destination: PathBuf,
+    #[serde(default)]
     pub(super) source: Option<PathBuf>,
     #[serde(default)]
     pub(super) options: Option<Vec<String>>,
@@ -110,6 +126,19 @@ pub(super) struct Linux {
     pub(super) seccomp: Value,
     pub(super) masked_paths: Option<Vec<String>>,
     pub(super) readonly_paths: Option<Vec<String>>,
+    pub(super) uid_mappings: Option<Vec<Mapping>>,
+    pub(super) gid_mappings: Option<Vec<Mapping>>,
+    pub(super) sysctl: Option<BTreeMap<String, String>>,
+    pub(super) cgroups_path: Option<String>,
+    pub(super) rootfs_propagation: Option<String>,
+    pub(super) net_devices: Option<BTreeMap<String, IgnoredAny>>,
+}
+
+#[derive(Debug, Deserialize)]
+pub(super) struct Mapping {
+    #[serde(rename = "hostID")]
+    pub(super) host: u32,
+    pub(super) size: u32,
 }
 
 #[derive(Debug, Default, Deserialize)]
@@ -139,7 +168,7 @@ impl Configuration {
     /// # Errors
     /// [`ConfigurationError`]
     pub fn read(bundle: &Path) -> Result<Configuration, ConfigurationError> {
-        let path = bundle.join("config.json");
+        let path = bundle.join(NAME);
         let bytes =
             bounded::read(&path, MOST).map_err(|source| ConfigurationError::Read { path: path.clone(), source })?;
         Configuration::parse(bundle, &bytes).map_err(|source| ConfigurationError::Form { path, source })
@@ -150,6 +179,7 @@ impl Configuration {
     /// # Errors
     /// What is wrong with them.
     pub fn parse(bundle: &Path, bytes: &[u8]) -> Result<Configuration, serde_json::Error> {
+        strict::check(bytes)?;
         let written = object::read(bytes)?;
         Ok(Configuration { bundle: bundle.to_owned(), digest: sha256(bytes), written })
     }
@@ -164,9 +194,9 @@ impl Configuration {
         self.written.linux.namespaces.iter().flatten().find(|it| it.kind == kind)
     }
 
-    /// Whether the network is one that somebody has made before.
+    /// Whether one of its namespaces is one that somebody has made before.
     pub fn joins(&self) -> bool {
-        self.namespace("network").is_some_and(|namespace| namespace.joined().is_some())
+        self.written.linux.namespaces.iter().flatten().any(|namespace| namespace.joined().is_some())
     }
 
     /// Where the container's root lies for the engine's runtime.
@@ -181,18 +211,9 @@ impl Configuration {
 
     /// Files and directories of the host's that are shown inside: where they lie, and whether they can be written there.
     pub(super) fn shown(&self) -> Vec<(PathBuf, bool)> {
-        let has = |mount: &Mounted, names: &[&str]| {
-            mount.options.iter().flatten().any(|option| names.contains(&option.as_str()))
-        };
-        let is_bind = |mount: &&Mounted| mount.kind.as_deref() == Some("bind") || has(mount, &["bind", "rbind"]);
-        let binds = self.written.mounts.iter().flatten().filter(is_bind);
-        let place = |mount: &Mounted| {
-            let source = mount.source.as_ref()?;
-            // Of both the later one counts for an engine; who looks only for power over the airlock need not know which that is.
-            let read_only = has(mount, &["ro", "rro"]) && !has(mount, &["rw", "rrw"]);
-            Some((self.bundle.join(source), !read_only))
-        };
-        binds.filter_map(place).chain([(self.root(), !self.written.root.readonly)]).collect()
+        let mounted = self.written.mounts.iter().flatten().flat_map(mounts::sources);
+        let root = (self.written.root.path.clone(), !self.written.root.readonly);
+        mounted.chain([root]).map(|(path, writable)| (self.bundle.join(path), writable)).collect()
     }
 
     /// The digest of what the seccomp filter is to be made of.
@@ -207,7 +228,7 @@ impl Configuration {
             "user": format!("{}:{}", process.user.uid, process.user.gid),
             "capabilities": process.capabilities,
             "no-new-privileges": process.no_new_privileges,
-            "seccomp": !linux.seccomp.is_null(),
+            "seccomp": seccomp::denies(&linux.seccomp),
             "apparmor": process.apparmor_profile,
             "selinux": process.selinux_label,
             "read-only-root": root.readonly,

@@ -1,8 +1,11 @@
 //! Which devices of the host's may a container open, beyond those of every container? By a disk all of the host's files are read.
 
+use std::os::unix::fs::{FileTypeExt, MetadataExt};
+use std::path::Path;
+
 use serde::Deserialize;
 
-use super::Configuration;
+use super::{Configuration, Refusal};
 
 /// One that is made for it (OCI runtime specification, `linux.devices`).
 #[derive(Debug, Deserialize)]
@@ -29,8 +32,9 @@ pub(super) struct Rule {
     access: Option<String>,
 }
 
-/// `type major:minor` of each. To make a device node is no power over the device: it takes a rule to open it.
-pub(super) fn devices(configuration: &Configuration) -> Vec<String> {
+/// To make a device node is no power over the device: it takes a rule to open it. Where no rule holds, as for an ordinary user's
+/// engine, one that is bound by itself is opened by its mode.
+pub(super) fn refused(configuration: &Configuration) -> Vec<Refusal> {
     let linux = &configuration.written.linux;
     let made = linux.devices.iter().flatten().map(|it| (it.kind.as_str(), Some(it.major), Some(it.minor)));
     // A FIFO is none.
@@ -40,8 +44,20 @@ pub(super) fn devices(configuration: &Configuration) -> Vec<String> {
         let known = |number: Option<i64>| number.filter(|number| *number >= 0);
         (rule.kind.as_deref().filter(|kind| !kind.is_empty()).unwrap_or("a"), known(rule.major), known(rule.minor))
     });
-    let beyond = made.chain(ruled).filter(|(kind, major, minor)| !is_usual(kind, *major, *minor));
-    beyond.map(|(kind, major, minor)| format!("{kind} {}:{}", number(major), number(minor))).collect()
+    let bound = configuration.shown().into_iter().filter_map(|(source, _)| bound(&source));
+    let beyond = made.chain(ruled).chain(bound).filter(|(kind, major, minor)| !is_usual(kind, *major, *minor));
+    beyond.map(|(kind, major, minor)| Refusal::Device(format!("{kind} {}:{}", number(major), number(minor)))).collect()
+}
+
+fn bound(source: &Path) -> Option<(&'static str, Option<i64>, Option<i64>)> {
+    let about = std::fs::metadata(source).ok()?;
+    let kind = match about.file_type() {
+        kind if kind.is_block_device() => "b",
+        kind if kind.is_char_device() => "c",
+        _ => return None,
+    };
+    let device = about.rdev();
+    Some((kind, Some(rustix::fs::major(device).into()), Some(rustix::fs::minor(device).into())))
 }
 
 fn opens(rule: &Rule) -> bool {
@@ -62,4 +78,45 @@ fn is_usual(kind: &str, major: Option<i64>, minor: Option<i64>) -> bool {
 
 fn number(number: Option<i64>) -> String {
     number.map_or_else(|| "*".to_owned(), |number| number.to_string())
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::super::refusals::tests::{good, refused};
+    use super::super::{Exception, Refusal};
+
+    #[test]
+    fn a_device_of_the_hosts_is_refused_and_those_of_every_container_are_not() {
+        let mut with = good();
+        with["linux"]["resources"] = json!({"devices": [
+            {"allow": false, "access": "rwm"},
+            {"allow": true, "type": "c", "access": "m"},
+            {"allow": true, "type": "b", "major": -1, "minor": -1, "access": "m"},
+            {"allow": true, "type": "c", "major": 1, "minor": 3, "access": "rwm"},
+            {"allow": true, "type": "c", "major": 136, "access": "rwm"},
+        ]});
+        with["linux"]["devices"] = json!([{"path": "/dev/null", "type": "c", "major": 1, "minor": 3}]);
+        with["mounts"] = json!([{"destination": "/dev/null", "type": "bind", "source": "/dev/null"}]);
+        assert_eq!(refused(&with, &[]), []);
+        for (rule, named) in [
+            (json!({"allow": true}), "a *:*"),
+            (json!({"allow": true, "type": "a", "access": "rwm"}), "a *:*"),
+            (json!({"allow": true, "type": "b", "major": 8, "minor": 0, "access": "r"}), "b 8:0"),
+            (json!({"allow": true, "type": "c", "major": 1, "minor": 1, "access": "w"}), "c 1:1"),
+            (json!({"allow": true, "type": "c", "major": 1, "access": "rw"}), "c 1:*"),
+        ] {
+            let mut wider = with.clone();
+            wider["linux"]["resources"]["devices"].as_array_mut().unwrap().push(rule);
+            assert_eq!(refused(&wider, &[]), [Refusal::Device(named.into())]);
+            assert_eq!(refused(&wider, &[Exception::Devices]), []);
+        }
+        for (kind, major, minor) in [("b", 8, 0), ("c", 10, 232), ("u", 1, 1)] {
+            let mut made = with.clone();
+            let device = json!({"path": "/dev/x", "type": kind, "major": major, "minor": minor});
+            made["linux"]["devices"].as_array_mut().unwrap().push(device);
+            assert_eq!(refused(&made, &[]), [Refusal::Device(format!("{kind} {major}:{minor}"))]);
+        }
+    }
 }

@@ -2,22 +2,31 @@
 //!
 //! Told in order: the engine says of its container a [`State`], whose bundle has a [`Configuration`]; what the machine's
 //! administrator wants are [`Settings`]; [`judge`] tells whether the container is [`wanted`] to be a bottle, or has [`Joined`] one
-//! that there is, [`refusals`] what would make a bottle of no use, [`Inherited`] what it was handed open, [`policies`] where its
-//! rules come from, and [`prepare`] makes an adoption of all that. A [`Claim`] keeps a second bottle from the same container.
+//! that there is, [`refusals`] what would make a bottle of no use (a file for each question), [`Inherited`] what it was handed open,
+//! [`policies`] where its rules come from, and [`prepare`] makes an adoption of all that. A [`Claim`] keeps a second bottle from the same container.
 
+mod annotations;
+pub(crate) mod capabilities;
 mod claim;
-mod configuration;
+pub(crate) mod configuration;
 mod devices;
+mod host;
 mod inherited;
 mod joined;
 mod judged;
 mod labels;
+mod mounts;
+mod namespaces;
 mod object;
+mod order;
 pub mod policies;
 mod prepare;
 mod refusals;
+pub(crate) mod seccomp;
 mod settings;
+mod sockets;
 mod state;
+mod strict;
 mod wanted;
 
 pub use claim::{Claim, ClaimError, Ending};

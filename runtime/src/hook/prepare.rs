@@ -1,5 +1,6 @@
 //! How does what an engine says become an adoption? Everything is looked at, and nothing is changed.
 
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -56,8 +57,8 @@ pub(super) fn list(refusals: &[Refusal]) -> String {
 }
 
 pub(super) fn hints(refusals: &[Refusal]) -> Option<String> {
-    let hints: Vec<String> = refusals.iter().filter_map(Refusal::hint).collect();
-    (!hints.is_empty()).then(|| hints.join("; "))
+    let hints: BTreeSet<String> = refusals.iter().map(Refusal::hint).collect();
+    (!hints.is_empty()).then(|| hints.into_iter().collect::<Vec<_>>().join("; "))
 }
 
 /// Of a container that is to be a bottle.
@@ -120,7 +121,7 @@ pub fn prepare(
         shown: shown.into_iter().map(|(path, _)| path).collect(),
         seccomp: configuration.seccomp()?,
         confinement: configuration.confinement(),
-        let_pass: passed.into_iter().map(Exception::name).collect(),
+        let_pass: passed,
         words,
     })
 }

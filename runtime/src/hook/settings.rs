@@ -63,8 +63,20 @@ pub enum Exception {
     OtherCapabilities,
     /// Devices of the host's beyond those of every container.
     Devices,
-    /// An engine's socket, whose holder starts other containers.
+    /// A socket of an engine's, of systemd or of a message bus, whose holder starts other programs.
     EngineSocket,
+    /// Any other socket of the host's that is shown by itself.
+    HostSocket,
+    /// Another file system than containers usually have, or one that is mounted in an unusual way.
+    OtherMounts,
+    /// Annotations that an engine's runtime reads, and that change what it does.
+    RuntimeAnnotations,
+    /// Settings of the kernel's that are not known to reach nothing.
+    Sysctl,
+    /// Files by which the host's root tells the kernel what to do.
+    KernelFiles,
+    /// A program that decides about system calls.
+    SeccompListener,
     /// A device of the host's as a standard stream, such as the terminal of whoever calls the engine.
     HostTerminal,
     /// Hooks that run after ours, and may change what was attested.

@@ -10,10 +10,8 @@ use std::path::Path;
 
 use crate::adopt::Adopted;
 use crate::attest::process::ProcessFacts;
+use crate::hook::capabilities;
 use crate::sys;
-
-/// Those that reach the rules, other processes or the kernel (capabilities(7)), and their numbers.
-const REACHING: [(&str, u32); 4] = [("NET_ADMIN", 12), ("SYS_MODULE", 16), ("SYS_PTRACE", 19), ("SYS_ADMIN", 21)];
 
 /// User namespaces lie no deeper in each other (user_namespaces(7)).
 const DEEPEST: usize = 32;
@@ -22,20 +20,19 @@ const DEEPEST: usize = 32;
 pub(crate) struct Powers {
     /// The inode of the container's user namespace.
     user: u64,
-    refused: Vec<(&'static str, u32)>,
+    refused: Vec<(String, u32)>,
 }
 
 impl Powers {
     /// Those that the settings did not let pass.
     pub(crate) fn refused_to(adopted: &Adopted) -> io::Result<Powers> {
-        let passed = |name: &str| adopted.says.let_pass.iter().any(|it| it.to_uppercase().replace('-', "_") == name);
         let user = rustix::fs::fstat(adopted.container.user())?.st_ino;
-        Ok(Powers { user, refused: REACHING.into_iter().filter(|(name, _)| !passed(name)).collect() })
+        Ok(Powers { user, refused: capabilities::numbered(&adopted.says.let_pass) })
     }
 
     /// Their names.
-    pub(super) fn names(&self) -> Vec<&'static str> {
-        self.refused.iter().map(|(name, _)| *name).collect()
+    pub(super) fn names(&self) -> Vec<&str> {
+        self.refused.iter().map(|(name, _)| name.as_str()).collect()
     }
 
     /// Which of them a thread has, by its directory in /proc.
@@ -76,6 +73,7 @@ mod tests {
 
     use super::*;
     use crate::attest::process::identify_at;
+    use crate::hook::Exception;
 
     fn own_user() -> u64 {
         std::fs::metadata("/proc/self/ns/user").unwrap().ino()
@@ -89,14 +87,14 @@ mod tests {
 
     #[test]
     fn a_capability_counts_in_whatever_set_it_is_and_where_it_is_unknown() {
-        let powers = Powers { user: own_user(), refused: REACHING.to_vec() };
+        let powers = Powers { user: own_user(), refused: capabilities::numbered(&[]) };
         let thread = Path::new("/proc/self");
         // What an ordinary container has: CAP_KILL, CAP_NET_BIND_SERVICE, CAP_NET_RAW.
         let usual = "0000000000002420";
         assert_eq!(powers.held_by(&facts([usual; 5]), thread), None);
         for at in 0..5 {
             for (mask, name) in
-                [("1000", "NET_ADMIN"), ("10000", "SYS_MODULE"), ("80000", "SYS_PTRACE"), ("200000", "SYS_ADMIN")]
+                [("1000", "NET_ADMIN"), ("10000", "SYS_MODULE"), ("4", "DAC_READ_SEARCH"), ("200000", "SYS_ADMIN")]
             {
                 let mut sets = [usual; 5];
                 sets[at] = mask;
@@ -106,7 +104,7 @@ mod tests {
             sets[at] = "";
             assert!(powers.held_by(&facts(sets), thread).is_some());
         }
-        let passed = Powers { refused: REACHING[1..].to_vec(), ..powers };
+        let passed = Powers { refused: capabilities::numbered(&[Exception::NetAdmin]), ..powers };
         assert_eq!(passed.held_by(&facts(["1000"; 5]), thread), None);
     }
 
@@ -119,7 +117,7 @@ mod tests {
         let thread = std::path::PathBuf::from(format!("/proc/{}", child.id()));
         let inside = identify_at(&thread).unwrap();
         let made = std::fs::metadata(thread.join("ns/user")).unwrap().ino();
-        let held = |user| Powers { user, refused: REACHING.to_vec() }.held_by(&inside, &thread);
+        let held = |user| Powers { user, refused: capabilities::numbered(&[]) }.held_by(&inside, &thread);
         let (below, same, unrelated) = (held(own_user()), held(made), held(1));
         drop(child.stdin.take());
         child.wait().unwrap();

@@ -11,12 +11,9 @@ use rustix::fs::{AtFlags, Gid, Mode, OFlags, Uid};
 use serde_json::Value;
 
 use crate::bounded;
+use crate::hook::configuration::{MOST, NAME};
 use crate::hook::{Configuration, ConfigurationError};
 
-/// No configuration is larger.
-const MOST: u64 = 16 << 20;
-
-const NAME: &str = "config.json";
 /// Where the new one is written: one that is left is the next call's to remove.
 const UNFINISHED: &str = ".config.json.bottle";
 
@@ -59,6 +56,13 @@ pub enum BundleError {
         /// What the system said.
         source: io::Error,
     },
+}
+
+impl BundleError {
+    /// What to do about it.
+    pub fn hint(&self) -> Option<String> {
+        if let BundleError::Configuration(error) = self { error.hint() } else { None }
+    }
 }
 
 impl Bundle {

@@ -6,6 +6,7 @@ use std::path::Path;
 use serde_json::{Map, Value, json};
 
 use crate::confine::profile;
+use crate::hook::seccomp::denies;
 
 /// How long an engine's runtime waits for a hook, in seconds.
 const CREATING: u32 = 180;
@@ -97,13 +98,14 @@ fn capabilities(document: &mut Value) -> Result<(), EditError> {
     Ok(())
 }
 
-/// What the engine has chosen stays. Where it has chosen nothing, as Kubernetes does by default, nothing would be filtered.
+/// What the engine has chosen stays. Where it has chosen nothing, as Kubernetes does by default, or a filter that denies nothing,
+/// nothing would be filtered.
 fn filter(document: &mut Value) -> Result<(), EditError> {
     let not = || EditError("linux");
     let document = document.as_object_mut().ok_or(EditError("the whole"))?;
     let linux = document.entry("linux").or_insert_with(|| json!({})).as_object_mut().ok_or_else(not)?;
     let seccomp = linux.entry("seccomp").or_insert(Value::Null);
-    if seccomp.is_null() {
+    if !denies(seccomp) {
         *seccomp = profile();
     }
     Ok(())
@@ -191,11 +193,17 @@ mod tests {
     }
 
     #[test]
-    fn a_filter_that_the_engine_has_chosen_stays() {
+    fn a_filter_that_the_engine_has_chosen_stays_and_one_that_denies_nothing_is_none() {
         let mut document = engines();
-        document["linux"]["seccomp"] = json!({"defaultAction": "SCMP_ACT_ALLOW"});
+        let chosen = json!({"defaultAction": "SCMP_ACT_ERRNO"});
+        document["linux"]["seccomp"] = chosen.clone();
         edit(&mut document, Network::New, &HOOKS).unwrap();
-        assert_eq!(document["linux"]["seccomp"], json!({"defaultAction": "SCMP_ACT_ALLOW"}));
+        assert_eq!(document["linux"]["seccomp"], chosen);
+        for none in [json!({}), json!({"defaultAction": "SCMP_ACT_ALLOW"})] {
+            document["linux"]["seccomp"] = none;
+            edit(&mut document, Network::New, &HOOKS).unwrap();
+            assert_eq!(document["linux"]["seccomp"], profile());
+        }
     }
 
     #[test]

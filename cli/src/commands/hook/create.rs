@@ -7,7 +7,7 @@ use std::process::ExitCode;
 
 use bottle_runtime::caller::Caller;
 use bottle_runtime::hook::{
-    Configuration, Joined, Judged, JudgedError, Settings, State, admit, admit_files, admit_handed, judge,
+    Configuration, Joined, JoinedError, Judged, JudgedError, Settings, State, admit, admit_files, admit_handed, judge,
 };
 
 use super::supervise::{self, Order};
@@ -25,7 +25,10 @@ pub fn run(settings: Option<&Path>, joins: bool, reporter: Reporter) -> Result<E
     let state = State::read(std::io::stdin().lock()).map_err(Failure::new)?;
     let caller = Caller::of_hook().map_err(Failure::new)?;
     let settings = Settings::read(settings).map_err(Failure::new)?;
-    let configuration = Configuration::read(&state.bundle).map_err(Failure::new)?;
+    let configuration = Configuration::read(&state.bundle).map_err(|error| {
+        let hint = error.hint();
+        Failure { hint, ..Failure::new(error) }
+    })?;
     let becomes = judged(&state, &configuration, &settings, &caller)?;
     if joins && !matches!(becomes, Judged::Joins(_)) {
         return Err(Failure::new(Left).with_hint("create it again, or create the bottle first"));
@@ -57,11 +60,17 @@ fn judged(
     let joined = match configuration.joins() {
         true => {
             let bottles = shelf(caller)?.all().map_err(Failure::new)?;
-            Joined::by_process(state.pid, &bottles).map_err(Failure::new)?
+            Joined::by_process(state.pid, configuration, &bottles).map_err(near)?
         }
         false => None,
     };
     judge(configuration, settings, joined).map_err(refused)
+}
+
+/// The same of one that is near a bottle.
+pub fn near(error: JoinedError) -> Failure {
+    let hint = error.hint();
+    Failure { hint, ..Failure::new(error) }
 }
 
 /// With what to do about it.

@@ -1,0 +1,213 @@
+//! Does a container run whose configuration was written by somebody who wants out? Each such is refused before its first instruction.
+
+use std::fs;
+use std::os::unix::net::UnixListener;
+use std::path::Path;
+
+use serde_json::{Value, json};
+
+use crate::bundle::Bundle;
+use crate::host;
+use crate::scene::{Scene, name};
+use crate::world::{Said, said, text};
+
+/// What somebody writes into a configuration, and what the engine's person is told.
+type Case = (&'static str, fn(&Scene, &mut Value), &'static str);
+
+/// All are tried, and all that were not refused are named.
+fn assert_refused(cases: &[Case]) {
+    let mut wrong = Vec::new();
+    for (what, write, why) in cases {
+        let scene = Scene::new();
+        let mut bundle = scene.bundle("echo ran");
+        write(&scene, &mut bundle.configuration);
+        wrong.extend(not_refused(&scene, &scene.run(&bundle), why).map(|said| format!("{what}: {said}")));
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+/// Nothing of it ran, nothing is left of it, and the engine's person was told this and what to do; or what was said instead.
+fn not_refused(scene: &Scene, said: &Said, why: &str) -> Option<String> {
+    scene.assert_nothing_left();
+    let refused = said.code != 0 && !said.out.contains("ran") && scene.evidence().is_empty();
+    (!refused || !said.err.contains(why) || !said.err.contains("hint: ")).then(|| format!("{said:?}"))
+}
+
+fn mount(configuration: &mut Value, kind: &str, source: &Path, options: &[&str]) {
+    let mount = json!({"destination": "/tmp/shared", "type": kind, "source": text(source), "options": options});
+    configuration["mounts"].as_array_mut().unwrap().push(mount);
+}
+
+#[test]
+fn an_annotation_that_a_runtime_reads_for_confinement_is_refused() {
+    assert_refused(&[
+        ("filter", |_, all| all["annotations"]["run.oci.seccomp_bpf_data"] = json!("BgAAAAAA/38="), "run.oci.seccomp"),
+        ("handler", |_, all| all["annotations"]["run.oci.handler"] = json!("krun"), "run.oci.handler"),
+        ("groups", |_, all| all["annotations"]["run.oci.keep_original_groups"] = json!("1"), "keep_original_groups"),
+        ("criu", |_, all| all["annotations"]["org.criu.config"] = json!("/tmp/criu.conf"), "org.criu.config"),
+        ("unit", |_, all| all["annotations"]["org.systemd.property.OnFailure"] = json!("'x.service'"), "OnFailure"),
+    ]);
+}
+
+#[test]
+fn a_mount_that_is_no_usual_one_is_refused() {
+    assert_refused(&[
+        (
+            "an overlay of what can't be told",
+            |_, all| mount(all, "overlay", Path::new("overlay"), &["lowerdir=/usr,lowerdir+=/etc"]),
+            "overlay",
+        ),
+        ("disk", |_, all| mount(all, "ext4", Path::new("/dev/sda1"), &["ro"]), "ext4"),
+        ("kernel", |_, all| mount(all, "debugfs", Path::new("debugfs"), &[]), "debugfs"),
+        ("remount", |_, all| mount(all, "tmpfs", Path::new("tmpfs"), &["remount"]), "remount"),
+        ("propagation", |scene, all| mount(all, "bind", &scene.path("containers"), &["rbind", "rshared"]), "rshared"),
+        ("propagation of all", |_, all| all["linux"]["rootfsPropagation"] = json!("shared"), "shared"),
+        ("the kernel's files", |_, all| mount(all, "bind", Path::new("/proc"), &["rbind", "ro"]), "/proc"),
+        (
+            "no source",
+            |_, all| {
+                all["mounts"].as_array_mut().unwrap().push(json!({"destination": "/tmp/shared", "options": ["bind"]}))
+            },
+            "",
+        ),
+    ]);
+}
+
+#[test]
+fn a_directory_in_which_programs_are_asked_to_start_others_is_refused_though_no_socket_is_there() {
+    assert_refused(&[
+        ("run", |_, all| mount(all, "bind", Path::new("/run"), &["rbind", "ro"]), "/run"),
+        ("var run", |_, all| mount(all, "bind", Path::new("/var/run"), &["rbind", "ro"]), "/run"),
+        (
+            "a socket of any program",
+            |scene, all| {
+                let path = scene.path("any");
+                // The file stays when nobody listens any more.
+                drop(UnixListener::bind(&path).unwrap());
+                mount(all, "bind", &path, &["bind"]);
+            },
+            "a socket of the host's",
+        ),
+    ]);
+}
+
+#[test]
+fn hooks_between_ours_and_behind_ours_are_refused_wherever_another_of_ours_is() {
+    assert_refused(&[
+        (
+            "another between two of ours, the second of which does nothing",
+            |_, all| {
+                let mut nothing = all["hooks"]["createRuntime"][0].clone();
+                nothing["args"] = json!(["bottle", "hook", "create", "--help"]);
+                let other = json!({"path": "/bin/true", "args": ["true"]});
+                all["hooks"]["createRuntime"].as_array_mut().unwrap().extend([other, nothing]);
+            },
+            "/bin/true runs after",
+        ),
+        (
+            "two of ours",
+            |_, all| {
+                let ours = all["hooks"]["createRuntime"][0].clone();
+                all["hooks"]["createRuntime"].as_array_mut().unwrap().push(ours);
+            },
+            "",
+        ),
+    ]);
+}
+
+#[test]
+fn a_namespace_that_is_said_twice_and_a_root_that_is_the_hosts_by_its_mapping_are_refused() {
+    assert_refused(&[(
+        "twice",
+        |_, all| {
+            let other = json!({"type": "network", "path": "/proc/1/ns/net"});
+            all["linux"]["namespaces"].as_array_mut().unwrap().push(other);
+        },
+        "twice",
+    )]);
+    if host::is_root() {
+        assert_refused(&[(
+            "mapped",
+            |_, all| {
+                for map in ["uidMappings", "gidMappings"] {
+                    all["linux"][map] = json!([{"containerID": 0, "hostID": 0, "size": 65536}]);
+                }
+            },
+            "user namespace",
+        )]);
+    }
+}
+
+#[test]
+fn what_runtimes_set_on_the_host_or_after_the_attestation_is_refused() {
+    assert_refused(&[
+        ("sysctl", |_, all| all["linux"]["sysctl"] = json!({"net.ipv4.ip_forward": "1"}), "net.ipv4.ip_forward"),
+        ("device", |_, all| all["linux"]["netDevices"] = json!({"eth7": {"name": "eth1"}}), "eth7"),
+        (
+            "listener",
+            |_, all| {
+                let rule = json!({"names": ["socket"], "action": "SCMP_ACT_NOTIFY"});
+                all["linux"]["seccomp"] =
+                    json!({"defaultAction": "SCMP_ACT_ALLOW", "listenerPath": "/tmp/l", "syscalls": [rule]});
+            },
+            "listen",
+        ),
+    ]);
+}
+
+/// What is written, as it is.
+fn run_text(scene: &Scene, bundle: &Bundle, text_of: &str) -> Said {
+    fs::write(bundle.place.join("config.json"), text_of).unwrap();
+    said(&mut scene.runc(&["run", "--bundle", text(&bundle.place), &name(bundle)]))
+}
+
+/// runc, written in Go, takes members in any case, and the last of two. What is read here must be what it reads.
+#[test]
+fn a_member_that_runc_takes_for_another_or_that_is_there_twice_is_refused() {
+    let spellings = [
+        ("\"linux\":", "\"Linux\":{\"maskedPaths\":null},\"linux\":", "Linux"),
+        ("\"linux\":", "\"linux\":{},\"linux\":", "twice"),
+        ("\"namespaces\":", "\"nameſpaceſ\":[],\"namespaces\":", "nameſpaceſ"),
+        ("\"capabilities\":", "\"CAPABILITIES\":{\"bounding\":[\"CAP_NET_ADMIN\"]},\"capabilities\":", "CAPABILITIES"),
+        ("\"bounding\":", "\"Bounding\":[\"CAP_NET_ADMIN\"],\"bounding\":", "Bounding"),
+        ("\"noNewPrivileges\":", "\"nonewprivileges\":false,\"noNewPrivileges\":", "nonewprivileges"),
+        ("\"hostname\":\"engines\"", "\"hostname\":\"engines\\u0000x\"", "NUL"),
+    ];
+    let mut wrong = Vec::new();
+    for (part, written, why) in spellings {
+        let scene = Scene::new();
+        let bundle = scene.bundle("echo ran");
+        let plain = bundle.configuration.to_string();
+        assert!(plain.contains(part), "{part}");
+        let said = run_text(&scene, &bundle, &plain.replacen(part, written, 1));
+        wrong.extend(not_refused(&scene, &said, why).map(|said| format!("{written}: {said}")));
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+#[test]
+fn a_container_that_shares_a_bottles_processes_or_memory_and_not_its_network_never_runs() {
+    let scene = Scene::new();
+    scene.settings(&json!({"unannotated": "left-alone"}));
+    let mut first = scene.bundle("echo ready; read -r line");
+    first.annotate("bottle.mode", "enforce");
+    let contained = scene.start(&first);
+    for kind in ["pid", "ipc"] {
+        let mut bundle = scene.bundle("echo ran");
+        bundle.configuration["annotations"] = json!({});
+        for kind in [kind, "user"] {
+            bundle.namespace(kind, Some(&format!("/proc/{}/ns/{kind}", contained.first.pid)));
+        }
+        for map in ["uidMappings", "gidMappings"] {
+            bundle.configuration["linux"].as_object_mut().unwrap().remove(map);
+        }
+        // One that joins the processes of another can't mount these again.
+        let kept = |mount: &Value| mount["type"] != "proc";
+        bundle.configuration["mounts"].as_array_mut().unwrap().retain(kept);
+        let said = scene.run(&bundle);
+        assert!(said.code != 0 && !said.out.contains("ran"), "{kind}: {said:?}");
+        assert!(said.err.contains("namespace of the bottle"), "{kind}: {said:?}");
+    }
+    contained.finish();
+    scene.assert_nothing_left();
+}

@@ -1,0 +1,198 @@
+//! Which mounts of a container show more of the host than it looks? File systems that containers usually have pass, and files and
+//! directories that are bound, or are parts of an overlay, are judged as such. All else is refused: a disk, a file system of the
+//! kernel's, one of another machine's.
+
+use std::path::{Path, PathBuf};
+
+use super::configuration::Mounted;
+use super::{Configuration, Refusal};
+
+/// Those whose content is the container's own, in its own namespaces. What is bound has no type, or one of the last three.
+const USUAL: [&str; 8] = ["proc", "sysfs", "tmpfs", "devpts", "mqueue", "cgroup", "cgroup2", "overlay"];
+const BOUND: [&str; 3] = ["bind", "none", ""];
+
+/// By which the container's mounts would come to be the host's.
+const SHARED: [&str; 2] = ["shared", "rshared"];
+
+/// File systems of the kernel's (linux, include/uapi/linux/magic.h), which are no files to be shown: proc, sysfs, cgroup and cgroup2,
+/// debugfs, tracefs, securityfs, configfs, bpf, namespaces, terminals, efivarfs, binfmt_misc, pstore, resctrl, selinuxfs, smackfs.
+const KERNELS: [i64; 17] = [
+    0x9fa0,
+    0x6265_6572,
+    0x27_e0eb,
+    0x6367_7270,
+    0x6462_6720,
+    0x7472_6163,
+    0x7363_6673,
+    0x6265_6570,
+    0xcafe_4a11,
+    0x6e73_6673,
+    0x1cd1,
+    0xde5e_81e4,
+    0x4249_4e4d,
+    0x6165_676c,
+    0x765_5821,
+    0xf97c_ff8c,
+    0x4341_5d53,
+];
+
+/// Devices, and what else udev and programs put there.
+const DEVICES: &str = "/dev";
+
+pub(super) fn refused(configuration: &Configuration) -> Vec<Refusal> {
+    let propagation = configuration.written.linux.rootfs_propagation.as_deref();
+    let everywhere =
+        propagation.filter(|it| SHARED.contains(it)).map(|it| refusal("/", format!("is {it} with the host")));
+    let mounts = configuration.written.mounts.iter().flatten();
+    let wrong = mounts.filter_map(|mount| Some(refusal(&mount.destination, wrong(mount)?)));
+    let shown = configuration.shown().into_iter().map(|(source, _)| source).filter(|source| is_kernels(source));
+    let shown = shown.map(|source| refusal(&source, "shows what is the kernel's, or a device, of the host".into()));
+    everywhere.into_iter().chain(wrong).chain(shown).collect()
+}
+
+fn refusal(place: impl AsRef<Path>, why: String) -> Refusal {
+    Refusal::Mount(place.as_ref().to_owned(), why)
+}
+
+/// Where what a mount shows lies on the host, as it is written, and whether it can be written there.
+pub(super) fn sources(mount: &Mounted) -> Vec<(PathBuf, bool)> {
+    if is_bound(mount) {
+        // Of both the later one counts for an engine; who looks only for power over the airlock need not know which that is.
+        let read_only = has(mount, &["ro", "rro"]) && !has(mount, &["rw", "rrw"]);
+        // Without a source it is the bundle itself.
+        return vec![(mount.source.clone().unwrap_or_default(), !read_only)];
+    }
+    if mount.kind.as_deref() == Some("overlay") { layers(mount).unwrap_or_default() } else { Vec::new() }
+}
+
+/// Whether one of these options is there.
+pub(super) fn has(mount: &Mounted, names: &[&str]) -> bool {
+    mount.options.iter().flatten().any(|option| names.contains(&option.as_str()))
+}
+
+fn is_bound(mount: &Mounted) -> bool {
+    mount.kind.as_deref() == Some("bind") || has(mount, &["bind", "rbind"])
+}
+
+fn wrong(mount: &Mounted) -> Option<String> {
+    let kind = mount.kind.as_deref().unwrap_or_default();
+    let usual: &[&str] = if is_bound(mount) { &BOUND } else { &USUAL };
+    let shared = mount.options.iter().flatten().find(|option| SHARED.contains(&option.as_str()));
+    match () {
+        () if !usual.contains(&kind) => Some(format!("is a file system of the type {kind:?}")),
+        // What is there already would be another's.
+        () if has(mount, &["remount"]) => Some("changes another mount (remount)".into()),
+        () if shared.is_some() => shared.map(|option| format!("is {option} with the host")),
+        () if kind == "overlay" && layers(mount).is_none() => {
+            Some("is an overlay of directories that can't be told".into())
+        }
+        () => None,
+    }
+}
+
+/// The directories of an overlay, and whether they are written (linux, Documentation/filesystems/overlayfs.rst). Engines hand the
+/// options to the kernel as one text with commas. None where one is spelled in a way that is not read here.
+fn layers(mount: &Mounted) -> Option<Vec<(PathBuf, bool)>> {
+    let mut found = Vec::new();
+    for option in mount.options.iter().flatten().flat_map(|option| option.split(',')) {
+        let (name, value) = option.split_once('=').unwrap_or((option, ""));
+        let (paths, written): (Vec<&str>, bool) = match name {
+            "lowerdir" => (value.split(':').filter(|path| !path.is_empty()).collect(), false),
+            "upperdir" | "workdir" => (vec![value], true),
+            "lowerdir+" | "datadir+" => return None,
+            _ => continue,
+        };
+        if paths.iter().any(|path| !path.starts_with('/') || path.contains('\\')) {
+            return None;
+        }
+        found.extend(paths.into_iter().map(|path| (PathBuf::from(path), written)));
+    }
+    Some(found)
+}
+
+/// Whether what lies there is no file of the host's but the kernel's word, or the directory of devices. Of a path that is not there
+/// others say so.
+fn is_kernels(source: &Path) -> bool {
+    let is_devices = source.canonicalize().is_ok_and(|path| path == Path::new(DEVICES));
+    is_devices || rustix::fs::statfs(source).is_ok_and(|it| KERNELS.contains(&it.f_type))
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::{Value, json};
+
+    use super::super::refusals::tests::{good, read, refused};
+    use super::super::{Exception, Refusal};
+
+    fn mounted(mount: Value) -> Value {
+        let mut mounted = good();
+        mounted["mounts"] = json!([mount]);
+        mounted
+    }
+
+    #[test]
+    fn what_containers_usually_have_mounted_is_let_pass() {
+        let mut with = good();
+        let mount = |kind: &str, options: &[&str]| json!({"destination": "/x", "type": kind, "source": kind, "options": options});
+        with["mounts"] = json!([
+            mount("proc", &["nosuid", "noexec", "nodev"]),
+            mount("tmpfs", &["nosuid", "mode=755", "size=65536k"]),
+            mount("devpts", &["newinstance", "ptmxmode=0666", "mode=0620", "gid=5"]),
+            mount("sysfs", &["ro"]),
+            mount("mqueue", &[]),
+            mount("cgroup", &["ro"]),
+            {"destination": "/x", "type": "bind", "source": "/usr", "options": ["rbind", "rprivate", "ro"]},
+            {"destination": "/x", "source": "/usr", "options": ["bind", "rslave"]},
+            {"destination": "/x", "type": "overlay", "source": "overlay", "options": ["lowerdir=/usr", "upperdir=/u,workdir=/w"]},
+        ]);
+        assert_eq!(refused(&with, &[]), []);
+    }
+
+    #[test]
+    fn another_file_system_or_way_to_mount_is_refused() {
+        for mount in [
+            json!({"type": "ext4", "source": "/dev/sda1"}),
+            json!({"type": "devtmpfs", "source": "dev"}),
+            json!({"type": "nfs", "source": "a:/b"}),
+            json!({"type": "9p"}),
+            json!({"source": "/usr"}),
+            json!({"type": "cgroup", "source": "/usr", "options": ["bind"]}),
+            json!({"type": "tmpfs", "options": ["remount", "rw"]}),
+            json!({"type": "bind", "source": "/usr", "options": ["rbind", "rshared"]}),
+            json!({"type": "overlay", "options": ["lowerdir=usr"]}),
+            json!({"type": "overlay", "options": ["lowerdir=/a\\:b"]}),
+            json!({"type": "overlay", "options": ["ro,lowerdir+=/usr"]}),
+            json!({"type": "bind", "source": "/proc", "options": ["rbind"]}),
+            json!({"type": "bind", "source": "/dev", "options": ["rbind"]}),
+            json!({"type": "bind", "source": "/proc/self/ns/net", "options": ["bind"]}),
+        ] {
+            let mut whole = mount.clone();
+            whole["destination"] = json!("/x");
+            let found = refused(&mounted(whole.clone()), &[]);
+            assert!(matches!(found[..], [Refusal::Mount(..)]), "{mount}: {found:?}");
+            assert_eq!(refused(&mounted(whole), &[Exception::OtherMounts]), []);
+        }
+        let mut shared = good();
+        shared["linux"]["rootfsPropagation"] = json!("rshared");
+        assert!(matches!(refused(&shared, &[])[..], [Refusal::Mount(..)]));
+    }
+
+    #[test]
+    fn a_mount_that_is_said_to_be_both_is_taken_for_writable() {
+        for (options, writable) in [(&["bind", "ro"][..], false), (&["bind", "ro", "rw"], true), (&["bind"], true)] {
+            let mount = json!({"destination": "/s", "source": "/srv", "options": options});
+            assert_eq!(read(&mounted(mount)).shown()[0], ("/srv".into(), writable), "{options:?}");
+        }
+    }
+
+    #[test]
+    fn the_directories_of_an_overlay_are_shown_and_so_is_the_bundle_where_no_source_is_said() {
+        let overlay = json!({"destination": "/s", "type": "overlay", "source": "overlay",
+            "options": ["lowerdir=/a:/b,upperdir=/c", "workdir=/d", "userxattr"]});
+        let shown = read(&mounted(overlay)).shown();
+        let expected = [("/a", false), ("/b", false), ("/c", true), ("/d", true)];
+        assert_eq!(shown[..4], expected.map(|(path, written)| (path.into(), written)));
+        let bundle = json!({"destination": "/s", "options": ["bind"]});
+        assert_eq!(read(&mounted(bundle)).shown()[0], ("/nowhere/".into(), true));
+    }
+}

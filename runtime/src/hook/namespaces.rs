@@ -1,0 +1,106 @@
+//! In which namespaces would a container be? In its own, or in those of the bottle that it joins. One that is not listed is the host's; one
+//! with a path is somebody's, who has made it before.
+
+use std::collections::BTreeSet;
+use std::path::Path;
+
+use super::{Configuration, Joined, Refusal};
+use crate::nested::Nested;
+
+/// A network namespace with a path may be the container's own all the same: it is measured. In the user namespace of an engine that
+/// is an ordinary user's its root is that user, as in one of its own.
+pub(super) fn refused(configuration: &Configuration, nested: Option<&Nested>, joined: Option<&Joined>) -> Vec<Refusal> {
+    let namespaces = configuration.written.linux.namespaces.iter().flatten();
+    let mut kinds = BTreeSet::new();
+    let twice = namespaces.filter(|namespace| !kinds.insert(namespace.kind.as_str()));
+    let twice: Vec<Refusal> = twice.map(|namespace| Refusal::Twice(namespace.kind.clone())).collect();
+    let is_own = |kind: &str| {
+        let is_bottles = |path: &Path| kind != "mount" && joined.is_some_and(|joined| joined.shares(kind, path));
+        configuration.namespace(kind).is_some_and(|namespace| namespace.joined().is_none_or(is_bottles))
+    };
+    let network = configuration.namespace("network").is_none().then_some("network");
+    let user_is_own = is_own("user") && !maps_root(configuration, nested);
+    let user_is_engines = nested.is_some() && configuration.namespace("user").is_none();
+    let user = (!user_is_own && !user_is_engines).then_some("user");
+    let not_own = ["pid", "ipc", "mount"].into_iter().filter(|kind| !is_own(kind));
+    twice.into_iter().chain(network.into_iter().chain(user).chain(not_own).map(Refusal::Shared)).collect()
+}
+
+/// Whether uid 0 or gid 0 of the host's is somebody inside, though the container has a user namespace. Within an engine's own it is
+/// nobody's but the engine's user.
+fn maps_root(configuration: &Configuration, nested: Option<&Nested>) -> bool {
+    let linux = &configuration.written.linux;
+    let mut all = linux.uid_mappings.iter().chain(&linux.gid_mappings).flatten();
+    nested.is_none() && all.any(|mapping| mapping.host == 0 && mapping.size > 0)
+}
+
+/// Whether root inside is the host's.
+pub(super) fn root_is_hosts(configuration: &Configuration, nested: Option<&Nested>) -> bool {
+    let is_own = configuration.namespace("user").is_some() && !maps_root(configuration, nested);
+    nested.is_none() && !is_own
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::super::Exception;
+    use super::super::refusals::tests::{good, refused, refused_within};
+    use super::*;
+
+    #[test]
+    fn a_namespace_of_the_hosts_or_of_anothers_is_refused() {
+        for (at, kind) in ["pid", "ipc", "mount", "network", "user"].into_iter().enumerate() {
+            let mut without = good();
+            without["linux"]["namespaces"].as_array_mut().unwrap().remove(at);
+            assert_eq!(refused(&without, &[Exception::KernelFiles]), [Refusal::Shared(kind)]);
+        }
+        for (at, kind) in [(0, "pid"), (1, "ipc"), (2, "mount"), (4, "user")] {
+            let mut joined = good();
+            joined["linux"]["namespaces"][at]["path"] = json!("/proc/1/ns/x");
+            assert_eq!(refused(&joined, &[]), [Refusal::Shared(kind)]);
+        }
+    }
+
+    #[test]
+    fn a_namespace_that_is_listed_twice_is_refused() {
+        let mut twice = good();
+        let other = json!({"type": "network", "path": "/proc/1/ns/net"});
+        twice["linux"]["namespaces"].as_array_mut().unwrap().push(other);
+        assert_eq!(refused(&twice, &[]), [Refusal::Twice("network".into())]);
+    }
+
+    #[test]
+    fn a_user_namespace_whose_root_is_the_hosts_is_the_hosts() {
+        for map in ["uidMappings", "gidMappings"] {
+            let mut mapped = good();
+            mapped["linux"][map] =
+                json!([{"containerID": 5, "hostID": 7, "size": 1}, {"containerID": 0, "hostID": 0, "size": 1}]);
+            assert_eq!(refused(&mapped, &[Exception::KernelFiles]), [Refusal::Shared("user")]);
+            let nested = Nested { user: 1001, ids: 1..65534 };
+            assert_eq!(refused_within(Some(&nested), &mapped, &[]), []);
+        }
+    }
+
+    #[test]
+    fn the_user_namespace_of_an_ordinary_users_engine_is_not_the_hosts() {
+        let mut without = good();
+        without["linux"]["namespaces"] = json!([{"type": "pid"}, {"type": "mount"}, {"type": "network"}]);
+        let nested = Nested { user: 1001, ids: 1..65534 };
+        assert_eq!(refused_within(Some(&nested), &without, &[]), [Refusal::Shared("ipc")]);
+    }
+
+    #[test]
+    fn what_the_settings_let_pass_is_named_and_what_nothing_can_let_pass_is_refused_all_the_same() {
+        let mut hosts = good();
+        hosts["linux"]["namespaces"] = json!([{"type": "mount"}]);
+        let all = [
+            Exception::HostUser,
+            Exception::HostIpc,
+            Exception::Observe,
+            Exception::LaterHooks,
+            Exception::KernelFiles,
+        ];
+        assert_eq!(refused(&hosts, &all), [Refusal::Shared("network"), Refusal::Shared("pid")]);
+    }
+}
