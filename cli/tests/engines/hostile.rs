@@ -15,15 +15,28 @@ use crate::world::{Said, said, text};
 type Case = (&'static str, fn(&Scene, &mut Value), &'static str);
 
 /// All are tried, and all that were not refused are named.
-fn assert_refused(cases: &[Case]) {
+fn assert_refused(cases: &[Case], run: fn(&Scene, &Bundle) -> Said) {
     let mut wrong = Vec::new();
     for (what, write, why) in cases {
         let scene = Scene::new();
         let mut bundle = scene.bundle("echo ran");
         write(&scene, &mut bundle.configuration);
-        wrong.extend(not_refused(&scene, &scene.run(&bundle), why).map(|said| format!("{what}: {said}")));
+        wrong.extend(not_refused(&scene, &run(&scene, &bundle), why).map(|said| format!("{what}: {said}")));
     }
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+/// By the hook, when runc has made it.
+fn hooked(scene: &Scene, bundle: &Bundle) -> Said {
+    scene.run(bundle)
+}
+
+/// By the wrapper, before runc hears of it: what runc would do to this machine, or fail to do, is not tried.
+fn wrapped(scene: &Scene, bundle: &Bundle) -> Said {
+    bundle.write();
+    let mut wrapper = scene.wrapper();
+    wrapper.arg("--root").arg(scene.path("runc")).args(["run", "--bundle", text(&bundle.place), &name(bundle)]);
+    said(&mut wrapper)
 }
 
 /// Nothing of it ran, nothing is left of it, and the engine's person was told this and what to do; or what was said instead.
@@ -40,18 +53,25 @@ fn mount(configuration: &mut Value, kind: &str, source: &Path, options: &[&str])
 
 #[test]
 fn an_annotation_that_a_runtime_reads_for_confinement_is_refused() {
-    assert_refused(&[
+    let cases: [Case; 5] = [
         ("filter", |_, all| all["annotations"]["run.oci.seccomp_bpf_data"] = json!("BgAAAAAA/38="), "run.oci.seccomp"),
         ("handler", |_, all| all["annotations"]["run.oci.handler"] = json!("krun"), "run.oci.handler"),
         ("groups", |_, all| all["annotations"]["run.oci.keep_original_groups"] = json!("1"), "keep_original_groups"),
         ("criu", |_, all| all["annotations"]["org.criu.config"] = json!("/tmp/criu.conf"), "org.criu.config"),
         ("unit", |_, all| all["annotations"]["org.systemd.property.OnFailure"] = json!("'x.service'"), "OnFailure"),
-    ]);
+    ];
+    assert_refused(&cases, hooked);
 }
 
 #[test]
 fn a_mount_that_is_no_usual_one_is_refused() {
-    assert_refused(&[
+    let cases: [Case; 3] = [
+        ("propagation", |scene, all| mount(all, "bind", &scene.path("containers"), &["rbind", "rshared"]), "rshared"),
+        ("propagation of all", |_, all| all["linux"]["rootfsPropagation"] = json!("shared"), "shared"),
+        ("the kernel's files", |_, all| mount(all, "bind", Path::new("/proc"), &["rbind", "ro"]), "/proc"),
+    ];
+    assert_refused(&cases, hooked);
+    let cases: [Case; 4] = [
         (
             "an overlay of what can't be told",
             |_, all| mount(all, "overlay", Path::new("overlay"), &["lowerdir=/usr,lowerdir+=/etc"]),
@@ -60,22 +80,13 @@ fn a_mount_that_is_no_usual_one_is_refused() {
         ("disk", |_, all| mount(all, "ext4", Path::new("/dev/sda1"), &["ro"]), "ext4"),
         ("kernel", |_, all| mount(all, "debugfs", Path::new("debugfs"), &[]), "debugfs"),
         ("remount", |_, all| mount(all, "tmpfs", Path::new("tmpfs"), &["remount"]), "remount"),
-        ("propagation", |scene, all| mount(all, "bind", &scene.path("containers"), &["rbind", "rshared"]), "rshared"),
-        ("propagation of all", |_, all| all["linux"]["rootfsPropagation"] = json!("shared"), "shared"),
-        ("the kernel's files", |_, all| mount(all, "bind", Path::new("/proc"), &["rbind", "ro"]), "/proc"),
-        (
-            "no source",
-            |_, all| {
-                all["mounts"].as_array_mut().unwrap().push(json!({"destination": "/tmp/shared", "options": ["bind"]}))
-            },
-            "",
-        ),
-    ]);
+    ];
+    assert_refused(&cases, wrapped);
 }
 
 #[test]
 fn a_directory_in_which_programs_are_asked_to_start_others_is_refused_though_no_socket_is_there() {
-    assert_refused(&[
+    let cases: [Case; 3] = [
         ("run", |_, all| mount(all, "bind", Path::new("/run"), &["rbind", "ro"]), "/run"),
         ("var run", |_, all| mount(all, "bind", Path::new("/var/run"), &["rbind", "ro"]), "/run"),
         (
@@ -84,16 +95,25 @@ fn a_directory_in_which_programs_are_asked_to_start_others_is_refused_though_no_
                 let path = scene.path("any");
                 // The file stays when nobody listens any more.
                 drop(UnixListener::bind(&path).unwrap());
-                mount(all, "bind", &path, &["bind"]);
+                all["mounts"].as_array_mut().unwrap().push(
+                    json!({"destination": "/tmp/socket", "type": "bind", "source": text(&path), "options": ["bind"]}),
+                );
             },
             "a socket of the host's",
         ),
-    ]);
+    ];
+    assert_refused(&cases, hooked);
+    let cases: [Case; 1] = [(
+        "the host's root for a root",
+        |_, all| all["root"] = json!({"path": "/", "readonly": true}),
+        "a socket by which programs are started",
+    )];
+    assert_refused(&cases, wrapped);
 }
 
 #[test]
 fn hooks_between_ours_and_behind_ours_are_refused_wherever_another_of_ours_is() {
-    assert_refused(&[
+    let cases: [Case; 2] = [
         (
             "another between two of ours, the second of which does nothing",
             |_, all| {
@@ -110,39 +130,45 @@ fn hooks_between_ours_and_behind_ours_are_refused_wherever_another_of_ours_is() 
                 let ours = all["hooks"]["createRuntime"][0].clone();
                 all["hooks"]["createRuntime"].as_array_mut().unwrap().push(ours);
             },
-            "",
+            "runs after",
         ),
-    ]);
+    ];
+    assert_refused(&cases, hooked);
 }
 
 #[test]
 fn a_namespace_that_is_said_twice_and_a_root_that_is_the_hosts_by_its_mapping_are_refused() {
-    assert_refused(&[(
+    let twice: [Case; 1] = [(
         "twice",
         |_, all| {
             let other = json!({"type": "network", "path": "/proc/1/ns/net"});
             all["linux"]["namespaces"].as_array_mut().unwrap().push(other);
         },
         "twice",
-    )]);
-    if host::is_root() {
-        assert_refused(&[(
-            "mapped",
-            |_, all| {
-                for map in ["uidMappings", "gidMappings"] {
-                    all["linux"][map] = json!([{"containerID": 0, "hostID": 0, "size": 65536}]);
-                }
-            },
-            "user namespace",
-        )]);
-    }
+    )];
+    assert_refused(&twice, wrapped);
+    let mapped: [Case; 1] = [(
+        "mapped",
+        |_, all| {
+            for map in ["uidMappings", "gidMappings"] {
+                all["linux"][map] = json!([{"containerID": 0, "hostID": 0, "size": 65536}]);
+            }
+        },
+        "user namespace",
+    )];
+    // An ordinary user's runc refuses that itself.
+    assert_refused(&mapped, if host::is_root() { hooked } else { wrapped });
 }
 
 #[test]
 fn what_runtimes_set_on_the_host_or_after_the_attestation_is_refused() {
-    assert_refused(&[
+    let cases: [Case; 1] =
+        [("device", |_, all| all["linux"]["netDevices"] = json!({"eth7": {"name": "eth1"}}), "eth7")];
+    assert_refused(&cases, hooked);
+    let cases: [Case; 4] = [
         ("sysctl", |_, all| all["linux"]["sysctl"] = json!({"net.ipv4.ip_forward": "1"}), "net.ipv4.ip_forward"),
-        ("device", |_, all| all["linux"]["netDevices"] = json!({"eth7": {"name": "eth1"}}), "eth7"),
+        ("group", |_, all| all["linux"]["cgroupsPath"] = json!("/a/../../b"), "control group"),
+        ("the first group", |_, all| all["linux"]["cgroupsPath"] = json!("/"), "control group"),
         (
             "listener",
             |_, all| {
@@ -152,7 +178,8 @@ fn what_runtimes_set_on_the_host_or_after_the_attestation_is_refused() {
             },
             "listen",
         ),
-    ]);
+    ];
+    assert_refused(&cases, wrapped);
 }
 
 /// What is written, as it is.

@@ -59,6 +59,20 @@ fn a_container_that_is_refused_does_not_run_under_crun_either() {
     assert!(scene.evidence().is_empty());
 }
 
+/// crun would take this filter for the one that was attested: it lets everything pass.
+#[test]
+fn an_annotation_by_which_crun_takes_another_filter_starts_nothing() {
+    let scene = Scene::new();
+    let mut bundle = scene.bundle("busybox grep -c . /proc/self/status");
+    bundle.annotate("run.oci.seccomp_bpf_data", "BgAAAAAA/38=");
+    let said = said(&mut crun(&scene, &bundle));
+    assert!(said.code != 0 && said.out.is_empty(), "{said:?}");
+    // An ordinary user's crun does not come so far.
+    assert!(!host::is_root() || said.err.contains("run.oci.seccomp_bpf_data"), "{said:?}");
+    scene.assert_nothing_left();
+    assert!(scene.evidence().is_empty());
+}
+
 #[test]
 fn a_hook_that_is_missing_hangs_or_fails_starts_nothing_under_crun_either() {
     let scene = Scene::new();

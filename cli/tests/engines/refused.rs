@@ -132,6 +132,18 @@ fn a_container_that_could_write_what_judges_it_is_refused() {
     }
 }
 
+#[test]
+fn a_container_that_sees_the_key_through_an_overlay_is_refused() {
+    let scene = Scene::new();
+    let state = scene.path("state");
+    std::fs::create_dir_all(&state).unwrap();
+    let mut bundle = bundle(&scene);
+    let layers = format!("lowerdir={}:{}", text(&state), text(&scene.path("policies")));
+    let overlay = json!({"destination": "/tmp/shared", "type": "overlay", "source": "overlay", "options": [layers]});
+    bundle.configuration["mounts"].as_array_mut().unwrap().push(overlay);
+    assert_refused(&scene, &bundle, "the key");
+}
+
 /// As engines do that let a container outlive them: it has their own streams.
 fn with_input(scene: &Scene, bundle: &Bundle, input: impl Into<Stdio>) -> Said {
     bundle.write();

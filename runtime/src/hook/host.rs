@@ -165,6 +165,13 @@ mod tests {
             assert_eq!(refused(&open, &user), [Refusal::KernelFile(path.into())]);
             assert_eq!(refused(&open, &[Exception::HostUser, Exception::KernelFiles]), []);
         }
+        // The caller's by its path is the host's all the same.
+        let mut joined = hosts();
+        let path = json!({"type": "user", "path": "/proc/self/ns/user"});
+        joined["linux"]["namespaces"].as_array_mut().unwrap().push(path);
+        assert_eq!(refused(&joined, &user), []);
+        joined["linux"]["maskedPaths"] = json!([]);
+        assert_eq!(refused(&joined, &user), [Refusal::KernelFile("/proc/kcore".into())]);
         let mut own_groups = hosts();
         own_groups["mounts"][2]["options"] = json!([]);
         own_groups["linux"]["namespaces"].as_array_mut().unwrap().push(json!({"type": "cgroup"}));

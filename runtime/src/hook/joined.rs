@@ -178,7 +178,7 @@ fn look(path: &Path) -> Result<(u64, u64), JoinedError> {
 }
 
 /// Device and inode, which two names of one namespace share.
-fn identity(path: &Path) -> io::Result<(u64, u64)> {
+pub(super) fn identity(path: &Path) -> io::Result<(u64, u64)> {
     let file = std::fs::metadata(path)?;
     Ok((file.dev(), file.ino()))
 }

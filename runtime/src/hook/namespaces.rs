@@ -4,6 +4,8 @@
 use std::collections::BTreeSet;
 use std::path::Path;
 
+use super::configuration::Namespace;
+use super::joined::identity;
 use super::{Configuration, Joined, Refusal};
 use crate::nested::Nested;
 
@@ -34,10 +36,14 @@ fn maps_root(configuration: &Configuration, nested: Option<&Nested>) -> bool {
     nested.is_none() && all.any(|mapping| mapping.host == 0 && mapping.size > 0)
 }
 
-/// Whether root inside is the host's.
+/// Whether root inside is the host's, or may be: one in a user namespace that somebody has made is, where that is the caller's.
 pub(super) fn root_is_hosts(configuration: &Configuration, nested: Option<&Nested>) -> bool {
-    let is_own = configuration.namespace("user").is_some() && !maps_root(configuration, nested);
-    nested.is_none() && !is_own
+    let anothers = |path: &Path| match (identity(path), identity(Path::new("/proc/self/ns/user"))) {
+        (Ok(there), Ok(own)) => there != own,
+        _ => false,
+    };
+    let is_other = |namespace: &Namespace| namespace.joined().is_none_or(anothers);
+    nested.is_none() && (maps_root(configuration, nested) || !configuration.namespace("user").is_some_and(is_other))
 }
 
 #[cfg(test)]
@@ -58,7 +64,7 @@ mod tests {
         for (at, kind) in [(0, "pid"), (1, "ipc"), (2, "mount"), (4, "user")] {
             let mut joined = good();
             joined["linux"]["namespaces"][at]["path"] = json!("/proc/1/ns/x");
-            assert_eq!(refused(&joined, &[]), [Refusal::Shared(kind)]);
+            assert_eq!(refused(&joined, &[Exception::KernelFiles]), [Refusal::Shared(kind)]);
         }
     }
 

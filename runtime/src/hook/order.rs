@@ -12,6 +12,9 @@ const STAGES: [&str; 5] = ["prestart", "createRuntime", "createContainer", "star
 /// Those at which ours works: in the engine's namespaces, before the container's first instruction.
 const OURS: usize = 2;
 
+/// By which this program is itself.
+const NAME: &str = "bottle";
+
 /// `program` is bottle's own, by which its hook is told from others.
 pub(super) fn refused(configuration: &Configuration, program: &Path) -> Vec<Refusal> {
     let hooks = configuration.written.hooks.iter();
@@ -27,13 +30,16 @@ pub(super) fn refused(configuration: &Configuration, program: &Path) -> Vec<Refu
 
 fn is_ours(hook: &Hook, program: &Path) -> bool {
     let identity = |path: &Path| std::fs::metadata(path).map(|file| (file.dev(), file.ino())).ok();
-    let words: Vec<&str> = hook.args.iter().flatten().skip(1).map(String::as_str).collect();
+    let words: Vec<&str> = hook.args.iter().flatten().map(String::as_str).collect();
     creates(&words) && identity(&hook.path).is_some_and(|file| Some(file) == identity(program))
 }
 
-/// Whether these arguments have it judge the container. `--help` has it do nothing, and succeed.
+/// Whether these arguments have it judge the container: `--help` has it do nothing, and succeed, and by another name it is another program.
 fn creates(words: &[&str]) -> bool {
-    let ["hook", "create", options @ ..] = words else { return false };
+    let [name, "hook", "create", options @ ..] = words else { return false };
+    if Path::new(name).file_name() != Some(NAME.as_ref()) {
+        return false;
+    }
     let mut options = options.iter();
     while let Some(option) = options.next() {
         let known = match *option {
@@ -101,6 +107,9 @@ mod tests {
             told["hooks"] = json!({"createRuntime": [ours(args)]});
             assert_eq!(refused(&told, &[]), [], "{args:?}");
         }
+        let mut other = good();
+        other["hooks"]["createRuntime"][0]["args"][0] = json!("bottle-oci");
+        assert_eq!(refused(&other, &[]), [Refusal::NoHook]);
         for stage in ["createContainer", "startContainer", "poststart", "poststop"] {
             let mut late = good();
             late["hooks"] = json!({stage: [ours(&[])]});
