@@ -132,6 +132,9 @@ mod tests {
         }
     }
 
+    /// What is open then, and how it came so.
+    type Spoilt = (&'static str, fn(&mut Value));
+
     /// As engines start a container of the host's root.
     fn hosts() -> Value {
         let mut hosts = good();
@@ -150,7 +153,7 @@ mod tests {
     fn what_the_hosts_root_tells_the_kernel_by_is_closed_to_it_inside() {
         let user = [Exception::HostUser];
         assert_eq!(refused(&hosts(), &user), []);
-        let spoilt: [(&str, fn(&mut Value)); 7] = [
+        let spoilt: [Spoilt; 7] = [
             ("/proc/kcore", |all| all["linux"]["maskedPaths"] = json!([])),
             ("/proc/sys", |all| all["linux"]["readonlyPaths"][2] = json!("/proc/sys/net")),
             ("/proc/bus", |all| all["linux"]["readonlyPaths"][0] = json!("")),

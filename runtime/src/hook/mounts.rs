@@ -5,7 +5,9 @@
 use std::path::{Path, PathBuf};
 
 use super::configuration::Mounted;
+use super::namespaces::root_is_hosts;
 use super::{Configuration, Refusal};
+use crate::nested::Nested;
 
 /// Those whose content is the container's own, in its own namespaces. What is bound has no type, or one of the last three.
 const USUAL: [&str; 8] = ["proc", "sysfs", "tmpfs", "devpts", "mqueue", "cgroup", "cgroup2", "overlay"];
@@ -39,13 +41,21 @@ const KERNELS: [i64; 17] = [
 /// Devices, and what else udev and programs put there.
 const DEVICES: &str = "/dev";
 
-pub(super) fn refused(configuration: &Configuration) -> Vec<Refusal> {
+/// Where the network is another's than the user namespace's, sysfs can't be mounted, and engines show the host's, to be read.
+const SYS: &str = "/sys";
+
+pub(super) fn refused(configuration: &Configuration, nested: Option<&Nested>) -> Vec<Refusal> {
     let propagation = configuration.written.linux.rootfs_propagation.as_deref();
     let everywhere =
         propagation.filter(|it| SHARED.contains(it)).map(|it| refusal("/", format!("is {it} with the host")));
     let mounts = configuration.written.mounts.iter().flatten();
-    let wrong = mounts.filter_map(|mount| Some(refusal(&mount.destination, wrong(mount)?)));
-    let shown = configuration.shown().into_iter().map(|(source, _)| source).filter(|source| is_kernels(source));
+    let wrong = mounts.clone().filter_map(|mount| Some(refusal(&mount.destination, wrong(mount)?)));
+    let is_hosts = root_is_hosts(configuration, nested);
+    let is_let_be = |mount: &&Mounted| !is_hosts && shows_sys(mount);
+    let sources = mounts.clone().filter(|mount| !is_let_be(mount)).flat_map(sources).map(|(source, _)| source);
+    let shown =
+        sources.chain([configuration.written.root.path.clone()]).map(|source| configuration.bundle.join(source));
+    let shown = shown.filter(|source| is_kernels(source));
     let shown = shown.map(|source| refusal(&source, "shows what is the kernel's, or a device, of the host".into()));
     everywhere.into_iter().chain(wrong).chain(shown).collect()
 }
@@ -63,6 +73,12 @@ pub(super) fn sources(mount: &Mounted) -> Vec<(PathBuf, bool)> {
         return vec![(mount.source.clone().unwrap_or_default(), !read_only)];
     }
     if mount.kind.as_deref() == Some("overlay") { layers(mount).unwrap_or_default() } else { Vec::new() }
+}
+
+fn shows_sys(mount: &Mounted) -> bool {
+    let sys = Path::new(SYS);
+    let same = mount.source.as_deref() == Some(sys) && mount.destination == sys;
+    same && sources(mount).iter().all(|(_, writable)| !writable)
 }
 
 /// Whether one of these options is there.
@@ -175,6 +191,19 @@ mod tests {
         let mut shared = good();
         shared["linux"]["rootfsPropagation"] = json!("rshared");
         assert!(matches!(refused(&shared, &[])[..], [Refusal::Mount(..)]));
+    }
+
+    #[test]
+    fn the_hosts_sys_is_shown_in_its_place_to_be_read_by_whoever_is_nobody_of_the_hosts() {
+        let sys = |destination: &str, options: &[&str]| json!({"destination": destination, "type": "bind", "source": "/sys", "options": options});
+        assert_eq!(refused(&mounted(sys("/sys", &["rbind", "ro"])), &[]), []);
+        for other in [sys("/sys", &["rbind"]), sys("/mnt", &["rbind", "ro"])] {
+            assert!(matches!(refused(&mounted(other), &[])[..], [Refusal::Mount(..)]));
+        }
+        let mut hosts = mounted(sys("/sys", &["rbind", "ro"]));
+        hosts["linux"]["namespaces"].as_array_mut().unwrap().pop();
+        let found = refused(&hosts, &[Exception::HostUser, Exception::KernelFiles]);
+        assert!(matches!(found[..], [Refusal::Mount(..)]), "{found:?}");
     }
 
     #[test]

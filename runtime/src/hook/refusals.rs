@@ -140,7 +140,7 @@ pub fn refusals(
     let mut found = namespaces::refused(configuration, nested, joined);
     found.extend(capabilities::refused(configuration));
     found.extend(devices::refused(configuration));
-    found.extend(mounts::refused(configuration));
+    found.extend(mounts::refused(configuration, nested));
     found.extend(sockets::refused(configuration));
     found.extend(host::refused(configuration, nested));
     found.extend(seccomp::refused(configuration));
