@@ -15,12 +15,19 @@ pub(crate) fn denies(filter: &Value) -> bool {
     actions(filter).any(|action| denying(&action))
 }
 
-/// Another program decides by it.
+/// Whether all calls pass by it, and nobody is asked.
+pub(crate) fn is_none(filter: &Value) -> bool {
+    !denies(filter) && !asks(filter)
+}
+
 pub(super) fn refused(configuration: &Configuration) -> Vec<Refusal> {
-    let filter = &configuration.written.linux.seccomp;
+    asks(&configuration.written.linux.seccomp).then_some(Refusal::SeccompListener).into_iter().collect()
+}
+
+/// Whether another program decides by it.
+fn asks(filter: &Value) -> bool {
     let listener = filter.get("listenerPath").is_some_and(|path| !path.is_null() && path != "");
-    let asks = actions(filter).any(|action| action == ASKING);
-    (listener || asks).then_some(Refusal::SeccompListener).into_iter().collect()
+    listener || actions(filter).any(|action| action == ASKING)
 }
 
 /// Of the calls that it names, and of all others. One that is no text is none that anybody knows.

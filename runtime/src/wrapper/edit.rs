@@ -6,7 +6,7 @@ use std::path::Path;
 use serde_json::{Map, Value, json};
 
 use crate::confine::profile;
-use crate::hook::seccomp::denies;
+use crate::hook::seccomp::is_none;
 
 /// How long an engine's runtime waits for a hook, in seconds.
 const CREATING: u32 = 180;
@@ -105,7 +105,7 @@ fn filter(document: &mut Value) -> Result<(), EditError> {
     let document = document.as_object_mut().ok_or(EditError("the whole"))?;
     let linux = document.entry("linux").or_insert_with(|| json!({})).as_object_mut().ok_or_else(not)?;
     let seccomp = linux.entry("seccomp").or_insert(Value::Null);
-    if !denies(seccomp) {
+    if is_none(seccomp) {
         *seccomp = profile();
     }
     Ok(())
@@ -195,10 +195,12 @@ mod tests {
     #[test]
     fn a_filter_that_the_engine_has_chosen_stays_and_one_that_denies_nothing_is_none() {
         let mut document = engines();
-        let chosen = json!({"defaultAction": "SCMP_ACT_ERRNO"});
-        document["linux"]["seccomp"] = chosen.clone();
-        edit(&mut document, Network::New, &HOOKS).unwrap();
-        assert_eq!(document["linux"]["seccomp"], chosen);
+        // Who is asked by the last is refused elsewhere.
+        for chosen in [json!({"defaultAction": "SCMP_ACT_ERRNO"}), json!({"defaultAction": "SCMP_ACT_NOTIFY"})] {
+            document["linux"]["seccomp"] = chosen.clone();
+            edit(&mut document, Network::New, &HOOKS).unwrap();
+            assert_eq!(document["linux"]["seccomp"], chosen);
+        }
         for none in [json!({}), json!({"defaultAction": "SCMP_ACT_ALLOW"})] {
             document["linux"]["seccomp"] = none;
             edit(&mut document, Network::New, &HOOKS).unwrap();
