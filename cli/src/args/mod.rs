@@ -36,13 +36,14 @@ pub struct Cli {
 
 impl Cli {
     /// What the program was called with. To make the grammar of every verb takes a start longer than all else that comes before its
-    /// first process, so `run` is tried alone; all that is wrong with it, and help, is left to the whole grammar.
+    /// first process, so `run` and `hook` are tried alone; all that is wrong with them, and help, is left to the whole grammar.
     pub fn of(arguments: &[OsString]) -> Result<Cli, clap::Error> {
-        let run = arguments.get(1).is_some_and(|verb| verb == "run");
-        match run.then(|| RunAlone::try_parse_from(&arguments[1..])) {
-            Some(Ok(RunAlone { args })) => Ok(Cli { verb: Verb::Run(Box::new(args)) }),
-            Some(Err(_)) | None => Cli::try_parse_from(arguments),
-        }
+        let alone = match arguments.get(1).and_then(|verb| verb.to_str()) {
+            Some("run") => RunAlone::try_parse_from(&arguments[1..]).ok().map(|run| Verb::Run(Box::new(run.args))),
+            Some("hook") => HookAlone::try_parse_from(&arguments[1..]).ok().map(|hook| Verb::Hook(hook.verb)),
+            _ => None,
+        };
+        alone.map_or_else(|| Cli::try_parse_from(arguments), |verb| Ok(Cli { verb }))
     }
 }
 
@@ -51,6 +52,13 @@ impl Cli {
 struct RunAlone {
     #[command(flatten)]
     args: RunArgs,
+}
+
+/// `hook` and what follows it.
+#[derive(Debug, Parser)]
+struct HookAlone {
+    #[command(subcommand)]
+    verb: HookVerb,
 }
 
 /// The verbs.
@@ -118,10 +126,11 @@ mod tests {
     fn the_definition_is_consistent() {
         Cli::command().debug_assert();
         RunAlone::command().debug_assert();
+        HookAlone::command().debug_assert();
     }
 
     #[test]
-    fn run_alone_is_understood_as_among_all_verbs() {
+    fn run_and_hook_alone_are_understood_as_among_all_verbs() {
         let lines = [
             "bottle run host",
             "bottle run -it --rm -e A=b -e C host -- sh -c -x --help",
@@ -134,6 +143,16 @@ mod tests {
             "bottle run -V",
             "bottle run host --memory",
             "bottle run --memory never host",
+            "bottle hook create",
+            "bottle hook create --joins --settings /s.json",
+            "bottle hook install --print",
+            "bottle hook stop",
+            "bottle hook stop more",
+            "bottle hook nothing",
+            "bottle hook create --help",
+            "bottle hook help create",
+            "bottle hook --version",
+            "bottle hook",
             "bottle ps --json",
             "bottle",
         ];

@@ -2,6 +2,7 @@
 
 use std::fs;
 use std::io::Read;
+use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
@@ -24,16 +25,25 @@ pub(crate) fn figures(setting: &Setting) -> Result<Vec<Figure>, Failure> {
     let root = root_file_system(setting, "root-of-hooks")?;
     let plain = changed(setting, &root, "plain", |_| {})?;
     let hooked = changed(setting, &root, "hooked", |config| config["hooks"] = hooks(setting))?;
+    // What any hook costs.
+    let idling = changed(setting, &root, "idling", |config| {
+        let hook = json!({"path": "/bin/true", "args": ["true"], "timeout": 60});
+        config["hooks"] = json!({"createRuntime": [hook], "poststop": [hook]});
+    })?;
+    let wrapped = changed(setting, &root, "wrapped", |_| {})?;
+    symlink(&setting.bottle, setting.at("bottle-oci"))?;
     fs::write(setting.at("hooks.json"), json!({"unannotated": "bottled"}).to_string())?;
-    let (mut with, mut without) = (Vec::new(), Vec::new());
+    let mut took: [Vec<f64>; 4] = Default::default();
     for round in 0..=setting.rounds {
-        let ours = to_its_first_byte(&mut with_runc(setting, &hooked, 2 * round))?;
-        let theirs = to_its_first_byte(&mut with_runc(setting, &plain, 2 * round + 1))?;
-        if round > 0 {
-            with.push(ours);
-            without.push(theirs);
+        let runc = |bundle, turn| with_runc(setting, bundle, 4 * round + turn);
+        let turns =
+            [runc(&hooked, 0), runc(&plain, 1), with_wrapper(setting, &wrapped, 4 * round + 2), runc(&idling, 3)];
+        for (mut command, took) in turns.into_iter().zip(&mut took) {
+            let one = to_its_first_byte(&mut command)?;
+            took.extend((round > 0).then_some(one));
         }
     }
+    let [with, without, by_wrapper, idly] = took;
     let sleeping = changed(setting, &root, "sleeping", |config| {
         config["hooks"] = hooks(setting);
         config["process"]["args"] = json!(["sleep", "600"]);
@@ -47,8 +57,10 @@ pub(crate) fn figures(setting: &Setting) -> Result<Vec<Figure>, Failure> {
     }
     let start = "hooks: runc, to its first instruction";
     let limit = Target::AtMost(8.0, 8.0);
+    let (most, by) = (Target::AtMost(1.5, 1.5), "hooks: the same by bottle-oci");
     Ok(vec![
-        Figure::new(start, "ms", Target::AtMost(1.5, 1.5), with, Some(("without", without))),
+        Figure::new(start, "ms", most, with, Some(("without", without.clone()))).beside("idle hook", idly),
+        Figure::new(by, "ms", most, by_wrapper, Some(("without", without))),
         Figure::new("hooks: one container's processes, beyond the program's pages", "MiB", limit, beyond, None),
         Figure::new("hooks: one container's processes, with them", "MiB", Target::AtMost(14.0, 8.0), whole, None),
         Figure::new("hooks: processor time of these for a start", "ms", Target::AtMost(15.0, 15.0), busy, None),
@@ -83,6 +95,15 @@ fn hooks(setting: &Setting) -> Value {
     };
     let settings = setting.at("hooks.json").display().to_string();
     json!({"createRuntime": [hook(&["create", "--settings", &settings])], "poststop": [hook(&["stop"])]})
+}
+
+/// `bottle-oci run`, as an engine calls it.
+fn with_wrapper(setting: &Setting, bundle: &Path, round: u32) -> Command {
+    let mut run = Command::new(setting.at("bottle-oci"));
+    run.arg("--bottle-settings").arg(setting.at("hooks.json")).arg("--root").arg(setting.at("runc"));
+    run.args(["run", "--bundle"]).arg(bundle).arg(format!("bottle-bench-{}-{round}", std::process::id()));
+    run.env("BOTTLE_ROOT", state(setting));
+    run
 }
 
 /// Milliseconds from before the fork to what the container's program says first. Its end is waited for.
