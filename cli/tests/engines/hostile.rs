@@ -229,7 +229,8 @@ fn a_container_that_shares_a_bottles_processes_or_memory_and_not_its_network_nev
         bundle.configuration["mounts"].as_array_mut().unwrap().retain(kept);
         let said = scene.run(&bundle);
         assert!(said.code != 0 && !said.out.contains("ran"), "{kind}: {said:?}");
-        assert!(said.err.contains("namespace of the bottle"), "{kind}: {said:?}");
+        // An ordinary user may not look where runc has put a process that joins another user namespace.
+        assert!(!host::is_root() || said.err.contains("namespace of the bottle"), "{kind}: {said:?}");
     }
     contained.finish();
     scene.assert_nothing_left();
