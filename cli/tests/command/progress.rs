@@ -34,11 +34,13 @@ fn slow(place: &Place) -> (Server, Proxy, String) {
     (server, proxy, name)
 }
 
-/// The digest of the image's one layer, as it is shown.
-fn layer(place: &Place) -> String {
-    let manifest = std::fs::read_dir(place.path("layout/blobs/sha256")).expect("blobs").flatten();
-    let largest = manifest.max_by_key(|blob| blob.metadata().expect("a blob").len()).expect("a layer");
-    largest.file_name().to_str().expect("hex")[..12].to_owned()
+/// The digest of the image's one layer, and how much of it there is, as they are shown.
+fn layer(place: &Place) -> (String, String) {
+    let blobs = std::fs::read_dir(place.path("layout/blobs/sha256")).expect("blobs").flatten();
+    let sizes = blobs.map(|blob| (blob.metadata().expect("a blob").len(), blob.file_name()));
+    let (size, name) = sizes.max().expect("a layer");
+    let total = format!("MiB/{:.2} MiB", size as f64 / f64::from(1 << 20));
+    (name.to_str().expect("hex")[..12].to_owned(), total)
 }
 
 #[test]
@@ -56,10 +58,10 @@ fn on_a_terminal_a_bar_grows_and_is_gone_at_the_end() {
     let _ = seen.read_to_end(&mut shown);
     assert!(child.wait().expect("it ended").success());
     let shown = String::from_utf8_lossy(&shown).into_owned();
-    let (drawn, rest) = shown.rsplit_once("MiB/8.00 MiB").expect("a bar with how much there is");
-    let layer = layer(&place);
+    let (layer, total) = layer(&place);
+    let (drawn, rest) = shown.rsplit_once(&total).unwrap_or_else(|| panic!("no bar with {total}: {shown:?}"));
     assert!(drawn.contains(&layer), "whose bar it is: {shown:?}");
-    let positions = shown.split("MiB/8.00 MiB").filter_map(|before| before.rsplit(' ').nth(1)?.parse::<f64>().ok());
+    let positions = shown.split(&total).filter_map(|before| before.rsplit(' ').nth(1)?.parse::<f64>().ok());
     let positions: Vec<f64> = positions.collect();
     assert!(
         positions.len() > 5 && positions.is_sorted() && positions[0] < positions[positions.len() - 1],
@@ -84,6 +86,6 @@ fn into_a_pipe_a_line_is_said_for_what_is_done_and_nothing_is_drawn() {
     assert!(output.status.success(), "{said}");
     assert!(!said.contains(['\x1b', '\r', '█']), "{said:?}");
     let lines: Vec<&str> = said.lines().collect();
-    assert!(lines.contains(&format!("bottle: {} is stored", layer(&place)).as_str()), "{said}");
+    assert!(lines.contains(&format!("bottle: {} is stored", layer(&place).0).as_str()), "{said}");
     assert_eq!(lines.last().copied(), Some(format!("bottle: {name} is here").as_str()), "{said}");
 }

@@ -139,7 +139,9 @@ fn what_it_must_not_call_is_refused() {
         let calls = report["calls"].as_object().unwrap();
         assert!(calls.len() > 25, "{calls:?}");
         for (call, result) in calls {
-            assert!(["EPERM", "ENOSYS"].contains(&result.as_str().unwrap()), "{call}: {result}");
+            // Landlock is asked before the kernel looks for the capability.
+            let by_landlock = call == "mknod" && result == "EACCES";
+            assert!(by_landlock || ["EPERM", "ENOSYS"].contains(&result.as_str().unwrap()), "{call}: {result}");
         }
     });
 }
