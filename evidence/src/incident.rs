@@ -1,5 +1,7 @@
 //! How is what one run did handed on? In one signed file: its part of the log, its attestation and its policy.
 
+use std::io::BufRead;
+
 use serde::{Deserialize, Serialize};
 
 use crate::audit::{Entry, Line, LogError, LogProblem, Piece, next_piece};
@@ -17,6 +19,9 @@ pub const INCIDENT: &str = "application/vnd.bottle.incident+json";
 
 /// More bytes than this are no incident.
 pub const MAX_BYTES: usize = 256 << 20;
+
+/// As base64 lines of more bytes than this are more than an incident has.
+const MOST_OF_LOG: usize = MAX_BYTES / 4 * 3;
 
 /// One run's evidence.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -62,6 +67,9 @@ pub enum IncidentError {
     /// The lines are not those of one run, from its beginning.
     #[error("its lines are not those of one run")]
     NotOneRun,
+    /// The lines of the run are more than an incident may have.
+    #[error("the run's part of the log is longer than an export may be, {MAX_BYTES} bytes")]
+    TooLong,
     /// The log has no such run.
     #[error("the log has no run {0}")]
     NoRun(Text),
@@ -95,9 +103,16 @@ impl Incident {
 /// The lines of the run with this id, or of the last one, for [`Incident::log`]. Lines are read and not judged.
 ///
 /// # Errors
-/// [`IncidentError::NoRun`] where the log has no such run, [`IncidentError::Log`] where a line can't be read.
-pub fn lines_of(mut log: impl std::io::BufRead, run: Option<&str>) -> Result<Vec<String>, IncidentError> {
+/// [`IncidentError::NoRun`] where the log has no such run, [`IncidentError::Log`] where a line can't be read,
+/// [`IncidentError::TooLong`] where the run has more lines than an incident may.
+pub fn lines_of(log: impl std::io::BufRead, run: Option<&str>) -> Result<Vec<String>, IncidentError> {
+    lines_within(log, run, MOST_OF_LOG)
+}
+
+fn lines_within(mut log: impl BufRead, run: Option<&str>, most: usize) -> Result<Vec<String>, IncidentError> {
     let (mut lines, mut within, mut sealed, mut buffer) = (Vec::new(), false, 0, Vec::new());
+    // A run that is too long may be followed by the one that was asked for: the last.
+    let mut bytes = 0;
     for number in 1.. {
         let failed = |what| LogError::at(number, what);
         match next_piece(&mut log, &mut buffer).map_err(|error| LogError::unreadable(number, &error))? {
@@ -111,12 +126,19 @@ pub fn lines_of(mut log: impl std::io::BufRead, run: Option<&str>) -> Result<Vec
             within = run.is_none_or(|run| start.run.to_string() == run);
             if within {
                 lines.clear();
+                bytes = 0;
             }
         }
-        if within {
+        bytes += if within { buffer.len() + 1 } else { 0 };
+        if bytes > most {
+            lines.clear();
+        } else if within {
             lines.push(String::from_utf8_lossy(&buffer).into_owned());
             sealed = if matches!(line.entry, Entry::Seal(_)) { lines.len() } else { sealed.min(lines.len() - 1) };
         }
+    }
+    if bytes > most {
+        return Err(IncidentError::TooLong);
     }
     if lines.is_empty() {
         return Err(IncidentError::NoRun(Text::new(run.unwrap_or("at all"))));
@@ -137,6 +159,9 @@ pub fn examine_incident(envelope: &[u8], keys: &[PublicKey]) -> Result<Examined,
     envelope.signed_in_time(keys, incident.exported)?;
     let log = examine_run(&incident.log, keys)?;
     let [run] = log.runs.as_slice() else { return Err(IncidentError::NotOneRun) };
+    if run.first + incident.log.len() as u64 != log.lines + 1 {
+        return Err(IncidentError::NotOneRun);
+    }
     let attestation = named(&incident.attestation, &log, keys, Stage::Start)?;
     let renewed = incident.renewed.map(|renewed| named(&renewed, &log, keys, Stage::Running)).transpose()?;
     if sha256(incident.policy.as_bytes()) != run.start.policy {
@@ -154,4 +179,37 @@ fn named(envelope: &Envelope, log: &LogReport, keys: &[PublicKey], stage: Stage)
     let attestation = verify_attestation(&bytes, keys, &Expect::at(at.ok_or(BindingError::NoRun)?))?;
     bind(&attestation, log)?;
     if attestation.predicate().stage == stage { Ok(attestation) } else { Err(BindingError::OtherStage.into()) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn run(id: &str, seq: u64) -> String {
+        let zeros = "0".repeat(64);
+        format!(
+            r#"{{"attestation":"{zeros}","command":[],"kind":"run.start","mode":"enforce","policy":"{zeros}","prev":"{zeros}","run":"{id}","seq":{seq},"time":"2027-01-15T08:00:00.000000Z","workload":{{"pid":1,"start":1}}}}"#
+        ) + "\n"
+    }
+
+    fn sealed(seq: u64) -> String {
+        let zeros = "0".repeat(64);
+        let signature = "0".repeat(128);
+        format!(
+            r#"{{"key":"{zeros}","kind":"seal","prev":"{zeros}","seq":{seq},"signature":"{signature}","time":"2027-01-15T08:00:00.000000Z"}}"#
+        ) + "\n"
+    }
+
+    #[test]
+    fn of_a_run_no_more_is_held_than_an_incident_may_have_and_one_after_it_is_handed_on() {
+        let short = run("short", 1000) + &sealed(1001);
+        let long: String = run("long", 1) + &(2..1000).map(sealed).collect::<String>();
+        let most = short.len();
+        let both = long + &short;
+        let lines = |run| lines_within(both.as_bytes(), run, most);
+        assert!(matches!(lines(Some("long")), Err(IncidentError::TooLong)));
+        assert_eq!(lines(Some("short")).unwrap().len(), 2);
+        assert_eq!(lines(None).unwrap().len(), 2);
+        assert!(matches!(lines_within(both.as_bytes(), None, most - 1), Err(IncidentError::TooLong)));
+    }
 }

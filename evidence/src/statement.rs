@@ -13,7 +13,8 @@ pub const STATEMENT: &str = "https://in-toto.io/Statement/v1";
 /// The type of our predicate.
 pub const PREDICATE: &str = "urn:bottle:predicate:egress-binding:v1";
 
-/// The subjects of an egress binding, in the order in which they are written.
+/// What a run is made of: the subjects of an egress binding after the first, in the order in which they are written. The first is the
+/// run, by its id, with the digest of what was measured around it.
 pub const SUBJECTS: [&str; 3] = ["binary", "image", "policy"];
 
 /// An in-toto statement about one run.
@@ -23,7 +24,7 @@ pub struct Statement {
     /// [`STATEMENT`].
     #[serde(rename = "_type")]
     pub kind: String,
-    /// What the statement binds together: [`SUBJECTS`].
+    /// What the statement binds together: the run and [`SUBJECTS`].
     pub subject: Vec<Subject>,
     /// [`PREDICATE`].
     #[serde(rename = "predicateType")]
@@ -36,7 +37,7 @@ pub struct Statement {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Subject {
-    /// One of [`SUBJECTS`].
+    /// The run's id, or one of [`SUBJECTS`].
     pub name: String,
     /// Which one it is.
     pub digest: DigestSet,
@@ -63,25 +64,35 @@ pub struct Subjects {
 }
 
 impl Statement {
-    /// States this predicate of these subjects.
-    pub fn new(subjects: Subjects, predicate: Predicate) -> Statement {
-        let digests = [subjects.binary, subjects.image, subjects.policy];
-        let subject = SUBJECTS
-            .iter()
-            .zip(digests)
-            .map(|(name, sha256)| Subject { name: (*name).to_owned(), digest: DigestSet { sha256 } })
+    /// States this predicate of the run that it names and of these subjects.
+    ///
+    /// # Errors
+    /// [`NoCanonicalForm`], where what was measured has none.
+    pub fn new(subjects: Subjects, predicate: Predicate) -> Result<Statement, NoCanonicalForm> {
+        let run = (predicate.run.as_str(), predicate.state()?);
+        let parts = SUBJECTS.into_iter().zip([subjects.binary, subjects.image, subjects.policy]);
+        let subject = std::iter::once(run)
+            .chain(parts)
+            .map(|(name, sha256)| Subject { name: name.to_owned(), digest: DigestSet { sha256 } })
             .collect();
-        Statement { kind: STATEMENT.into(), subject, predicate_type: PREDICATE.into(), predicate }
+        Ok(Statement { kind: STATEMENT.into(), subject, predicate_type: PREDICATE.into(), predicate })
     }
 
     /// The subjects, if they are just those that a run has, in their order.
     pub fn subjects(&self) -> Option<Subjects> {
-        let [binary, image, policy] = self.subject.as_slice() else {
+        let [run, binary, image, policy] = self.subject.as_slice() else {
             return None;
         };
-        let named = [binary, image, policy].map(|subject| subject.name.as_str()) == SUBJECTS;
+        let named = [binary, image, policy].map(|subject| subject.name.as_str()) == SUBJECTS
+            && run.name == self.predicate.run.as_str();
         let digest = |subject: &Subject| subject.digest.sha256;
         named.then(|| Subjects { binary: digest(binary), image: digest(image), policy: digest(policy) })
+    }
+
+    /// The digest of what was measured, if that is the one of the first subject.
+    pub fn state(&self) -> Option<Digest> {
+        let said = self.subject.first()?.digest.sha256;
+        self.predicate.state().ok().filter(|state| *state == said)
     }
 
     /// Signs the canonical form of this statement.

@@ -45,7 +45,7 @@ fn refusal_when(change: impl FnOnce(&mut Expect)) -> VerifyError {
 }
 
 fn payload() -> Vec<u8> {
-    canonical::to_bytes(&Statement::new(subjects(), predicate())).unwrap()
+    canonical::to_bytes(&Statement::new(subjects(), predicate()).unwrap()).unwrap()
 }
 
 /// An envelope around any payload, rightly signed.
@@ -125,7 +125,7 @@ fn fields_that_are_not_known_are_named() {
 #[test]
 fn a_key_that_is_not_trusted_is_named() {
     let stranger = SigningKey::from_seed([8; 32]);
-    let forged = Statement::new(subjects(), predicate()).sign(&stranger).unwrap();
+    let forged = Statement::new(subjects(), predicate()).unwrap().sign(&stranger).unwrap();
     let unknown = |key: &SigningKey| VerifyError::Envelope(EnvelopeError::UnknownKey(key.public().id()));
     assert_eq!(refusal(&forged.to_bytes()), unknown(&stranger));
     let nobody = verify_attestation(&attestation(), &[], &expect()).unwrap_err();
@@ -165,7 +165,7 @@ fn one_good_signature_does_not_carry_a_bad_one() {
 #[test]
 fn two_trusted_signatures_pass() {
     let fleet = SigningKey::from_seed([9; 32]);
-    let statement = Statement::new(subjects(), predicate());
+    let statement = Statement::new(subjects(), predicate()).unwrap();
     let mut envelope = statement.sign(&key()).unwrap();
     envelope.signatures.extend(statement.sign(&fleet).unwrap().signatures);
     let both = [key().public().clone(), fleet.public().clone()];
@@ -186,7 +186,7 @@ fn a_payload_of_another_type_is_refused() {
 #[test]
 fn other_statements_are_refused() {
     let with = |change: &dyn Fn(&mut Statement)| {
-        let mut statement = Statement::new(subjects(), predicate());
+        let mut statement = Statement::new(subjects(), predicate()).unwrap();
         change(&mut statement);
         refusal(&statement.sign(&key()).unwrap().to_bytes())
     };
@@ -195,6 +195,10 @@ fn other_statements_are_refused() {
     assert_eq!(with(&|s| drop(s.subject.pop())), VerifyError::Subjects);
     assert_eq!(with(&|s| s.subject.push(s.subject[0].clone())), VerifyError::Subjects);
     assert_eq!(with(&|s| s.subject.swap(0, 1)), VerifyError::Subjects);
+    assert_eq!(with(&|s| s.subject[0].name = "run-2".into()), VerifyError::Subjects);
+    let other = |digest| move |s: &mut Statement| s.subject[0].digest.sha256 = digest;
+    assert_eq!(with(&other(Digest([7; 32]))), VerifyError::StateMismatch);
+    assert_eq!(with(&|s| drop(s.predicate.facts.insert("x".into(), Fact::measured("y", 1)))), VerifyError::StateMismatch);
 }
 
 #[test]

@@ -56,7 +56,7 @@ fn text(bytes: &[u8]) -> String {
 
 /// The payload, with a text in it exchanged, signed rightly.
 fn signed_with(from: &str, to: &str) -> Vec<u8> {
-    let payload = text(&canonical::to_bytes(&Statement::new(subjects(), genuine())).unwrap());
+    let payload = text(&canonical::to_bytes(&Statement::new(subjects(), genuine()).unwrap()).unwrap());
     assert!(payload.contains(from));
     dsse::sign(&key(), dsse::IN_TOTO, payload.replacen(from, to, 1).as_bytes()).to_bytes()
 }
@@ -80,7 +80,7 @@ fn each_forgery_is_refused_by_its_own_name() {
     let (mut reused, mut later) = (workload(), workload());
     reused.start += 1;
     later.pid += 1;
-    let stranger = Statement::new(subjects(), genuine()).sign(&SigningKey::from_seed([8; 32])).unwrap().to_bytes();
+    let stranger = Statement::new(subjects(), genuine()).unwrap().sign(&SigningKey::from_seed([8; 32])).unwrap().to_bytes();
     let at = |now: Time| Expect { now, ..here() };
     #[rustfmt::skip]
     let table: Vec<(&str, Vec<u8>, Expect, Refusal)> = vec![

@@ -31,7 +31,7 @@ fn now() -> Expect {
 }
 
 fn statement() -> Value {
-    serde_json::to_value(Statement::new(subjects(), predicate())).unwrap()
+    serde_json::to_value(Statement::new(subjects(), predicate()).unwrap()).unwrap()
 }
 
 fn signed_value(statement: &Value) -> Vec<u8> {
@@ -92,7 +92,7 @@ fn signatures() -> Vec<(&'static str, Envelope)> {
         changed
     };
     let stranger = SigningKey::from_seed([8; 32]);
-    let foreign = Statement::new(subjects(), predicate()).sign(&stranger).unwrap().signatures[0].clone();
+    let foreign = Statement::new(subjects(), predicate()).unwrap().sign(&stranger).unwrap().signatures[0].clone();
     let wrong = Base64::encode_string(&[1; 64]);
     vec![
         ("no signature", with(&|e| e.signatures.clear())),

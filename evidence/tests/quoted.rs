@@ -32,7 +32,7 @@ fn attested(said: Option<Value>, signer: &SigningKey, change: impl FnOnce(&mut P
         predicate.facts.insert(FACT.into(), Fact::measured("TPM2_Quote", value));
     }
     change(&mut predicate);
-    let envelope = Statement::new(subjects(), predicate).sign(signer).unwrap().to_bytes();
+    let envelope = Statement::new(subjects(), predicate).unwrap().sign(signer).unwrap().to_bytes();
     verify_attestation(&envelope, &[signer.public().clone()], &Expect::at(ISSUED)).unwrap()
 }
 

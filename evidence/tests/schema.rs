@@ -163,7 +163,7 @@ const REFUSALS: [Refusal; 13] = [
 ];
 
 fn statement() -> Value {
-    serde_json::to_value(Statement::new(recorded::subjects(), recorded::predicate())).unwrap()
+    serde_json::to_value(Statement::new(recorded::subjects(), recorded::predicate()).unwrap()).unwrap()
 }
 
 /// Whether a verifier accepts a statement with this predicate.

@@ -133,7 +133,11 @@ fn runs(directory: &Path) -> Result<Vec<(String, PathBuf)>, PruneError> {
             continue;
         }
         match name.strip_suffix(REMOVED) {
-            Some(_) => fs::remove_dir_all(&path).map_err(failed(&path))?,
+            // Another prune may remove it, too.
+            Some(_) => match fs::remove_dir_all(&path) {
+                Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(failed(&path)(error)),
+                _ => {}
+            },
             None => runs.push((name, path)),
         }
     }
@@ -169,6 +173,11 @@ impl Closed {
             log => log?,
         };
         if rustix::fs::flock(&log, FlockOperation::NonBlockingLockExclusive).is_err() {
+            return Ok(None);
+        }
+        // Another prune may have removed it meanwhile. From here on none does.
+        let (there, held) = (path.symlink_metadata(), log.metadata()?);
+        if !there.is_ok_and(|there| (there.dev(), there.ino()) == (held.dev(), held.ino())) {
             return Ok(None);
         }
         // Where files are missing it is not known what was in them.

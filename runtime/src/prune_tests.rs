@@ -155,3 +155,22 @@ fn a_run_that_ends_while_records_are_read_keeps_its_evidence_as_it_keeps_its_rec
     assert!(!old.exists() && late.get().unwrap().exists());
     assert_eq!(place.prune(None, Some(0)).runs, ["late"]);
 }
+
+#[test]
+fn several_who_prune_at_once_remove_each_run_once_and_none_of_them_fails() {
+    for _ in 0..20 {
+        let place = place();
+        let ids: Vec<String> = (0..12).map(|number| format!("run-{number:02}")).collect();
+        for (ended, id) in (1..).zip(&ids) {
+            place.run(id, Some(ended), 10);
+            place.run(&format!("{id}{REMOVED}"), Some(ended), 10);
+        }
+        let mut removed: Vec<String> = std::thread::scope(|scope| {
+            let prunes: Vec<_> = (0..4).map(|_| scope.spawn(|| place.prune(None, Some(0)).runs)).collect();
+            prunes.into_iter().flat_map(|prune| prune.join().unwrap()).collect()
+        });
+        removed.sort();
+        assert_eq!(removed, ids);
+        assert_eq!(fs::read_dir(place.state.runs()).unwrap().count(), 0);
+    }
+}

@@ -48,7 +48,7 @@ fn predicate() -> Predicate {
 
 fn attestation(predicate: Predicate) -> Vec<u8> {
     let subjects = Subjects { binary: Digest([1; 32]), image: Digest([2; 32]), policy: Digest([5; 32]) };
-    Statement::new(subjects, predicate).sign(&key()).expect("a canonical form").to_bytes()
+    Statement::new(subjects, predicate).unwrap().sign(&key()).expect("a canonical form").to_bytes()
 }
 
 fn verify_as_of(bytes: &[u8], second: u64, more: &[&str]) -> Said {

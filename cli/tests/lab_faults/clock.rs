@@ -2,6 +2,7 @@
 
 use crate::kernel::Kernel;
 use crate::scene::Scene;
+use crate::world::{said, text};
 
 /// Seconds: an hour and a year back and forth, to 1970 and to beyond the year 9999.
 const JUMPS: [i64; 6] = [-3_600, 3_600, -31_536_000, 31_536_000, -4_000_000_000, 300_000_000_000];
@@ -35,4 +36,36 @@ fn a_clock_that_steps_back_or_forth_changes_no_decision_and_the_log_verifies() {
         scene.assert_nothing_left(&what);
     }
     scene.assert_clean("the last step of the clock");
+}
+
+/// Seconds that each reading of the clock is ahead of the one before: an hour less, and more than an attestation is valid.
+const STEPS: [i64; 2] = [-3_600, 90_000];
+
+#[test]
+fn attestations_are_those_of_their_log_though_the_clock_is_stepped_between_any_two_readings() {
+    let mut scene = Scene::new();
+    for step in STEPS {
+        let what = format!("each reading is {step} s ahead of the one before");
+        let kernel = Kernel::new(&scene.world);
+        kernel.clock_steps(step);
+        let (name, path) = (format!("steps{step}"), |name: &str| scene.world.path(&format!("{name}{step}.json")));
+        let (started, renewed) = (path("started"), path("renewed"));
+        let words = ["--name", &name, "--attestation", text(&started), "-i", "host", "--", "sh", "-c", "echo up; read end"];
+        let mut running = kernel.start(&mut scene, &words);
+        assert_eq!(running.line(), "up", "{what}");
+        let nonce = "ab".repeat(32);
+        let again = said(&mut scene.world.bottle(&["attest", "renew", &name, "--nonce", &nonce]));
+        std::fs::write(&renewed, again.ok()).unwrap();
+        running.write("\n");
+        let ended = running.finish();
+        assert_eq!((ended.code, ended.err.as_str()), (0, ""), "{what}");
+        kernel.gone();
+        for attestation in [started, renewed] {
+            let log = scene.audit();
+            let words = ["audit", "verify", text(&log), "--attestation", text(&attestation)];
+            let verified = said(&mut scene.world.bottle(&words));
+            assert_eq!((verified.code, verified.err.as_str()), (0, ""), "{what}");
+        }
+        scene.assert_nothing_left(&what);
+    }
 }

@@ -4,7 +4,8 @@ kernel.py DIRECTORY PROGRAM ARGUMENT...
 
 disk    empty: as the kernel would; a number: fails with that errno; "stall": makes the file "stalled", then waits until
         somebody has written to the FIFO "go"
-clock   seconds that are added to the time
+clock   seconds that are added to the time; and perhaps seconds that each reading is then ahead of the one before, beside what
+        has passed
 
 A seccomp filter asks a process that nobody waits for; the vDSO, which would read the clock without a system call, is
 taken from the program as it is executed.
@@ -74,7 +75,10 @@ def disk():
 
 
 def clock(pid, place):
-    now = time.time_ns() + int(said("clock")) * 1_000_000_000
+    global readings
+    ahead, *each = map(int, said("clock").split())
+    readings += 1
+    now = time.time_ns() + (ahead + sum(each) * readings) * 1_000_000_000
     with open(f"/proc/{pid}/mem", "r+b", buffering=0) as memory:
         memory.seek(place)
         memory.write(struct.pack("qq", now // 1_000_000_000, now % 1_000_000_000))
@@ -98,7 +102,7 @@ def answer(fd):
             pass
 
 
-directory, program = sys.argv[1], sys.argv[2:]
+directory, program, readings = sys.argv[1], sys.argv[2:], 0
 ours, theirs = socket.socketpair()
 own = os.getpid()
 if os.fork() == 0:

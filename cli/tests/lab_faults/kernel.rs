@@ -44,6 +44,11 @@ impl Kernel {
         self.say("clock", &ahead.to_string());
     }
 
+    /// How many seconds each reading of the clock is ahead of the one before, from now on.
+    pub fn clock_steps(&self, each: i64) {
+        self.say("clock", &format!("0 {each}"));
+    }
+
     /// In one step, since it may be read at any time.
     fn say(&self, name: &str, text: &str) {
         let new = self.directory.join(format!("{name}.new"));

@@ -87,6 +87,11 @@ impl InboundSummary {
         self.open.len() as u64
     }
 
+    /// About how many bytes they take.
+    pub(crate) fn weight(&self) -> usize {
+        self.rows.len() * 64 + self.seen.weight() + self.open.len() * 32
+    }
+
     pub(crate) fn check_begun(&self, begun: &Inbound) -> Result<(), OrderError> {
         let repeated = self.seen.contains(begun.connection);
         if repeated { Err(OrderError::InboundRepeated(begun.connection)) } else { Ok(()) }

@@ -122,6 +122,16 @@ impl Order {
 }
 
 impl OpenRun {
+    /// About how many bytes it takes to remember it.
+    pub(crate) fn weight(&self) -> usize {
+        self.summary.weight() + self.inbound.weight() + self.attempts.weight()
+    }
+
+    /// About how many bytes its rows take, which stay when it is over.
+    pub(crate) fn weight_of_rows(&self) -> usize {
+        self.summary.weight_of_rows()
+    }
+
     fn new(start: RunStart) -> OpenRun {
         OpenRun {
             start,

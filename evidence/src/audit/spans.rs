@@ -7,6 +7,11 @@ use std::collections::BTreeMap;
 pub(super) struct Spans(BTreeMap<u64, u64>);
 
 impl Spans {
+    /// About how many bytes it takes.
+    pub(super) fn weight(&self) -> usize {
+        self.0.len() * 32
+    }
+
     /// Whether the number is in the set.
     pub(super) fn contains(&self, number: u64) -> bool {
         self.span_before(number).is_some_and(|(_, last)| number <= last)

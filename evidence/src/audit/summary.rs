@@ -56,6 +56,16 @@ impl Summary {
         self.open.contains_key(&attempt)
     }
 
+    /// About how many bytes it takes.
+    pub(super) fn weight(&self) -> usize {
+        self.weight_of_rows() + self.open.len() * 64
+    }
+
+    /// About how many bytes its rows take.
+    pub(super) fn weight_of_rows(&self) -> usize {
+        self.rows.len() * 512
+    }
+
     /// Counts an attempt.
     pub fn decided(&mut self, decision: &Decision) {
         let place = match &decision.name {

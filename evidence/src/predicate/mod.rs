@@ -7,7 +7,8 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use crate::digest::Digest;
+use crate::canonical::{self, NoCanonicalForm};
+use crate::digest::{Digest, sha256};
 use crate::text::Text;
 use crate::time::Time;
 
@@ -36,6 +37,18 @@ pub struct Predicate {
     pub facts: BTreeMap<String, Fact>,
     /// What was tried.
     pub probes: Vec<Probe>,
+}
+
+impl Predicate {
+    /// The digest of what was measured: of the canonical form of the values of all facts on that basis, by name.
+    ///
+    /// # Errors
+    /// [`NoCanonicalForm`], where a value has none.
+    pub fn state(&self) -> Result<Digest, NoCanonicalForm> {
+        let measured = self.facts.iter().filter(|(_, fact)| fact.basis == Basis::Measured);
+        let values: BTreeMap<&str, &Value> = measured.map(|(name, fact)| (name.as_str(), &fact.value)).collect();
+        Ok(sha256(&canonical::to_bytes(&values)?))
+    }
 }
 
 /// When in a run's life it was measured.

@@ -71,6 +71,7 @@ impl Expect {
 pub struct Verified {
     digest: Digest,
     keys: Vec<KeyId>,
+    state: Digest,
     subjects: Subjects,
     predicate: Predicate,
 }
@@ -84,6 +85,11 @@ impl Verified {
     /// Who signed.
     pub fn keys(&self) -> &[KeyId] {
         &self.keys
+    }
+
+    /// The digest of what was measured.
+    pub fn state(&self) -> Digest {
+        self.state
     }
 
     /// What it speaks of.
@@ -108,15 +114,16 @@ pub fn verify_attestation(envelope: &[u8], keys: &[PublicKey], expect: &Expect) 
     }
     envelope.signed_in_time(keys, statement.predicate.issued)?;
     let subjects = check_subjects(&statement)?;
+    REQUIRED_FACTS.iter().try_for_each(|required| check_fact(&statement.predicate, required))?;
+    let state = statement.state().ok_or(VerifyError::StateMismatch)?;
     let predicate = statement.predicate;
-    REQUIRED_FACTS.iter().try_for_each(|required| check_fact(&predicate, required))?;
     let (probes, ways) = predicate.stage.required_probes();
     probes.iter().try_for_each(|required| check_probe(&predicate, required, ways))?;
     predicate.probes.iter().try_for_each(check_held)?;
     check_validity(&predicate, expect)?;
     check_expected(&predicate, &subjects, expect)?;
     let keys = envelope.signatures.iter().map(|signed| signed.keyid).collect();
-    Ok(Verified { digest, keys, subjects, predicate })
+    Ok(Verified { digest, keys, state, subjects, predicate })
 }
 
 fn check_subjects(statement: &Statement) -> Result<Subjects, VerifyError> {

@@ -2,10 +2,10 @@
 
 use std::io::{self, BufRead};
 
-use crate::audit::{Entry, Line, LogError, LogProblem, MAX_LINE, Piece, Step, Walk, next_piece};
+use crate::audit::{Entry, Line, LogError, LogProblem, MAX_LINE, OpenRun, Piece, Step, Walk, next_piece};
 use crate::digest::Digest;
 use crate::key::PublicKey;
-use crate::verify::{Head, LogReport, Renewal, RunReport, Tear};
+use crate::verify::{Completeness, Head, LogReport, Renewal, RunReport, Tear};
 
 /// Verifies a log: nothing was changed, every line is sealed by one of these keys, every run has its end, and the
 /// line that someone has seen is in it, if one is given.
@@ -63,9 +63,17 @@ pub(crate) fn examine_run(lines: &[String], keys: &[PublicKey]) -> Result<LogRep
     examiner.report()
 }
 
+/// What begins and ends runs, and marks them, is remembered line by line; of one that is open, what is not over yet. More bytes than
+/// this of either are no log that anybody wrote, and would take this machine's memory.
+const MOST_REMEMBERED: usize = 128 << 20;
+
 struct Examiner<'k> {
     walk: Walk<'k>,
     seen: Option<Head>,
+    /// How many bytes the lines have that the report repeats.
+    remembered: usize,
+    /// How many there may be, with what is remembered of the run that is open.
+    room: usize,
     unsealed: Option<u64>,
     tears: Vec<Tear>,
     runs: Vec<RunReport>,
@@ -73,7 +81,7 @@ struct Examiner<'k> {
 
 impl<'k> Examiner<'k> {
     fn new(walk: Walk<'k>, seen: Option<Head>) -> Examiner<'k> {
-        Examiner { walk, seen, unsealed: None, tears: Vec::new(), runs: Vec::new() }
+        Examiner { walk, seen, remembered: 0, room: MOST_REMEMBERED, unsealed: None, tears: Vec::new(), runs: Vec::new() }
     }
 
     fn file(&mut self, file: io::Result<impl BufRead>) -> Result<(), LogError> {
@@ -97,8 +105,23 @@ impl<'k> Examiner<'k> {
             let seq = Some(step.line.seq);
             return Err(LogError { line: step.number, seq, ..self.walk.error(LogProblem::HeadMissing(step.number)) });
         }
+        self.remember(&step, bytes.len())?;
         self.note(step);
         Ok(())
+    }
+
+    fn remember(&mut self, step: &Step, bytes: usize) -> Result<(), LogError> {
+        let open = self.walk.chain().order().run().map_or(0, OpenRun::weight);
+        self.remembered += match step.line.entry {
+            Entry::RunStart(_) | Entry::RunRenew(_) | Entry::Drift(_) | Entry::Torn(_) | Entry::RunEnd(_) => bytes,
+            _ => 0,
+        };
+        self.remembered += step.closed.as_ref().map_or(0, OpenRun::weight_of_rows);
+        if self.remembered + open <= self.room {
+            return Ok(());
+        }
+        let why = format!("more than {} bytes of it would have to be remembered at once", self.room);
+        Err(self.walk.error(LogProblem::Unreadable(why)))
     }
 
     fn note(&mut self, Step { number, line, closed }: Step) {
@@ -115,7 +138,7 @@ impl<'k> Examiner<'k> {
             }
             (Entry::Torn(torn), _) => {
                 self.tears.push(Tear { line: number, torn });
-                self.runs.iter_mut().for_each(|run| run.torn(number - torn.unsealed));
+                self.torn(number - torn.unsealed);
             }
             (Entry::RunRenew(renewed), Some(run)) => {
                 run.renewals.push(Renewal { line: number, time: line.time, renewed })
@@ -124,6 +147,12 @@ impl<'k> Examiner<'k> {
             (Entry::RunEnd(end), Some(run)) => run.end(line.time, end),
             _ => {}
         }
+    }
+
+    /// From this line on, nothing was sealed when the writer died: an end among these lines proves nothing.
+    fn torn(&mut self, unsealed: u64) {
+        let lost = self.runs.iter_mut().rev().take_while(|run| run.first + run.entries > unsealed);
+        lost.for_each(|run| run.completeness = Completeness::Incomplete);
     }
 
     fn report(mut self) -> Result<LogReport, LogError> {
@@ -147,5 +176,86 @@ impl<'k> Examiner<'k> {
             tears: self.tears,
             runs: self.runs,
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::audit::{Chain, Choice, Decision, Ended, Ending, Outcome, Process, RunStart, Seen, Workload};
+    use crate::predicate::Mode;
+    use crate::time::Time;
+
+    const ROOM: usize = 16_384;
+
+    fn judged(log: &[u8]) -> Result<(), LogError> {
+        let mut examiner = Examiner { room: ROOM, ..Examiner::new(Walk::new(&[]), None) };
+        examiner.walk.begin_file();
+        examiner.file(Ok(log)).map(|()| drop(examiner.report()))
+    }
+
+    fn is_too_much(said: Result<(), LogError>) -> bool {
+        said.is_err_and(|error| matches!(&error.what, LogProblem::Unreadable(why) if why.contains("remembered")))
+    }
+
+    fn start(run: u64) -> Entry {
+        Entry::RunStart(RunStart {
+            run: run.to_string().as_str().into(),
+            attestation: Digest::ZERO,
+            policy: Digest::ZERO,
+            mode: Mode::Enforce,
+            command: Vec::new(),
+            workload: Workload { pid: 1, start: 1 },
+        })
+    }
+
+    fn decision(attempt: u64) -> Entry {
+        Entry::Decision(Decision {
+            attempt,
+            process: Process::UNKNOWN,
+            name: Some("a.example".into()),
+            address: [11, 0, 0, 1].into(),
+            port: 443,
+            seen: Seen::Nothing,
+            decision: Choice::Allow,
+            reason: None,
+            rule: None,
+            policy: Digest::ZERO,
+        })
+    }
+
+    fn outcome(attempt: u64) -> Entry {
+        let (bytes, result) = (Some(1), Ended::Closed);
+        let (bytes_up, bytes_down, millis) = (bytes, bytes, bytes);
+        Entry::Outcome(Outcome { attempt, result, reason: None, upstream: None, bytes_up, bytes_down, millis })
+    }
+
+    fn log(entries: impl IntoIterator<Item = Entry>) -> Vec<u8> {
+        let mut chain = Chain::new();
+        entries.into_iter().flat_map(|entry| chain.append(Time::from_micros(0), &entry).unwrap()).collect()
+    }
+
+    /// However long a log is, what has to be remembered of it has a bound.
+    #[test]
+    fn what_is_over_is_forgotten_and_what_would_fill_the_memory_is_refused() {
+        let answered = (1..=1000).flat_map(|attempt| [decision(attempt), outcome(attempt)]);
+        assert_eq!(judged(&log([start(1)].into_iter().chain(answered))), Ok(()));
+        let open = (1..=1000).map(decision);
+        assert!(is_too_much(judged(&log([start(1)].into_iter().chain(open)))));
+        let apart = (1..=1000).flat_map(|attempt| [decision(attempt * 2), outcome(attempt * 2)]);
+        assert!(is_too_much(judged(&log([start(1)].into_iter().chain(apart)))));
+    }
+
+    #[test]
+    fn runs_whose_report_would_fill_the_memory_are_refused() {
+        let mut chain = Chain::new();
+        let mut log = Vec::new();
+        for run in 0..100 {
+            log.extend(chain.append(Time::from_micros(0), &start(run)).unwrap());
+            let ending = Ending { exit: 0, reason: None, millis: 0, refused: Default::default() };
+            log.extend(chain.end(Time::from_micros(0), ending).unwrap().1);
+            assert!(run > 9 || judged(&log).is_ok(), "{run}");
+        }
+        assert!(is_too_much(judged(&log)));
     }
 }

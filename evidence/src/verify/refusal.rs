@@ -57,9 +57,12 @@ pub enum VerifyError {
     /// A statement that says something else.
     #[error("the statement is not about an egress binding")]
     PredicateType,
-    /// The subjects are not binary, image and policy.
-    #[error("the statement's subjects are not binary, image and policy")]
+    /// The subjects are not the run, binary, image and policy.
+    #[error("the statement's subjects are not its run, binary, image and policy")]
     Subjects,
+    /// The first subject is not what was measured.
+    #[error("the digest of the run is not that of what was measured")]
+    StateMismatch,
     /// A required fact is missing.
     #[error("the fact {0} is missing")]
     MissingFact(&'static str),
@@ -161,9 +164,10 @@ impl VerifyError {
             VerifyError::WrongMode(Mode::Enforce) => Refusal::ModeNotObserved,
             VerifyError::OtherBoot(_) => Refusal::OtherBoot,
             VerifyError::OtherNamespace(_) => Refusal::OtherNamespace,
-            VerifyError::PolicyMismatch(_) | VerifyError::ImageMismatch(_) | VerifyError::BinaryMismatch(_) => {
-                Refusal::DigestMismatch
-            }
+            VerifyError::StateMismatch
+            | VerifyError::PolicyMismatch(_)
+            | VerifyError::ImageMismatch(_)
+            | VerifyError::BinaryMismatch(_) => Refusal::DigestMismatch,
         }
     }
 }

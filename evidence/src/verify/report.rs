@@ -168,11 +168,4 @@ impl RunReport {
         self.entries += 1;
         self.completeness = Completeness::Complete { ended, end: Box::new(end) };
     }
-
-    /// From this line on, nothing was sealed when the writer died: an end among these lines proves nothing.
-    pub(super) fn torn(&mut self, unsealed: u64) {
-        if self.first + self.entries > unsealed {
-            self.completeness = Completeness::Incomplete;
-        }
-    }
 }

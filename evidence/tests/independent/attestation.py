@@ -2,11 +2,12 @@
 
 Written from docs/attestation.md and docs/audit.md alone, by someone who had not seen bottle's code.
 """
+import hashlib
 import re
 from dataclasses import dataclass, field
 from typing import Any
 
-from canonical import Bad, demand, parse
+from canonical import Bad, demand, parse, write
 from forms import (anything, array, boolean, by_name, hexadecimal, members, micros, one_of, string, text, time, unbase64,
                    within)
 from signatures import Keys
@@ -82,13 +83,13 @@ def verify_attestation(data: bytes, keys: Keys, demands: Demands) -> dict[str, A
     return statement
 
 
-def open_envelope(data: bytes, keys: Keys) -> bytes:
+def open_envelope(data: bytes, keys: Keys, payload_type: str = PAYLOAD_TYPE) -> bytes:
     envelope = parse(data)
     within(ENVELOPE, envelope, "envelope")
-    demand(envelope["payloadType"] == PAYLOAD_TYPE, "another payloadType")
+    demand(envelope["payloadType"] == payload_type, "another payloadType")
     payload = unbase64(envelope["payload"])
     demand(envelope["signatures"] != [], "no signature")
-    message = f"DSSEv1 {len(PAYLOAD_TYPE)} {PAYLOAD_TYPE} {len(payload)} ".encode() + payload
+    message = f"DSSEv1 {len(payload_type)} {payload_type} {len(payload)} ".encode() + payload
     seen: set[str] = set()
     for entry in envelope["signatures"]:
         key = entry["keyid"]
@@ -110,12 +111,16 @@ def check_binding(statement: dict[str, Any]) -> None:
             raise Refusal("MissingEgressProxyBinding", why)
     predicate = statement["predicate"]
     need(statement["predicateType"] == "urn:bottle:predicate:egress-binding:v1", "another predicateType")
-    need([s["name"] for s in statement["subject"]] == ["binary", "image", "policy"], "other subjects")
+    names = [s["name"] for s in statement["subject"]]
+    need(names == [predicate["run"], "binary", "image", "policy"], "other subjects")
     for name in MEASURED + ASSERTED:
         fact = predicate["facts"].get(name)
         need(fact is not None, f"no fact {name}")
         need(fact["value"] is not None and fact["value"] != "", f"the fact {name} says nothing")
         need(fact["basis"] == "measured" or name in ASSERTED, f"the fact {name} is not measured")
+    state = write({name: fact["value"] for name, fact in predicate["facts"].items() if fact["basis"] == "measured"})
+    if hashlib.sha256(state.encode()).hexdigest() != statement["subject"][0]["digest"]["sha256"]:
+        raise Refusal("DigestMismatch", "the first subject is not what was measured")
     for name, expected in PROBES.items():
         # While it runs one probe is demanded, and that where `confined` is false; what else is there is a further one.
         if predicate["stage"] == "running" and name != "gate-challenge":
@@ -150,7 +155,7 @@ def check_demands(statement: dict[str, Any], demands: Demands) -> None:
     if demands.mode not in (None, predicate["mode"]):
         name = "ModeNotEnforced" if demands.mode == "enforce" else "ModeNotObserved"
         raise Refusal(name, f"it is {predicate['mode']}")
-    found = {s["name"]: s["digest"]["sha256"] for s in statement["subject"]}
+    found = {s["name"]: s["digest"]["sha256"] for s in statement["subject"][1:]}
     for name in ("policy", "image", "binary"):
         if demands.digests.get(name) not in (None, found[name]):
             raise Refusal("DigestMismatch", f"{name} is {found[name]}")

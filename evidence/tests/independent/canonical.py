@@ -44,6 +44,19 @@ def parse(data: bytes) -> Any:
         raise Bad(f"no canonical JSON: {ascii(str(e)[:200])}") from None
 
 
+def write(value: Any) -> str:
+    """The canonical form of a value that was parsed."""
+    if type(value) is dict:
+        names = sorted(value, key=lambda name: name.encode("utf-16-be"))
+        return "{" + ",".join(f"{write(name)}:{write(value[name])}" for name in names) + "}"
+    if type(value) is list:
+        return "[" + ",".join(map(write, value)) + "]"
+    if type(value) in (int, float):
+        return spell(float(value))
+    # Strings, true, false and null: the escapes are the same.
+    return json.dumps(value, ensure_ascii=False)
+
+
 def ordered(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     names = [name.encode("utf-16-be") for name, _ in pairs]
     demand(all(a < b for a, b in zip(names, names[1:])), "members are twice or out of order")

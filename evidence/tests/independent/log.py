@@ -66,8 +66,7 @@ class Log:
             line = parse(raw)
             demand(type(line) is dict and type(line.get("kind")) is str and line["kind"] in LINES, "no known kind")
             LINES[line["kind"]](line)
-            demand((line["kind"] == "segment") == self.fresh, "a segment begins each further file, and nothing else")
-            demand(not self.fresh or line["number"] == self.file, "another file's number")
+            self.stands_in_file(line)
             demand(line["seq"] == number, f"seq is {line['seq']}")
             demand(line["prev"] == self.hash, "prev is not the hash of the line before")
             if line["kind"] == "seal":
@@ -80,6 +79,11 @@ class Log:
         except Bad as e:
             raise self.refuse(number, str(e)) from None
         self.count, self.fresh = number, False
+
+    def stands_in_file(self, line: dict[str, Any]) -> None:
+        """Check 3."""
+        demand((line["kind"] == "segment") == self.fresh, "a segment begins each further file, and nothing else")
+        demand(not self.fresh or line["number"] == self.file, "another file's number")
 
     def check_seal(self, line: dict[str, Any]) -> None:
         demand(line["key"] in self.keys, "sealed by no key that was given")
@@ -227,7 +231,7 @@ def verify_bound(data: bytes, log: Log) -> None:
     demand(predicate["stage"] == stage, "it is of another stage")
     demand(start["run"] == predicate["run"], "it is of another run")
     demand(start["mode"] == predicate["mode"], "it is of another mode")
-    demand(start["policy"] == statement["subject"][2]["digest"]["sha256"], "it is of another policy")
+    demand(start["policy"] == statement["subject"][3]["digest"]["sha256"], "it is of another policy")
     within(members(pid=integer(), start=integer()), identity, "workload.identity")
     demand(start["workload"] == identity, "it is of another workload")
     demand(line.get("nonce") in (None, predicate["nonce"]), "it has another nonce")

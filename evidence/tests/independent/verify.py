@@ -7,6 +7,7 @@ library (3.11) and the `openssl` command, which is asked whether an Ed25519 sign
   verify.py attestation FILE --key PUB [...]   prints `ok`, or a refusal's name and what is wrong; exits with its code
   verify.py log FILE --key PUB [...]           prints `ok LINES`, or `line N: WHY`, `file F, line N: WHY` or `attestation: WHY`
                                                and exits with 1
+  verify.py export FILE --key PUB [...]        prints `ok`, or `export: STEP: WHY` and exits with 1
   verify.py cases                              reads such arguments, a JSON array a line, and answers each with a line,
                                                a JSON array of exit code and what would be printed
 
@@ -24,6 +25,7 @@ from typing import Any
 
 from attestation import EXITS, MAX_ENVELOPE, Demands, Refusal, verify_attestation
 from canonical import Bad
+from export import MAX_EXPORT, verify_export
 from forms import EPOCH
 from log import Log, Problem, verify_bound, verify_log
 from quote import verify_quote
@@ -54,7 +56,8 @@ def parser() -> argparse.ArgumentParser:
     commands = top.add_subparsers(dest="command", required=True)
     attestation = commands.add_parser("attestation", allow_abbrev=False)
     log = commands.add_parser("log", allow_abbrev=False)
-    for command in (attestation, log):
+    export = commands.add_parser("export", allow_abbrev=False)
+    for command in (attestation, log, export):
         command.add_argument("file")
         command.add_argument("--key", action="append", required=True)
     zone = r"([Zz]|[+-]([01][0-9]|2[0-3]):[0-5][0-9])"
@@ -99,12 +102,17 @@ def run_log(given: argparse.Namespace, keys: Keys) -> str:
     return f"ok {log.count}"
 
 
+def run_export(given: argparse.Namespace, keys: Keys) -> str:
+    verify_export(read_file(given.file, MAX_EXPORT), keys)
+    return "ok"
+
+
 def verdict(arguments: list[str]) -> tuple[int, str]:
     """Exit code, and what is to be said."""
     try:
         given = parser().parse_args(arguments)
         keys = Keys(given.key)
-        return 0, (run_attestation if given.command == "attestation" else run_log)(given, keys)
+        return 0, {"attestation": run_attestation, "log": run_log, "export": run_export}[given.command](given, keys)
     except Refusal as e:
         return EXITS[e.name], str(e)
     except Problem as e:

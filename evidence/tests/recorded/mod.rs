@@ -294,5 +294,5 @@ pub fn attestation() -> Vec<u8> {
 }
 
 pub fn attest(predicate: Predicate) -> Vec<u8> {
-    Statement::new(subjects(), predicate).sign(&key()).unwrap().to_bytes()
+    Statement::new(subjects(), predicate).unwrap().sign(&key()).unwrap().to_bytes()
 }

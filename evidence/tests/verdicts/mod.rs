@@ -8,6 +8,8 @@ use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
+use bottle_evidence::dsse::EnvelopeError;
+use bottle_evidence::incident::{IncidentError, examine_incident};
 use bottle_evidence::key::PublicKey;
 use bottle_evidence::predicate::Mode;
 use bottle_evidence::quote::{AttestationKey, verify_quote};
@@ -102,6 +104,12 @@ impl Matrix {
         self.case(what, "log", log, ours, vec!["--attestation".into(), path]);
     }
 
+    /// An export.
+    pub fn export(&mut self, what: impl Into<String>, export: &[u8]) {
+        let ours = of_export(export, &self.keys);
+        self.case(what, "export", export, ours, Vec::new());
+    }
+
     /// A file that may hold a public key: what is said of an empty log that it is given for.
     pub fn key(&mut self, what: impl Into<String>, pem: &[u8]) {
         let read = std::str::from_utf8(pem).is_ok_and(|pem| PublicKey::from_pem(pem).is_ok());
@@ -168,6 +176,7 @@ fn theirs(answer: &Value) -> String {
             said.split(' ').take(2).collect::<Vec<_>>().join(" ")
         }
         (1, "attestation:") => said.into(),
+        (1, "export:") => said.split(": ").take(2).collect::<Vec<_>>().join(": "),
         (2, _) if said.contains("openssl") => panic!("{said}\n{HINT}"),
         (2, _) => "unusable".into(),
         (10.., name) => format!("{code} {name}"),
@@ -213,6 +222,23 @@ fn of_files(files: &[&[u8]], keys: &[PublicKey], seen: Option<Head>, attestation
         Ok(verified) => bind(&verified, &report).map_or_else(unbound, |_| "ok".into()),
         Err(error) => format!("attestation: {}", error.refusal()),
     }
+}
+
+/// At which step an export is refused.
+fn of_export(export: &[u8], keys: &[PublicKey]) -> String {
+    let step = match examine_incident(export, keys) {
+        Ok(examined) if examined.log.whole().is_ok() => return "ok".into(),
+        Ok(_) => "end",
+        Err(IncidentError::Envelope(EnvelopeError::Retired { .. })) => "retired",
+        Err(IncidentError::Envelope(_)) => "envelope",
+        Err(IncidentError::Form(_)) => "form",
+        Err(IncidentError::Log(_)) => "log",
+        Err(IncidentError::NotOneRun) => "one run",
+        Err(IncidentError::Attestation(_) | IncidentError::Binding(_)) => "attestation",
+        Err(IncidentError::Policy) => "policy",
+        Err(error) => panic!("{error}"),
+    };
+    format!("export: {step}")
 }
 
 /// Where a log is wrong.

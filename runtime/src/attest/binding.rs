@@ -2,6 +2,7 @@
 
 use std::fs::File;
 use std::io;
+use std::ops::Range;
 use std::os::fd::OwnedFd;
 use std::path::Path;
 use std::sync::Arc;
@@ -28,7 +29,12 @@ use crate::supervisor::signals::Signals;
 use crate::{clock, thread};
 
 /// How long an attestation is worth something after it was signed.
-pub(crate) const VALIDITY: Duration = Duration::from_secs(24 * 60 * 60);
+const VALIDITY: Duration = Duration::from_secs(24 * 60 * 60);
+
+/// While an attestation is valid that is signed at this moment.
+pub(crate) fn valid_from(issued: Time) -> Range<Time> {
+    issued..Time::from_micros(issued.micros() + VALIDITY.as_micros() as u64)
+}
 
 /// Stage three: measured, probed, signed, recorded. Whoever has one may start the workload once.
 ///
@@ -114,21 +120,21 @@ impl Binding {
         probed: &Probed,
     ) -> Result<Binding, AttestError> {
         let step = |step| move |source| AttestError::Step { step, source };
-        let issued = clock::now();
+        let valid = valid_from(clock::now());
         let is_said_once = |(_, fact): &(&String, &Fact)| fact.basis != Basis::Measured;
         let asserted = facts.iter().filter(is_said_once).map(|(name, fact)| (name.clone(), fact.clone())).collect();
         let predicate = Predicate {
             run: Text::new(&airlock.plan.run),
             stage: Stage::Start,
-            issued,
-            expires: Time::from_micros(issued.micros() + VALIDITY.as_micros() as u64),
+            issued: valid.start,
+            expires: valid.end,
             nonce: airlock.plan.nonce,
             mode: mode(&airlock),
             facts,
             probes: facts::probes(probed, &airlock.challenge.answer),
         };
         let subjects = Subjects { binary: program, image: airlock.plan.image, policy: policy(&airlock) };
-        let envelope = Statement::new(subjects, predicate).sign(&airlock.plan.key)?.to_bytes();
+        let envelope = Statement::new(subjects, predicate)?.sign(&airlock.plan.key)?.to_bytes();
         let path = airlock.plan.attestation.clone();
         let write = |source| AttestError::Write { path: path.clone(), source };
         let unfinished = Unfinished::write(&path, &airlock.plan.run, &envelope).map_err(write)?;
@@ -139,7 +145,8 @@ impl Binding {
             let durable = thread::within(scope, || unfinished.synchronise()).map_err(step(THREAD))?;
             airlock.unchanged()?;
             let workload = held.workload().map_err(step("identify the workload"))?;
-            airlock.recorder.ledger().append(&Entry::RunStart(run_start(&airlock, workload, &envelope)))?;
+            let start = Entry::RunStart(run_start(&airlock, workload, &envelope));
+            airlock.recorder.ledger().append_while(&valid, &start)?;
             let committed = airlock.recorder.ledger().commit().map_err(AttestError::from);
             let durable = durable.join().unwrap_or_else(|_| Err(io::Error::other("the writing thread broke")));
             Ok::<_, AttestError>(committed.and(durable.map_err(write)).map(|()| workload))

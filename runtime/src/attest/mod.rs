@@ -44,7 +44,7 @@ use crate::thread;
 use crate::tpm::TpmFailure;
 
 pub use binding::Binding;
-pub(crate) use binding::{Held, Said, VALIDITY};
+pub(crate) use binding::{Held, Said, valid_from};
 pub(crate) use unfinished::Unfinished;
 
 /// How long the probes and the preparation of the workload may take. Each probe is bounded by itself.

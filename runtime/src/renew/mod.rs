@@ -119,7 +119,7 @@ impl Renewal {
         let broken = |what: &str, error: &(dyn std::error::Error + 'static)| {
             refused(&format!("{what}: {}", chain(error).join(": ")), None)
         };
-        let envelope =
+        let (envelope, valid) =
             statement::signed(self, nonce, &surveyed, found, probe).map_err(|error| broken("cannot sign", &error))?;
         let unwritten = |error: std::io::Error| broken("cannot write the attestation", &error);
         let unfinished = Unfinished::write(&self.path, &self.run, &envelope).map_err(unwritten)?;
@@ -129,7 +129,7 @@ impl Renewal {
         told.blocking_recv().map_err(|_| Refusal::ending())?;
         let entry = RunRenew { attestation: sha256(&envelope), nonce };
         self.recorder
-            .renewed(entry)
+            .renewed(entry, &valid)
             .map_err(|_| refused("the bottle is ending, or its audit log can't be written", None))?;
         unfinished.place(sync_directory_of).map_err(unwritten)?;
         Ok(envelope)

@@ -1,6 +1,7 @@
 //! What does a statement about a bottle that runs say? The facts of a start, measured again, and what only holds while it runs.
 
 use std::collections::BTreeMap;
+use std::ops::Range;
 
 use bottle_evidence::canonical::NoCanonicalForm;
 use bottle_evidence::predicate::{Basis, Predicate, Probe, Stage, WORKLOAD_IDENTITY};
@@ -13,7 +14,7 @@ use super::strangers::Inside;
 use super::{Renewal, Surveyed};
 use crate::attest::facts::{Facts, how_seen, known, listening, measured, programs};
 use crate::attest::process::ProcessFacts;
-use crate::attest::{VALIDITY, adopted};
+use crate::attest::{adopted, valid_from};
 use crate::clock;
 use crate::confine::Ports;
 use crate::tpm::TpmFailure;
@@ -42,7 +43,7 @@ pub(super) fn signed(
     surveyed: &Surveyed,
     found: Found,
     probe: Probe,
-) -> Result<Vec<u8>, StateError> {
+) -> Result<(Vec<u8>, Range<Time>), StateError> {
     let said = &renewal.said;
     let is_created = found.is_created;
     let mut facts = remeasured(surveyed, &renewal.recheck, found)?;
@@ -56,18 +57,18 @@ pub(super) fn signed(
         let question = quote::question(renewal.key.public().id(), nonce, &Text::new(&renewal.run));
         facts.insert(quote::FACT.into(), tpm.quote(question)?.to_fact());
     }
-    let issued = clock::now();
+    let valid = valid_from(clock::now());
     let predicate = Predicate {
         run: Text::new(&renewal.run),
         stage: Stage::Running,
-        issued,
-        expires: Time::from_micros(issued.micros() + VALIDITY.as_micros() as u64),
+        issued: valid.start,
+        expires: valid.end,
         nonce,
         mode: said.mode,
         facts,
         probes: vec![probe],
     };
-    Ok(Statement::new(said.subjects, predicate).sign(&renewal.key)?.to_bytes())
+    Ok((Statement::new(said.subjects, predicate)?.sign(&renewal.key)?.to_bytes(), valid))
 }
 
 fn remeasured(surveyed: &Surveyed, recheck: &Recheck, found: Found) -> std::io::Result<Facts> {

@@ -5,9 +5,11 @@
 //! again, so whoever asks is denied.
 
 use std::io::{self, Seek, Write};
+use std::ops::Range;
 use std::path::Path;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use bottle_evidence::Time;
 use bottle_evidence::audit::{Chain, Ending, Entry, RunEnd};
 use bottle_evidence::key::{PublicKey, SigningKey};
 
@@ -84,9 +86,20 @@ impl Ledger {
 
     /// Puts an entry into the chain, without secrets. It is on no disk before [`Ledger::commit`].
     pub fn append(&self, entry: &Entry) -> Result<(), LedgerError> {
+        self.append_at(clock::now(), entry)
+    }
+
+    /// The same for one that names an attestation, at a moment when that is valid: a clock that was stepped since it was signed must
+    /// not keep a verifier from seeing that the two belong together.
+    pub fn append_while(&self, valid: &Range<Time>, entry: &Entry) -> Result<(), LedgerError> {
+        let last = Time::from_micros(valid.end.micros().saturating_sub(1));
+        self.append_at(clock::now().min(last).max(valid.start), entry)
+    }
+
+    fn append_at(&self, time: Time, entry: &Entry) -> Result<(), LedgerError> {
         let mut pending = self.pending();
         pending.usable()?;
-        let line = pending.chain.append(clock::now(), &redacted::entry(&self.secrets, entry))?;
+        let line = pending.chain.append(time, &redacted::entry(&self.secrets, entry))?;
         pending.lines.extend(line);
         Ok(())
     }

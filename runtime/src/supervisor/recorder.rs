@@ -1,13 +1,14 @@
 //! What becomes of a record that another process sends? An entry, an acknowledgement, and at most one line for the user.
 
 use std::collections::HashMap;
+use std::ops::Range;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use bottle_dns::Tally;
 use bottle_evidence::audit::{self, DnsDenied, Entry, Process, Refused};
 use bottle_evidence::canonical::MAX_INTEGER;
-use bottle_evidence::{Digest, Text};
+use bottle_evidence::{Digest, Text, Time};
 use bottle_policy::{Request, Rules};
 use bottle_proxy::{Ended, Outcome};
 use tokio::sync::OwnedSemaphorePermit;
@@ -217,22 +218,22 @@ impl Recorder {
     /// Writes that another process is to be started, and returns when that is on the disk. Never before the run has begun, and
     /// never after what it had was cut.
     pub(crate) fn entering(&self, entry: audit::RunExec) -> Result<(), NotRecorded> {
-        self.while_running(&Entry::RunExec(entry))
+        self.while_running(|ledger| ledger.append(&Entry::RunExec(entry)))
     }
 
-    /// The same for an attestation that the run was given.
-    pub(crate) fn renewed(&self, entry: audit::RunRenew) -> Result<(), NotRecorded> {
-        self.while_running(&Entry::RunRenew(entry))
+    /// The same for an attestation that the run was given, and that is valid so long.
+    pub(crate) fn renewed(&self, entry: audit::RunRenew, valid: &Range<Time>) -> Result<(), NotRecorded> {
+        self.while_running(|ledger| ledger.append_while(valid, &Entry::RunRenew(entry)))
     }
 
-    fn while_running(&self, entry: &Entry) -> Result<(), NotRecorded> {
+    fn while_running(&self, append: impl FnOnce(&Ledger) -> Result<(), LedgerError>) -> Result<(), NotRecorded> {
         {
             // Held, so that nothing is appended after a cut.
             let state = self.state();
             if state.phase != Phase::Running {
                 return Err(NotRecorded);
             }
-            let appended = self.ledger.append(entry);
+            let appended = append(&self.ledger);
             drop(state);
             appended.map_err(|error| self.failed(&error))?;
         }

@@ -213,7 +213,7 @@ pub fn as_json(verified: &Verified) -> serde_json::Value {
     json!({
         "digest": verified.digest(),
         "keys": verified.keys(),
-        "subjects": { "binary": subjects.binary, "image": subjects.image, "policy": subjects.policy },
+        "subjects": { "run": verified.state(), "binary": subjects.binary, "image": subjects.image, "policy": subjects.policy },
         "predicate": verified.predicate(),
     })
 }

@@ -1,6 +1,6 @@
 //! Which entries were asked for?
 
-use std::collections::HashSet;
+use std::collections::BTreeSet;
 use std::net::IpAddr;
 
 use bottle_evidence::audit::{Choice, Decision, Entry, Process};
@@ -14,8 +14,11 @@ pub struct Filter {
     host: Option<String>,
     pid: Option<u32>,
     /// Attempts of the open run whose decision was asked for and that have not ended.
-    attempts: HashSet<u64>,
+    attempts: BTreeSet<u64>,
 }
+
+/// No run has so many open; of a log that says otherwise the earliest are forgotten, so that it does not fill the memory.
+const MOST_OPEN: usize = 1 << 20;
 
 impl Filter {
     /// The one that these options mean.
@@ -27,7 +30,7 @@ impl Filter {
             ChoiceArg::Deny => Choice::Deny,
         });
         let host = args.host.as_ref().map(|host| host.trim_end_matches('.').to_ascii_lowercase());
-        Filter { choices: choices.collect(), host, pid: args.pid, attempts: HashSet::new() }
+        Filter { choices: choices.collect(), host, pid: args.pid, attempts: BTreeSet::new() }
     }
 
     /// Whether this one, the next of the log, was asked for.
@@ -42,7 +45,7 @@ impl Filter {
             }
             Entry::Decision(decision) => {
                 let asked = self.is_asked(decision.decision, &host(decision), pid(decision));
-                asked && self.attempts.insert(decision.attempt)
+                asked && self.begin(decision.attempt)
             }
             Entry::Outcome(outcome) => self.attempts.remove(&outcome.attempt),
             Entry::DnsDenied(denied) => self.is_asked(Choice::Deny, &denied.name.to_string(), None),
@@ -52,6 +55,14 @@ impl Filter {
             }
             _ => false,
         }
+    }
+
+    fn begin(&mut self, attempt: u64) -> bool {
+        let is_new = self.attempts.insert(attempt);
+        if self.attempts.len() > MOST_OPEN {
+            self.attempts.pop_first();
+        }
+        is_new
     }
 
     fn is_asked(&self, choice: Choice, host: &str, pid: Option<u32>) -> bool {

@@ -63,23 +63,50 @@ pub fn tail(path: &Path, args: &AuditShowArgs, lines: Tail) -> Result<ExitCode, 
     // Before anything is read, so that nothing comes unseen.
     log.watch = Some(Watch::on(path).map_err(|errno| unwatched(path, errno))?);
     let mut printer = Printer::new(args);
-    let (mut kept, mut first) = (VecDeque::new(), true);
-    while let Some(bytes) = log.next().map_err(failed)? {
-        begins(&mut first, path, &bytes)?;
-        kept.extend(printer.text(&bytes));
-        if matches!(lines, Tail::Lines(most) if kept.len() > most) {
-            kept.pop_front();
+    let (mut last, mut first) = (Last::new(lines), true);
+    let mut tell = || {
+        while let Some(bytes) = log.next().map_err(failed)? {
+            begins(&mut first, path, &bytes)?;
+            printer.text(&bytes).and_then(|text| last.push(text)).map_or(Ok(()), |text| told(&text))?;
         }
-    }
-    // A first line is written at once: what begins otherwise never becomes one.
-    if first && !log.rest.is_empty() && !log.rest.starts_with(b"{\"") {
-        return Err(no_log(path));
-    }
-    let told = kept.iter().try_for_each(|text| told(text)).and_then(|()| follow(path, &mut log, &mut printer));
-    match told {
+        // A first line is written at once: what begins otherwise never becomes one.
+        if first && !log.rest.is_empty() && !log.rest.starts_with(b"{\"") {
+            return Err(no_log(path));
+        }
+        last.kept.iter().try_for_each(|text| told(text))?;
+        follow(path, &mut log, &mut printer)
+    };
+    match tell() {
         // Who read it has seen enough.
         Err(failure) if stdout::is_unread(&failure) => Ok(ExitCode::SUCCESS),
         told => told.map(|()| ExitCode::SUCCESS),
+    }
+}
+
+/// More text than this is not kept, however many lines were asked for.
+const MOST_KEPT: usize = 64 << 20;
+
+/// The last lines of those that are there.
+struct Last {
+    lines: Tail,
+    kept: VecDeque<String>,
+    bytes: usize,
+}
+
+impl Last {
+    fn new(lines: Tail) -> Last {
+        Last { lines, kept: VecDeque::new(), bytes: 0 }
+    }
+
+    /// Takes the next one; it comes back at once where all are asked for, and nothing has to be kept.
+    fn push(&mut self, text: String) -> Option<String> {
+        let Tail::Lines(most) = self.lines else { return Some(text) };
+        self.bytes += text.len();
+        self.kept.push_back(text);
+        while self.kept.len() > most || self.bytes > MOST_KEPT && self.kept.len() > 1 {
+            self.bytes -= self.kept.pop_front().map_or(0, |text| text.len());
+        }
+        None
     }
 }
 
@@ -279,5 +306,22 @@ impl Watch {
                 Err(errno) => return Err(errno.into()),
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_more_text_is_kept_than_there_is_room_for_and_none_where_all_is_asked_for() {
+        let line = || "x".repeat(MOST_KEPT / 4);
+        let mut last = Last::new(Tail::Lines(1000));
+        assert!((0..9).all(|_| last.push(line()).is_none()));
+        assert_eq!((last.kept.len(), last.bytes), (4, MOST_KEPT));
+        let mut two = Last::new(Tail::Lines(2));
+        assert!(["a", "b", "c"].iter().all(|text| two.push((*text).to_owned()).is_none()));
+        assert_eq!(two.kept, ["b", "c"]);
+        assert_eq!(Last::new(Tail::All).push("a".to_owned()), Some("a".to_owned()));
     }
 }
