@@ -2,6 +2,7 @@
 
 use std::fs::File;
 use std::io::{self, Read, Write};
+use std::os::fd::OwnedFd;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::sync::mpsc::{RecvTimeoutError, channel};
@@ -9,9 +10,10 @@ use std::time::Duration;
 
 use bottle_evidence::sha256;
 use rustix::fs::FlockOperation;
-use rustix::process::{Pid, Signal};
+use rustix::process::{Pid, PidfdFlags, Signal};
 
 use super::State;
+use crate::process::Stat;
 use crate::state::{StateError, make_private};
 use crate::thread;
 
@@ -56,7 +58,7 @@ pub enum ClaimError {
     },
     /// A supervisor does not end.
     #[error("the supervisor {0} of the container does not end, though it was killed")]
-    Stuck(i32),
+    Stuck(u32),
 }
 
 impl Claim {
@@ -77,8 +79,8 @@ impl Claim {
             }
             // Whoever had it may have removed it between the two.
             if is_still_named(&lock, &path) {
-                let own = format!("{:>10}\n", std::process::id());
-                lock.write_all(own.as_bytes()).map_err(failed)?;
+                let own = Holder::this().map_err(failed)?;
+                lock.write_all(own.line().as_bytes()).map_err(failed)?;
                 return Ok(Claim { path, _lock: lock });
             }
         }
@@ -105,13 +107,14 @@ impl Claim {
         let mut ending = Ending::Ended;
         let mut locked = told.recv_timeout(ENDING);
         if locked == Err(RecvTimeoutError::Timeout) {
-            // It holds the lock, so the id that it has written is still its own.
-            let supervisor = holder(&lock).map_err(failed)?;
-            rustix::process::kill_process(supervisor, Signal::KILL).map_err(|errno| failed(errno.into()))?;
+            let holder = Holder::read(&lock).map_err(failed)?;
+            if let Some(supervisor) = holder.held().map_err(failed)? {
+                rustix::process::pidfd_send_signal(&supervisor, Signal::KILL).map_err(|errno| failed(errno.into()))?;
+            }
             ending = Ending::Killed;
             locked = told.recv_timeout(KILLED);
             if locked.is_err() {
-                return Err(ClaimError::Stuck(supervisor.as_raw_nonzero().get()));
+                return Err(ClaimError::Stuck(holder.pid));
             }
         }
         locked.map_err(|_| failed(io::ErrorKind::TimedOut.into()))?.map_err(|errno| failed(errno.into()))?;
@@ -147,11 +150,46 @@ fn is_still_named(lock: &File, path: &Path) -> bool {
     }
 }
 
-fn holder(mut lock: &File) -> io::Result<Pid> {
-    let mut text = String::new();
-    lock.read_to_string(&mut text)?;
-    let pid = text.trim().parse().ok().and_then(Pid::from_raw);
-    pid.ok_or_else(|| io::ErrorKind::InvalidData.into())
+/// Who has a container, as its lock says.
+#[derive(Debug, PartialEq, Eq)]
+struct Holder {
+    pid: u32,
+    /// By which it is told from another process of its number.
+    start: u64,
+}
+
+impl Holder {
+    fn this() -> io::Result<Holder> {
+        let pid = std::process::id();
+        let start = Stat::read(pid).ok_or(io::ErrorKind::NotFound)?.start;
+        Ok(Holder { pid, start })
+    }
+
+    /// Of one length, whoever it is: what another has left is written over.
+    fn line(&self) -> String {
+        format!("{:>10} {:>20}\n", self.pid, self.start)
+    }
+
+    fn read(mut lock: &File) -> io::Result<Holder> {
+        let mut text = String::new();
+        lock.read_to_string(&mut text)?;
+        let read = || {
+            let (pid, start) = text.trim().split_once(' ')?;
+            Some(Holder { pid: pid.parse().ok()?, start: start.trim().parse().ok()? })
+        };
+        read().ok_or_else(|| io::ErrorKind::InvalidData.into())
+    }
+
+    /// Nothing if it is gone.
+    fn held(&self) -> io::Result<Option<OwnedFd>> {
+        let pid = i32::try_from(self.pid).ok().and_then(Pid::from_raw).ok_or(io::ErrorKind::InvalidData)?;
+        let pidfd = match rustix::process::pidfd_open(pid, PidfdFlags::empty()) {
+            Err(rustix::io::Errno::SRCH) => return Ok(None),
+            pidfd => pidfd?,
+        };
+        // Looked at when it is held: whoever this is now, the descriptor means.
+        Ok(Stat::read(self.pid).is_some_and(|stat| stat.start == self.start).then_some(pidfd))
+    }
 }
 
 #[cfg(test)]
@@ -190,5 +228,18 @@ mod tests {
         std::fs::write(&path, "left").unwrap();
         assert_eq!(Claim::end(run.path(), &state("a")).unwrap(), Ending::Ended);
         assert!(!path.exists());
+    }
+
+    #[test]
+    fn who_holds_a_claim_is_told_from_another_process_of_its_number() {
+        let run = tempfile::tempdir().unwrap();
+        let _claim = Claim::take(run.path(), rustix::process::geteuid().as_raw(), &state("a")).unwrap();
+        let holder = Holder::read(&File::open(place(run.path(), &state("a"))).unwrap()).unwrap();
+        assert_eq!(holder, Holder::this().unwrap());
+        assert!(holder.held().unwrap().is_some());
+        assert!(Holder { start: holder.start + 1, ..holder }.held().unwrap().is_none());
+        let mut child = std::process::Command::new("true").spawn().unwrap();
+        child.wait().unwrap();
+        assert!(Holder { pid: child.id(), start: 0 }.held().unwrap().is_none());
     }
 }
