@@ -63,3 +63,18 @@ fn an_evidence_directory_that_cannot_be_made_blocks() {
     assert_eq!(said.code, 1);
     assert!(said.out.contains("evidence directory    NO"), "{}", said.out);
 }
+
+#[test]
+fn hooks_that_podman_would_leave_out_are_told() {
+    let place = Place::new();
+    let conf = format!("[engine]\nhooks_dir = [\"{}\"]\n", place.path("hooks.d").display());
+    for directory in ["settings/containers", "hooks.d"] {
+        std::fs::create_dir_all(place.path(directory)).expect("a directory");
+    }
+    place.write("settings/containers/containers.conf", &conf);
+    place.write("hooks.d/a.json", r#"{"hook": {"path": "/nowhere/bottle", "args": ["bottle", "hook", "create"]}}"#);
+    let output = place.command(&["doctor"]).env("XDG_CONFIG_HOME", place.path("settings")).output().expect("bottle");
+    let said = crate::place::Said::from(output);
+    let told = format!("{} calls /nowhere/bottle", place.path("hooks.d/a.json").display());
+    assert!(said.out.contains("hooks of engines      no") && said.out.contains(&told), "{said:?}");
+}

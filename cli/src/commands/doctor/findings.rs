@@ -12,6 +12,7 @@ use bottle_runtime::report::chain;
 use crate::tpm;
 
 use super::attempt::{self, ATTEMPTS, Answer, Attempt};
+use super::hooks::{self, Hook};
 
 /// All of it.
 #[derive(Clone, Debug)]
@@ -34,6 +35,8 @@ pub struct Findings {
     pub dumps_reach_a_helper: bool,
     /// What came of asking the TPM, in a program that speaks to one: its key's id, or why there is none and what to do.
     pub tpm: Option<Result<String, (String, Option<&'static str>)>>,
+    /// The hooks of ours that engines are told to call.
+    pub hooks: Vec<Hook>,
     /// Where evidence goes, and whether a file could be made there.
     pub data: Result<PathBuf, String>,
 }
@@ -74,6 +77,7 @@ pub fn find(caller: &Caller, data: Result<PathBuf, String>) -> Findings {
             Ok(key) => Ok(key.id().to_string()),
             Err(failure) => Err((chain(&failure).join(": "), failure.hint)),
         }),
+        hooks: hooks::find(),
         data: data.and_then(|directory| match try_to_write(&directory) {
             Ok(()) => Ok(directory),
             Err(error) => Err(format!("{}: {error}", directory.display())),

@@ -60,8 +60,30 @@ pub fn lines(found: &Findings) -> Vec<Line> {
         tried(found, "--pids-limit", Attempt::ProcessLimit, false),
         tried(found, "higher --ulimit", Attempt::HigherLimit, false),
     ]);
+    lines.extend(hooks(found));
     lines.extend(found.tpm.as_ref().map(tpm));
     lines
+}
+
+/// Whether engines that are told to call our hooks can. Nothing where none are told.
+fn hooks(found: &Findings) -> Option<Line> {
+    let first = found.hooks.first()?;
+    let (state, detail, mend) = match found.hooks.iter().find(|hook| !hook.works) {
+        None => (State::Yes, format!("{} in {}", found.hooks.len(), parent(&first.file)), None),
+        Some(gone) => {
+            let why = "no program that can be executed: podman starts containers without it, and says nothing";
+            let directory = parent(&gone.file);
+            let mend = format!(
+                "bottle hook install --directory {directory}; or have the engine call bottle-oci as its runtime, without which it starts nothing"
+            );
+            (State::No, format!("{} calls {}, {why}", gone.file.display(), gone.program.display()), Some(mend))
+        }
+    };
+    Some(Line { what: "hooks of engines", state, detail, mend, blocks: false })
+}
+
+fn parent(file: &std::path::Path) -> String {
+    file.parent().unwrap_or(file).display().to_string()
 }
 
 /// Whether a TPM can keep the key and quote.

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::super::attempt::ATTEMPTS;
+use super::super::hooks::Hook;
 use super::*;
 
 /// A host on which everything works, seen by an ordinary user.
@@ -17,6 +18,7 @@ fn well() -> Findings {
         files: Some((1024, 524_288)),
         dumps_reach_a_helper: false,
         tpm: None,
+        hooks: Vec::new(),
         data: Ok("/home/ann/.local/share/bottle".into()),
     }
 }
@@ -213,6 +215,20 @@ fn a_tpm_has_a_line_where_one_was_asked_and_blocks_nothing() {
     assert_eq!(line(Some(Ok("0a".into()))).map(|line| line.state), Some(State::Yes));
     let none = line(Some(Err(("no device".into(), Some("look"))))).expect("a line");
     assert_eq!((none.state, none.mend.as_deref(), none.blocks), (State::No, Some("look"), false));
+}
+
+#[test]
+fn hooks_whose_program_is_gone_are_told_and_where_none_are_installed_nothing_is() {
+    let hook = |name: &str, works| Hook { file: format!("/h/{name}").into(), program: "/usr/bin/bottle".into(), works };
+    let line = |hooks| lines(&Findings { hooks, ..well() }).into_iter().find(|line| line.what == "hooks of engines");
+    assert_eq!(line(Vec::new()), None);
+    assert_eq!(line(vec![hook("a", true), hook("b", true)]).map(|line| line.state), Some(State::Yes));
+    let gone = line(vec![hook("a", true), hook("b", false)]).expect("a line");
+    assert!(
+        gone.state == State::No && !gone.blocks && gone.detail.starts_with("/h/b calls /usr/bin/bottle"),
+        "{gone:?}"
+    );
+    assert!(gone.mend.unwrap().contains("bottle-oci"));
 }
 
 #[test]

@@ -4,6 +4,7 @@ pub mod attempt;
 
 mod airlock;
 mod findings;
+mod hooks;
 mod lines;
 mod mend;
 mod tries;
