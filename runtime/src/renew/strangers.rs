@@ -1,15 +1,18 @@
 //! Is each process in a running bottle what it must be? All of /proc is looked through, threads too.
 //!
 //! Processes come and go meanwhile. One that is past its last instruction, or gone, executes nothing and is passed over; what is not as
-//! it must be is looked at once more a moment later, since a process may pass through a namespace and be gone again.
+//! it must be is looked at once more a moment later, since a process may pass through a namespace and be gone again. That moment is one and the
+//! same for all of them, however many there are.
 
 use std::collections::BTreeMap;
 use std::io;
+use std::os::fd::OwnedFd;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
 
-use rustix::event::{PollFd, PollFlags, Timespec};
-use rustix::process::{Pid, PidfdFlags};
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustix::process::{Pid, PidfdFlags, pidfd_open};
 
 use super::powers::Powers;
 use crate::attest::membership::{kernel_threads, namespaces_of};
@@ -51,19 +54,18 @@ pub(super) enum Rule<'a> {
 
 impl Rule<'_> {
     /// How long one that is not as it must be may take to be gone. An engine's runtime that enters a container gives up what it has there.
-    const fn passing(self) -> Timespec {
-        let seconds = match self {
+    const fn passing(self) -> Duration {
+        Duration::from_secs(match self {
             Rule::AsFirst(_) => 1,
             Rule::Without(_) => 5,
-        };
-        Timespec { tv_sec: seconds, tv_nsec: 0 }
+        })
     }
 }
 
 /// Finds all in the agent's network namespace, and demands that they are what the rule says. Nobody may be in the gate's. Some are
 /// judged elsewhere.
 pub(super) fn look(networks: [u64; 2], elsewhere: &[u32], rule: Rule<'_>) -> Result<Inside, Stranger> {
-    let (mut inside, kernel) = (Inside::default(), kernel_threads());
+    let (mut inside, mut suspects, kernel) = (Inside::default(), Vec::new(), kernel_threads());
     for entry in std::fs::read_dir("/proc")? {
         let entry = entry?;
         let Some(pid) = entry.file_name().to_str().and_then(|name| name.parse::<u32>().ok()) else { continue };
@@ -73,13 +75,14 @@ pub(super) fn look(networks: [u64; 2], elsewhere: &[u32], rule: Rule<'_>) -> Res
         let base = entry.path();
         let Some(place) = place(&base, networks, rule) else { continue };
         if !elsewhere.contains(&pid) && wrong(&base, place, rule).is_some() {
-            still_wrong(pid, &base, networks, rule)?;
+            suspects.extend(Suspect::hold(pid, &base));
         }
         if place == Place::Agent {
             inside.threads += u64::from(Stat::read_at(&base).map_or(0, |stat| stat.threads));
             inside.pids.push(pid);
         }
     }
+    still_wrong(passed(suspects, rule.passing())?, networks, rule)?;
     inside.pids.sort_unstable();
     Ok(inside)
 }
@@ -110,23 +113,56 @@ fn place(base: &Path, [agent, gate]: [u64; 2], rule: Rule<'_>) -> Option<Place> 
     (of_workload && !networks.is_empty()).then_some(Place::Elsewhere)
 }
 
-/// Looks once more, when the process is gone or a moment has passed.
-fn still_wrong(pid: u32, base: &Path, networks: [u64; 2], rule: Rule<'_>) -> Result<(), Stranger> {
-    let Some(before) = Stat::read_at(base) else { return Ok(()) };
-    let Some(id) = i32::try_from(pid).ok().and_then(Pid::from_raw) else { return Ok(()) };
-    let Ok(pidfd) = rustix::process::pidfd_open(id, PidfdFlags::empty()) else { return Ok(()) };
-    let ended = rustix::io::retry_on_intr(|| {
-        rustix::event::poll(&mut [PollFd::new(&pidfd, PollFlags::IN)], Some(&rule.passing()))
-    });
-    if ended.map_err(io::Error::from)? > 0 {
-        return Ok(());
+/// A process that was not as it must be.
+struct Suspect {
+    pid: u32,
+    base: PathBuf,
+    /// By which it is told from another one of its number.
+    start: u64,
+    /// Nothing where there is no descriptor left for it: then it is waited for to the end of the moment.
+    pidfd: Option<OwnedFd>,
+}
+
+impl Suspect {
+    /// Nothing of one that is gone.
+    fn hold(pid: u32, base: &Path) -> Option<Suspect> {
+        let start = Stat::read_at(base)?.start;
+        let pidfd = i32::try_from(pid).ok().and_then(Pid::from_raw).map(|id| pidfd_open(id, PidfdFlags::empty()))?;
+        match pidfd {
+            Err(rustix::io::Errno::SRCH) => None,
+            pidfd => Some(Suspect { pid, base: base.to_owned(), start, pidfd: pidfd.ok() }),
+        }
     }
-    let again = place(base, networks, rule).and_then(|place| wrong(base, place, rule));
-    let same = Stat::read_at(base).is_some_and(|stat| stat.start == before.start);
-    match again.filter(|_| same) {
-        Some(what) => Err(Stranger::Found(format!("process {pid} {what}"))),
-        None => Ok(()),
+}
+
+/// Those that have not ended when the moment is over, or none as soon as all have.
+fn passed(mut suspects: Vec<Suspect>, moment: Duration) -> io::Result<Vec<Suspect>> {
+    let end = Instant::now() + moment;
+    while !suspects.is_empty() {
+        let left = end.saturating_duration_since(Instant::now());
+        let mut held: Vec<_> =
+            suspects.iter().filter_map(|it| Some(PollFd::new(it.pidfd.as_ref()?, PollFlags::IN))).collect();
+        let limit = Timespec { tv_sec: left.as_secs().cast_signed(), tv_nsec: i64::from(left.subsec_nanos()) };
+        rustix::io::retry_on_intr(|| poll(&mut held, Some(&limit)))?;
+        let mut ended = held.iter().map(|fd| !fd.revents().is_empty()).collect::<Vec<bool>>().into_iter();
+        suspects.retain(|it| it.pidfd.is_none() || ended.next() != Some(true));
+        if left.is_zero() {
+            break;
+        }
     }
+    Ok(suspects)
+}
+
+/// Looks once more at all of them.
+fn still_wrong(suspects: Vec<Suspect>, networks: [u64; 2], rule: Rule<'_>) -> Result<(), Stranger> {
+    for Suspect { pid, base, start, .. } in suspects {
+        let again = place(&base, networks, rule).and_then(|place| wrong(&base, place, rule));
+        let same = Stat::read_at(&base).is_some_and(|stat| stat.start == start);
+        if let Some(what) = again.filter(|_| same) {
+            return Err(Stranger::Found(format!("process {pid} {what}")));
+        }
+    }
+    Ok(())
 }
 
 /// What is wrong with a process that is in the bottle, if anything is.
@@ -185,4 +221,45 @@ fn is_gone(thread: &Path) -> bool {
 /// All its threads are.
 fn is_leaving(process: &Path) -> bool {
     threads(process).iter().all(|thread| is_gone(thread))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::process::{Child, Command};
+
+    use super::*;
+
+    fn sleeping() -> Child {
+        Command::new("sleep").arg("600").spawn().unwrap()
+    }
+
+    fn suspect(child: &Child) -> Suspect {
+        Suspect::hold(child.id(), Path::new(&format!("/proc/{}", child.id()))).unwrap()
+    }
+
+    #[test]
+    fn all_strangers_have_one_moment_together_and_those_that_are_gone_are_passed_over() {
+        let mut children: Vec<Child> = (0..20).map(|_| sleeping()).collect();
+        let suspects = children.iter().map(suspect).collect();
+        children[3].kill().unwrap();
+        let begun = Instant::now();
+        let left = passed(suspects, Duration::from_secs(1)).unwrap();
+        let took = begun.elapsed();
+        assert!(left.iter().map(|it| it.pid).eq(children.iter().map(Child::id).filter(|id| *id != children[3].id())));
+        // One after another they would have taken nineteen.
+        assert!(took >= Duration::from_secs(1) && took < Duration::from_secs(10), "{took:?}");
+        for child in &mut children {
+            let _ = child.kill();
+            child.wait().unwrap();
+        }
+    }
+
+    #[test]
+    fn nobody_waits_for_strangers_that_are_all_gone() {
+        let mut child = sleeping();
+        let suspects = vec![suspect(&child)];
+        child.kill().unwrap();
+        assert!(passed(suspects, Duration::from_secs(3600)).unwrap().is_empty());
+        child.wait().unwrap();
+    }
 }
