@@ -1,5 +1,7 @@
 //! How does a container's bottle end? With the container, whoever ends which of them.
 
+use std::os::unix::fs::MetadataExt;
+
 use rustix::process::Signal;
 use serde_json::json;
 
@@ -73,6 +75,42 @@ fn a_helper_that_is_killed_takes_the_container_with_it() {
         scene.assert_nothing_left();
         scene.verified();
     }
+}
+
+/// Its process `bottle-keeper`.
+fn keeper_of(contained: &crate::scene::Contained) -> Held {
+    let helpers = host::children(contained.supervisor.pid);
+    Held::new(helpers.into_iter().find(|pid| host::first_argument(*pid) == "bottle-keeper").unwrap())
+}
+
+#[test]
+fn a_keeper_that_is_stopped_takes_the_container_with_it() {
+    let scene = Scene::new();
+    let contained = scene.start(&scene.bundle(WAIT));
+    keeper_of(&contained).signal(Signal::STOP);
+    assert_eq!(contained.end().code, 137);
+    scene.assert_nothing_left();
+    let drift: Vec<_> = scene.verified().into_iter().filter(|entry| entry["kind"] == "drift").collect();
+    assert!(drift.len() == 1 && drift[0]["what"] == "keeper", "{drift:?}");
+}
+
+#[test]
+fn a_keeper_can_be_looked_into_by_nobody_once_it_was_measured() {
+    let scene = Scene::new();
+    let contained = scene.start(&scene.bundle(WAIT));
+    let keeper = keeper_of(&contained);
+    // What can't be dumped belongs to root in /proc, whoever it is, or to nobody where root is not known.
+    let own = host::status(keeper.pid, "Uid").unwrap();
+    let owner = std::fs::metadata(format!("/proc/{}/status", keeper.pid)).unwrap();
+    assert!(!own.split(' ').any(|uid| uid == owner.uid().to_string()), "{own}: {}", owner.uid());
+    // Nobody who is the same user has a way in. Root's tests are the host's root, who has every way.
+    if !host::is_root() {
+        for file in ["mem", "maps", "auxv"] {
+            assert!(std::fs::File::open(format!("/proc/{}/{file}", keeper.pid)).is_err(), "{file}");
+        }
+    }
+    contained.finish();
+    scene.assert_nothing_left();
 }
 
 #[test]

@@ -101,6 +101,28 @@ fn a_container_that_is_created_and_not_started_is_still_attested_as_such() {
     scene.assert_nothing_left();
 }
 
+/// The host's runtime is in sight inside, and waits here for whoever reads its log, as the one that creates a container waits for its start.
+#[test]
+fn a_container_that_executes_its_engines_runtime_again_is_not_taken_for_one_before_its_start() {
+    let scene = Scene::new();
+    let mut bundle = named(&scene);
+    let script = "busybox mkfifo /tmp/log; echo ready; exec runc --log /tmp/log list";
+    bundle.configuration["process"]["args"] = json!(["sh", "-c", script]);
+    let contained = scene.start(&bundle);
+    let executes = || std::fs::read_link(format!("/proc/{}/exe", contained.first.pid)).unwrap();
+    let begun = std::time::Instant::now();
+    while !executes().ends_with("runc") {
+        assert!(begun.elapsed() < crate::world::LIMIT, "{:?}", executes());
+        std::thread::yield_now();
+    }
+    let (_, facts) = renewed(&scene, &nonce("f"));
+    assert_eq!(facts.get("workload.stage"), None);
+    assert!(facts["workload.executable"]["value"]["path"].as_str().unwrap().ends_with("runc"), "{facts}");
+    said(&mut scene.runc(&["kill", &name(&bundle), "KILL"])).ok();
+    assert_eq!(contained.end().code, 137);
+    scene.assert_nothing_left();
+}
+
 #[test]
 fn a_process_with_power_over_the_airlock_is_found_and_ends_the_container() {
     // What no container is started with, none may have later.

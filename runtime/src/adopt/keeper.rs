@@ -1,7 +1,7 @@
 //! Who ends a container whose supervisor is gone? The keeper: it can send SIGKILL to the container's first process and nothing else to nobody
 //! else, and does so when its line to the supervisor ends.
 //!
-//! It hears nothing on that line and asks nobody. Root's keeps CAP_KILL, without which it could not; an ordinary user's has the
+//! It hears one thing on that line, that it was measured, and asks nobody. Root's keeps CAP_KILL, without which it could not; an ordinary user's has the
 //! power of the user over what is the user's.
 
 use std::io;
@@ -31,12 +31,18 @@ struct Keep {
     become_id: Option<u32>,
 }
 
-/// Keeper to supervisor, once.
+/// Supervisor to keeper, once: it was measured.
 #[derive(Serialize, Deserialize)]
+struct Measured;
+
+/// Keeper to supervisor.
+#[derive(PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 enum FromKeeper {
     /// It can do nothing else any more.
     Ready,
+    /// Nobody can look into it any more.
+    Hidden,
     /// It could not come to that.
     Failed(Vec<String>),
 }
@@ -68,12 +74,23 @@ impl Keeper {
 
     /// Waits until it is in its place.
     pub(crate) fn ready(&self) -> Result<(), KeeperError> {
+        self.says(&FromKeeper::Ready)
+    }
+
+    /// Has it close itself to whoever is the same user: it was measured.
+    pub(crate) fn hide(&self) -> Result<(), KeeperError> {
+        self.0.channel.send(&Measured, &[])?;
+        self.says(&FromKeeper::Hidden)
+    }
+
+    fn says(&self, expected: &FromKeeper) -> Result<(), KeeperError> {
         if !self.0.channel.wait_readable(PATIENCE)? {
             return Err(KeeperError::Silent(io::ErrorKind::TimedOut.into()));
         }
         match self.0.channel.recv()?.0 {
-            FromKeeper::Ready => Ok(()),
             FromKeeper::Failed(why) => Err(KeeperError::Failed(why.join(": "))),
+            said if said == *expected => Ok(()),
+            FromKeeper::Ready | FromKeeper::Hidden => Err(KeeperError::Silent(io::ErrorKind::InvalidData.into())),
         }
     }
 
@@ -86,6 +103,8 @@ impl Keeper {
 pub(crate) fn main(channel: Channel) -> ! {
     match begin(&channel) {
         Ok(container) => {
+            // A supervisor that ends before it has said so ends the line.
+            let _ = hide(&channel);
             wait_for_end(&channel);
             // Gone is as good as killed.
             let _ = rustix::process::pidfd_send_signal(&container, Signal::KILL);
@@ -107,7 +126,14 @@ fn begin(channel: &Channel) -> io::Result<OwnedFd> {
     Ok(container)
 }
 
-/// The supervisor has nothing to say: whatever comes is its end.
+/// When it was measured, nobody but the host's root may look into it or take it over, whoever it is.
+fn hide(channel: &Channel) -> io::Result<()> {
+    let (Measured, _) = channel.recv::<Measured>()?;
+    rustix::process::set_dumpable_behavior(DumpableBehavior::NotDumpable)?;
+    channel.send(&FromKeeper::Hidden, &[])
+}
+
+/// The supervisor has nothing more to say: whatever comes is its end.
 fn wait_for_end(channel: &Channel) {
     let mut line = [PollFd::new(channel, PollFlags::IN)];
     while rustix::event::poll(&mut line, None) == Err(rustix::io::Errno::INTR) {}

@@ -72,6 +72,15 @@ pub fn identify(pid: u32) -> Result<ProcessFacts, MeasureError> {
 
 /// The same of a process or thread by its directory in /proc.
 pub(crate) fn identify_at(base: &Path) -> Result<ProcessFacts, MeasureError> {
+    Ok(ProcessFacts { namespaces: namespaces(&base.join("ns"))?, ..public_at(base)? })
+}
+
+/// What everybody may read of a process, whoever may not look into it: not where it lives.
+pub(crate) fn public(pid: u32) -> Result<ProcessFacts, MeasureError> {
+    public_at(&PathBuf::from(format!("/proc/{pid}")))
+}
+
+fn public_at(base: &Path) -> Result<ProcessFacts, MeasureError> {
     let status = parse_status(&read(&base.join("status"))?);
     let field = |name: &str| status.get(name).cloned().unwrap_or_default();
     let number = |name: &str| field(name).parse().unwrap_or(u32::MAX);
@@ -83,7 +92,7 @@ pub(crate) fn identify_at(base: &Path) -> Result<ProcessFacts, MeasureError> {
         no_new_privs: field("NoNewPrivs") == "1",
         seccomp: number("Seccomp"),
         seccomp_filters: number("Seccomp_filters"),
-        namespaces: namespaces(&base.join("ns"))?,
+        namespaces: BTreeMap::new(),
         uid_map: id_map_at(base, "uid_map")?,
         gid_map: id_map_at(base, "gid_map")?,
         descriptors: BTreeMap::new(),

@@ -10,6 +10,7 @@
 
 pub(crate) mod ask;
 pub(crate) mod backstop;
+mod created;
 pub(crate) mod powers;
 mod recheck;
 mod statement;

@@ -2,7 +2,6 @@
 
 use std::fs::File;
 use std::io;
-use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 use std::sync::{Arc, PoisonError, RwLock};
 
@@ -13,10 +12,12 @@ use bottle_netns::Layout;
 use bottle_netns::conform::conforms;
 use bottle_netns::survey::Survey;
 
+use super::created::Created;
 use super::powers::Powers;
 use super::strangers::{self, Inside, Rule, Stranger};
+use crate::adopt::keeper::Keeper;
 use crate::airlock::Airlock;
-use crate::attest::process::{ProcessFacts, measure, read};
+use crate::attest::process::{ProcessFacts, measure, public, read};
 use crate::attest::requirements::{self, Maps, look};
 use crate::attest::{AttestError, adopted};
 use crate::digest;
@@ -67,7 +68,7 @@ pub(crate) struct Recheck {
     init: u32,
     gate: u32,
     dialler: u32,
-    keeper: Option<u32>,
+    keeper: Option<Kept>,
     around: Option<Maps>,
     program: Arc<Program>,
     pub(super) sees_all: bool,
@@ -75,8 +76,14 @@ pub(crate) struct Recheck {
     entering: Arc<RwLock<()>>,
     /// What nobody may have in a container, whose processes its engine confines.
     pub(super) powers: Option<Powers>,
-    /// What its first process executed when the engine had created it.
-    created: Option<(u64, u64)>,
+    /// Of a container, until its engine lets it go on.
+    created: Option<Created>,
+}
+
+/// A keeper, and what it was while it could be looked into.
+struct Kept {
+    pid: u32,
+    start: ProcessFacts,
 }
 
 /// What was found of the processes.
@@ -108,7 +115,7 @@ impl Recheck {
         entering: Arc<RwLock<()>>,
     ) -> io::Result<Recheck> {
         Ok(Recheck {
-            created: airlock.plan.adopted.as_ref().map(|_| executes(workload.pid)).transpose()?,
+            created: airlock.plan.adopted.as_ref().map(|_| Created::of(workload.pid)).transpose()?,
             powers: airlock.plan.adopted.as_ref().map(Powers::refused_to).transpose()?,
             start: Arc::clone(&airlock.state),
             first,
@@ -116,7 +123,7 @@ impl Recheck {
             init: airlock.init.process.pid(),
             gate: airlock.gate.process.pid(),
             dialler: airlock.dialler.process.pid(),
-            keeper: airlock.keeper.as_ref().map(|keeper| keeper.process().pid()),
+            keeper: airlock.keeper.as_ref().map(Kept::hidden).transpose()?,
             around: airlock.plan.workload_ids().around(),
             program: Arc::clone(&airlock.program),
             sees_all: airlock.plan.sees_all(),
@@ -157,16 +164,13 @@ impl Recheck {
             None => requirements::init_process(&init, &own, self.around.clone())?,
             Some(_) => adopted::warden(&init, &own, first)?,
         }
-        let keeper = self.keeper.map(|pid| look("keeper", pid)).transpose()?;
-        if let Some((pid, keeper)) = self.keeper.zip(keeper.as_ref()) {
-            adopted::keeper(pid, keeper, &own, &self.program)?;
-        }
+        let keeper = self.keeper.as_ref().map(Kept::again).transpose()?;
         requirements::gate_process(&gate, &own)?;
         requirements::dialler_process(&dialler, &own)?;
         requirements::the_same_program(&self.program, self.init, self.gate, self.dialler)?;
         let namespaces = [self.start.agent.identity.inode, self.start.gate.identity.inode];
         // Until its engine has it go on, the first process is the engine's runtime.
-        let is_created = self.created.is_some_and(|before| executes(self.workload.pid).is_ok_and(|now| now == before));
+        let is_created = self.created.as_ref().is_some_and(Created::holds);
         let elsewhere = if is_created { vec![self.init, self.workload.pid] } else { vec![self.init] };
         let rule = self.powers.as_ref().map_or(Rule::AsFirst(first), Rule::Without);
         let inside = strangers::look(namespaces, &elsewhere, rule).map_err(|error| match error {
@@ -215,6 +219,29 @@ impl Recheck {
     }
 }
 
+impl Kept {
+    /// It is looked into for the last time, and from then on nobody can.
+    fn hidden(keeper: &Keeper) -> io::Result<Kept> {
+        let pid = keeper.process().pid();
+        let start = measure(pid).map_err(io::Error::other)?;
+        keeper.hide().map_err(io::Error::other)?;
+        Ok(Kept { pid, start })
+    }
+
+    /// What it is by what everybody may read. Its namespaces and descriptors are as they were: its filter lets it change none of them.
+    fn again(&self) -> Result<ProcessFacts, Unsound> {
+        let now = public(self.pid).map_err(|source| AttestError::Measure { who: "keeper", source })?;
+        let now = ProcessFacts {
+            namespaces: self.start.namespaces.clone(),
+            descriptors: self.start.descriptors.clone(),
+            mounts: self.start.mounts.clone(),
+            ..now
+        };
+        let same = now == self.start;
+        same.then_some(now).ok_or_else(|| Unsound::Drift(remeasured("keeper: is not as it was at the start")))
+    }
+}
+
 /// A mount that was not there at the start, or is wider than it was. Others may have gone: where the host removes a file that was
 /// covered, its cover goes with it.
 fn more_mounted(before: &[MountPoint], now: &[MountPoint]) -> Option<String> {
@@ -228,12 +255,6 @@ fn more_mounted(before: &[MountPoint], now: &[MountPoint]) -> Option<String> {
             Some(format!("sees a mount that is no longer {lost}: {}", mount.target.display()))
         }
     })
-}
-
-/// Device and inode of what a process executes.
-fn executes(pid: u32) -> io::Result<(u64, u64)> {
-    let file = std::fs::metadata(format!("/proc/{pid}/exe"))?;
-    Ok((file.dev(), file.ino()))
 }
 
 /// The file that a process executes, read where it is, whatever its path leads to by now.
