@@ -5,10 +5,11 @@ use std::path::Path;
 
 use prost::Message;
 use tokio::runtime::{Builder, Runtime};
-use tonic::Status;
 use tonic::client::Grpc;
 use tonic::codegen::http::uri::PathAndQuery;
+use tonic::metadata::MetadataValue;
 use tonic::transport::{Channel, Endpoint};
+use tonic::{Request, Status};
 use tonic_prost::ProstCodec;
 
 /// A connection to a runtime.
@@ -32,12 +33,27 @@ impl Cri {
         Q: Message + 'static,
         A: Message + Default + 'static,
     {
+        self.call(&format!("/runtime.v1.RuntimeService/{method}"), Request::new(question))
+    }
+
+    /// Waits until a container has ended, which takes containerd's own interface: in that of a kubelet one can only ask again.
+    pub fn wait(&self, container: &str) {
+        let mut request = Request::new(Id { id: container.into() });
+        request.metadata_mut().insert("containerd-namespace", MetadataValue::from_static("k8s.io"));
+        // One that is gone has ended.
+        let _: Result<Done, Status> = self.call("/containerd.services.tasks.v1.Tasks/Wait", request);
+    }
+
+    fn call<Q, A>(&self, path: &str, request: Request<Q>) -> Result<A, Status>
+    where
+        Q: Message + 'static,
+        A: Message + Default + 'static,
+    {
         self.tokio.block_on(async {
             let mut client = Grpc::new(self.channel.clone());
             client.ready().await.map_err(|error| Status::unavailable(error.to_string()))?;
-            let path = PathAndQuery::try_from(format!("/runtime.v1.RuntimeService/{method}")).unwrap();
-            let codec = ProstCodec::<Q, A>::default();
-            Ok(client.unary(tonic::Request::new(question), path, codec).await?.into_inner())
+            let path = PathAndQuery::try_from(path).unwrap();
+            Ok(client.unary(request, path, ProstCodec::<Q, A>::default()).await?.into_inner())
         })
     }
 }
@@ -91,6 +107,8 @@ pub struct PodLinux {
 pub struct PodSecurity {
     #[prost(message, optional, tag = "1")]
     pub namespaces: Option<Namespaces>,
+    #[prost(bool, tag = "6")]
+    pub privileged: bool,
 }
 
 /// `NamespaceOption`, whose values are [`POD`], [`CONTAINER`] and [`NODE`].
@@ -128,10 +146,19 @@ pub struct Container {
     pub image: Option<Image>,
     #[prost(string, repeated, tag = "3")]
     pub command: Vec<String>,
+    #[prost(string, tag = "5")]
+    pub directory: String,
     #[prost(message, repeated, tag = "7")]
     pub mounts: Vec<Mount>,
     #[prost(map = "string, string", tag = "10")]
     pub annotations: HashMap<String, String>,
+    /// Below the sandbox's directory of logs.
+    #[prost(string, tag = "11")]
+    pub log: String,
+    #[prost(bool, tag = "12")]
+    pub stdin: bool,
+    #[prost(bool, tag = "13")]
+    pub stdin_once: bool,
     #[prost(message, optional, tag = "15")]
     pub linux: Option<ContainerLinux>,
 }
@@ -173,9 +200,31 @@ pub struct ContainerLinux {
 pub struct ContainerSecurity {
     #[prost(message, optional, tag = "1")]
     pub capabilities: Option<Capabilities>,
+    #[prost(bool, tag = "2")]
+    pub privileged: bool,
     #[prost(message, optional, tag = "3")]
     pub namespaces: Option<Namespaces>,
+    #[prost(message, optional, tag = "5")]
+    pub user: Option<Number>,
+    #[prost(string, repeated, tag = "13")]
+    pub masked: Vec<String>,
+    #[prost(string, repeated, tag = "14")]
+    pub readonly: Vec<String>,
+    /// The runtime's own profile; without it nothing is filtered.
+    #[prost(message, optional, tag = "15")]
+    pub seccomp: Option<DefaultProfile>,
 }
+
+/// `Int64Value`.
+#[derive(Clone, Copy, PartialEq, Message)]
+pub struct Number {
+    #[prost(int64, tag = "1")]
+    pub value: i64,
+}
+
+/// `SecurityProfile`, whose default is the runtime's.
+#[derive(Clone, Copy, PartialEq, Message)]
+pub struct DefaultProfile {}
 
 /// `Capability`.
 #[derive(Clone, PartialEq, Message)]
@@ -217,3 +266,68 @@ pub struct Executed {
     #[prost(int32, tag = "3")]
     pub code: i32,
 }
+
+/// `ExecRequest`; the answer is where its streams are.
+#[derive(Clone, PartialEq, Message)]
+pub struct Exec {
+    #[prost(string, tag = "1")]
+    pub container: String,
+    #[prost(string, repeated, tag = "2")]
+    pub command: Vec<String>,
+    #[prost(bool, tag = "4")]
+    pub stdin: bool,
+    #[prost(bool, tag = "5")]
+    pub stdout: bool,
+    #[prost(bool, tag = "6")]
+    pub stderr: bool,
+}
+
+/// `AttachRequest`; the answer is where its streams are.
+#[derive(Clone, PartialEq, Message)]
+pub struct Attach {
+    #[prost(string, tag = "1")]
+    pub container: String,
+    #[prost(bool, tag = "2")]
+    pub stdin: bool,
+    #[prost(bool, tag = "4")]
+    pub stdout: bool,
+    #[prost(bool, tag = "5")]
+    pub stderr: bool,
+}
+
+/// `PortForwardRequest`; the answer is where its streams are.
+#[derive(Clone, PartialEq, Message)]
+pub struct PortForward {
+    #[prost(string, tag = "1")]
+    pub pod: String,
+    #[prost(int32, repeated, tag = "2")]
+    pub ports: Vec<i32>,
+}
+
+/// Where streams are, over HTTP.
+#[derive(Clone, PartialEq, Message)]
+pub struct Streams {
+    #[prost(string, tag = "1")]
+    pub url: String,
+}
+
+/// `ContainerStatusResponse` and `PodSandboxStatusResponse`, of which the state lies in the same place.
+#[derive(Clone, PartialEq, Message)]
+pub struct Seen {
+    #[prost(message, optional, tag = "1")]
+    pub status: Option<SeenStatus>,
+}
+
+/// `ContainerStatus`, of which [`RUNNING`] and [`EXITED`] are states; and `PodSandboxStatus`, of which [`READY`] is one.
+#[derive(Clone, PartialEq, Message)]
+pub struct SeenStatus {
+    #[prost(int32, tag = "3")]
+    pub state: i32,
+    /// A container's.
+    #[prost(int32, tag = "7")]
+    pub code: i32,
+}
+
+pub const RUNNING: i32 = 1;
+pub const EXITED: i32 = 2;
+pub const READY: i32 = 0;

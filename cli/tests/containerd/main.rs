@@ -18,6 +18,7 @@ mod machine;
 mod manifest;
 mod node;
 mod pod;
+mod streams;
 
 mod ci;
 mod devcontainer;

@@ -5,7 +5,7 @@ use std::path::Path;
 
 use crate::manifest::{MANIFESTS, document, documents, validators, volumes, words};
 use crate::node::{Node, can_be_had};
-use crate::pod::{Powers, Wanted};
+use crate::pod::Powers;
 use crate::world::said;
 
 /// What would make each of no use.
@@ -66,11 +66,11 @@ fn the_daemon_set_installs_what_the_pod_then_runs_behind() {
     let manifest = document("pod.yaml", "Pod");
     assert_eq!(manifest["spec"]["runtimeClassName"], class["metadata"]["name"]);
     let handler = class["handler"].as_str().unwrap().to_owned().leak();
-    let mut wanted = Wanted::new(&node, handler, "agent");
+    let mut wanted = node.pod(handler, "agent");
     for (name, value) in manifest["metadata"]["annotations"].as_object().unwrap() {
         wanted = wanted.annotated(name, value.as_str().unwrap());
     }
-    let pod = wanted.run(&node).unwrap();
+    let pod = wanted.run(&node.cri).unwrap();
     let container = pod.container("agent", &Powers::default()).unwrap();
     let names = "for name in api.anthropic.com evil.attacker.example; do
         getent ahostsv4 $name >/dev/null && echo answered || echo none; done";
@@ -89,7 +89,7 @@ fn install(node: &Node) {
     let mounts = installer["volumeMounts"].as_array().unwrap().iter();
     let mounts = mounts.map(|mount| (&*places[mount["name"].as_str().unwrap()], mount["mountPath"].as_str().unwrap()));
     let writable = mounts.chain([("/var/lib/bottle-program", "/bottle")]).collect();
-    let pod = Wanted::new(node, "runc", "install").run(node).unwrap();
+    let pod = node.pod("runc", "install").run(&node.cri).unwrap();
     let container = pod.container("install", &Powers { writable, ..Powers::default() }).unwrap();
     let command = words(&installer["command"]);
     pod.execute(&container, &command);

@@ -13,11 +13,9 @@ use serde_json::{Value, json};
 use crate::cri::{Cri, Done};
 use crate::host;
 use crate::machine::{EXAMPLES, Machine};
+use crate::pod::{IMAGE, Wanted};
 use crate::running::Held;
 use crate::world::{LIMIT, PATH, Said, World, entries, said, text};
-
-/// The one image there is: busybox, which sleeps unless it is told otherwise.
-pub const IMAGE: &str = "lab.example/busybox:t";
 
 /// The runtime's part of the configuration, as users are given it.
 const SNIPPET: &str = "kubernetes/containerd.toml";
@@ -78,6 +76,11 @@ impl Node {
             assert!(begun.elapsed() < LIMIT, "{status:?}");
         }
         Node { machine, cri, daemon }
+    }
+
+    /// What a pod with this runtime handler is to be.
+    pub fn pod(&self, handler: &str, name: &str) -> Wanted {
+        Wanted::new(&self.machine.group(), handler, name)
     }
 
     /// `bottle` as the node's administrator calls it.

@@ -1,20 +1,39 @@
-//! What does a test do with a pod? It runs one, containers in it and programs in these, and removes them all.
+//! What does a kubelet do with a pod? It runs one, containers in it and programs in these, and removes them all.
 
 use std::collections::HashMap;
 
 use tonic::Status;
 
 use crate::cri::{
-    CONTAINER, Capabilities, Container, ContainerLinux, ContainerMetadata, ContainerSecurity, CreateContainer, Cri,
-    Done, ExecSync, Executed, Id, Image, Mount, Namespaces, POD, PodLinux, PodMetadata, PodSandbox, PodSecurity,
-    RunPodSandbox,
+    Attach, CONTAINER, Capabilities, Container, ContainerLinux, ContainerMetadata, ContainerSecurity, CreateContainer,
+    Cri, Done, ExecSync, Executed, Id, Image, Mount, Namespaces, Number, POD, PodLinux, PodMetadata, PodSandbox,
+    PodSecurity, RunPodSandbox, Seen, SeenStatus,
 };
-use crate::node::{IMAGE, Node};
+use crate::streams::Attached;
+
+/// The one image there is: busybox, which sleeps unless it is told otherwise.
+pub const IMAGE: &str = "lab.example/busybox:t";
+
+/// What a kubelet has hidden and closed of /proc and /sys, unless a pod asks for it.
+const MASKED: [&str; 11] = [
+    "/proc/asound",
+    "/proc/acpi",
+    "/proc/kcore",
+    "/proc/keys",
+    "/proc/latency_stats",
+    "/proc/timer_list",
+    "/proc/timer_stats",
+    "/proc/sched_debug",
+    "/proc/scsi",
+    "/sys/firmware",
+    "/sys/devices/virtual/powercap",
+];
+const READONLY: [&str; 5] = ["/proc/bus", "/proc/fs", "/proc/irq", "/proc/sys", "/proc/sysrq-trigger"];
 
 /// What a pod is to be.
 #[derive(Clone)]
 pub struct Wanted {
-    pub handler: &'static str,
+    pub handler: String,
     pub sandbox: PodSandbox,
 }
 
@@ -25,6 +44,12 @@ pub struct Powers<'a> {
     /// The node's files, and where they are inside: those that it can only read, and the others.
     pub mounts: Vec<(&'a str, &'a str)>,
     pub writable: Vec<(&'a str, &'a str)>,
+    pub privileged: bool,
+    /// Whose, if not root's.
+    pub user: Option<i64>,
+    /// Another than to sleep.
+    pub command: Option<Vec<&'a str>>,
+    pub stdin: bool,
 }
 
 /// A pod that runs.
@@ -35,12 +60,12 @@ pub struct Pod<'a> {
 }
 
 impl Wanted {
-    /// A pod with this runtime handler.
-    pub fn new(node: &Node, handler: &'static str, name: &str) -> Wanted {
+    /// A pod with this runtime handler, below a control group.
+    pub fn new(group: &str, handler: &str, name: &str) -> Wanted {
         let metadata = PodMetadata { name: name.into(), uid: name.into(), namespace: "default".into() };
         let own = Namespaces { network: POD, pid: CONTAINER, ipc: POD };
-        let security = PodSecurity { namespaces: Some(own) };
-        let linux = PodLinux { cgroup_parent: format!("/{}", node.machine.group()), security: Some(security) };
+        let security = PodSecurity { namespaces: Some(own), privileged: false };
+        let linux = PodLinux { cgroup_parent: format!("/{group}"), security: Some(security) };
         let sandbox = PodSandbox {
             metadata: Some(metadata),
             hostname: name.into(),
@@ -48,7 +73,7 @@ impl Wanted {
             annotations: HashMap::new(),
             linux: Some(linux),
         };
-        Wanted { handler, sandbox }
+        Wanted { handler: handler.into(), sandbox }
     }
 
     pub fn annotated(mut self, name: &str, value: &str) -> Wanted {
@@ -56,43 +81,81 @@ impl Wanted {
         self
     }
 
+    pub fn security(&mut self) -> &mut PodSecurity {
+        self.sandbox.linux.as_mut().unwrap().security.as_mut().unwrap()
+    }
+
     /// Whose namespaces it has.
     pub fn namespaces(&mut self) -> &mut Namespaces {
-        let security = self.sandbox.linux.as_mut().unwrap().security.as_mut();
-        security.unwrap().namespaces.as_mut().unwrap()
+        self.security().namespaces.as_mut().unwrap()
     }
 
     /// Runs it.
-    pub fn run<'a>(&self, node: &'a Node) -> Result<Pod<'a>, Status> {
+    pub fn run<'a>(&self, cri: &'a Cri) -> Result<Pod<'a>, Status> {
         let config = Some(self.sandbox.clone());
-        let made: Id = node.cri.ask("RunPodSandbox", RunPodSandbox { config, runtime_handler: self.handler.into() })?;
-        Ok(Pod { cri: &node.cri, id: made.id, wanted: self.clone() })
+        let made: Id = cri.ask("RunPodSandbox", RunPodSandbox { config, runtime_handler: self.handler.clone() })?;
+        Ok(Pod { cri, id: made.id, wanted: self.clone() })
     }
 }
 
 impl Pod<'_> {
     /// Starts a container that sleeps, and sees the host's programs.
     pub fn container(&self, name: &str, powers: &Powers<'_>) -> Result<String, Status> {
-        let namespaces = self.wanted.sandbox.linux.as_ref().unwrap().security.as_ref().unwrap().namespaces;
+        let mut config = self.configuration(name);
+        let security = config.linux.as_mut().unwrap().security.as_mut().unwrap();
         let add = powers.capabilities.iter().map(|name| (*name).to_owned()).collect();
-        let security = ContainerSecurity { capabilities: Some(Capabilities { add }), namespaces };
+        security.capabilities = Some(Capabilities { add });
+        security.privileged = powers.privileged;
+        security.user = powers.user.map(|value| Number { value });
         let programs = [("/usr", "/usr"), ("/usr/lib", "/lib"), ("/usr/lib64", "/lib64"), ("/run/lab", "/etc/lab")];
-        let config = Container {
+        config.mounts =
+            shown(&programs, true).chain(shown(&powers.mounts, true)).chain(shown(&powers.writable, false)).collect();
+        let command = powers.command.clone().unwrap_or_else(|| vec!["sleep", "1000000"]);
+        config.command = command.into_iter().map(str::to_owned).collect();
+        (config.stdin, config.stdin_once) = (powers.stdin, powers.stdin);
+        self.start(config)
+    }
+
+    /// What a kubelet says of a container of which its pod says nothing.
+    pub fn configuration(&self, name: &str) -> Container {
+        let namespaces = self.wanted.sandbox.linux.as_ref().unwrap().security.as_ref().unwrap().namespaces;
+        let security = ContainerSecurity {
+            namespaces,
+            masked: MASKED.map(str::to_owned).to_vec(),
+            readonly: READONLY.map(str::to_owned).to_vec(),
+            ..ContainerSecurity::default()
+        };
+        Container {
             metadata: Some(ContainerMetadata { name: name.into() }),
             image: Some(Image { name: IMAGE.into() }),
-            command: ["sleep", "1000000"].map(str::to_owned).to_vec(),
-            mounts: shown(&programs, true)
-                .chain(shown(&powers.mounts, true))
-                .chain(shown(&powers.writable, false))
-                .collect(),
-            annotations: HashMap::new(),
             linux: Some(ContainerLinux { security: Some(security) }),
-        };
+            ..Container::default()
+        }
+    }
+
+    /// Makes and starts a container.
+    pub fn start(&self, config: Container) -> Result<String, Status> {
         let sandbox = Some(self.wanted.sandbox.clone());
         let made: Id =
             self.cri.ask("CreateContainer", CreateContainer { pod: self.id.clone(), config: Some(config), sandbox })?;
         let _: Done = self.cri.ask("StartContainer", made.clone())?;
         Ok(made.id)
+    }
+
+    /// Its streams, if it still runs.
+    pub fn attach(&self, container: &str, stdin: bool) -> Result<Attached, Status> {
+        let asked = Attach { container: container.into(), stdin, stdout: !stdin, stderr: !stdin };
+        Ok(Attached::open(&self.cri.ask("Attach", asked)?))
+    }
+
+    /// What the runtime says of a container now.
+    pub fn seen(&self, container: &str) -> SeenStatus {
+        self.cri.ask::<Id, Seen>("ContainerStatus", Id { id: container.into() }).unwrap().status.unwrap()
+    }
+
+    /// What the runtime says of the pod now.
+    pub fn state(&self) -> i32 {
+        self.cri.ask::<Id, Seen>("PodSandboxStatus", Id { id: self.id.clone() }).unwrap().status.unwrap().state
     }
 
     /// Executes a script of bash's in a container, for at most half a minute.
@@ -117,6 +180,7 @@ impl Pod<'_> {
     }
 }
 
-fn shown(paths: &[(&str, &str)], readonly: bool) -> impl Iterator<Item = Mount> {
+/// The node's files, and where they are inside.
+pub fn shown(paths: &[(&str, &str)], readonly: bool) -> impl Iterator<Item = Mount> {
     paths.iter().map(move |(outside, inside)| Mount { inside: (*inside).into(), outside: (*outside).into(), readonly })
 }

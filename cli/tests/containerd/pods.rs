@@ -4,7 +4,7 @@ use serde_json::json;
 
 use crate::cri::{NODE, POD};
 use crate::node::{Node, can_be_had};
-use crate::pod::{Powers, Wanted};
+use crate::pod::Powers;
 
 const WEB: &str = "domains:\n  - pattern: \"web.lab.example\"\n    ports: [443]\n";
 
@@ -28,7 +28,7 @@ fn the_containers_of_a_pod_share_an_airlock_and_reach_what_its_policy_names_and_
         return;
     }
     let node = node();
-    let pod = Wanted::new(&node, "bottle", "web").annotated("bottle.policy", "web.yaml").run(&node).unwrap();
+    let pod = node.pod("bottle", "web").annotated("bottle.policy", "web.yaml").run(&node.cri).unwrap();
     let containers = ["one", "two"].map(|name| pod.container(name, &Powers::default()).unwrap());
     for container in &containers {
         let fetched = pod.shell(container, FETCH);
@@ -56,7 +56,7 @@ fn a_pod_without_annotation_is_what_the_settings_say_and_one_of_another_runtime_
     }
     let node = node();
     let sees = |handler: &'static str| {
-        let pod = Wanted::new(&node, handler, "plain").run(&node).unwrap();
+        let pod = node.pod(handler, "plain").run(&node.cri).unwrap();
         let container = pod.container("one", &Powers::default()).unwrap();
         let seen = pod.shell(&container, "busybox ip addr show eth0; getent hosts web.lab.example; echo $?");
         pod.remove();
@@ -79,7 +79,7 @@ fn a_pod_around_which_no_airlock_would_hold_does_not_start_and_the_kubelet_is_to
         return;
     }
     let node = node();
-    let web = || Wanted::new(&node, "bottle", "refused").annotated("bottle.policy", "web.yaml");
+    let web = || node.pod("bottle", "refused").annotated("bottle.policy", "web.yaml");
     let mut on_the_nodes_network = web();
     on_the_nodes_network.namespaces().network = NODE;
     let mut among_the_nodes_processes = web();
@@ -90,7 +90,7 @@ fn a_pod_around_which_no_airlock_would_hold_does_not_start_and_the_kubelet_is_to
         (web().annotated("bottle.policy", "missing.yaml"), "missing.yaml"),
         (web().annotated("bottle.polcy", "web.yaml"), "bottle.polcy"),
     ] {
-        let Err(status) = wanted.run(&node) else { panic!("it runs: {why}") };
+        let Err(status) = wanted.run(&node.cri) else { panic!("it runs: {why}") };
         assert!(status.message().contains(why), "{why}: {status:?}");
         node.assert_nothing_left();
     }
@@ -103,7 +103,7 @@ fn a_container_of_a_pod_that_could_reach_around_its_airlock_does_not_start_and_t
         return;
     }
     let node = node();
-    let pod = Wanted::new(&node, "bottle", "web").annotated("bottle.policy", "web.yaml").run(&node).unwrap();
+    let pod = node.pod("bottle", "web").annotated("bottle.policy", "web.yaml").run(&node.cri).unwrap();
     let able = |capability| Powers { capabilities: vec![capability], ..Powers::default() };
     let socket = "/run/containerd/containerd.sock";
     for (powers, why) in [
@@ -127,9 +127,9 @@ fn the_containers_of_a_pod_may_share_its_processes_too() {
         return;
     }
     let node = node();
-    let mut wanted = Wanted::new(&node, "bottle", "shared");
+    let mut wanted = node.pod("bottle", "shared");
     wanted.namespaces().pid = POD;
-    let pod = wanted.run(&node).unwrap();
+    let pod = wanted.run(&node.cri).unwrap();
     let [one, two] = ["one", "two"].map(|name| pod.container(name, &Powers::default()).unwrap());
     let spaces =
         [one, two].map(|container| pod.shell(&container, "readlink /proc/self/ns/pid; readlink /proc/self/ns/net"));

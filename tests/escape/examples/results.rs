@@ -8,6 +8,7 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 use bottle_escape::judge::Outcome;
+use bottle_escape::table;
 use range::Range;
 use range::engine::LEFT_OUT;
 use range::sandbox::Sandbox;
@@ -47,8 +48,12 @@ fn main() {
 }
 
 fn shoot(name: &str, sandbox: Sandbox<'_>) {
-    let verdicts = Range::new(sandbox).shoot(sandbox).verdicts.into_iter();
-    let rows = verdicts.map(|verdict| Row {
+    let verdicts = Range::new(sandbox).shoot(sandbox).verdicts;
+    if sandbox.is_bottle() {
+        let escaped = verdicts.iter().filter(|verdict| verdict.outcome == Outcome::Escaped);
+        escaped.for_each(|verdict| eprintln!("{}", table::judged(verdict)));
+    }
+    let rows = verdicts.into_iter().map(|verdict| Row {
         class: verdict.class,
         id: verdict.id,
         severity: format!("{:?}", verdict.severity).to_lowercase(),
@@ -62,7 +67,7 @@ fn print(columns: &[Column]) {
         "# What gets out\n\nWritten by `tests/escape/run`; tests/escape/README.md says how it is judged, and `tests/escape/peers` what \
          each sandbox is.\n`open` is no sandbox: what does not escape there is contained by the kernel, or the control would change \
          the machine.\nA sandbox without any network contains what goes there, and reaches nothing that is allowed either.\n\
-         runc, crun and podman start their containers behind bottle's hooks. Of these the class `{}` is left out, and stands as n/a:\n{}.\n",
+         runc, crun, podman and containerd start their containers behind bottle's hooks. Of these the class `{}` is left out, and stands as n/a:\n{}.\n",
         LEFT_OUT.0, LEFT_OUT.1
     );
     println!("| sandbox | contained | escaped | not applicable |\n|---|---|---|---|");
