@@ -14,10 +14,11 @@ mod pod;
 mod streams;
 
 use std::io::{Read, Write, stderr, stdin, stdout};
+use std::net::TcpStream;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
-use cri::{Cri, DefaultProfile, EXITED};
+use cri::{Attach, Cri, DefaultProfile, EXITED};
 use pod::{Pod, Wanted, shown};
 use streams::Attached;
 
@@ -51,7 +52,9 @@ fn run(cri: &Cri, pod: &Pod<'_>, directory: &str, command: &[String]) -> i32 {
     config.linux.as_mut().unwrap().security.as_mut().unwrap().seccomp = Some(DefaultProfile {});
     let container = pod.start(config).unwrap();
     // Whose container has ended has no streams any more.
-    if let Ok(input) = pod.attach(&container, true) {
+    let asked = Attach { container: container.clone(), stdin: true, ..Attach::default() };
+    if let Ok(streams) = cri.ask("Attach", asked) {
+        let input = Attached::open(&streams, |host, port| TcpStream::connect((host, port)).unwrap());
         std::thread::spawn(move || feed(input));
     }
     // Its output is in its log: over a stream it would cross the host's loopback, where the escape suite looks for what got out.
@@ -67,7 +70,7 @@ fn run(cri: &Cri, pod: &Pod<'_>, directory: &str, command: &[String]) -> i32 {
 }
 
 /// Passes on what comes in, and its end.
-fn feed(mut input: Attached) {
+fn feed(mut input: Attached<TcpStream>) {
     let mut buffer = [0; 4096];
     while let Ok(length @ 1..) = stdin().read(&mut buffer) {
         input.write(&buffer[..length]);

@@ -16,6 +16,7 @@ use bottle_proxy::gate::ChallengeKey;
 use tokio::sync::oneshot;
 
 use crate::adopt::keeper::Keeper;
+use crate::adopt::members::Members;
 use crate::adopt::{Container, warden};
 use crate::async_channel::AsyncChannel;
 use crate::builder::FromBuilder;
@@ -92,12 +93,15 @@ pub(crate) struct Init {
     pub(crate) program: OwnedFd,
     /// The container whose first process is not its own child.
     pub(crate) container: Option<Arc<Container>>,
+    /// The containers that are here besides.
+    pub(crate) members: Arc<Members>,
 }
 
 impl Init {
     /// Ends all that runs inside.
     pub(crate) fn kill(&self) {
         self.container.iter().for_each(|container| container.kill());
+        self.members.end();
         self.process.kill();
     }
 }
@@ -127,10 +131,10 @@ impl Plan {
 
         // Whatever fails from here on: processes that were forked are known first, and so ended and waited for.
         let Helpers { dialler, gate, keeper } = helpers(&builder, to_dialler, to_gate, to_keeper).await?;
-        let become_id = self.ids.as_ref().map(|ids| ids.others().lowest());
+        let lowest = self.ids.as_ref().map(|ids| ids.others().lowest());
         let keeper = keeper.zip(self.adopted.as_ref());
         let keeper =
-            keeper.map(|(keeper, adopted)| Keeper::set_up(keeper, &adopted.container, become_id)).transpose()?;
+            keeper.map(|(keeper, adopted)| Keeper::set_up(keeper, &*adopted.container, lowest)).transpose()?;
         let (to_gate, to_dialler) = Channel::pair().map_err(step(CHANNEL))?;
         let rules = memory::write(&self.rules.to_canonical()).map_err(step("hand the rules over"))?;
         let become_id = self.ids.as_ref().map(|ids| ids.dialler());
@@ -180,6 +184,7 @@ impl Plan {
                 streams,
                 program: init_program,
                 container: self.adopted.as_ref().map(|adopted| Arc::clone(&adopted.container)),
+                members: Arc::new(Members::new(Arc::clone(&program), lowest)),
             },
             keeper,
             builder: Some(builder),

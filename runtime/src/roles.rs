@@ -29,6 +29,8 @@ pub enum Role {
     Init,
     /// Stands beside a container that an engine has made, and tells of its end.
     Warden,
+    /// Ends a container that has joined another's bottle, should its supervisor be gone.
+    Keeper,
     /// Enters a bottle that runs.
     Enter,
     /// Asks the gate of a bottle that runs, from inside.
@@ -37,10 +39,11 @@ pub enum Role {
     Steward,
 }
 
-const ROLES: [(Role, &str); 6] = [
+const ROLES: [(Role, &str); 7] = [
     (Role::Builder, "bottle-builder"),
     (Role::Init, "bottle-init"),
     (Role::Warden, "bottle-warden"),
+    (Role::Keeper, "bottle-keeper"),
     (Role::Enter, "bottle-enter"),
     (Role::Ask, "bottle-ask"),
     (Role::Steward, "bottle-steward"),
@@ -76,6 +79,7 @@ pub fn dispatch() {
         Role::Builder => crate::builder::main(channel),
         Role::Init => crate::init::main(channel),
         Role::Warden => crate::init::stand_beside(channel),
+        Role::Keeper => crate::adopt::keeper::main(channel),
         Role::Enter => crate::exec::main(channel),
         Role::Ask => crate::renew::ask::main(channel),
         Role::Steward => crate::subordinate::main(channel),

@@ -124,7 +124,7 @@ impl Workload {
             Some(_) => None,
             None => Some(Entrance::new(&self.airlock, first, entering)?),
         };
-        Ok(Means { entrance, renewal: Some(renewal) })
+        Ok(Means { entrance, renewal: Some(renewal), members: Some(Arc::clone(&self.airlock.init.members)) })
     }
 
     /// Waits for the end, whoever brings it, and closes the run; then for those who read what was written, as long as they
@@ -134,6 +134,7 @@ impl Workload {
         // Who asks from here on hears that it is ending.
         self.attendants.control = None;
         self.attendants.acceptor = None;
+        self.airlock.init.members.end();
         let duration = self.released.elapsed();
         if !matches!(ended, Ended::Itself(_)) {
             // Only the workload: on drift the gate is dead already, and otherwise it still tells what went through it.
@@ -318,6 +319,9 @@ impl Workload {
         let keeper = keeper.as_ref().map(|keeper| ("keeper", keeper.process()));
         if let Some((who, _)) = keeper.filter(|(_, process)| process.is_ending()) {
             return Some(Drift::new(who, "it is gone"));
+        }
+        if let Some(how) = init.members.unguarded() {
+            return Some(Drift::new("keeper", format!("of a container that joined: {how}")));
         }
         let helpers = [("gate", &gate.process), ("dialler", &dialler.process), ("init", &init.process)];
         let stopped = helpers.into_iter().chain(keeper).find(|(_, process)| process.was_stopped());

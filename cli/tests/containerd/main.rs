@@ -1,26 +1,26 @@
-//! Does an airlock hold where others start containers as the examples say? Around pods of containerd's, asked as a kubelet asks, dev
-//! containers and jobs, in the sealed lab; see `tests/run`.
+//! Does an airlock hold where others start containers as the examples say? Around pods of containerd's, asked as a kubelet asks, containers
+//! of Docker's, dev containers and jobs, in the sealed lab; see `tests/run`.
 
 #![allow(unreachable_pub, reason = "a test binary exports nothing; pub means visible in all of it")]
 
-#[path = "../lab_life/host.rs"]
-#[allow(dead_code, reason = "shared with the tests of a bottle's life, which use the rest")]
-mod host;
-#[path = "../lab_life/running.rs"]
-#[allow(dead_code, reason = "shared with the tests of a bottle's life, which use the rest")]
-mod running;
-#[path = "../lab_life/world.rs"]
-#[allow(dead_code, reason = "shared with the tests of a bottle's life, which use the rest")]
-mod world;
+#[path = "../lab_life/ground.rs"]
+mod ground;
+
+use ground::{host, running, world};
 
 mod cri;
+mod daemon;
 mod machine;
 mod manifest;
 mod node;
 mod pod;
+#[allow(dead_code, reason = "shared with the program, which uses the rest")]
 mod streams;
 
 mod ci;
 mod devcontainer;
+mod docker;
+mod drift;
+mod kubelet;
 mod manifests;
 mod pods;

@@ -1,24 +1,28 @@
 //! What is a node? containerd on the lab's host, in mount and pid namespaces of its own that go with it and all that it starts.
 
 use std::fs;
-use std::io::{BufRead, BufReader};
+use std::io::{self, Read, Write};
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
-use std::sync::{Arc, Mutex};
-use std::time::{Duration, Instant};
+use std::process::{Child, Stdio};
+use std::time::Instant;
 
 use rustix::process::Signal;
 use serde_json::{Value, json};
 
-use crate::cri::{Cri, Done};
+use crate::cri::{Cri, Done, Streams};
+use crate::daemon::Daemon;
 use crate::host;
 use crate::machine::{EXAMPLES, Machine};
 use crate::pod::{IMAGE, Wanted};
 use crate::running::Held;
-use crate::world::{LIMIT, PATH, Said, World, entries, said, text};
+use crate::streams::Attached;
+use crate::world::{LIMIT, Said, World, entries, said, text};
 
 /// The runtime's part of the configuration, as users are given it.
 const SNIPPET: &str = "kubernetes/containerd.toml";
+
+/// Its last line before it serves.
+const SERVES: &str = "Start streaming server";
 
 /// Which of containerd's parts nobody needs here, some of which would write elsewhere.
 const NEEDLESS: [&str; 6] = [
@@ -32,9 +36,10 @@ const NEEDLESS: [&str; 6] = [
 
 /// A node of a cluster without a cluster.
 pub struct Node {
+    /// Dropped first: the machine's control groups are removed when nobody is in them any more.
+    daemon: Daemon,
     pub machine: Machine,
     pub cri: Cri,
-    daemon: Daemon,
 }
 
 /// Whether whoever runs the test can have a node. It takes root, and containerd starts for nobody else.
@@ -49,13 +54,6 @@ pub fn can_be_had() -> bool {
     false
 }
 
-/// containerd, and the first process of its namespaces.
-struct Daemon {
-    child: Child,
-    first: Held,
-    told: Arc<Mutex<String>>,
-}
-
 impl Node {
     pub fn new() -> Node {
         let machine = Machine::new();
@@ -63,12 +61,12 @@ impl Node {
         fs::write(machine.path("/etc/cni/net.conflist"), network().to_string()).unwrap();
         let image = archive(&machine.world);
         // The first one has no CRI, which learns of an image that comes later only after a while.
-        let first = Daemon::start(&machine, &["io.containerd.grpc.v1.cri"], "containerd successfully booted");
+        let first = containerd(&machine, &["io.containerd.grpc.v1.cri"], "containerd successfully booted");
         let import =
             ["-n", "k8s.io", "images", "import", "--snapshotter", "native", "--base-name", "lab.example/busybox"];
         said(first.enter(&machine.world, "ctr").args(import).arg(image)).ok();
         first.end();
-        let daemon = Daemon::start(&machine, &[], "Start streaming server");
+        let daemon = containerd(&machine, &[], SERVES);
         let cri = Cri::connect(&daemon.root().join("run/containerd/containerd.sock"));
         // The line comes a moment before what it tells of.
         let begun = Instant::now();
@@ -86,6 +84,26 @@ impl Node {
     /// `bottle` as the node's administrator calls it.
     pub fn bottle(&self, words: &[&str]) -> Said {
         said(self.daemon.enter(&self.machine.world, "/usr/local/bin/bottle").args(words))
+    }
+
+    /// Kills containerd, and waits until it serves again.
+    pub fn restart(&self) {
+        let before = self.daemon.told(SERVES);
+        let daemon = self.processes().into_iter().find(|(_, name)| name == "containerd").unwrap();
+        Held::new(daemon.0).signal(Signal::KILL);
+        let begun = Instant::now();
+        while self.daemon.told(SERVES) == before || self.cri.ask::<Done, Done>("Status", Done {}).is_err() {
+            assert!(begun.elapsed() < LIMIT, "it does not serve again");
+        }
+    }
+
+    /// Streams that containerd serves, on the loopback of the lab's host.
+    pub fn attach(&self, streams: &Streams) -> Attached<Wire> {
+        Attached::open(streams, |host, port| {
+            let mut connect = self.machine.world.program("timeout");
+            connect.args(["60", "busybox", "nc", host, &port.to_string()]);
+            Wire(connect.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap())
+        })
     }
 
     /// What is on record of the bottles that live.
@@ -109,18 +127,16 @@ impl Node {
         entries(&self.machine.path(text(&log)))
     }
 
+    /// The entries of the log that was begun last.
+    pub fn newest_log(&self) -> Vec<Value> {
+        let logs = self.evidence().into_iter().map(|directory| self.machine.path(text(&directory.join("audit.jsonl"))));
+        let newest = logs.max_by_key(|log| fs::metadata(log.parent().unwrap()).unwrap().created().unwrap());
+        entries(&newest.unwrap())
+    }
+
     /// Asserts that of pods and bottles nothing is left: no process but containerd's, record, namespace or network.
     pub fn assert_nothing_left(&self) {
-        let begun = Instant::now();
-        loop {
-            let mut left = self.processes();
-            left.retain(|(_, name)| !["sh", "containerd"].contains(&name.as_str()));
-            let Some((pid, name)) = left.first() else { break };
-            assert!(begun.elapsed() < LIMIT, "{name} is left");
-            if let Some(process) = Held::find(*pid) {
-                process.ends_within(Duration::from_secs(1));
-            }
-        }
+        self.daemon.assert_alone(&["sh", "containerd"]);
         for place in ["run/bottle/containers", "run/bottle/records", "run/netns", "run/containerd/runc/k8s.io"] {
             let left = fs::read_dir(self.daemon.root().join(place)).into_iter().flatten().count();
             assert_eq!(left, 0, "{place}");
@@ -129,68 +145,41 @@ impl Node {
 
     /// All processes of the node's, by their first argument.
     pub fn processes(&self) -> Vec<(u32, String)> {
-        let space = |pid: u32| fs::read_link(format!("/proc/{pid}/ns/pid")).ok();
-        let nodes = space(self.daemon.first.pid);
-        let all = host::processes().into_iter().filter(|pid| space(*pid) == nodes);
-        all.map(|pid| (pid, host::first_argument(pid))).collect()
+        self.daemon.processes()
     }
 }
 
-impl Drop for Node {
+/// A connection from inside the lab, by a program there.
+pub struct Wire(Child);
+
+impl Read for Wire {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        self.0.stdout.as_mut().unwrap().read(buffer)
+    }
+}
+
+impl Write for Wire {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.0.stdin.as_mut().unwrap().write(bytes)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.0.stdin.as_mut().unwrap().flush()
+    }
+}
+
+impl Drop for Wire {
     fn drop(&mut self) {
-        self.daemon.kill();
-        if std::thread::panicking() {
-            eprintln!("{}", self.daemon.told.lock().unwrap());
-        }
+        let _ = self.0.kill();
+        let _ = self.0.wait();
     }
 }
 
-impl Daemon {
-    /// Starts containerd without some of its parts, and waits for the line that says that it serves.
-    fn start(machine: &Machine, without: &[&str], ready: &str) -> Daemon {
-        fs::write(machine.path("/etc/containerd/config.toml"), configuration(without)).unwrap();
-        // The shell takes the place of init: whoever loses its parent is its child.
-        let script = format!("{} || exit; containerd --log-level info & wait", machine.dress());
-        let mut command = machine.world.privileged("unshare");
-        command.args(["--mount", "--pid", "--fork", "--kill-child", "--mount-proc", "sh", "-c", &script]);
-        let mut child = command.env_remove("BOTTLE_ROOT").stderr(Stdio::piped()).spawn().unwrap();
-        let mut lines = BufReader::new(child.stderr.take().unwrap()).lines().map_while(Result::ok);
-        let mut told = String::new();
-        while !told.contains(ready) {
-            let line = lines.next().unwrap_or_else(|| panic!("containerd does not start: {told}"));
-            told += &format!("{line}\n");
-        }
-        let first = host::children(child.id());
-        let told = Arc::new(Mutex::new(told));
-        let more = told.clone();
-        std::thread::spawn(move || lines.for_each(|line| *more.lock().unwrap() += &format!("{line}\n")));
-        Daemon { child, first: Held::new(first[0]), told }
-    }
-
-    /// The root that the node's processes see.
-    fn root(&self) -> PathBuf {
-        PathBuf::from(format!("/proc/{}/root", self.first.pid))
-    }
-
-    /// A program among the node's files and processes.
-    fn enter(&self, world: &World, program: &str) -> Command {
-        let mut command = world.privileged("nsenter");
-        command.args(["--mount", "--pid", "--target", &self.first.pid.to_string(), program]);
-        command.env("PATH", PATH).env_remove("BOTTLE_ROOT");
-        command
-    }
-
-    /// Ends it, and all that it has started.
-    fn end(mut self) {
-        self.kill();
-    }
-
-    fn kill(&mut self) {
-        // Whoever is in the namespace ends before its first process has.
-        self.first.signal_if_alive(Signal::KILL);
-        self.first.ends_within(LIMIT);
-        let _ = self.child.wait();
-    }
+/// Starts containerd without some of its parts, and again if it is killed.
+fn containerd(machine: &Machine, without: &[&str], ready: &str) -> Daemon {
+    fs::write(machine.path("/etc/containerd/config.toml"), configuration(without)).unwrap();
+    let serve = "containerd --log-level info";
+    Daemon::start(machine, &format!("{serve}; [ $? = 137 ] && {serve}; exit"), ready)
 }
 
 fn configuration(without: &[&str]) -> String {
@@ -229,6 +218,8 @@ fn archive(world: &World) -> PathBuf {
     let image = format!("{}:t", text(&layout));
     let sleeps = ["config", "--image", &image, "--config.cmd", "sleep", "--config.cmd", "1000000"];
     said(world.program("umoci").args(sleeps)).ok();
+    let users = ["config", "--image", &image, "--tag", "user", "--config.user", "1000:1000"];
+    said(world.program("umoci").args(users)).ok();
     said(world.program("tar").args(["-C", text(&layout), "-cf", text(&archive), "."])).ok();
     archive
 }

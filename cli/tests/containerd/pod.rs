@@ -5,14 +5,16 @@ use std::collections::HashMap;
 use tonic::Status;
 
 use crate::cri::{
-    Attach, CONTAINER, Capabilities, Container, ContainerLinux, ContainerMetadata, ContainerSecurity, CreateContainer,
-    Cri, Done, ExecSync, Executed, Id, Image, Mount, Namespaces, Number, POD, PodLinux, PodMetadata, PodSandbox,
+    CONTAINER, Capabilities, Container, ContainerLinux, ContainerMetadata, ContainerSecurity, CreateContainer, Cri,
+    Done, ExecSync, Executed, Id, Image, Mount, Namespaces, Number, POD, PodLinux, PodMetadata, PodSandbox,
     PodSecurity, RunPodSandbox, Seen, SeenStatus,
 };
-use crate::streams::Attached;
 
 /// The one image there is: busybox, which sleeps unless it is told otherwise.
 pub const IMAGE: &str = "lab.example/busybox:t";
+
+/// The same of an ordinary user's.
+pub const USERS_IMAGE: &str = "lab.example/busybox:user";
 
 /// What a kubelet has hidden and closed of /proc and /sys, unless a pod asks for it.
 const MASKED: [&str; 11] = [
@@ -47,6 +49,8 @@ pub struct Powers<'a> {
     pub privileged: bool,
     /// Whose, if not root's.
     pub user: Option<i64>,
+    /// Another image.
+    pub image: Option<&'a str>,
     /// Another than to sleep.
     pub command: Option<Vec<&'a str>>,
     pub stdin: bool,
@@ -106,6 +110,7 @@ impl Pod<'_> {
         let add = powers.capabilities.iter().map(|name| (*name).to_owned()).collect();
         security.capabilities = Some(Capabilities { add });
         security.privileged = powers.privileged;
+        config.image = powers.image.map(|name| Image { name: name.into() }).or(config.image);
         security.user = powers.user.map(|value| Number { value });
         let programs = [("/usr", "/usr"), ("/usr/lib", "/lib"), ("/usr/lib64", "/lib64"), ("/run/lab", "/etc/lab")];
         config.mounts =
@@ -140,12 +145,6 @@ impl Pod<'_> {
             self.cri.ask("CreateContainer", CreateContainer { pod: self.id.clone(), config: Some(config), sandbox })?;
         let _: Done = self.cri.ask("StartContainer", made.clone())?;
         Ok(made.id)
-    }
-
-    /// Its streams, if it still runs.
-    pub fn attach(&self, container: &str, stdin: bool) -> Result<Attached, Status> {
-        let asked = Attach { container: container.into(), stdin, stdout: !stdin, stderr: !stdin };
-        Ok(Attached::open(&self.cri.ask("Attach", asked)?))
     }
 
     /// What the runtime says of a container now.

@@ -84,9 +84,12 @@ fn a_pod_around_which_no_airlock_would_hold_does_not_start_and_the_kubelet_is_to
     on_the_nodes_network.namespaces().network = NODE;
     let mut among_the_nodes_processes = web();
     among_the_nodes_processes.namespaces().pid = NODE;
+    let mut with_the_nodes_memory = web();
+    with_the_nodes_memory.namespaces().ipc = NODE;
     for (wanted, why) in [
         (on_the_nodes_network, "no network namespace of its own"),
         (among_the_nodes_processes, "no pid namespace of its own"),
+        (with_the_nodes_memory, "no ipc namespace of its own"),
         (web().annotated("bottle.policy", "missing.yaml"), "missing.yaml"),
         (web().annotated("bottle.polcy", "web.yaml"), "bottle.polcy"),
     ] {
@@ -103,19 +106,28 @@ fn a_container_of_a_pod_that_could_reach_around_its_airlock_does_not_start_and_t
         return;
     }
     let node = node();
-    let pod = node.pod("bottle", "web").annotated("bottle.policy", "web.yaml").run(&node.cri).unwrap();
+    let mut wanted = node.pod("bottle", "web").annotated("bottle.policy", "web.yaml");
+    // Without it a runtime lets no container of it be privileged.
+    wanted.security().privileged = true;
+    let pod = wanted.run(&node.cri).unwrap();
+    let before = pod.container("before", &Powers::default()).unwrap();
     let able = |capability| Powers { capabilities: vec![capability], ..Powers::default() };
     let socket = "/run/containerd/containerd.sock";
-    for (powers, why) in [
+    let refused = [
         (able("NET_ADMIN"), "CAP_NET_ADMIN"),
         (able("SYS_ADMIN"), "CAP_SYS_ADMIN"),
+        (Powers { privileged: true, ..Powers::default() }, "CAP_SYS_ADMIN"),
+        (Powers { mounts: vec![("/run/containerd", "/engine")], ..Powers::default() }, socket),
         (Powers { mounts: vec![(socket, "/engine")], ..Powers::default() }, socket),
-    ] {
-        let status = pod.container(&format!("with-{}", why.replace('/', "-")), &powers).unwrap_err();
+    ];
+    for (at, (powers, why)) in refused.into_iter().enumerate() {
+        let status = pod.container(&format!("refused-{at}"), &powers).unwrap_err();
         assert!(status.message().contains(why), "{why}: {status:?}");
     }
     let good = pod.container("good", &Powers::default()).unwrap();
-    assert!(pod.shell(&good, FETCH).starts_with("200\n"));
+    for container in [before, good] {
+        assert!(pod.shell(&container, FETCH).starts_with("200\n"));
+    }
     pod.remove();
     node.assert_nothing_left();
     node.verified();

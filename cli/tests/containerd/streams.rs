@@ -1,8 +1,7 @@
 //! How does a kubelet pass streams on that a runtime serves beside its interface? Over a WebSocket, in which each message begins with its
 //! stream's number.
 
-use std::net::TcpStream;
-use std::time::Duration;
+use std::io::{Read, Write};
 
 use tokio_tungstenite::tungstenite::client::IntoClientRequest;
 use tokio_tungstenite::tungstenite::http::{HeaderValue, Uri};
@@ -10,11 +9,8 @@ use tokio_tungstenite::tungstenite::{Bytes, Message, WebSocket, client};
 
 use crate::cri::Streams;
 
-/// Nothing takes longer.
-const LONGEST: Duration = Duration::from_secs(400);
-
-/// Streams of a container.
-pub struct Attached(WebSocket<TcpStream>);
+/// Streams of a container, over a connection.
+pub struct Attached<C>(WebSocket<C>);
 
 /// All that came.
 #[derive(Debug, Default, PartialEq, Eq)]
@@ -25,18 +21,15 @@ pub struct Heard {
     pub end: String,
 }
 
-impl Attached {
-    pub fn open(at: &Streams) -> Attached {
-        Attached::speaking(at, "v4.channel.k8s.io")
-    }
-
-    pub fn speaking(at: &Streams, protocol: &'static str) -> Attached {
+impl<C: Read + Write> Attached<C> {
+    /// Has a connection made to this host and port.
+    pub fn open(at: &Streams, connect: impl FnOnce(&str, u16) -> C) -> Attached<C> {
         let uri: Uri = at.url.replacen("http://", "ws://", 1).parse().unwrap();
-        let stream = TcpStream::connect((uri.host().unwrap(), uri.port_u16().unwrap())).unwrap();
-        stream.set_read_timeout(Some(LONGEST)).unwrap();
+        let connection = connect(uri.host().unwrap(), uri.port_u16().unwrap());
         let mut request = uri.into_client_request().unwrap();
-        request.headers_mut().insert("Sec-WebSocket-Protocol", HeaderValue::from_static(protocol));
-        Attached(client(request, stream).unwrap().0)
+        request.headers_mut().insert("Sec-WebSocket-Protocol", HeaderValue::from_static("v4.channel.k8s.io"));
+        let Ok((socket, _)) = client(request, connection) else { panic!("{at:?} is no WebSocket") };
+        Attached(socket)
     }
 
     /// Writes to standard input, or to a port's stream.

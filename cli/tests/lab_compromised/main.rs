@@ -2,15 +2,10 @@
 
 #![allow(unreachable_pub, reason = "a test binary exports nothing; pub means visible in all of it")]
 
-#[path = "../lab_life/host.rs"]
-#[allow(dead_code, reason = "shared with the tests of a bottle's life, which use the rest")]
-mod host;
-#[path = "../lab_life/running.rs"]
-#[allow(dead_code, reason = "shared with the tests of a bottle's life, which use the rest")]
-mod running;
-#[path = "../lab_life/world.rs"]
-#[allow(dead_code, reason = "shared with the tests of a bottle's life, which use the rest")]
-mod world;
+#[path = "../lab_life/ground.rs"]
+mod ground;
+
+use ground::{host, running, world};
 
 mod calls;
 mod machine;

@@ -12,7 +12,6 @@ use rustix::event::{PollFd, PollFlags};
 use rustix::process::{DumpableBehavior, Signal};
 use serde::{Deserialize, Serialize};
 
-use super::Container;
 use crate::channel::Channel;
 use crate::confine::{self, Identity};
 use crate::process::Process;
@@ -62,10 +61,10 @@ pub enum KeeperError {
 pub(crate) struct Keeper(RoleProcess);
 
 impl Keeper {
-    /// Tells the one that the builder has forked whom to end.
+    /// Tells one that was begun whom to end.
     pub(crate) fn set_up(
         keeper: RoleProcess,
-        container: &Container,
+        container: &impl AsFd,
         become_id: Option<u32>,
     ) -> Result<Keeper, KeeperError> {
         keeper.channel.send(&Keep { become_id }, &[container.as_fd()])?;

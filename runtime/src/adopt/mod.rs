@@ -3,11 +3,13 @@
 //!
 //! The stages are those of every bottle. What differs: the builder enters a namespace instead of making one, where init would
 //! stand stands a *warden*, who makes the probes and tells of the end, what the engine will still do to the first process is
-//! asserted, not measured, and a *keeper* ends the container should its supervisor be gone.
+//! asserted, not measured, and a *keeper* ends the container should its supervisor be gone. Containers that join it later are its
+//! *members*, and end with it.
 
 mod adoption;
 mod container;
 pub(crate) mod keeper;
+pub(crate) mod members;
 mod program;
 mod run;
 pub(crate) mod warden;
@@ -16,5 +18,6 @@ pub use adoption::Adoption;
 pub(crate) use adoption::{Adopted, EngineWord};
 pub use container::{Container, HoldError};
 pub use keeper::KeeperError;
+pub use members::{FollowError, follow};
 pub use program::{FindError, InsideFile};
 pub use run::adopt;

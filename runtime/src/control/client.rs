@@ -1,7 +1,7 @@
 //! How is a bottle asked? Through its supervisor's descriptor, and only if the one at the other end is that supervisor.
 
 use std::io;
-use std::os::fd::{BorrowedFd, OwnedFd};
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::time::Duration;
 
 use bottle_evidence::Digest;
@@ -9,6 +9,7 @@ use rustix::net::sockopt::{Timeout, set_socket_timeout, socket_peercred};
 use rustix::net::{AddressFamily, SocketAddrUnix, SocketFlags, SocketType, connect, socket_with};
 
 use super::message::{Answer, Refusal, Request};
+use crate::adopt::Container;
 use crate::channel::Channel;
 use crate::exec::ExecRequest;
 use crate::memory;
@@ -107,12 +108,17 @@ impl Line {
 
     /// Has the first process sent a signal.
     pub fn signal(self, signal: Signal) -> Result<(), LineError> {
-        self.ask(&Request::Signal { signal })
+        self.ask(&Request::Signal { signal }, &[])
     }
 
     /// Has the first process asked to end by the signal that its image wants, and killed when it has not in time.
     pub fn stop(self, grace: Duration) -> Result<(), LineError> {
-        self.ask(&Request::Stop { grace_seconds: grace.as_secs() })
+        self.ask(&Request::Stop { grace_seconds: grace.as_secs() }, &[])
+    }
+
+    /// Has it end a container with itself.
+    pub(crate) fn join(self, container: &Container) -> Result<(), LineError> {
+        self.ask(&Request::Join, &[container.as_fd()])
     }
 
     /// Has it measured and attested again: the attestation's bytes. A verifier's nonce is in it.
@@ -142,9 +148,9 @@ impl Line {
         Ok(self.channel)
     }
 
-    fn ask(self, request: &Request) -> Result<(), LineError> {
+    fn ask(self, request: &Request, descriptors: &[BorrowedFd<'_>]) -> Result<(), LineError> {
         let deaf = |source| self.deaf(source);
-        self.channel.send(request, &[]).map_err(deaf)?;
+        self.channel.send(request, descriptors).map_err(deaf)?;
         match self.hear(PATIENCE).map_err(deaf)?.0 {
             Answer::Done => Ok(()),
             Answer::Attested => Err(deaf(io::ErrorKind::InvalidData.into())),

@@ -25,6 +25,8 @@ pub(super) enum Request {
         /// What the verifier gave.
         nonce: Digest,
     },
+    /// End the container whose first process comes along when the bottle ends.
+    Join,
     /// Have another process in the bottle; its streams come along. What follows is between it and its client.
     Exec(ExecRequest),
 }

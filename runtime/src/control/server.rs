@@ -14,6 +14,7 @@ use tokio::io::unix::AsyncFd;
 use tokio::sync::mpsc;
 
 use super::message::{Answer, Refusal, Request};
+use crate::adopt::members::{self, Members};
 use crate::channel::Channel;
 use crate::exec::{self, Entrance};
 use crate::memory;
@@ -44,6 +45,8 @@ pub(crate) struct Means {
     pub(crate) entrance: Option<Entrance>,
     /// Nothing where it can't be attested again.
     pub(crate) renewal: Option<Renewal>,
+    /// Nothing where nobody can join.
+    pub(crate) members: Option<Arc<Members>>,
 }
 
 /// The control socket of a run, on the current tokio runtime. Dropped, it takes no request any more.
@@ -129,6 +132,11 @@ fn serve(client: &Channel, sender: &mpsc::Sender<Demand>, means: &Means, counted
         Request::Renew { nonce } => {
             let renewal = means.renewal.as_ref();
             return renewal.map_or(Ok(()), |renewal| hand_over(client, renewal.attest(nonce, sender)));
+        }
+        Request::Join => {
+            let first = members::first_of(descriptors)?;
+            let added = means.members.as_ref().map_or_else(|| Err(Refusal::ending()), |members| members.add(first));
+            return client.send(&added.map_or_else(Answer::Refused, |()| Answer::Done), &[]);
         }
         Request::Signal { signal } => Demand::Signal(signal),
         Request::Stop { grace_seconds } => Demand::Stop(Duration::from_secs(grace_seconds)),

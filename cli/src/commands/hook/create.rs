@@ -5,13 +5,14 @@
 use std::path::Path;
 use std::process::ExitCode;
 
+use bottle_runtime::adopt::follow;
 use bottle_runtime::caller::Caller;
 use bottle_runtime::hook::{
     Configuration, Joined, JoinedError, Judged, JudgedError, Settings, State, admit, admit_files, admit_handed, judge,
 };
 
 use super::supervise::{self, Order};
-use crate::commands::bottles::shelf;
+use crate::commands::bottles::{find, shelf};
 use crate::report::{Failure, Reporter};
 use crate::state;
 
@@ -41,6 +42,7 @@ pub fn run(settings: Option<&Path>, joins: bool, reporter: Reporter) -> Result<E
             admit(&configuration, &settings, nested, Some(&joined), Path::new("/proc/self/exe")).map_err(refused)?;
             admit_handed(&configuration, &settings, state.pid).map_err(refused)?;
             admit_files(&configuration, &settings, &state::open(&caller)?).map_err(refused)?;
+            bind(&joined, &configuration, state.pid, &caller)?;
             Ok(ExitCode::SUCCESS)
         }
         Judged::Bottled { rules, file, name } => {
@@ -48,6 +50,16 @@ pub fn run(settings: Option<&Path>, joins: bool, reporter: Reporter) -> Result<E
             supervise::start(order, &caller, |line| reporter.say(line))
         }
     }
+}
+
+/// It ends with the bottle that it joins.
+fn bind(joined: &Joined, configuration: &Configuration, pid: u32, caller: &Caller) -> Result<(), Failure> {
+    let known = find(&shelf(caller)?, joined.name.as_str())?;
+    // Another bottle may have the name by now.
+    if Joined::by_process(pid, configuration, std::slice::from_ref(&known)).map_err(near)?.is_none() {
+        return Err(Failure::new(Left));
+    }
+    follow(&known, pid).map_err(Failure::new)
 }
 
 /// What becomes of the container.
