@@ -16,7 +16,7 @@ use crate::channel::Channel;
 use crate::confine::{self, Identity};
 use crate::process::Process;
 use crate::report::chain;
-use crate::roles::RoleProcess;
+use crate::roles::{RoleProcess, SpawnError};
 use crate::sys;
 
 /// How long it may take to be in its place.
@@ -49,6 +49,9 @@ enum FromKeeper {
 /// Why there is none.
 #[derive(Debug, thiserror::Error)]
 pub enum KeeperError {
+    /// It could not be executed.
+    #[error(transparent)]
+    Spawn(#[from] SpawnError),
     /// It says nothing.
     #[error("the process that would end the container without its supervisor is not in its place")]
     Silent(#[from] io::Error),
