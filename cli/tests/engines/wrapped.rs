@@ -291,8 +291,11 @@ fn a_container_without_a_seccomp_filter_gets_the_one_of_every_bottle_and_no_raw_
     let script = "busybox grep -E '^(Seccomp|CapBnd):' /proc/self/status; busybox unshare -n true; echo $?;
         busybox chmod 4755 /tmp; echo $?; python3 -c 'import socket; socket.socket(socket.AF_PACKET, socket.SOCK_RAW, 0)';
         echo $?; python3 -c 'import socket; socket.create_server((\"127.0.0.1\", 0)); print(1)'";
-    for no_new_privileges in [true, false] {
+    // For runc an empty one is none, and for everybody one that lets all pass.
+    let none = [json!(null), json!({}), json!({"defaultAction": "SCMP_ACT_ALLOW"})];
+    for (no_new_privileges, filter) in [true, false, false].into_iter().zip(none) {
         let mut bundle = plain(&scene, script);
+        bundle.configuration["linux"]["seccomp"] = filter;
         bundle.configuration["process"]["noNewPrivileges"] = json!(no_new_privileges);
         let said = run(&scene, &bundle);
         let lines: Vec<&str> = said.ok().lines().collect();

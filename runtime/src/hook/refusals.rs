@@ -211,4 +211,60 @@ pub(super) mod tests {
         idle["process"]["args"] = json!([]);
         assert_eq!(refused(&idle, &[]), [Refusal::NoCommand]);
     }
+
+    /// As Docker 28 writes it for `--network none`, but for the wrapper's hook.
+    fn dockers() -> Value {
+        let mount = |place: &str, kind: &str, options: &str| json!({"destination": place, "type": kind, "source": kind, "options": options.split(' ').collect::<Vec<_>>()});
+        let usual = [
+            "CHOWN",
+            "DAC_OVERRIDE",
+            "FSETID",
+            "FOWNER",
+            "MKNOD",
+            "NET_RAW",
+            "SETGID",
+            "SETUID",
+            "SETFCAP",
+            "SETPCAP",
+            "NET_BIND_SERVICE",
+            "SYS_CHROOT",
+            "KILL",
+            "AUDIT_WRITE",
+        ];
+        let usual = usual.map(|name| format!("CAP_{name}"));
+        let mut whole = good();
+        whole["process"]["capabilities"] = json!({"bounding": usual, "effective": usual, "permitted": usual});
+        whole["process"]["oomScoreAdj"] = json!(0);
+        whole["mounts"] = json!([
+            mount("/proc", "proc", "nosuid noexec nodev"),
+            mount("/dev", "tmpfs", "nosuid strictatime mode=755 size=65536k"),
+            mount("/dev/pts", "devpts", "nosuid noexec newinstance ptmxmode=0666 mode=0620 gid=5"),
+            mount("/sys", "sysfs", "nosuid noexec nodev ro"),
+            mount("/sys/fs/cgroup", "cgroup", "ro nosuid noexec nodev"),
+            mount("/dev/mqueue", "mqueue", "nosuid noexec nodev"),
+            mount("/dev/shm", "tmpfs", "nosuid noexec nodev mode=1777 size=67108864"),
+            {"destination": "/etc/hosts", "type": "bind", "source": "/etc/hosts", "options": ["rbind", "rprivate"]},
+        ]);
+        let device = |major: i64, minor: i64| json!({"allow": true, "type": "c", "major": major, "minor": minor, "access": "rwm"});
+        whole["linux"] = json!({
+            "sysctl": {"net.ipv4.ip_unprivileged_port_start": "0", "net.ipv4.ping_group_range": "0 2147483647"},
+            "resources": {"devices": [{"allow": false, "access": "rwm"}, device(1, 5), device(1, 3), device(1, 9), device(1, 8), device(5, 0), device(5, 1)], "memory": {}, "cpu": {"shares": 0}},
+            "cgroupsPath": "system.slice:docker:0123456789ab",
+            "namespaces": ["mount", "network", "uts", "pid", "ipc", "cgroup"].map(|kind| json!({"type": kind})),
+            "seccomp": {"defaultAction": "SCMP_ACT_ERRNO", "defaultErrnoRet": 1, "syscalls": [{"names": ["read"], "action": "SCMP_ACT_ALLOW"}]},
+            "maskedPaths": ["/proc/asound", "/proc/acpi", "/proc/interrupts", "/proc/kcore", "/proc/keys", "/sys/firmware"],
+            "readonlyPaths": ["/proc/bus", "/proc/fs", "/proc/irq", "/proc/sys", "/proc/sysrq-trigger"],
+        });
+        whole
+    }
+
+    #[test]
+    fn what_docker_starts_by_default_is_refused_for_its_root_alone() {
+        assert_eq!(refused(&dockers(), &[]), [Refusal::Shared("user")]);
+        assert_eq!(refused(&dockers(), &[Exception::HostUser]), []);
+        let mut remapped = dockers();
+        remapped["linux"]["namespaces"].as_array_mut().unwrap().push(json!({"type": "user"}));
+        remapped["linux"]["uidMappings"] = json!([{"containerID": 0, "hostID": 100_000, "size": 65536}]);
+        assert_eq!(refused(&remapped, &[]), []);
+    }
 }
