@@ -54,6 +54,8 @@ pub struct Powers<'a> {
     /// Another than to sleep.
     pub command: Option<Vec<&'a str>>,
     pub stdin: bool,
+    /// Whether it sees all of proc, as with `procMount: Unmasked`.
+    pub unmasked: bool,
 }
 
 /// A pod that runs.
@@ -108,6 +110,9 @@ impl Pod<'_> {
         let mut config = self.configuration(name);
         let security = config.linux.as_mut().unwrap().security.as_mut().unwrap();
         let add = powers.capabilities.iter().map(|name| (*name).to_owned()).collect();
+        if powers.unmasked {
+            (security.masked, security.readonly) = (Vec::new(), Vec::new());
+        }
         security.capabilities = Some(Capabilities { add });
         security.privileged = powers.privileged;
         config.image = powers.image.map(|name| Image { name: name.into() }).or(config.image);

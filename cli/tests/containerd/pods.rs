@@ -119,6 +119,9 @@ fn a_container_of_a_pod_that_could_reach_around_its_airlock_does_not_start_and_t
         (Powers { privileged: true, ..Powers::default() }, "CAP_SYS_ADMIN"),
         (Powers { mounts: vec![("/run/containerd", "/engine")], ..Powers::default() }, socket),
         (Powers { mounts: vec![(socket, "/engine")], ..Powers::default() }, socket),
+        (Powers { mounts: vec![("/run", "/node")], ..Powers::default() }, "/run"),
+        (Powers { mounts: vec![("/proc", "/node")], ..Powers::default() }, "/proc shows"),
+        (Powers { unmasked: true, ..Powers::default() }, "/proc/sys of the host's kernel is open"),
     ];
     for (at, (powers, why)) in refused.into_iter().enumerate() {
         let status = pod.container(&format!("refused-{at}"), &powers).unwrap_err();
