@@ -212,7 +212,7 @@ pub(super) mod tests {
         assert_eq!(refused(&idle, &[]), [Refusal::NoCommand]);
     }
 
-    /// As Docker 28 writes it for `--network none`, but for the wrapper's hook.
+    /// What Docker is known to write for `--network none`, with our hook; no Docker was run for it.
     fn dockers() -> Value {
         let mount = |place: &str, kind: &str, options: &str| json!({"destination": place, "type": kind, "source": kind, "options": options.split(' ').collect::<Vec<_>>()});
         let usual = [
@@ -232,6 +232,7 @@ pub(super) mod tests {
             "AUDIT_WRITE",
         ];
         let usual = usual.map(|name| format!("CAP_{name}"));
+        let namespaces = ["mount", "network", "uts", "pid", "ipc", "cgroup"].map(|kind| json!({"type": kind}));
         let mut whole = good();
         whole["process"]["capabilities"] = json!({"bounding": usual, "effective": usual, "permitted": usual});
         whole["process"]["oomScoreAdj"] = json!(0);
@@ -250,7 +251,7 @@ pub(super) mod tests {
             "sysctl": {"net.ipv4.ip_unprivileged_port_start": "0", "net.ipv4.ping_group_range": "0 2147483647"},
             "resources": {"devices": [{"allow": false, "access": "rwm"}, device(1, 5), device(1, 3), device(1, 9), device(1, 8), device(5, 0), device(5, 1)], "memory": {}, "cpu": {"shares": 0}},
             "cgroupsPath": "system.slice:docker:0123456789ab",
-            "namespaces": ["mount", "network", "uts", "pid", "ipc", "cgroup"].map(|kind| json!({"type": kind})),
+            "namespaces": namespaces,
             "seccomp": {"defaultAction": "SCMP_ACT_ERRNO", "defaultErrnoRet": 1, "syscalls": [{"names": ["read"], "action": "SCMP_ACT_ALLOW"}]},
             "maskedPaths": ["/proc/asound", "/proc/acpi", "/proc/interrupts", "/proc/kcore", "/proc/keys", "/sys/firmware"],
             "readonlyPaths": ["/proc/bus", "/proc/fs", "/proc/irq", "/proc/sys", "/proc/sysrq-trigger"],
