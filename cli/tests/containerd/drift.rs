@@ -21,6 +21,8 @@ enum Break {
     Inside(&'static [&'static str]),
     /// To one of its processes.
     Sent(&'static str, Signal),
+    /// To its supervisor, until the connections are cut.
+    Suspended,
 }
 
 /// The node's processes of this name.
@@ -50,18 +52,27 @@ fn connected(node: &Node) -> (Pod<'_>, [String; 2]) {
 fn broken(node: &Node, how: &Break) -> Vec<Value> {
     let (pod, containers) = connected(node);
     let sleeping = held(node, "sleep");
+    let is_cut = || node.machine.world.lab.received("echo").unwrap().iter().all(|received| received.closed);
     match how {
         Break::Inside(command) => {
             let enter = format!("--net=/proc/{}/ns/net", sleeping[0].pid);
             said(node.machine.world.privileged("nsenter").arg(enter).args(*command)).ok();
         }
         Break::Sent(to, signal) => held(node, to)[0].signal(*signal),
+        Break::Suspended => {
+            let supervisor = held(node, "bottle-adopting").remove(0);
+            supervisor.signal(Signal::STOP);
+            let begun = std::time::Instant::now();
+            while !is_cut() {
+                assert!(begun.elapsed() < LIMIT, "nobody cuts");
+            }
+            supervisor.signal(Signal::CONT);
+        }
     }
     for process in &sleeping {
         assert!(process.ends_within(LIMIT), "{process:?}");
     }
     let begun = std::time::Instant::now();
-    let is_cut = || node.machine.world.lab.received("echo").unwrap().iter().all(|received| received.closed);
     let is_over = || containers.iter().all(|container| pod.seen(container).state == EXITED) && pod.state() != READY;
     while !is_cut() || !is_over() {
         assert!(begun.elapsed() < LIMIT, "cut: {}, over: {}", is_cut(), is_over());
@@ -88,6 +99,7 @@ fn whatever_changes_or_breaks_in_a_pods_airlock_cuts_and_kills_all_its_container
         (Break::Sent("bottle-dialler", Signal::KILL), "dialler"),
         (Break::Sent("bottle-dialler", Signal::STOP), "dialler"),
         (Break::Sent("bottle-warden", Signal::KILL), "init"),
+        (Break::Suspended, "gate"),
         // Of the sandbox and its two containers, one after the other.
         (Break::Sent("bottle-keeper", Signal::KILL), "keeper"),
         (Break::Sent("bottle-keeper", Signal::STOP), "keeper"),
