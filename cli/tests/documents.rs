@@ -24,7 +24,7 @@ const IDS: [(char, u8); 12] = [
     ('I', 9),
     ('L', 6),
     ('V', 3),
-    ('G', 24),
+    ('G', 27),
 ];
 
 /// `| A1 | promise | proof |` rows.
