@@ -198,7 +198,10 @@ fn other_statements_are_refused() {
     assert_eq!(with(&|s| s.subject[0].name = "run-2".into()), VerifyError::Subjects);
     let other = |digest| move |s: &mut Statement| s.subject[0].digest.sha256 = digest;
     assert_eq!(with(&other(Digest([7; 32]))), VerifyError::StateMismatch);
-    assert_eq!(with(&|s| drop(s.predicate.facts.insert("x".into(), Fact::measured("y", 1)))), VerifyError::StateMismatch);
+    assert_eq!(
+        with(&|s| drop(s.predicate.facts.insert("x".into(), Fact::measured("y", 1)))),
+        VerifyError::StateMismatch
+    );
 }
 
 #[test]

@@ -80,7 +80,8 @@ fn each_forgery_is_refused_by_its_own_name() {
     let (mut reused, mut later) = (workload(), workload());
     reused.start += 1;
     later.pid += 1;
-    let stranger = Statement::new(subjects(), genuine()).unwrap().sign(&SigningKey::from_seed([8; 32])).unwrap().to_bytes();
+    let stranger =
+        Statement::new(subjects(), genuine()).unwrap().sign(&SigningKey::from_seed([8; 32])).unwrap().to_bytes();
     let at = |now: Time| Expect { now, ..here() };
     #[rustfmt::skip]
     let table: Vec<(&str, Vec<u8>, Expect, Refusal)> = vec![

@@ -50,7 +50,8 @@ fn attestations_are_those_of_their_log_though_the_clock_is_stepped_between_any_t
         kernel.clock_steps(step);
         let (name, path) = (format!("steps{step}"), |name: &str| scene.world.path(&format!("{name}{step}.json")));
         let (started, renewed) = (path("started"), path("renewed"));
-        let words = ["--name", &name, "--attestation", text(&started), "-i", "host", "--", "sh", "-c", "echo up; read end"];
+        let words =
+            ["--name", &name, "--attestation", text(&started), "-i", "host", "--", "sh", "-c", "echo up; read end"];
         let mut running = kernel.start(&mut scene, &words);
         assert_eq!(running.line(), "up", "{what}");
         let nonce = "ab".repeat(32);

@@ -81,7 +81,15 @@ struct Examiner<'k> {
 
 impl<'k> Examiner<'k> {
     fn new(walk: Walk<'k>, seen: Option<Head>) -> Examiner<'k> {
-        Examiner { walk, seen, remembered: 0, room: MOST_REMEMBERED, unsealed: None, tears: Vec::new(), runs: Vec::new() }
+        Examiner {
+            walk,
+            seen,
+            remembered: 0,
+            room: MOST_REMEMBERED,
+            unsealed: None,
+            tears: Vec::new(),
+            runs: Vec::new(),
+        }
     }
 
     fn file(&mut self, file: io::Result<impl BufRead>) -> Result<(), LogError> {
