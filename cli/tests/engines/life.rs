@@ -28,6 +28,28 @@ fn the_supervisor_outlives_the_hook_and_ends_with_the_container() {
 }
 
 #[test]
+fn those_beside_a_container_have_nothing_of_the_hook_and_execute_what_nobody_can_write() {
+    let scene = Scene::new();
+    let contained = scene.start(&scene.bundle(WAIT));
+    // The builder may still be there, and has ended.
+    let helpers = host::children(contained.supervisor.pid);
+    for who in ["bottle-gate", "bottle-dialler", "bottle-warden", "bottle-keeper"] {
+        let pid = helpers.iter().copied().find(|pid| host::first_argument(*pid) == who).unwrap();
+        assert!(std::fs::read(format!("/proc/{pid}/environ")).unwrap().is_empty(), "{who} has variables of the hook's");
+        let mount = rustix::fs::statvfs(format!("/proc/{pid}/exe")).unwrap();
+        // An ordinary user has no power over the mount that the program is on; who stands in the container's network executes another.
+        if host::is_root() || who == "bottle-warden" {
+            assert!(
+                mount.f_flag.contains(rustix::fs::StatVfsMountFlags::RDONLY),
+                "{who} executes what could be written"
+            );
+        }
+    }
+    assert_eq!(contained.finish().code, 7);
+    scene.assert_nothing_left();
+}
+
+#[test]
 fn a_container_that_is_killed_is_closed_in_the_log() {
     let scene = Scene::new();
     let bundle = scene.bundle(WAIT);

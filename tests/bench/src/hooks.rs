@@ -46,7 +46,7 @@ pub(crate) fn figures(setting: &Setting) -> Result<Vec<Figure>, Failure> {
     let [with, without, by_wrapper, idly] = took;
     let sleeping = changed(setting, &root, "sleeping", |config| {
         config["hooks"] = hooks(setting);
-        config["process"]["args"] = json!(["sleep", "600"]);
+        config["process"]["args"] = json!(["busybox", "sh", "-c", "echo first; exec busybox sleep 600"]);
     })?;
     let (mut beyond, mut whole, mut busy) = (Vec::new(), Vec::new(), Vec::new());
     for _ in 0..setting.rounds.min(3) {
@@ -129,35 +129,36 @@ struct Cost {
     processor: f64,
 }
 
-/// What the processes cost that bottle has for a container that sleeps.
+/// What the processes cost that bottle has for a container that says a word and sleeps: on a processor up to the word, and in memory when
+/// nothing has happened for a while.
 fn idle(setting: &Setting, sleeping: &Path) -> Result<Cost, Failure> {
     let name = format!("bottle-bench-{}-idle", std::process::id());
     let runc = |words: &[&str]| {
         let mut runc = Command::new("runc");
-        runc.arg("--root").arg(setting.at("runc")).args(words).stdin(Stdio::null()).stdout(Stdio::null());
-        let status = runc.status()?;
-        if status.success() { Ok(()) } else { Err(Failure::from(format!("runc {words:?}: {status}"))) }
+        runc.arg("--root").arg(setting.at("runc")).args(words).stdin(Stdio::null()).stdout(Stdio::piped());
+        runc
     };
-    runc(&["run", "--detach", "--bundle", &sleeping.display().to_string(), &name])?;
-    std::thread::sleep(SETTLING);
+    let mut running = runc(&["run", "--bundle", &sleeping.display().to_string(), &name]).spawn()?;
+    let mut output = running.stdout.take().ok_or("it has no output")?;
+    output.read_exact(&mut [0]).map_err(|error| format!("the container says nothing: {error}"))?;
     let cost = cost(setting);
-    runc(&["delete", "--force", &name])?;
-    cost
+    let status = runc(&["delete", "--force", &name]).status()?;
+    running.wait()?;
+    if status.success() { cost } else { Err(format!("runc delete: {status}").into()) }
 }
 
 fn cost(setting: &Setting) -> Result<Cost, Failure> {
-    let mut listed = Command::new(&setting.bottle);
-    let listed = listed.args(["ps", "--json"]).env("BOTTLE_ROOT", state(setting)).output()?;
-    let records: Vec<Value> = serde_json::from_slice(&listed.stdout)?;
-    let [record] = &records[..] else { return Err(format!("{} bottles where one runs", records.len()).into()) };
-    let supervisor = record["supervisor"].as_u64().and_then(|pid| u32::try_from(pid).ok()).ok_or("no supervisor")?;
-    let processes = descendants(supervisor)?;
-    let (mut weighs, mut program, mut nanoseconds) = (0, 0, 0);
+    let processes = processes(setting)?;
+    let of = |pid: u32| move |error| format!("{}: {error}", name(pid));
+    let mut nanoseconds = 0;
     for pid in &processes {
-        let of = |error| format!("{}: {error}", name(*pid));
-        weighs += weight(*pid).map_err(of)?.proportional;
-        program += of_program_kib(*pid, &setting.bottle).map_err(of)?;
-        nanoseconds += on_processor(*pid).map_err(of)?;
+        nanoseconds += on_processor(*pid).map_err(of(*pid))?;
+    }
+    std::thread::sleep(SETTLING);
+    let (mut weighs, mut program) = (0, 0);
+    for pid in &processes {
+        weighs += weight(*pid).map_err(of(*pid))?.proportional;
+        program += of_program_kib(*pid, &setting.bottle).map_err(of(*pid))?;
     }
     let mebibytes = |kib: u64| kib as f64 / 1024.0;
     Ok(Cost {
@@ -165,4 +166,14 @@ fn cost(setting: &Setting) -> Result<Cost, Failure> {
         beyond_the_program: mebibytes(weighs - program),
         processor: nanoseconds as f64 / 1e6,
     })
+}
+
+/// The supervisor of the one bottle that there is, and those that it has started.
+fn processes(setting: &Setting) -> Result<Vec<u32>, Failure> {
+    let mut listed = Command::new(&setting.bottle);
+    let listed = listed.args(["ps", "--json"]).env("BOTTLE_ROOT", state(setting)).output()?;
+    let records: Vec<Value> = serde_json::from_slice(&listed.stdout)?;
+    let [record] = &records[..] else { return Err(format!("{} bottles where one runs", records.len()).into()) };
+    let supervisor = record["supervisor"].as_u64().and_then(|pid| u32::try_from(pid).ok()).ok_or("no supervisor")?;
+    Ok(descendants(supervisor)?)
 }

@@ -92,7 +92,11 @@ pub(crate) fn of_program_kib(pid: u32, program: &std::path::Path) -> io::Result<
 pub(crate) fn on_processor(pid: u32) -> io::Result<u64> {
     let mut sum = 0;
     for thread in fs::read_dir(format!("/proc/{pid}/task"))? {
-        let text = fs::read_to_string(thread?.path().join("schedstat"))?;
+        let text = match fs::read_to_string(thread?.path().join("schedstat")) {
+            // One that has ended meanwhile.
+            Err(error) if error.kind() == io::ErrorKind::NotFound => continue,
+            text => text?,
+        };
         let first = text.split_ascii_whitespace().next().unwrap_or_default();
         sum += first.parse::<u64>().map_err(io::Error::other)?;
     }
