@@ -22,7 +22,7 @@ use super::{ConfineError, at};
 /// The newest rights that are asked for: those over files are complete with it.
 const KNOWN: ABI = ABI::V5;
 
-/// A directory with more entries than this is left open as a whole, where something in it is closed.
+/// A directory with more entries than this is left open as a whole, where something in it is closed; so is one that can't be listed.
 const MOST: usize = 256;
 
 /// Which places a plan leaves to the workload, and which it closes.
@@ -166,7 +166,11 @@ impl Builder<'_> {
     }
 
     fn each_in(&mut self, directory: &Path) -> io::Result<()> {
-        let entries: Vec<_> = std::fs::read_dir(directory)?.take(MOST + 1).collect::<Result<_, _>>()?;
+        let entries: Vec<_> = match std::fs::read_dir(directory) {
+            // Who may not list it may know what is in it all the same.
+            Err(error) if error.kind() == io::ErrorKind::PermissionDenied => return self.leave_what_is(directory),
+            entries => entries?.take(MOST + 1).collect::<Result<_, _>>()?,
+        };
         if entries.len() > MOST {
             return self.leave_what_is(directory);
         }
