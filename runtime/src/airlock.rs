@@ -133,8 +133,7 @@ impl Plan {
         let Helpers { dialler, gate, keeper } = helpers(&builder, to_dialler, to_gate, to_keeper).await?;
         let lowest = self.ids.as_ref().map(|ids| ids.others().lowest());
         let keeper = keeper.zip(self.adopted.as_ref());
-        let keeper =
-            keeper.map(|(keeper, adopted)| Keeper::set_up(keeper, &*adopted.container, lowest)).transpose()?;
+        let keeper = keeper.map(|(keeper, adopted)| Keeper::set_up(keeper, &*adopted.container, lowest)).transpose()?;
         let (to_gate, to_dialler) = Channel::pair().map_err(step(CHANNEL))?;
         let rules = memory::write(&self.rules.to_canonical()).map_err(step("hand the rules over"))?;
         let become_id = self.ids.as_ref().map(|ids| ids.dialler());
