@@ -99,7 +99,7 @@ fn forked(name: &str) -> io::Result<Side> {
             let null = File::options().read(true).write(true).open("/dev/null")?;
             rustix::stdio::dup2_stdout(&null)?;
             rustix::stdio::dup2_stderr(&null)?;
-            rustix::stdio::dup2_stdin(&OwnedFd::from(theirs))?;
+            rustix::stdio::dup2_stdin(OwnedFd::from(theirs))?;
             drop(null);
             let channel = roles::take_channel()?;
             rustix::process::setsid()?;
