@@ -1,4 +1,4 @@
-//! Are the columns of docs/confinement.md for runc and podman what these show a command by default? Root's, as the document says.
+//! Is the column of docs/confinement.md for runc what it shows a command by default? Root's, as the document says.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
@@ -6,8 +6,7 @@ use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
 
 use crate::host;
-use crate::podman::Podman;
-use crate::scene::{Scene, Who};
+use crate::scene::Scene;
 use crate::world::{said, text};
 
 const DOCUMENT: &str = include_str!("../../../docs/confinement.md");
@@ -52,14 +51,6 @@ fn under_runc(scene: &Scene) -> String {
     said(&mut scene.runc(&["run", "--bundle", &bundle, &format!("bottle-columns-{}", scene.world.lab.pid())]))
         .ok()
         .to_owned()
-}
-
-fn under_podman(scene: &Scene) -> String {
-    let root = root_file_system(scene);
-    let podman = Podman::without_hooks(Path::new("runc"), scene, &Who::Tester);
-    let mut run = podman.command();
-    run.args(["run", "--rm", "--network", "none", "--rootfs"]).arg(root).args(["/bin/sh", "-c", SEEN]);
-    said(&mut run).ok().to_owned()
 }
 
 /// How a path is closed, by the mounts that a command sees.
@@ -115,10 +106,9 @@ fn judge(engine: &str, seen: &str) {
 }
 
 #[test]
-fn the_document_says_of_runc_and_podman_what_they_show_a_command_of_roots() {
+fn the_document_says_of_runc_what_it_shows_a_command_of_roots() {
     if !host::is_root() {
         return;
     }
     judge("runc", &under_runc(&Scene::new()));
-    judge("podman", &under_podman(&Scene::new()));
 }
