@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use bottle_evidence::Text;
 use bottle_evidence::audit::{Ending, RunEnd};
+use bottle_evidence::canonical::MAX_INTEGER;
 use bottle_netns::class::Class;
 use bottle_netns::counters::{CountError, Counters, counters};
 
@@ -14,7 +15,7 @@ use crate::event::Event;
 use crate::plan::Plan;
 use crate::report::chain;
 use crate::supervisor::ledger::LedgerError;
-use crate::supervisor::recorder::Recorder;
+use crate::supervisor::recorder::{Accounted, Recorder};
 
 /// Why a run stays open in the log, which no verifier accepts.
 #[derive(Debug, thiserror::Error)]
@@ -97,15 +98,20 @@ impl Airlock {
 /// one was sent again, or the run ended first.
 const UNDECIDED: &str = "undecided";
 
-/// What was counted between two moments, by class; and what of the opening packets neither a class nor a connection stands for.
-fn rows(before: &Counters, now: &Counters, connections: u64) -> Result<BTreeMap<&'static str, u64>, Unknown> {
+/// Connections of which nobody decides: to the resolver, at whatever address, and to the gate itself.
+const ANSWERED: &str = "answered";
+
+/// What was counted between two moments, by class; and what of the opening packets neither a class nor a decision stands for.
+fn rows(before: &Counters, now: &Counters, connections: Accounted) -> Result<BTreeMap<&'static str, u64>, Unknown> {
     let since = |name, now: u64, before| now.checked_sub(before).ok_or(Unknown::Less(name));
     let of = |class: Class| since(class.name(), now.of(class), before.of(class)).map(|count| (class.name(), count));
     let mut rows = now.total().into_keys().map(of).collect::<Result<BTreeMap<_, _>, Unknown>>()?;
     let opened = since("opened", now.opened, before.opened)?;
     let refused: u64 = [Class::Flood, Class::Unheard].iter().filter_map(|class| rows.get(class.name())).sum();
-    // One connection may carry several requests, each decided upon.
-    rows.insert(UNDECIDED, opened.saturating_sub(refused).saturating_sub(connections));
+    let Accounted { decided, answered } = connections;
+    // A gate that has been taken over may say what it likes.
+    let undecided = [refused, decided, answered].into_iter().fold(opened, u64::saturating_sub);
+    rows.extend([(UNDECIDED, undecided), (ANSWERED, answered.min(MAX_INTEGER))]);
     Ok(rows)
 }
 
@@ -120,14 +126,19 @@ mod tests {
             opened,
             ..Counters::default()
         };
-        let rows = rows(&counted(1, 2, 10), &counted(101, 22, 1010), 300).unwrap();
-        assert_eq!(rows, [("flood", 100), ("udp4", 0), ("undecided", 1000 - 100 - 20 - 300), ("unheard", 20)].into());
+        let rows = rows(&counted(1, 2, 10), &counted(101, 22, 1010), Accounted { decided: 290, answered: 10 }).unwrap();
+        assert_eq!(
+            rows,
+            [("answered", 10), ("flood", 100), ("udp4", 0), ("undecided", 1000 - 100 - 20 - 300), ("unheard", 20)]
+                .into()
+        );
     }
     #[test]
     fn a_counter_that_was_set_back_is_no_zero() {
         let counted = |flood, opened| Counters { gate: [(Class::Flood, flood)].into(), opened, ..Counters::default() };
-        assert!(matches!(rows(&counted(5, 9), &counted(4, 9), 0), Err(Unknown::Less("flood"))));
-        assert!(matches!(rows(&counted(5, 9), &counted(5, 8), 0), Err(Unknown::Less("opened"))));
-        assert!(rows(&counted(5, 9), &counted(5, 9), 0).is_ok());
+        let none = Accounted { decided: 0, answered: 0 };
+        assert!(matches!(rows(&counted(5, 9), &counted(4, 9), none), Err(Unknown::Less("flood"))));
+        assert!(matches!(rows(&counted(5, 9), &counted(5, 8), none), Err(Unknown::Less("opened"))));
+        assert!(rows(&counted(5, 9), &counted(5, 9), none).is_ok());
     }
 }

@@ -23,4 +23,5 @@ mod reached;
 mod redacted;
 mod refused;
 mod renewed;
+mod scanned;
 mod wrapped;

@@ -20,7 +20,7 @@ use crate::world::{Said, said, text};
 const USER: &str = "bottle-test";
 
 /// A scene for each who can call podman here.
-fn each(test: impl Fn(&Scene, &Who)) {
+pub fn each(test: impl Fn(&Scene, &Who)) {
     let all = if host::is_root() { vec![Who::Tester, Who::User(USER.into())] } else { vec![Who::Beside] };
     all.iter().for_each(|who| test(&Scene::of(who.clone()), who));
 }
@@ -37,7 +37,7 @@ pub struct Podman<'a> {
 }
 
 impl Podman<'_> {
-    fn new<'a>(scene: &'a Scene, who: &'a Who) -> Podman<'a> {
+    pub fn new<'a>(scene: &'a Scene, who: &'a Who) -> Podman<'a> {
         Podman::on("runc", scene, who)
     }
 

@@ -66,6 +66,15 @@ struct State {
     failure_told: bool,
 }
 
+/// What became of connections.
+#[derive(Clone, Copy, Debug)]
+pub struct Accounted {
+    /// Somebody decided upon so many.
+    pub decided: u64,
+    /// The gate answered so many itself: to its resolver, and under its own name.
+    pub answered: u64,
+}
+
 impl State {
     fn new() -> State {
         let allowance = Allowance::new(BURST, EACH, Instant::now());
@@ -116,10 +125,10 @@ impl Recorder {
         }
     }
 
-    /// How many connections of the run were decided upon or answered.
-    pub fn accounted(&self) -> u64 {
+    /// What became of the connections of the run that the gate took.
+    pub fn accounted(&self) -> Accounted {
         let state = self.state();
-        state.decided.saturating_add(state.answered)
+        Accounted { decided: state.decided, answered: state.answered }
     }
 
     /// Tells the caller of the run.

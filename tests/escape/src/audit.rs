@@ -48,9 +48,11 @@ pub fn findings(field: &Field, items: &[Item], reports: &[Report], log: &[Value]
             continue;
         }
         if let Surface::Connections(many) = expected {
-            let [flood, unheard, undecided] = ["flood", "unheard", "undecided"].map(counted);
-            if often + flood + unheard + undecided < many {
-                let kinds = format!("{often} decided, {flood} flood, {unheard} unheard, {undecided} undecided");
+            let [flood, unheard, undecided, answered] = ["flood", "unheard", "undecided", "answered"].map(counted);
+            if often + flood + unheard + undecided + answered < many {
+                let kinds = format!(
+                    "{often} decided, {flood} flood, {unheard} unheard, {undecided} undecided, {answered} answered"
+                );
                 found.push(format!("{}: {many} connections, of which are {kinds}", item.id));
             }
             continue;
@@ -147,7 +149,7 @@ mod tests {
             move |token: &Token| {
                 let address = token.v4().unwrap().to_string();
                 let denied = |attempt: u64| json!({"kind": "decision", "attempt": attempt, "address": address, "reason": "literal-address"});
-                let rows = json!({"flood": 15_000, "unheard": 35, "undecided": undecided});
+                let rows = json!({"flood": 15_000, "unheard": 34, "undecided": undecided, "answered": 1});
                 let end = json!({"kind": "run.end", "refused": rows});
                 (1..=500).map(denied).chain([end]).collect()
             }

@@ -9,7 +9,7 @@
 //! | `refused:CLASS` | a refused packet of this class, such as `udp4` |
 //! | `refused:CLASS/N` | at least n of them, by the exact counts |
 //! | `own:` before one of these | the same in an entry that has the attempt's own token or address, and not just as many of the kind |
-//! | `connections/N` | at least n connections: each denied by an entry of the attempt's own, refused by class, or undecided |
+//! | `connections/N` | at least n connections: each denied by an entry of the attempt's own, refused by class, answered by the gate or undecided |
 
 /// What must be in the log.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]

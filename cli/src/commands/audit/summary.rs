@@ -59,7 +59,11 @@ pub fn run(run: &RunReport) -> String {
     }
     if let Completeness::Complete { end, .. } = &run.completeness {
         for (class, count) in end.refused.iter().filter(|(_, count)| **count > 0) {
-            text.push_str(&format!("\n  refused   {class}: {}", counted(*count, "packet")));
+            let line = match class.as_str() {
+                "answered" => format!("answered  by the gate itself: {}", counted(*count, "connection")),
+                class => format!("refused   {class}: {}", counted(*count, "packet")),
+            };
+            text.push_str(&format!("\n  {line}"));
         }
     }
     for line in &run.drifts {
