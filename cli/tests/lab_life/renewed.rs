@@ -123,7 +123,10 @@ fn it_is_in_the_log_before_it_is_handed_over_and_the_log_links_both() {
     // Nothing of it is an attempt of the workload's.
     let all = crate::world::entries(Path::new(audit));
     assert!(!all.iter().any(|entry| ["decision", "dns.denied", "refused"].contains(&entry["kind"].as_str().unwrap())));
-    let refused = all.iter().find(|entry| entry["kind"] == "run.end").unwrap()["refused"].clone();
+    let mut refused = all.iter().find(|entry| entry["kind"] == "run.end").unwrap()["refused"].clone();
+    // The gate was asked each time, from inside.
+    let asked = refused.as_object_mut().unwrap().remove("answered").unwrap();
+    assert_eq!(asked, all.iter().filter(|entry| entry["kind"] == "run.renew").count());
     assert!(refused.as_object().unwrap().values().all(|count| count == 0), "{refused}");
 }
 
