@@ -161,8 +161,12 @@ const PATIENCE: Duration = Duration::from_secs(2);
 
 /// Builds the pair and everything in it.
 pub fn build(layout: &Layout, owner: Owner) -> Result<Airlock, BuildError> {
-    let agent = begin(enter_network_namespace()?, Side::Agent)?;
-    build_around(layout, owner, agent)
+    build_from(layout, owner, enter_network_namespace()?)
+}
+
+/// The same from the agent namespace, which has just been made, and in which the caller is.
+pub fn build_from(layout: &Layout, owner: Owner, agent: OwnedFd) -> Result<Airlock, BuildError> {
+    build_around(layout, owner, begin(agent, Side::Agent)?)
 }
 
 /// Builds everything around an agent namespace in which nothing leads anywhere yet.

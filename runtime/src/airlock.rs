@@ -152,8 +152,6 @@ impl Plan {
         let ledger = ledger.with_files_of(self.audit_max_size).without(Arc::clone(&self.secrets));
         let recorder = Arc::new(Recorder::new(ledger, Arc::clone(&self.rules), events));
         let mut space = built(&builder).await?;
-        // Whoever is gone already has said why, which is heard below; the same for the gate.
-        let _ = init.send(&ToInit::Network, &[space.agent.as_fd()]).await;
         let listeners = std::mem::replace(&mut space.listeners, nothing());
         let setup = GateSetup {
             become_id: self.ids.as_ref().map(|ids| ids.gate()),
@@ -162,6 +160,7 @@ impl Plan {
             lease_key: hex::encode(&self.lease_key),
             challenge_key: hex::encode(&challenge.key),
         };
+        // Whoever is gone already has said why, which is heard below.
         let _ = set_up_gate(&gate, &setup, &listeners, [to_gate.as_fd(), rules.as_fd()]).await;
         drop((listeners, to_gate));
         let connections = space.connections.take().ok_or(FlattenError::Missing("socket for connections"))?;

@@ -2,8 +2,10 @@
 
 use std::future::pending;
 use std::io;
+use std::os::fd::OwnedFd;
 use std::pin::pin;
 use std::sync::{Arc, RwLock};
+use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use bottle_evidence::Text;
@@ -34,8 +36,8 @@ use crate::supervisor::inbound::{self, Acceptor, Admission};
 use crate::supervisor::signals::{Arrived, Signals};
 use crate::supervisor::terminal;
 use crate::supervisor::watch::Drift;
-use crate::sys;
 pub use crate::workload_error::WorkloadError;
+use crate::{sys, thread};
 
 /// How long the gate may take to finish what is under way; its own limit is shorter.
 const FINISHING: Duration = Duration::from_secs(5);
@@ -49,18 +51,19 @@ pub struct Workload {
     airlock: Airlock,
     attendants: Attendants,
     released: Instant,
+    mounts: Option<OwnedFd>,
 }
 
 impl Binding {
     /// Releases the workload to its first instruction. What becomes of it, its execve(2) included, `Workload::wait` tells.
     pub async fn start(self) -> Result<Workload, WorkloadError> {
-        let (mut airlock, Held { pid, terminal, first, .. }, listening, signals, said) = self.into_parts();
+        let (mut airlock, Held { pid, terminal, first, mounts, .. }, listening, signals, said) = self.into_parts();
         let attendants = match Attendants::gather(&mut airlock, terminal, listening, signals).await {
             Ok(attendants) => attendants,
             Err(error) => return Err(never_released(&airlock, error)),
         };
         let noticed = attendants.watcher.noticed(&airlock.space);
-        let mut workload = Workload { airlock, attendants, released: Instant::now() };
+        let mut workload = Workload { airlock, attendants, released: Instant::now(), mounts };
         if let Some(drift) = noticed {
             let drift = workload.revoke(drift).await;
             return Err(never_released(&workload.airlock, WorkloadError::Drift(drift)));
@@ -143,10 +146,14 @@ impl Workload {
         // The gate accepts nothing more while what else runs in the bottle is ended.
         let finishing = self.airlock.gate.link.send(&ToGate::Finish).is_ok();
         self.airlock.init.process.wait();
+        // The kernel takes a while for it, in which the log is closed. Without a thread it is waited for here.
+        let unmounting = self.mounts.take().and_then(|mounts| thread::begin(move || drop(mounts)).ok());
         let after = look_through(&self.airlock.plan.files);
         self.finish_connections(finishing).await;
         let outcome = self.close(&ended, duration);
-        let Workload { airlock, attendants, released } = self;
+        // Others may mount what the plan holds when that is let go.
+        let _ = unmounting.map(JoinHandle::join);
+        let Workload { airlock, attendants, released, .. } = self;
         let (plan, recorder) = airlock.end();
         let Attendants { mut output, signals, before, .. } = attendants;
         let mut patience = match ended {

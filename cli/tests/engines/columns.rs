@@ -57,7 +57,7 @@ fn under_runc(scene: &Scene) -> String {
 fn closed(path: &str, mounts: &str) -> &'static str {
     let of = |at: &str| {
         let lines = mounts.lines().filter(|line| line.split(' ').nth(4) == Some(at));
-        lines.last().map(|line| line.split(' ').collect::<Vec<&str>>())
+        lines.next_back().map(|line| line.split(' ').collect::<Vec<&str>>())
     };
     let is_read_only = |mount: &[&str]| mount[5].split(',').any(|option| option == "ro");
     match of(path) {

@@ -67,13 +67,16 @@ pub(crate) struct Held {
     pub(crate) terminal: Option<OwnedFd>,
     /// What was found of it.
     pub(crate) first: Option<Arc<First>>,
+    /// Its mount namespace, unless an engine has made it: it ends when this is let go.
+    pub(crate) mounts: Option<OwnedFd>,
 }
 
 impl Held {
     pub(super) fn new(executable: String, wall: Option<Standing>, descriptors: Vec<OwnedFd>) -> io::Result<Held> {
         let mut descriptors = descriptors.into_iter();
         let pidfd = descriptors.next().ok_or(io::ErrorKind::InvalidData)?;
-        Ok(Held { executable, wall, pid: pid_of(&pidfd)?, pidfd, terminal: descriptors.next(), first: None })
+        let (pid, terminal) = (pid_of(&pidfd)?, descriptors.next());
+        Ok(Held { executable, wall, pid, pidfd, terminal, first: None, mounts: None })
     }
 
     /// Keeps what was measured of it, and its user namespace: whoever enters later must be the same.
@@ -81,6 +84,12 @@ impl Held {
         let user_namespace = File::open(format!("/proc/{}/ns/user", self.pid))?.into();
         let mounts = read(Path::new(&format!("/proc/{}/mountinfo", self.pid))).map_err(|error| error.source)?;
         self.first = Some(Arc::new(First { facts, user_namespace, mounts: mountinfo::parse(&mounts) }));
+        Ok(())
+    }
+
+    /// Keeps its mounts until they are let go, so that nobody who waits for the end of a process waits for theirs.
+    pub(super) fn keep_mounts(&mut self) -> io::Result<()> {
+        self.mounts = Some(File::open(format!("/proc/{}/ns/mnt", self.pid))?.into());
         Ok(())
     }
 

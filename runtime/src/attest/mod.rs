@@ -206,7 +206,10 @@ impl Airlock {
         let examined = examining.await.map_err(broken(FACTS))?;
         let (known, own) = examined?;
         let on_hold = requirements::on_hold(&self, &held, &own, ahead.as_ref())?;
-        held.measured(on_hold.workload.clone()).map_err(|source| AttestError::Step { step: FACTS, source })?;
+        held.measured(on_hold.workload.clone()).map_err(in_step(FACTS))?;
+        if self.init.container.is_none() {
+            held.keep_mounts().map_err(in_step(FACTS))?;
+        }
         let probed = self.probed().await?;
         let members = requirements::members(&self, &held)?;
         self.have_probes_forgotten()?;

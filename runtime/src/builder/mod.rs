@@ -11,8 +11,11 @@ use std::os::fd::{AsFd, OwnedFd};
 
 use bottle_netns::adopt::build_in;
 use bottle_netns::airlock::AirlockIndex;
-use bottle_netns::build::{BuildError, Owner, build};
-use bottle_netns::enter::{OwnIds, enter_user_namespace, no_user_namespace, reenter_user_namespace};
+use bottle_netns::build::{BuildError, Owner, build_from};
+use bottle_netns::enter::{
+    OwnIds, enter_network_namespace, enter_user_namespace, no_user_namespace, reenter_network_namespace,
+    reenter_user_namespace,
+};
 use bottle_netns::{Airlock, Layout};
 use nix::errno::Errno;
 use nix::sched::CloneFlags;
@@ -198,15 +201,21 @@ fn owner(user: UserNamespace, given: Option<OwnedFd>) -> Result<Owner, BuilderEr
     }
 }
 
-/// Init goes first: it takes its place while the rest is built. It is executed from where nobody can write; a warden need not be where
-/// this process was, which has nothing yet that the warden should not have.
+/// Init goes first, and is in the agent's network namespace from the beginning: it takes its place while the rest is built. It is executed
+/// from where nobody can write; a warden need not be where this process was, which has nothing yet that the warden should not have.
 fn airlock(
     owner: Owner,
     adopted: Option<OwnedFd>,
     init: OwnedFd,
     supervisor: &Channel,
 ) -> Result<Airlock, BuilderError> {
-    let agent = if adopted.is_some() { Agent::Adopted } else { Agent::Created };
+    let (agent, network) = match adopted {
+        None => (Agent::Created, enter_network_namespace().map_err(BuildError::from)?),
+        Some(network) => {
+            reenter_network_namespace(&network).map_err(BuildError::from)?;
+            (Agent::Adopted, network)
+        }
+    };
     let as_this_one = if agent == Agent::Adopted { program::running_read_only()? } else { None };
     let must_execute = as_this_one.is_none();
     let program = as_this_one.map_or_else(program::read_only, Ok)?;
@@ -216,8 +225,8 @@ fn airlock(
         Forked::Original(pid) => held(pid)?,
     };
     supervisor.send(&FromBuilder::Init { pid: pid_of(&init)? }, &[init.as_fd(), program.as_fd()])?;
-    Ok(match adopted {
-        None => build(&Layout::default(), owner)?,
-        Some(network) => build_in(&Layout::default(), owner, network)?,
+    Ok(match agent {
+        Agent::Created => build_from(&Layout::default(), owner, network)?,
+        Agent::Adopted => build_in(&Layout::default(), owner, network)?,
     })
 }

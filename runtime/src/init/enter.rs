@@ -1,9 +1,8 @@
-//! Into which namespaces does the workload go? Fresh ones, and the agent's as soon as it is built.
+//! Into which namespaces does the workload go? Fresh ones; in the agent's network namespace pid 1 is since it was forked.
 
-use std::os::fd::{AsFd, OwnedFd};
+use std::os::fd::OwnedFd;
 
 use rustix::mount::MountPropagationFlags;
-use rustix::thread::{LinkNameSpaceType, move_into_link_name_space};
 
 use crate::channel::Channel;
 
@@ -25,17 +24,6 @@ pub(super) fn enter(channel: &Channel) -> Result<Start, Failure> {
     let identities = Identities::make(&plan)?;
     leave_the_rest()?;
     Ok(Start { plan, identities, streams })
-}
-
-/// Takes the agent's network namespace from the supervisor and enters it.
-pub(super) fn network(channel: &Channel) -> Result<(), Failure> {
-    let (message, descriptors) = channel.recv::<ToInit>().map_err(at("wait for the agent's network namespace"))?;
-    let (ToInit::Network, Some(agent)) = (message, descriptors.first()) else {
-        let invalid = std::io::Error::from(std::io::ErrorKind::InvalidData);
-        return Err(at("wait for the agent's network namespace")(invalid));
-    };
-    let into = Some(LinkNameSpaceType::Network);
-    move_into_link_name_space(agent.as_fd(), into).map_err(at("enter the agent's network namespace"))
 }
 
 type Streams = Option<[OwnedFd; 3]>;

@@ -16,7 +16,7 @@ use crate::tether::tie_to_supervisor;
 
 use super::child::{self, Probing};
 use super::connect;
-use super::enter::{self, Start};
+use super::enter::Start;
 use super::failure::at;
 use super::identity::Identities;
 use super::message::{End, Failure, FromInit, ToInit};
@@ -30,7 +30,7 @@ pub(super) const QUIET: Timespec = Timespec { tv_sec: 0, tv_nsec: 250_000_000 };
 pub(super) fn run(channel: &Channel, mut start: Start) -> Result<(), Failure> {
     tie_to_supervisor(channel).map_err(at("tie the bottle to its supervisor"))?;
     nix::unistd::sethostname(&start.plan.hostname).map_err(at("set the host name"))?;
-    root::build(&start.plan.files, &start.identities, || enter::network(channel))?;
+    root::build(&start.plan.files, &start.identities)?;
     let probing = Probers::prepare(&start.plan.probe, &start.identities)?;
     let holding = workload::hold(&mut start)?;
     let executable = search::find(&start.plan.argv[0], &start.plan.files.env).ok();
@@ -40,9 +40,10 @@ pub(super) fn run(channel: &Channel, mut start: Start) -> Result<(), Failure> {
     let held = holding.ready()?;
     report_held(channel, &held)?;
     let children = listen_for_children()?;
-    let probed = begun.end()?;
+    // While they probe: they have all that they need of it.
     confine_self(channel, &start)?;
     drop(start);
+    let probed = begun.end()?;
     let probers = probed.report(channel)?;
     // The workload finds nobody but pid 1 beside itself.
     probers.into_iter().try_for_each(child::await_end)?;
@@ -210,7 +211,7 @@ fn obey(channel: &Channel, workload: Pid) -> Result<(), Failure> {
                 .or_else(|_| channel.send(&FromInit::Connecting { connection }, &[]))
                 .map_err(at("hand over a connection"))
         }
-        ToInit::Network | ToInit::Probe | ToInit::Release | ToInit::Start { .. } => {
+        ToInit::Probe | ToInit::Release | ToInit::Start { .. } => {
             Err(at("go on")(io::Error::from(io::ErrorKind::InvalidData)))
         }
     }

@@ -27,7 +27,7 @@ pub(super) fn proc(place: &Place<'_>, target: &Path) -> Result<(), Failure> {
     mask(place, target, &PROC_MASKED_DIRECTORIES, Cover::Directory).map_err(failed())
 }
 
-/// A /sys of the agent's network namespace.
+/// A /sys of the network namespace that the calling process is in: the agent's.
 pub(super) fn sysfs(place: &Place<'_>, target: &Path) -> Result<(), Failure> {
     let failed = || at("mount /sys");
     let sysfs = stage::make("sysfs", &[], CLOSED | MountAttrFlags::MOUNT_ATTR_RDONLY).map_err(failed())?;

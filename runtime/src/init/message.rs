@@ -14,15 +14,13 @@ use crate::probe::ProbeResult;
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub enum ToInit {
-    /// Build everything that takes no network, and wait. With it, in this order: the plan
+    /// Build everything, and wait. With it, in this order: the plan
     /// ([`super::plan::InitPlan::seal`]), and the workload's standard input, output and error where `streams` (else it
     /// gets a pty).
     Start {
         /// Whether three streams come along.
         streams: bool,
     },
-    /// Enter the agent's network namespace, which comes with it, and finish the root there.
-    Network,
     /// Run the probes: what they open would be in the way of the survey.
     Probe,
     /// Let the held workload execute its program.

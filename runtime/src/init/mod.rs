@@ -1,7 +1,7 @@
 //! What happens between a finished airlock and a running workload? The role `init`.
 //!
-//! It is pid 1 of the bottle and a child of the supervisor. It makes the namespaces that only the workload has, enters the
-//! agent's, builds the root, lets the probes run, forks the workload up to its execve(2), gives up what it may itself
+//! It is pid 1 of the bottle and a child of the supervisor. It is in the agent's network namespace, makes the namespaces that only
+//! the workload has, builds the root, lets the probes run, forks the workload up to its execve(2), gives up what it may itself
 //! do, and then waits, forwards and reaps.
 
 pub mod message;

@@ -24,14 +24,8 @@ const QUIET: MountAttrFlags = MountAttrFlags::MOUNT_ATTR_NOSUID.union(MountAttrF
 /// How a directory of the stage's begins.
 const PLAIN: Mode = Mode::from_raw_mode(0o755);
 
-/// Builds the root in the calling process's mount namespace, and makes it the root. `enter_network` is called as late as
-/// can be: a /sys shows the network namespace that it is mounted from.
-pub(super) fn build(
-    plan: &MountPlan,
-    identities: &Identities,
-    enter_network: impl FnOnce() -> Result<(), Failure>,
-) -> Result<(), Failure> {
-    let mut enter_network = Some(enter_network);
+/// Builds the root in the calling process's mount namespace, and makes it the root.
+pub(super) fn build(plan: &MountPlan, identities: &Identities) -> Result<(), Failure> {
     let opened = open_all(plan, identities)?;
     let below = open_root(plan, identities)?;
     let devices = devices::open()?;
@@ -41,14 +35,10 @@ pub(super) fn build(
     for (mount, opened) in plan.mounts.iter().zip(opened) {
         match &mount.kind {
             Kind::Devices => devices::install(&builder.place, &mount.target, &devices)?,
-            Kind::Sysfs => {
-                enter_network.take().map_or(Ok(()), |enter| enter())?;
-                kernel::sysfs(&builder.place, &mount.target)?;
-            }
+            Kind::Sysfs => kernel::sysfs(&builder.place, &mount.target)?,
             kind => builder.put(&mount.target, kind, opened)?,
         }
     }
-    enter_network.map_or(Ok(()), |enter| enter())?;
     if plan.read_only {
         builder.place.close().map_err(at("make the new root read-only"))?;
     }

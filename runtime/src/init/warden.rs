@@ -28,7 +28,6 @@ pub(super) fn run(channel: &Channel) -> Result<(), Failure> {
     let identities = Identities::make(&plan)?;
     enter::leave_the_rest()?;
     tie_to_supervisor(channel).map_err(at("tie the bottle to its supervisor"))?;
-    enter::network(channel)?;
     let probing = Probers::prepare(&plan.probe, &identities)?;
     channel.send(&FromInit::Expects { executable: None }, &[]).map_err(at("tell what will be executed"))?;
     wait_for(channel, &ToInit::Probe)?;

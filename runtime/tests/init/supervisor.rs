@@ -161,7 +161,6 @@ impl World {
             descriptors.extend([null.as_fd(), write.as_fd(), write.as_fd()]);
         }
         ours.send(&ToInit::Start { streams }, &descriptors).unwrap();
-        ours.send(&ToInit::Network, &[self.agent.as_fd()]).unwrap();
         ours.send(&ToInit::Probe, &[]).unwrap();
         Started { channel: ours, output, first }
     }
@@ -175,6 +174,7 @@ impl World {
             if let Some(user) = &self.user {
                 move_into_link_name_space(user.as_fd(), Some(LinkNameSpaceType::User)).unwrap();
             }
+            move_into_link_name_space(self.agent.as_fd(), Some(LinkNameSpaceType::Network)).unwrap();
             match sys::fork_sibling(CloneFlags::CLONE_NEWPID).unwrap() {
                 Forked::Sibling => {
                     drop(tell);
