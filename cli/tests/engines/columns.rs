@@ -56,7 +56,7 @@ fn under_runc(scene: &Scene) -> String {
 /// How a path is closed, by the mounts that a command sees.
 fn closed(path: &str, mounts: &str) -> &'static str {
     let of = |at: &str| {
-        let lines = mounts.lines().filter(|line| line.split(' ').nth(4) == Some(at));
+        let mut lines = mounts.lines().filter(|line| line.split(' ').nth(4) == Some(at));
         lines.next_back().map(|line| line.split(' ').collect::<Vec<&str>>())
     };
     let is_read_only = |mount: &[&str]| mount[5].split(',').any(|option| option == "ro");
