@@ -106,7 +106,8 @@ async fn converse(known: &Known, options: ExecOptions) -> Result<Status, ExecErr
     let ends: Vec<BorrowedFd<'_>> = streams.iter().flat_map(|streams| &streams.ends).map(AsFd::as_fd).collect();
     let line = Line::to(known)?.enter(request(options), &ends)?;
     let channel = AsyncChannel::new(line).map_err(step("hear the bottle"))?;
-    let (told, master) = channel.recv::<Told>().await.map_err(|_| ExecError::Over)?;
+    // Who hangs up before anything runs is about to end.
+    let (told, master) = channel.recv::<Told>().await.map_err(|_| LineError::Refused(Refusal::ending()))?;
     let output = match (told, streams, master.into_iter().next()) {
         (Told::Refused(refusal), ..) => return Err(LineError::Refused(refusal).into()),
         (Told::Running, Some(streams), None) => Output::Relays(streams.hand_over()),
