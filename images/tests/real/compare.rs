@@ -58,7 +58,7 @@ fn a_hundred_thousand_files_are_the_same() {
         let files = (0..1000).map(|number| format!("{directory}/f{number:03}"));
         files.fold(layer.directory(&directory, 0o755), |layer, path| layer.file(&path, &path))
     });
-    compare(vec![(layer.bytes(), Packed::Zstd)]);
+    compare(vec![(layer.bytes(), Packed::Gzip)]);
 }
 
 #[test]
