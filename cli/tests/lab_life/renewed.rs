@@ -385,13 +385,13 @@ fn each_fact_is_shown_with_why_it_may_be_believed_and_how_it_was_had() {
         let lines: Vec<&str> = shown.ok().lines().collect();
         let said = statement(&world, &path);
         for (name, fact) in said["predicate"]["facts"].as_object().unwrap() {
-            let basis = match name.as_str() {
-                "workload.landlock" => "behavioural",
-                name if WORD.contains(&name) => "asserted",
-                _ => "measured",
+            let (basis, word) = match name.as_str() {
+                "workload.landlock" => ("behavioural", "probed"),
+                name if WORD.contains(&name) => ("asserted", "asserted"),
+                _ => ("measured", "measured"),
             };
             assert_eq!(fact["basis"], basis, "{name}");
-            let at = lines.iter().position(|line| line.starts_with(&format!("{basis:<12} {name} ")));
+            let at = lines.iter().position(|line| line.starts_with(&format!("{word:<12} {name} ")));
             let how = fact["how"].as_str().unwrap();
             assert!(!how.is_empty() && !how.ends_with(']'), "{name}: {how} was cut");
             assert_eq!(lines[at.unwrap_or_else(|| panic!("{name} is not shown")) + 1].trim(), format!("by: {how}"));
