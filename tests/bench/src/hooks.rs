@@ -156,7 +156,8 @@ fn cost(setting: &Setting) -> Result<Cost, Failure> {
     }
     std::thread::sleep(SETTLING);
     let (mut weighs, mut program) = (0, 0);
-    for pid in &processes {
+    // The builder has ended meanwhile.
+    for pid in &self::processes(setting)? {
         weighs += weight(*pid).map_err(of(*pid))?.proportional;
         program += of_program_kib(*pid, &setting.bottle).map_err(of(*pid))?;
     }
