@@ -8,10 +8,10 @@ use std::time::Instant;
 
 use bottle_images::changed::Snapshot;
 use bottle_netns::airlock::Watches;
-use bottle_netns::survey::Listening;
 use tokio::sync::oneshot;
 
 use crate::airlock::Airlock;
+use crate::attest::Vigil;
 use crate::control::{Control, Demand};
 use crate::renew::Recheck;
 use crate::renew::backstop::Backstop;
@@ -34,8 +34,8 @@ pub(crate) struct Attendants {
     /// What others ask, where they can.
     pub(crate) control: Option<Control>,
     /// What it takes to measure the bottle again, and when that is done unasked.
-    pub(crate) recheck: Option<Arc<Recheck>>,
-    pub(crate) backstop: Option<Backstop>,
+    pub(crate) recheck: Arc<Recheck>,
+    pub(crate) backstop: Backstop,
     /// Until when it may take to end, once it was asked to.
     pub(crate) stopped: Option<Instant>,
 }
@@ -63,9 +63,9 @@ impl Attendants {
     pub(crate) async fn gather(
         airlock: &mut Airlock,
         master: Option<OwnedFd>,
-        listening: Listening,
-        mut signals: Signals,
+        vigil: Vigil,
     ) -> Result<Attendants, WorkloadError> {
+        let Vigil { listening, mut signals, recheck } = vigil;
         let step = |step| move |source| WorkloadError::Step { step, source };
         // First, since it may take long, and what changes meanwhile is seen below.
         let before = looked_through(&mut airlock.before, &mut signals).await?;
@@ -90,8 +90,8 @@ impl Attendants {
             before,
             acceptor: None,
             control: None,
-            recheck: None,
-            backstop: None,
+            recheck,
+            backstop: Backstop::new(),
             stopped: None,
         })
     }

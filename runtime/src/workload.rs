@@ -4,7 +4,7 @@ use std::future::pending;
 use std::io;
 use std::os::fd::OwnedFd;
 use std::pin::pin;
-use std::sync::{Arc, RwLock};
+use std::sync::Arc;
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
@@ -20,7 +20,7 @@ use crate::clock;
 use crate::control::{Control, Demand, Means};
 use crate::ended::Ended;
 use crate::event::Event;
-use crate::exec::{Entrance, First};
+use crate::exec::Entrance;
 use crate::gate::message::ToGate;
 use crate::heartbeat;
 use crate::init::message::{FromInit, ToInit};
@@ -28,8 +28,8 @@ use crate::limit::{self, Asked, Insistence, Limit, Stage};
 use crate::outcome::Outcome;
 use crate::patience::Patience;
 use crate::records::{Own, Running};
-use crate::renew::backstop::{self, Backstop, Next};
-use crate::renew::{Recheck, Renewal, supervised};
+use crate::renew::backstop::Next;
+use crate::renew::{Renewal, supervised};
 use crate::report::chain;
 use crate::supervisor::gate_link::GateEnd;
 use crate::supervisor::inbound::{self, Acceptor, Admission};
@@ -57,8 +57,8 @@ pub struct Workload {
 impl Binding {
     /// Releases the workload to its first instruction. What becomes of it, its execve(2) included, `Workload::wait` tells.
     pub async fn start(self) -> Result<Workload, WorkloadError> {
-        let (mut airlock, Held { pid, terminal, first, mounts, .. }, listening, signals, said) = self.into_parts();
-        let attendants = match Attendants::gather(&mut airlock, terminal, listening, signals).await {
+        let (mut airlock, Held { pid, terminal, mounts, .. }, vigil, said) = self.into_parts();
+        let attendants = match Attendants::gather(&mut airlock, terminal, vigil).await {
             Ok(attendants) => attendants,
             Err(error) => return Err(never_released(&airlock, error)),
         };
@@ -71,7 +71,7 @@ impl Binding {
         match workload.airlock.init.channel.send(&ToInit::Release, &[]).await {
             Ok(()) => {
                 workload.accept_connections();
-                workload.show(pid, first, said);
+                workload.show(pid, said);
                 Ok(workload)
             }
             Err(error) => Err(never_released(&workload.airlock, WorkloadError::Silent(error))),
@@ -104,8 +104,8 @@ impl Workload {
     }
 
     /// Others can see from now on that it runs. It does all the same where they can't.
-    fn show(&mut self, workload: u32, first: Option<Arc<First>>, said: Said) {
-        let means = first.map_or_else(|| Ok(Means::default()), |first| self.means(first, said));
+    fn show(&mut self, workload: u32, said: Said) {
+        let means = self.means(said);
         let Airlock { plan, recorder, .. } = &mut self.airlock;
         let warn = |what, error| recorder.tell(Event::Warning(format!("{what}: {error}")));
         let control = means.and_then(|means| Control::open(&plan.run_directory, &plan.run, means));
@@ -116,16 +116,14 @@ impl Workload {
         }
     }
 
-    /// What it takes to enter the bottle, and to measure and attest it again.
-    fn means(&mut self, first: Arc<First>, said: Said) -> io::Result<Means> {
-        let entering = Arc::new(RwLock::new(()));
-        let recheck = Arc::new(Recheck::new(&self.airlock, Arc::clone(&first), said.workload, Arc::clone(&entering))?);
-        (self.attendants.recheck, self.attendants.backstop) = (Some(Arc::clone(&recheck)), Some(Backstop::new()));
-        let renewal = Renewal::new(&self.airlock, recheck, said)?;
+    /// What it takes to enter the bottle, and to attest it again.
+    fn means(&self, said: Said) -> io::Result<Means> {
+        let recheck = &self.attendants.recheck;
+        let renewal = Renewal::new(&self.airlock, Arc::clone(recheck), said)?;
         // Whoever wants to enter a container asks its engine.
         let entrance = match self.airlock.init.container {
             Some(_) => None,
-            None => Some(Entrance::new(&self.airlock, first, entering)?),
+            None => Some(Entrance::new(&self.airlock, Arc::clone(recheck.first()), Arc::clone(recheck.entering()))?),
         };
         Ok(Means { entrance, renewal: Some(renewal), members: Some(Arc::clone(&self.airlock.init.members)) })
     }
@@ -244,7 +242,7 @@ impl Workload {
                         continue;
                     }
                 },
-                next = backstop::next(&mut self.attendants.backstop) => match next {
+                next = self.attendants.backstop.next() => match next {
                     Next::Drift(drift) => drift,
                     Next::Due => match supervised::due(&self.airlock, &mut self.attendants) {
                         Some(drift) => drift,

@@ -67,6 +67,37 @@ fn said_ok(scene: &Scene, log: &std::path::Path) {
     said(&mut scene.world.bottle(&["audit", "verify", text(log)])).ok();
 }
 
+/// What it takes to measure a container again is there before it runs: here the keeper is gone when it is to be closed.
+#[test]
+fn a_container_that_could_not_be_measured_again_never_runs() {
+    let scene = Scene::new();
+    let bundle = scene.bundle("echo ran");
+    let (held, go) = (scene.path("held"), scene.path("go"));
+    nix::unistd::mkfifo(&go, nix::sys::stat::Mode::from_bits_truncate(0o600)).unwrap();
+    // When the attestation gets its name, all has been measured and is on record.
+    let step = ["bottle-adopting", &libc::SYS_linkat.to_string(), "3", "attestation.json"].map(str::to_owned);
+    let mut engine = scene.program("python3");
+    engine.args(["-c", include_str!("../lab_faults/steps.py"), text(held.parent().unwrap())]).args(step);
+    bundle.write();
+    engine.args(["/usr/bin/env", "runc", "--root", text(&scene.path("runc"))]).env_remove("BOTTLE_ROOT");
+    engine.args(["run", "--bundle", text(&bundle.place), &name(&bundle)]);
+    let engine = engine.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    let deadline = std::time::Instant::now() + LIMIT;
+    while !held.exists() {
+        assert!(std::time::Instant::now() < deadline, "it was never there");
+        std::thread::yield_now();
+    }
+    let keeper = below(engine.id()).into_iter().find(|(_, first)| first == "bottle-keeper").unwrap();
+    Held::new(keeper.0).signal(Signal::KILL);
+    fs::write(&go, "go").unwrap();
+    let said = crate::world::Said::from(engine.wait_with_output().unwrap());
+    assert!(said.code != 0 && said.out.is_empty(), "{said:?}");
+    assert!(said.err.contains("cannot prepare to measure all again"), "{said:?}");
+    scene.assert_nothing_left();
+    let log = scene.evidence()[0].join("audit.jsonl");
+    said_ok(&scene, &log);
+}
+
 #[test]
 fn a_hook_that_hangs_is_ended_by_its_engine_and_starts_nothing() {
     let scene = Scene::new();

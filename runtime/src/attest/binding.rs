@@ -25,6 +25,7 @@ use crate::confine::Standing;
 use crate::durable::sync_directory_of;
 use crate::exec::First;
 use crate::init::message::pid_of;
+use crate::renew::Recheck;
 use crate::supervisor::signals::Signals;
 use crate::{clock, thread};
 
@@ -42,9 +43,15 @@ pub(crate) fn valid_from(issued: Time) -> Range<Time> {
 pub struct Binding {
     airlock: Airlock,
     held: Held,
-    listening: Listening,
-    signals: Signals,
+    vigil: Vigil,
     said: Said,
+}
+
+/// What it takes to watch over a workload from its first instruction on. Without it, none begins.
+pub(crate) struct Vigil {
+    pub(crate) listening: Listening,
+    pub(crate) signals: Signals,
+    pub(crate) recheck: Arc<Recheck>,
 }
 
 /// What is said of a run once, and holds as long as it goes on.
@@ -54,7 +61,6 @@ pub(crate) struct Said {
     pub(crate) mode: Mode,
     /// The facts that are not measured again.
     pub(crate) asserted: Facts,
-    pub(crate) workload: Workload,
 }
 
 /// The workload, standing before its execve(2).
@@ -65,8 +71,6 @@ pub(crate) struct Held {
     pidfd: OwnedFd,
     /// The master of its pty, if it has one.
     pub(crate) terminal: Option<OwnedFd>,
-    /// What was found of it.
-    pub(crate) first: Option<Arc<First>>,
     /// Its mount namespace, unless an engine has made it: it ends when this is let go.
     pub(crate) mounts: Option<OwnedFd>,
 }
@@ -76,15 +80,14 @@ impl Held {
         let mut descriptors = descriptors.into_iter();
         let pidfd = descriptors.next().ok_or(io::ErrorKind::InvalidData)?;
         let (pid, terminal) = (pid_of(&pidfd)?, descriptors.next());
-        Ok(Held { executable, wall, pid, pidfd, terminal, first: None, mounts: None })
+        Ok(Held { executable, wall, pid, pidfd, terminal, mounts: None })
     }
 
-    /// Keeps what was measured of it, and its user namespace: whoever enters later must be the same.
-    pub(super) fn measured(&mut self, facts: ProcessFacts) -> io::Result<()> {
+    /// What was measured of it, with its user namespace: whoever enters later must be the same.
+    pub(super) fn first(&self, facts: ProcessFacts) -> io::Result<First> {
         let user_namespace = File::open(format!("/proc/{}/ns/user", self.pid))?.into();
         let mounts = read(Path::new(&format!("/proc/{}/mountinfo", self.pid))).map_err(|error| error.source)?;
-        self.first = Some(Arc::new(First { facts, user_namespace, mounts: mountinfo::parse(&mounts) }));
-        Ok(())
+        Ok(First { facts, user_namespace, mounts: mountinfo::parse(&mounts) })
     }
 
     /// Keeps its mounts until they are let go, so that nobody who waits for the end of a process waits for theirs.
@@ -124,6 +127,7 @@ impl Binding {
     pub(super) fn sign(
         mut airlock: Airlock,
         held: Held,
+        first: First,
         program: Digest,
         facts: Facts,
         probed: &Probed,
@@ -160,9 +164,13 @@ impl Binding {
             let durable = durable.join().unwrap_or_else(|_| Err(io::Error::other("the writing thread broke")));
             Ok::<_, AttestError>(committed.and(durable.map_err(write)).map(|()| workload))
         })?;
-        let placed = started.and_then(|workload| unfinished.place(sync_directory_of).map_err(write).map(|()| workload));
-        let workload = match placed {
-            Ok(workload) => workload,
+        let guarded = started.and_then(|workload| {
+            unfinished.place(sync_directory_of).map_err(write)?;
+            let recheck = Recheck::new(&airlock, first, workload).map_err(step("prepare to measure all again"))?;
+            Ok(Arc::new(recheck))
+        });
+        let recheck = match guarded {
+            Ok(recheck) => recheck,
             Err(error) => {
                 airlock.close_after(&error);
                 return Err(error);
@@ -172,13 +180,13 @@ impl Binding {
         airlock.plan.lease = None;
         airlock.recorder.begin();
         let listening = airlock.state.listening(&Layout::default());
-        let said = Said { subjects, mode: mode(&airlock), asserted, workload };
-        Ok(Binding { airlock, held, listening, signals, said })
+        let said = Said { subjects, mode: mode(&airlock), asserted };
+        Ok(Binding { airlock, held, vigil: Vigil { listening, signals, recheck }, said })
     }
 
     /// Taken apart by the one who starts the workload.
-    pub(crate) fn into_parts(self) -> (Airlock, Held, Listening, Signals, Said) {
-        (self.airlock, self.held, self.listening, self.signals, self.said)
+    pub(crate) fn into_parts(self) -> (Airlock, Held, Vigil, Said) {
+        (self.airlock, self.held, self.vigil, self.said)
     }
 }
 

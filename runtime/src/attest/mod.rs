@@ -44,7 +44,7 @@ use crate::thread;
 use crate::tpm::TpmFailure;
 
 pub use binding::Binding;
-pub(crate) use binding::{Held, Said, valid_from};
+pub(crate) use binding::{Held, Said, Vigil, valid_from};
 pub(crate) use unfinished::Unfinished;
 
 /// How long the probes and the preparation of the workload may take. Each probe is bounded by itself.
@@ -206,7 +206,7 @@ impl Airlock {
         let examined = examining.await.map_err(broken(FACTS))?;
         let (known, own) = examined?;
         let on_hold = requirements::on_hold(&self, &held, &own, ahead.as_ref())?;
-        held.measured(on_hold.workload.clone()).map_err(in_step(FACTS))?;
+        let first = held.first(on_hold.workload.clone()).map_err(in_step(FACTS))?;
         if self.init.container.is_none() {
             held.keep_mounts().map_err(in_step(FACTS))?;
         }
@@ -225,7 +225,7 @@ impl Airlock {
         if let Some(quoting) = quoting {
             facts.insert(quote::FACT.into(), quoting.await.map_err(broken(QUOTE))??.to_fact());
         }
-        Binding::sign(self, held, program, facts, &probed)
+        Binding::sign(self, held, first, program, facts, &probed)
     }
 
     /// Hashes what init expects that the workload will execute, in a thread, while the probes run.

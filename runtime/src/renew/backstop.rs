@@ -1,6 +1,5 @@
 //! When is a bottle measured again though nobody asks? Every minute, against what no notification and no poll would tell.
 
-use std::future::pending;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -84,14 +83,6 @@ impl Backstop {
                 (self.failures >= TRIES).then(|| Drift::new("remeasured", why))
             }
         }
-    }
-}
-
-/// What there is to do in a bottle that can be measured again; never anything in one that can't.
-pub(crate) async fn next(backstop: &mut Option<Backstop>) -> Next {
-    match backstop {
-        Some(backstop) => backstop.next().await,
-        None => pending().await,
     }
 }
 

@@ -108,17 +108,12 @@ pub(super) struct Executable {
 }
 
 impl Recheck {
-    pub(crate) fn new(
-        airlock: &Airlock,
-        first: Arc<First>,
-        workload: Workload,
-        entering: Arc<RwLock<()>>,
-    ) -> io::Result<Recheck> {
+    pub(crate) fn new(airlock: &Airlock, first: First, workload: Workload) -> io::Result<Recheck> {
         Ok(Recheck {
             created: airlock.plan.adopted.as_ref().map(|_| Created::of(workload.pid)).transpose()?,
             powers: airlock.plan.adopted.as_ref().map(Powers::refused_to).transpose()?,
             start: Arc::clone(&airlock.state),
-            first,
+            first: Arc::new(first),
             workload,
             init: airlock.init.process.pid(),
             gate: airlock.gate.process.pid(),
@@ -127,12 +122,17 @@ impl Recheck {
             around: airlock.plan.workload_ids().around(),
             program: Arc::clone(&airlock.program),
             sees_all: airlock.plan.sees_all(),
-            entering,
+            entering: Arc::default(),
         })
     }
 
+    /// What was found of the first process.
+    pub(crate) fn first(&self) -> &Arc<First> {
+        &self.first
+    }
+
     /// Held by who is in the bottle for bottle's own ends.
-    pub(super) fn entering(&self) -> &RwLock<()> {
+    pub(crate) fn entering(&self) -> &Arc<RwLock<()>> {
         &self.entering
     }
 

@@ -1,9 +1,11 @@
 //! What of a renewed measurement is the supervisor's own loop's? What has to do with the watch, and takes milliseconds.
 
+use std::sync::Arc;
+
 use bottle_netns::Layout;
 use bottle_netns::survey::{generations, survey_beside_workload};
 
-use super::{Recheck, Step, Surveyed, Unsound};
+use super::{Step, Surveyed, Unsound};
 use crate::airlock::Airlock;
 use crate::attendants::Attendants;
 use crate::attest::AttestError;
@@ -34,20 +36,17 @@ pub(crate) fn step(airlock: &Airlock, attendants: &Attendants, step: Step) -> Op
 
 /// Does what is due though nobody asks.
 pub(crate) fn due(airlock: &Airlock, attendants: &mut Attendants) -> Option<Drift> {
-    let surveyed = surveyed(airlock, attendants);
-    let (recheck, backstop) = attendants.recheck.clone().zip(attendants.backstop.as_mut())?;
-    match surveyed {
-        Ok(_) => backstop.look(recheck),
-        Err(unsound) => backstop.judged(Err(unsound)),
+    match surveyed(airlock, attendants) {
+        Ok(_) => attendants.backstop.look(Arc::clone(&attendants.recheck)),
+        Err(unsound) => attendants.backstop.judged(Err(unsound)),
     }
 }
 
 /// Reads the namespaces back, if nothing has been heard of them, and demands that they are those that were attested.
 fn surveyed(airlock: &Airlock, attendants: &Attendants) -> Result<Surveyed, Unsound> {
     attendants.watcher.noticed(&airlock.space).map_or(Ok(()), |drift| Err(Unsound::Drift(drift)))?;
-    let recheck: &Recheck = attendants.recheck.as_deref().ok_or(Unsound::Ending)?;
     let survey = survey_beside_workload(&airlock.space, &Layout::default()).map_err(AttestError::from)?;
-    recheck.namespaces(&survey)?;
+    attendants.recheck.namespaces(&survey)?;
     let published = attendants.acceptor.as_ref().map_or(Ok(Vec::new()), Acceptor::measured);
     let published = published.map_err(|error| Unsound::Drift(Drift::new("published", error.to_string())))?;
     Ok(Surveyed { survey, published })
@@ -55,13 +54,10 @@ fn surveyed(airlock: &Airlock, attendants: &Attendants) -> Result<Surveyed, Unso
 
 /// What happened to the namespaces since they were read back.
 fn changed(airlock: &Airlock, attendants: &Attendants) -> Option<Drift> {
-    let unannounced = || {
-        let expected = attendants.recheck.as_ref()?.generations();
-        match generations(&airlock.space) {
-            Ok(now) if now == expected => None,
-            Ok(_) => Some(Drift::new("ruleset", "the packet rules changed while they were measured")),
-            Err(error) => Some(Drift::new("watch", chain(&error).join(": "))),
-        }
+    let unannounced = || match generations(&airlock.space) {
+        Ok(now) if now == attendants.recheck.generations() => None,
+        Ok(_) => Some(Drift::new("ruleset", "the packet rules changed while they were measured")),
+        Err(error) => Some(Drift::new("watch", chain(&error).join(": "))),
     };
     attendants.watcher.noticed(&airlock.space).or_else(unannounced)
 }
