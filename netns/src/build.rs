@@ -3,8 +3,10 @@
 //! By a process with one thread, CAP_SYS_ADMIN and CAP_NET_ADMIN in its user namespace, which ends soon after:
 //! it is left in the agent namespace. Settings and rules come before links are up, so no packet ever moves without them.
 
+use std::io;
 use std::net::{Ipv6Addr, SocketAddr};
 use std::os::fd::{AsFd, OwnedFd};
+use std::thread::Builder;
 use std::time::Duration;
 
 use netlink_packet_netfilter::NetfilterMessage;
@@ -119,6 +121,9 @@ pub enum BuildError {
         /// What the kernel said.
         errno: Errno,
     },
+    /// A thread could not be had.
+    #[error("cannot build both sides at once")]
+    Thread(#[source] io::Error),
     /// A namespace that was to be adopted leads somewhere already.
     #[error("the network namespace has a network already: {}", found.join(", "))]
     Connected {
@@ -181,15 +186,12 @@ pub(crate) fn build_around(layout: &Layout, owner: Owner, begun: Begun) -> Resul
     let (gate, gate_desk) = (begun.namespace, begun.desk);
     watches.extend(begun.watches);
     sysctls.extend(begun.sysctls);
-    let desks = Desks { agent: agent_desk, gate: gate_desk };
+    let mut desks = Desks { agent: agent_desk, gate: gate_desk };
     send(&desks.gate, Side::Gate, vec![links::veth(layout, agent.as_fd())])?;
     sysctls.extend(sysctl::of_device(layout, Side::Gate)?);
     reenter_network_namespace(&agent)?;
     sysctls.extend(sysctl::of_device(layout, Side::Agent)?);
-    for side in Side::BOTH {
-        load(desks.of(side), side, &ruleset(layout, side))?;
-        send(desks.of(side), side, links::requests(layout, side))?;
-    }
+    furnish(layout, &mut desks)?;
 
     reenter_network_namespace(&gate)?;
     let (mut dns_udp, mut dns_tcp) = sockets::dns(layout, Side::Gate)?;
@@ -219,6 +221,19 @@ pub(crate) fn build_around(layout: &Layout, owner: Owner, begun: Begun) -> Resul
     let listeners = Listeners { transparent, explicit, dns_udp, dns_tcp, nflog };
     settle(layout, &desks, &watches)?;
     Ok(Airlock { agent, gate, user, listeners, watches, sysctls, desks, connections })
+}
+
+/// Rules, links, addresses and routes of both sides at once: the kernel has one side wait for the other nowhere.
+fn furnish(layout: &Layout, Desks { agent, gate }: &mut Desks) -> Result<(), BuildError> {
+    let furnish = |desk: &mut Desk, side| {
+        load(desk, side, &ruleset(layout, side))?;
+        send(desk, side, links::requests(layout, side))
+    };
+    std::thread::scope(|scope| {
+        let beside = Builder::new().spawn_scoped(scope, || furnish(gate, Side::Gate)).map_err(BuildError::Thread)?;
+        furnish(agent, Side::Agent)?;
+        beside.join().unwrap_or_else(|_| Err(BuildError::Thread(io::Error::other("it broke"))))
+    })
 }
 
 /// Loads a model into the namespace of the desk: all of it, or nothing.

@@ -6,6 +6,7 @@ use bottle_evidence::canonical;
 use bottle_images::ResolveError;
 use bottle_images::contains::ContainsError;
 
+use crate::adopt::FindError;
 use crate::ids::IdsError;
 use crate::kept::KeptError;
 use crate::keys::KeyFileError;
@@ -44,6 +45,9 @@ pub enum PlanError {
     /// A port can't be published.
     #[error(transparent)]
     Publish(#[from] BindError),
+    /// What a container will execute can't be hashed.
+    #[error(transparent)]
+    Program(#[from] FindError),
     /// No ids for a bottle of root's.
     #[error(transparent)]
     Ids(#[from] IdsError),

@@ -7,7 +7,7 @@ use bottle_evidence::Digest;
 use bottle_policy::Rules;
 use serde_json::Value;
 
-use super::{Container, InsideFile};
+use super::{Container, HashedFile, InsideFile};
 use crate::hook::Exception;
 use crate::options::Words;
 use crate::records::Name;
@@ -55,7 +55,7 @@ pub struct Adoption {
 /// What a plan knows of the container that is its workload.
 pub(crate) struct Adopted {
     pub(crate) container: Arc<Container>,
-    pub(crate) program: InsideFile,
+    pub(crate) program: HashedFile,
     /// Who the caller is in the container's user namespace, as uid and gid.
     pub(crate) caller: (u32, u32),
     pub(crate) says: EngineWord,

@@ -19,5 +19,6 @@ pub(crate) use adoption::{Adopted, EngineWord};
 pub use container::{Container, HoldError};
 pub use keeper::KeeperError;
 pub use members::{FollowError, follow};
+pub(crate) use program::HashedFile;
 pub use program::{FindError, InsideFile};
 pub use run::adopt;

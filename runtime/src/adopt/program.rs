@@ -16,10 +16,16 @@ use crate::{digest, thread};
 /// Where an engine looks if the container's PATH says nothing.
 const PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
 
-/// A program as the container will see it. A thread hashes it meanwhile. It is not held open after that, or the engine could not take the
-/// container's files apart.
+/// A program as the container will see it.
 #[derive(Debug)]
 pub struct InsideFile {
+    path: PathBuf,
+    file: File,
+}
+
+/// The same while a thread hashes it. It is not held open after that, or the engine could not take the container's files apart.
+#[derive(Debug)]
+pub(crate) struct HashedFile {
     path: PathBuf,
     hashing: Mutex<Option<JoinHandle<io::Result<Digest>>>>,
 }
@@ -68,13 +74,22 @@ impl InsideFile {
         };
         let found = candidates.into_iter().find_map(|path| Some((open_executable(&root, &path)?, path)));
         let (file, path) = found.ok_or_else(|| FindError::Missing(name.to_owned()))?;
-        let hashing = thread::begin(move || digest::of_file(&file));
-        let hashing = hashing.map_err(|source| FindError::Hash { path: path.clone(), source })?;
-        Ok(InsideFile { path, hashing: Mutex::new(Some(hashing)) })
+        Ok(InsideFile { path, file })
     }
 
+    /// Begins to hash it: when nobody waits for what comes next, since the thread may get that one's processor.
+    pub(crate) fn hash(self) -> Result<HashedFile, FindError> {
+        let InsideFile { path, file } = self;
+        match thread::begin(move || digest::of_file(&file)) {
+            Ok(hashing) => Ok(HashedFile { path, hashing: Mutex::new(Some(hashing)) }),
+            Err(source) => Err(FindError::Hash { path, source }),
+        }
+    }
+}
+
+impl HashedFile {
     /// Its path inside.
-    pub fn path(&self) -> &Path {
+    pub(crate) fn path(&self) -> &Path {
         &self.path
     }
 

@@ -99,7 +99,7 @@ impl Plan {
             adopted: Some(Adopted {
                 container: adoption.container,
                 caller: adoption.caller,
-                program: adoption.program,
+                program: adoption.program.hash()?,
                 says: EngineWord {
                     id: adoption.id,
                     seccomp: adoption.seccomp,
