@@ -3,11 +3,11 @@
 use rustix::process::Signal;
 use serde_json::{Value, json};
 
-use crate::cri::{EXITED, READY};
 use crate::node::{Node, can_be_had};
-use crate::pod::{Pod, Powers};
 use crate::running::Held;
 use crate::world::{LIMIT, said};
+use bottle_cri::{EXITED, READY};
+use bottle_cri::{Pod, Powers};
 
 const ECHO: &str = "domains:\n  - pattern: \"web.lab.example\"\n    ports: [7]\n    protocol: tcp\n";
 

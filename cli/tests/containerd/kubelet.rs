@@ -3,12 +3,12 @@
 
 use serde_json::json;
 
-use crate::cri::{Attach, EXITED, Exec, PortForward, READY, RUNNING, Streams};
 use crate::node::{Node, can_be_had};
-use crate::pod::{Pod, Powers, USERS_IMAGE};
 use crate::running::Held;
-use crate::streams::Heard;
 use crate::world::LIMIT;
+use bottle_cri::Heard;
+use bottle_cri::{Attach, EXITED, Exec, PortForward, READY, RUNNING, Streams};
+use bottle_cri::{Pod, Powers, USERS_IMAGE};
 
 const WEB: &str = "domains:\n  - pattern: \"web.lab.example\"\n    ports: [443]\n  - pattern: \"web.lab.example\"\n    ports: [7]\n    protocol: tcp\n";
 

@@ -8,14 +8,10 @@ mod ground;
 
 use ground::{host, running, world};
 
-mod cri;
 mod daemon;
 mod machine;
 mod manifest;
 mod node;
-mod pod;
-#[allow(dead_code, reason = "shared with the program, which uses the rest")]
-mod streams;
 
 mod ci;
 mod devcontainer;

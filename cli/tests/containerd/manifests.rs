@@ -5,8 +5,8 @@ use std::path::Path;
 
 use crate::manifest::{MANIFESTS, document, documents, validators, volumes, words};
 use crate::node::{Node, can_be_had};
-use crate::pod::Powers;
 use crate::world::said;
+use bottle_cri::Powers;
 
 /// What would make each of no use.
 const BREAKS: [(&str, &str, &str); 3] = [

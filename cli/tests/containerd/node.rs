@@ -9,14 +9,14 @@ use std::time::Instant;
 use rustix::process::Signal;
 use serde_json::{Value, json};
 
-use crate::cri::{Cri, Done, Streams};
 use crate::daemon::Daemon;
 use crate::host;
 use crate::machine::{EXAMPLES, Machine};
-use crate::pod::{IMAGE, Wanted};
 use crate::running::Held;
-use crate::streams::Attached;
 use crate::world::{LIMIT, Said, World, entries, said, text};
+use bottle_cri::Attached;
+use bottle_cri::{Cri, Done, Streams};
+use bottle_cri::{IMAGE, Wanted};
 
 /// The runtime's part of the configuration, as users are given it.
 const SNIPPET: &str = "kubernetes/containerd.toml";

@@ -2,9 +2,9 @@
 
 use serde_json::json;
 
-use crate::cri::{NODE, POD};
 use crate::node::{Node, can_be_had};
-use crate::pod::Powers;
+use bottle_cri::Powers;
+use bottle_cri::{NODE, POD};
 
 const WEB: &str = "domains:\n  - pattern: \"web.lab.example\"\n    ports: [443]\n";
 

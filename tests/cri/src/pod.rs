@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use tonic::Status;
 
-use crate::cri::{
+use crate::message::{
     CONTAINER, Capabilities, Container, ContainerLinux, ContainerMetadata, ContainerSecurity, CreateContainer, Cri,
     Done, ExecSync, Executed, Id, Image, Mount, Namespaces, Number, POD, PodLinux, PodMetadata, PodSandbox,
     PodSecurity, RunPodSandbox, Seen, SeenStatus,
@@ -35,17 +35,22 @@ const READONLY: [&str; 5] = ["/proc/bus", "/proc/fs", "/proc/irq", "/proc/sys", 
 /// What a pod is to be.
 #[derive(Clone)]
 pub struct Wanted {
+    /// Which of the node's runtimes it wants.
     pub handler: String,
+    /// What is asked for it.
     pub sandbox: PodSandbox,
 }
 
 /// What a container of a pod is to be, beside its script.
 #[derive(Clone, Default)]
 pub struct Powers<'a> {
+    /// Beside the usual ones, without `CAP_`.
     pub capabilities: Vec<&'a str>,
-    /// The node's files, and where they are inside: those that it can only read, and the others.
+    /// The node's files that it can only read, and where they are inside.
     pub mounts: Vec<(&'a str, &'a str)>,
+    /// The same of those that it can write.
     pub writable: Vec<(&'a str, &'a str)>,
+    /// Whether it may do whatever the node's root may.
     pub privileged: bool,
     /// Whose, if not root's.
     pub user: Option<i64>,
@@ -53,6 +58,7 @@ pub struct Powers<'a> {
     pub image: Option<&'a str>,
     /// Another than to sleep.
     pub command: Option<Vec<&'a str>>,
+    /// Whether it has a standard input, which is attached once.
     pub stdin: bool,
     /// Whether it sees all of proc, as with `procMount: Unmasked`.
     pub unmasked: bool,
@@ -61,6 +67,7 @@ pub struct Powers<'a> {
 /// A pod that runs.
 pub struct Pod<'a> {
     cri: &'a Cri,
+    /// What the runtime calls it.
     pub id: String,
     wanted: Wanted,
 }
@@ -82,11 +89,13 @@ impl Wanted {
         Wanted { handler: handler.into(), sandbox }
     }
 
+    /// With an annotation.
     pub fn annotated(mut self, name: &str, value: &str) -> Wanted {
         self.sandbox.annotations.insert(name.into(), value.into());
         self
     }
 
+    /// How it is confined as a whole.
     pub fn security(&mut self) -> &mut PodSecurity {
         self.sandbox.linux.as_mut().unwrap().security.as_mut().unwrap()
     }

@@ -1,26 +1,12 @@
-//! A container in a pod behind an airlock, as `kubectl run --stdin --rm` has one: `pod SOCKET GROUP DIRECTORY COMMAND…`. A directory
-//! is shared where it lies; input, output and exit code are the container's. The client is that of the tests.
-
-#![allow(unreachable_pub, reason = "a program exports nothing; pub means visible in all of it")]
-
-#[path = "../tests/containerd/cri.rs"]
-#[allow(dead_code, reason = "shared with the tests, which use the rest")]
-mod cri;
-#[path = "../tests/containerd/pod.rs"]
-#[allow(dead_code, reason = "shared with the tests, which use the rest")]
-mod pod;
-#[path = "../tests/containerd/streams.rs"]
-#[allow(dead_code, reason = "shared with the tests, which use the rest")]
-mod streams;
+//! A container in a pod behind an airlock, as `kubectl run --stdin --rm` has one: `bottle-cri SOCKET GROUP DIRECTORY COMMAND…`. A
+//! directory is shared where it lies; input, output and exit code are the container's.
 
 use std::io::{Read, Write, stderr, stdin, stdout};
 use std::net::TcpStream;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
-use cri::{Attach, Cri, DefaultProfile, EXITED};
-use pod::{Pod, Wanted, shown};
-use streams::Attached;
+use bottle_cri::{Attach, Attached, Cri, DefaultProfile, EXITED, Pod, Wanted, shown};
 
 /// How long a runtime may take to notice an end.
 const LIMIT: Duration = Duration::from_secs(30);
@@ -28,7 +14,7 @@ const LIMIT: Duration = Duration::from_secs(30);
 fn main() {
     let words: Vec<String> = std::env::args().skip(1).collect();
     let [socket, group, directory, command @ ..] = words.as_slice() else {
-        panic!("pod SOCKET GROUP DIRECTORY COMMAND…")
+        panic!("bottle-cri SOCKET GROUP DIRECTORY COMMAND…")
     };
     let cri = Cri::connect(Path::new(socket));
     let logs = tempfile::tempdir().unwrap();

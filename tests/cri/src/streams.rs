@@ -7,7 +7,7 @@ use tokio_tungstenite::tungstenite::client::IntoClientRequest;
 use tokio_tungstenite::tungstenite::http::{HeaderValue, Uri};
 use tokio_tungstenite::tungstenite::{Bytes, Message, WebSocket, client};
 
-use crate::cri::Streams;
+use crate::message::Streams;
 
 /// Streams of a container, over a connection.
 pub struct Attached<C>(WebSocket<C>);
@@ -15,7 +15,9 @@ pub struct Attached<C>(WebSocket<C>);
 /// All that came.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub struct Heard {
+    /// On standard output, or from a port.
     pub out: String,
+    /// On standard error.
     pub err: String,
     /// How it ended, which a runtime says of an execution.
     pub end: String,
