@@ -67,7 +67,7 @@ impl Expecting {
     pub fn begin() -> Result<Expecting, RunError> {
         let taken = Taken::take();
         sys::let_too_large_writes_fail();
-        Ok(Expecting { executed: Executed::read_only()?, taken })
+        Ok(Expecting { executed: Executed::new()?, taken })
     }
 
     /// Goes on around the container with this network namespace.

@@ -61,8 +61,8 @@ pub(crate) enum Helper {
     Dialler,
     /// Ends a container whose supervisor is gone.
     Keeper,
-    /// Stands beside a container, where the builder was executed from where nobody can write.
-    Warden,
+    /// Is the workload's pid 1, or stands beside a container, where the builder was executed from where nobody can write.
+    Inside(Agent),
 }
 
 static DISPATCHED: AtomicBool = AtomicBool::new(false);
@@ -102,7 +102,7 @@ pub(crate) fn become_helper(helper: Helper, channel: OwnedFd) -> ! {
         Helper::Gate { .. } => "bottle-gate",
         Helper::Dialler => "bottle-dialler",
         Helper::Keeper => "bottle-keeper",
-        Helper::Warden => "bottle-warden",
+        Helper::Inside(agent) => name_inside(agent).to_str().unwrap_or_default(),
     };
     set_name(name);
     let alone = rustix::process::setpgid(None, None).map_err(io::Error::from).and_then(|()| keep_only(&channel));
@@ -115,7 +115,16 @@ pub(crate) fn become_helper(helper: Helper, channel: OwnedFd) -> ! {
         Helper::Gate { own } => crate::gate::main(channel, own),
         Helper::Dialler => crate::dialler::main(channel),
         Helper::Keeper => crate::adopt::keeper::main(channel),
-        Helper::Warden => crate::init::stand_beside(channel),
+        Helper::Inside(Agent::Created) => crate::init::main(channel),
+        Helper::Inside(Agent::Adopted) => crate::init::stand_beside(channel),
+    }
+}
+
+/// What whoever is in the agent's namespace is called there.
+fn name_inside(agent: Agent) -> &'static CStr {
+    match agent {
+        Agent::Created => c"bottle-init",
+        Agent::Adopted => c"bottle-warden",
     }
 }
 
@@ -128,14 +137,10 @@ pub(crate) fn become_init(agent: Agent, program: &OwnedFd, channel: &OwnedFd) ->
 
 fn execute_init(agent: Agent, program: &OwnedFd, channel: &OwnedFd) -> io::Result<Infallible> {
     const NO_VARIABLE: [&CStr; 0] = [];
-    let name = match agent {
-        Agent::Created => c"bottle-init",
-        Agent::Adopted => c"bottle-warden",
-    };
     rustix::process::setpgid(None, None)?;
     rustix::stdio::dup2_stdin(channel)?;
     keep_capabilities()?;
-    Ok(nix::unistd::execveat(program, c"", &[name], &NO_VARIABLE, AtFlags::AT_EMPTY_PATH)?)
+    Ok(nix::unistd::execveat(program, c"", &[name_inside(agent)], &NO_VARIABLE, AtFlags::AT_EMPTY_PATH)?)
 }
 
 /// Those that an ordinary user has in a user namespace end with execve(2) unless they are ambient. Init gives them up itself.

@@ -19,21 +19,13 @@ pub(crate) struct Executed {
 }
 
 impl Executed {
+    /// Executed from where nobody can write, if that can be had at once: what it forks inside then need not be executed once more.
     pub(crate) fn new() -> Result<Executed, RealizeError> {
-        Executed::of(Program::running()?)
-    }
-
-    /// One that is executed from where nobody can write, if that can be had at once: what it forks beside a container then need not be
-    /// executed once more.
-    pub(crate) fn read_only() -> Result<Executed, RealizeError> {
-        match program::read_only_at_once() {
-            Ok(mount) => Executed::of(Program::dispatching(mount)?),
+        let program = match program::read_only_at_once() {
+            Ok(mount) => Program::dispatching(mount)?,
             // An ordinary user's.
-            Err(_) => Executed::new(),
-        }
-    }
-
-    fn of(program: Program) -> Result<Executed, RealizeError> {
+            Err(_) => Program::running()?,
+        };
         let program = Arc::new(program);
         descriptors::make_room(&*program);
         let builder = program.spawn(Role::Builder)?;

@@ -76,7 +76,7 @@ pub enum FromBuilder {
         /// The keeper's, where a container is adopted.
         keeper: Option<u32>,
     },
-    /// Init is forked, in the pid namespace of the bottle, and executes the program, or has; beside it are its pidfd and the program
+    /// Init is forked, in the pid namespace of the bottle, and executes the program where its builder was not on a read-only mount; beside it are its pidfd and the program
     /// on its read-only mount.
     Init {
         /// Its id in the supervisor's pid namespace.
@@ -201,8 +201,9 @@ fn owner(user: UserNamespace, given: Option<OwnedFd>) -> Result<Owner, BuilderEr
     }
 }
 
-/// Init goes first, and is in the agent's network namespace from the beginning: it takes its place while the rest is built. It is executed
-/// from where nobody can write; a warden need not be where this process was, which has nothing yet that the warden should not have.
+/// Init, or a container's warden, goes first, and is in the agent's network namespace from the beginning: it takes its place while the rest is
+/// built. Its program is where nobody can write: where this process was executed from there it is not executed again, since this one has
+/// nothing yet that it should not have.
 fn airlock(
     owner: Owner,
     adopted: Option<OwnedFd>,
@@ -216,12 +217,12 @@ fn airlock(
             (Agent::Adopted, network)
         }
     };
-    let as_this_one = if agent == Agent::Adopted { program::running_read_only()? } else { None };
+    let as_this_one = program::running_read_only()?;
     let must_execute = as_this_one.is_none();
     let program = as_this_one.map_or_else(program::read_only, Ok)?;
     let init = match fork_sibling(CloneFlags::CLONE_NEWPID)? {
         Forked::Sibling if must_execute => become_init(agent, &program, &init),
-        Forked::Sibling => become_helper(Helper::Warden, init),
+        Forked::Sibling => become_helper(Helper::Inside(agent), init),
         Forked::Original(pid) => held(pid)?,
     };
     supervisor.send(&FromBuilder::Init { pid: pid_of(&init)? }, &[init.as_fd(), program.as_fd()])?;
