@@ -9,7 +9,7 @@ use serde_json::Value;
 
 use crate::remains::{Host, sockets_below};
 use crate::running::Held;
-use crate::world::{LIMIT, World, all_files, entries, said, text};
+use crate::world::{LIMIT, World, each_entry, said, text};
 use crate::{family, host};
 
 /// What there was before.
@@ -58,7 +58,7 @@ impl Aftermath {
 fn cgroups(world: &World, audit: &Path) -> BTreeSet<String> {
     let beside = fs::read_dir(audit.parent().unwrap()).into_iter().flatten().flatten().map(|entry| entry.path());
     let logs = beside.filter(|path| path.extension().is_some_and(|kind| kind == "jsonl"));
-    let starts = logs.flat_map(|log| whole_lines(&log)).filter(|entry| entry["kind"] == "run.start");
+    let starts = logs.flat_map(|log| each_entry(&log)).filter(|entry| entry["kind"] == "run.start");
     let mut runs: BTreeSet<String> = starts.filter_map(|start| Some(start["run"].as_str()?.to_owned())).collect();
     let records = fs::read_dir(world.path("state/run/groups")).into_iter().flatten().flatten();
     runs.extend(records.map(|record| record.file_name().to_string_lossy().into_owned()));
@@ -79,10 +79,12 @@ fn cgroups(world: &World, audit: &Path) -> BTreeSet<String> {
 
 /// The workload ran only behind a run that was opened, and what arrived outside was allowed before.
 fn assert_recorded(world: &World, audit: &Path, what: &str) {
-    let log = whole_lines(audit);
-    let of = |kind: &str| log.iter().filter(|entry| entry["kind"] == kind).count();
-    assert!(of("run.start") == 1 || !world.project("ran").exists(), "{what}: it ran without a binding");
-    let allowed = log.iter().filter(|entry| entry["kind"] == "decision" && entry["decision"] == "allow").count();
+    let (mut started, mut allowed) = (0, 0);
+    for entry in each_entry(audit) {
+        started += usize::from(entry["kind"] == "run.start");
+        allowed += usize::from(is_allowed(&entry));
+    }
+    assert!(started == 1 || !world.project("ran").exists(), "{what}: it ran without a binding");
     let arrived = |service: &str| world.lab.received(service).unwrap().len();
     let since = arrived("echo") + arrived("faulty");
     // Each bottle has a log of its own, and the lab remembers all of them.
@@ -96,14 +98,11 @@ fn assert_recorded(world: &World, audit: &Path, what: &str) {
 fn earlier(audit: &Path) -> usize {
     let beside = fs::read_dir(audit.parent().unwrap()).unwrap().flatten().map(|entry| entry.path());
     let logs = beside.filter(|path| path != audit && path.extension().is_some_and(|kind| kind == "jsonl"));
-    logs.map(|log| all_files(&log).matches("\"decision\":\"allow\"").count()).sum()
+    logs.flat_map(|log| each_entry(&log)).filter(is_allowed).count()
 }
 
-/// The entries of a log whose last line may be torn.
-fn whole_lines(audit: &Path) -> Vec<Value> {
-    let text = all_files(audit);
-    let whole = text.rsplit_once('\n').map_or("", |(whole, _)| whole);
-    whole.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
+fn is_allowed(entry: &Value) -> bool {
+    entry["kind"] == "decision" && entry["decision"] == "allow"
 }
 
 /// What the verifier may find in the log of a run that was struck: that its end is missing, and nothing else.
@@ -113,7 +112,7 @@ fn assert_unchanged(world: &World, audit: &Path, what: &str) {
     if audit.exists() {
         let verified = problem(world, audit);
         assert!(verified.as_ref().is_none_or(|it| ENDS.iter().any(|end| it.contains(end))), "{what}: {verified:?}");
-        let closed = whole_lines(audit).iter().any(|entry| entry["kind"] == "run.end");
+        let closed = each_entry(audit).any(|entry| entry["kind"] == "run.end");
         assert!(!closed || verified.is_none(), "{what}: it was closed, and {verified:?}");
     }
 }
@@ -131,10 +130,14 @@ fn assert_next_start(world: &World, audit: &Path, what: &str) {
     let empty = fs::metadata(audit).is_ok_and(|metadata| metadata.len() == 0);
     let next = said(&mut world.bottle(&["run", "--audit", text(audit), "host", "--", "true"]));
     assert_eq!((next.code, next.err.as_str()), (0, ""), "{what}: the next start");
-    let log = entries(audit);
-    let last = |kind: &str| log.iter().rposition(|entry| entry["kind"] == kind);
-    assert!(last("run.end") > last("run.start"), "{what}: {log:#?}");
-    assert_eq!(last("torn").is_some(), torn && !empty, "{what}: {log:#?}");
+    let (mut kinds, mut frames) = (BTreeSet::new(), Vec::new());
+    for entry in each_entry(audit) {
+        let kind = entry["kind"].as_str().unwrap().to_owned();
+        frames.extend(matches!(&*kind, "run.start" | "run.end").then(|| kind.clone()));
+        kinds.insert(kind);
+    }
+    assert_eq!(frames.last().map(String::as_str), Some("run.end"), "{what}: {frames:?}");
+    assert_eq!(kinds.contains("torn"), torn && !empty, "{what}: {kinds:?}");
     let still = problem(world, audit);
     assert!(still.is_none_or(|it| it.contains("has no end")), "{what}");
 }

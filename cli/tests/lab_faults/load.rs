@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::fs;
+use std::path::Path;
 use std::time::{Duration, Instant};
 
 use rustix::process::Signal;
@@ -10,7 +11,7 @@ use crate::family;
 use crate::moments::{from_environment, is_long};
 use crate::running::{Processes, Running};
 use crate::scene::Scene;
-use crate::world::{all_files, entries, text};
+use crate::world::{each_entry, text};
 
 /// This many in the usual form, and in the long one, unless the environment says how many.
 fn size(name: &str, usual: u64, long: u64) -> usize {
@@ -84,9 +85,8 @@ fn settled(processes: &Processes, before: Held, what: &str) -> Held {
 /// Asserts that the log has one decision and one outcome for each attempt, that each one that was refused was denied for
 /// want of room, and that each other one arrived.
 fn assert_counted(scene: &Scene, (answered, refused): (usize, usize), what: &str) {
-    let log = entries(&scene.audit());
     let mut seen: BTreeMap<String, usize> = BTreeMap::new();
-    for entry in log.iter().filter(|entry| ["decision", "outcome"].iter().any(|kind| entry["kind"] == *kind)) {
+    for entry in each_entry(&scene.audit()).filter(|entry| ["decision", "outcome"].iter().any(|kind| entry["kind"] == *kind)) {
         let of = |field: &str| entry[field].as_str().unwrap_or("").to_owned();
         let end = of("decision") + &of("result");
         *seen.entry([of("kind"), end, of("reason")].join(" ")).or_default() += 1;
@@ -167,7 +167,7 @@ fn many_bottles_at_once_are_each_their_own_and_leave_nothing() {
     let ended: Vec<_> = said.iter().filter(|(said, _)| (said.code, said.err.as_str()) != (0, "")).collect();
     assert!(ended.is_empty(), "{} did not live to their end: {ended:#?}", ended.len());
     for (_, audit) in said {
-        assert!(all_files(&audit).matches("\"kind\":\"decision\"").count() == 1, "{}", text(&audit));
+        assert_eq!(decisions(&audit), 1, "{}", text(&audit));
     }
     scene.assert_clean("many bottles");
 }
@@ -212,7 +212,10 @@ fn bottles_that_come_and_go_leave_nothing_and_one_that_stays_does_not_grow() {
     assert!(after.memory < before.memory + 8 * 1024, "{before:?} became {after:?}");
     assert_eq!(fs::read_dir("/proc/self/fd").unwrap().count(), own, "descriptors of the test's");
     staying.finish();
-    let decided = all_files(&log).matches("\"kind\":\"decision\"").count();
-    assert_eq!((decided, scene.world.lab.received("echo").unwrap().len()), (attempts, attempts + bottles));
+    assert_eq!((decisions(&log), scene.world.lab.received("echo").unwrap().len()), (attempts, attempts + bottles));
     scene.assert_clean("churn");
+}
+
+fn decisions(log: &Path) -> usize {
+    each_entry(log).filter(|entry| entry["kind"] == "decision").count()
 }

@@ -1,6 +1,7 @@
 //! What does a test of this program hold? A lab, a directory with a project, and the built command.
 
-use std::fs;
+use std::fs::{self, File};
+use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 use std::sync::{PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
@@ -149,13 +150,25 @@ pub fn said(command: &mut Command) -> Said {
 }
 
 pub fn entries(log: &Path) -> Vec<Value> {
-    all_files(log).lines().map(|line| serde_json::from_str(line).unwrap()).collect()
+    each_entry(log).collect()
 }
 
-/// What all files of a log hold, one after the other; nothing where there is none.
-pub fn all_files(log: &Path) -> String {
+/// The same, one after the other, for a log that is too long to be held. A last line that is torn counts for none.
+pub fn each_entry(log: &Path) -> impl Iterator<Item = Value> + use<> {
+    each_line(log).map(|line| serde_json::from_str(&line).unwrap_or_else(|error| panic!("{error}: {line}")))
+}
+
+/// The lines of all files of a log; none where there is no log.
+fn each_line(log: &Path) -> impl Iterator<Item = String> + use<> {
     let files = bottle_runtime::segments::of(log).unwrap();
-    files.iter().map(|file| fs::read_to_string(file).unwrap_or_default()).collect()
+    let readers = files.into_iter().filter_map(|file| File::open(file).ok()).map(BufReader::new);
+    readers.flat_map(|mut reader| {
+        std::iter::from_fn(move || {
+            let mut line = String::new();
+            reader.read_line(&mut line).unwrap();
+            line.ends_with('\n').then_some(line)
+        })
+    })
 }
 
 pub fn text(path: &Path) -> &str {
