@@ -27,7 +27,7 @@ impl Aftermath {
     /// Asserts that nothing is left, and that the log says what was.
     pub fn assert_nothing_left(&self, world: &World, audit: &Path, what: &str) {
         self.assert_gone(what);
-        assert_eq!(Host::of(world), self.host, "{what}: the host is another one");
+        self.host.assert_unchanged(world, what);
         assert_eq!(sockets_below(&world.path("")), [""; 0], "{what}");
         assert_eq!(cgroups(world, audit), BTreeSet::new(), "{what}");
         assert_recorded(world, audit, what);

@@ -86,7 +86,9 @@ fn settled(processes: &Processes, before: Held, what: &str) -> Held {
 /// want of room, and that each other one arrived.
 fn assert_counted(scene: &Scene, (answered, refused): (usize, usize), what: &str) {
     let mut seen: BTreeMap<String, usize> = BTreeMap::new();
-    for entry in each_entry(&scene.audit()).filter(|entry| ["decision", "outcome"].iter().any(|kind| entry["kind"] == *kind)) {
+    for entry in
+        each_entry(&scene.audit()).filter(|entry| ["decision", "outcome"].iter().any(|kind| entry["kind"] == *kind))
+    {
         let of = |field: &str| entry[field].as_str().unwrap_or("").to_owned();
         let end = of("decision") + &of("result");
         *seen.entry([of("kind"), end, of("reason")].join(" ")).or_default() += 1;

@@ -8,7 +8,7 @@ use rustix::process::Signal;
 use crate::host;
 use crate::remains::{Footprint, Host, assert_unheld, sockets_below};
 use crate::running::{Held, Processes, Running};
-use crate::world::{LIMIT, Said, World};
+use crate::world::{LIMIT, Said, World, said};
 
 /// Kills one process of a connected bottle, and asserts that nothing remains; tells how `bottle run` ended.
 fn kill(which: impl Fn(&Processes) -> &Held) -> (World, Running) {
@@ -19,7 +19,7 @@ fn kill(which: impl Fn(&Processes) -> &Held) -> (World, Running) {
     which(footprint.processes()).signal(Signal::KILL);
     footprint.assert_gone();
     world.assert_cut();
-    assert_eq!(Host::of(&world), before);
+    before.assert_unchanged(&world, "a bottle that was killed");
     assert_eq!(sockets_below(&world.path("")), [""; 0]);
     (world, running)
 }
@@ -117,7 +117,7 @@ fn kill_when_made(name: &str) {
     assert_unheld(&namespaces);
     // The signal comes when it comes: whatever ran by then ran behind what was signed and put on record.
     assert!(!world.project("ran").exists() || world.attestation().exists());
-    assert_eq!(Host::of(&world), before);
+    before.assert_unchanged(&world, "a bottle that was killed");
     assert_no_other_attestation(&world);
     // Whatever it left on the disk is in nobody's way.
     fs::remove_file(world.attestation()).unwrap_or_default();
@@ -140,4 +140,25 @@ fn a_supervisor_that_is_killed_as_it_opens_its_log_leaves_nothing() {
 #[test]
 fn a_supervisor_that_is_killed_as_it_signs_leaves_nothing() {
     kill_when_made("attestation.json");
+}
+
+#[test]
+fn what_is_left_mounted_or_unmounted_is_seen_and_no_directory_that_somebody_else_removed() {
+    let world = World::alone();
+    let mounted = |name: &str| {
+        let directory = world.path(name);
+        fs::create_dir(&directory).unwrap();
+        said(world.privileged("mount").args(["-t", "tmpfs", "lab"]).arg(&directory)).ok();
+        directory
+    };
+    let (removed, unmounted) = (mounted("removed"), mounted("unmounted"));
+    let before = Host::of(&world);
+    // Where this test lives nothing is mounted there, so that it can.
+    fs::remove_dir(&removed).unwrap();
+    assert_eq!(before.changes(&world), [""; 0]);
+    said(world.privileged("umount").arg(&unmounted)).ok();
+    mounted("new");
+    let changes = before.changes(&world);
+    let told = |how: &str, name: &str| changes.iter().any(|change| change.starts_with(how) && change.contains(name));
+    assert!(changes.len() == 2 && told("unmounted", "/unmounted ") && told("mounted", "/new "), "{changes:?}");
 }

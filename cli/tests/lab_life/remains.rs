@@ -71,11 +71,10 @@ fn is_namespace(link: &str) -> bool {
 }
 
 /// What of the lab's host a bottle could leave something in.
-#[derive(Debug, PartialEq, Eq)]
 pub struct Host {
-    mounts: String,
-    links: String,
-    unix_sockets: usize,
+    mounts: BTreeSet<String>,
+    links: BTreeSet<String>,
+    unix_sockets: Vec<String>,
     rules: String,
 }
 
@@ -85,12 +84,39 @@ impl Host {
         let rules = world.privileged("nft").args(["list", "ruleset"]).output().unwrap();
         assert!(rules.status.success(), "{rules:?}");
         Host {
-            mounts: read("mountinfo"),
+            mounts: read("mountinfo").lines().map(str::to_owned).collect(),
             links: read("net/dev").lines().filter_map(|line| Some(line.split_once(':')?.0.to_owned())).collect(),
-            unix_sockets: read("net/unix").lines().filter(|line| line.split_whitespace().count() > 7).count(),
+            unix_sockets: read("net/unix").lines().filter_map(|line| word(line, 7)).collect(),
             rules: String::from_utf8(rules.stdout).unwrap(),
         }
     }
+
+    /// Asserts that it is what it was.
+    pub fn assert_unchanged(&self, world: &World, what: &str) {
+        assert_eq!(self.changes(world), [""; 0], "{what}: the host is another one");
+    }
+
+    /// In what it is no longer what it was.
+    pub fn changes(&self, world: &World) -> Vec<String> {
+        let now = Host::of(world);
+        let root = format!("/proc/{}/root", world.lab.pid());
+        // Who removes a directory anywhere, removes what is mounted there in every other namespace: that was no bottle.
+        let is_there =
+            |mount: &&String| Path::new(&(root.clone() + &word(mount, 4).unwrap())).symlink_metadata().is_ok();
+        let unmounted = self.mounts.difference(&now.mounts).filter(is_there).map(|mount| format!("unmounted: {mount}"));
+        let mounted = now.mounts.difference(&self.mounts).map(|mount| format!("mounted: {mount}"));
+        let others = [
+            (self.links != now.links).then(|| format!("links: {:?}, then {:?}", self.links, now.links)),
+            (self.unix_sockets != now.unix_sockets)
+                .then(|| format!("sockets: {:?}, then {:?}", self.unix_sockets, now.unix_sockets)),
+            (self.rules != now.rules).then(|| format!("rules: {}, then {}", self.rules, now.rules)),
+        ];
+        unmounted.chain(mounted).chain(others.into_iter().flatten()).collect()
+    }
+}
+
+fn word(line: &str, number: usize) -> Option<String> {
+    line.split_whitespace().nth(number).map(str::to_owned)
 }
 
 /// Every socket below a directory.
