@@ -1,5 +1,5 @@
 //! What else could a value be? With one thing changed at a time, for tests to have it judged.
-#![allow(unreachable_pub, reason = "each test binary is a crate of its own")]
+#![allow(dead_code, unreachable_pub, reason = "each test binary uses a part of it")]
 
 use serde_json::{Value, json};
 
