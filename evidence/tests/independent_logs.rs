@@ -198,6 +198,11 @@ fn both_hold_a_log_to_the_same_rules() {
     for good in ["sums", "more hosts than rows", "a second run", "torn after a sealed end"] {
         assert!(said.contains(&(format!("{good}, sealed"), "ok".into())), "{good}");
     }
+    let accounted = ["opened and accounted for", "another class more", "a gate that says more than was opened"];
+    for (what, _) in rules::openings() {
+        let verdict = if accounted.contains(&what) { "ok" } else { "line 4" };
+        assert!(said.contains(&(format!("{what}, sealed"), verdict.into())), "{what}");
+    }
 }
 
 #[test]

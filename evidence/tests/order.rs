@@ -172,6 +172,20 @@ fn the_rows_of_a_run_must_be_what_its_entries_add_up_to() {
 }
 
 #[test]
+fn what_a_run_says_of_opened_connections_must_add_up_with_its_decisions() {
+    let end = |rows: &[(&str, u64)]| {
+        end_after_one_attempt(|end| end.refused = rows.iter().map(|(name, count)| ((*name).into(), *count)).collect())
+    };
+    let forged = end(&[("answered", 3), ("opened", 6), ("undecided", 1)]);
+    let why = OrderError::WrongUndecided { said: 1, counted: 2 };
+    refused(&[start("run-1"), allowed(1)], forged, why);
+    let part = end(&[("answered", 3), ("undecided", 2)]);
+    refused(&[start("run-1"), allowed(1)], part, OrderError::OpenedInPart);
+    let good = log_ending_with(&[start("run-1"), allowed(1)], end(&[("answered", 3), ("opened", 6), ("undecided", 2)]));
+    examine_log(&good[..], &keys(), None).unwrap();
+}
+
+#[test]
 fn a_tear_must_count_the_lines_that_no_seal_signed_for() {
     let torn = Torn { bytes: 0, sha256: sha256(b""), unsealed: 1 };
     let why = OrderError::WrongUnsealed { said: 1, counted: 2 };

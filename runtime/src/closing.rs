@@ -5,8 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bottle_evidence::Text;
-use bottle_evidence::audit::{Ending, RunEnd};
-use bottle_evidence::canonical::MAX_INTEGER;
+use bottle_evidence::audit::{Ending, Opened, RunEnd};
 use bottle_netns::class::Class;
 use bottle_netns::counters::{CountError, Counters, counters};
 
@@ -89,29 +88,19 @@ impl Airlock {
     /// What the packet filter counted since the probes were through, by class.
     fn refused(&self) -> Result<BTreeMap<Text, u64>, Unknown> {
         let now = counters(&self.space)?;
-        let rows = rows(&self.counted_before, &now, self.recorder.accounted())?;
-        Ok(rows.into_iter().map(|(name, count)| (Text::new(name), count)).collect())
+        rows(&self.counted_before, &now, self.recorder.accounted())
     }
 }
 
-/// Opening packets that never became a connection that was decided upon, and that no rule refused: the gate's queue was full,
-/// one was sent again, or the run ended first.
-const UNDECIDED: &str = "undecided";
-
-/// Connections of which nobody decides: to the resolver, at whatever address, and to the gate itself.
-const ANSWERED: &str = "answered";
-
-/// What was counted between two moments, by class; and what of the opening packets neither a class nor a decision stands for.
-fn rows(before: &Counters, now: &Counters, connections: Accounted) -> Result<BTreeMap<&'static str, u64>, Unknown> {
+/// What was counted between two moments, by class; and what became of the packets that opened a connection.
+fn rows(before: &Counters, now: &Counters, connections: Accounted) -> Result<BTreeMap<Text, u64>, Unknown> {
     let since = |name, now: u64, before| now.checked_sub(before).ok_or(Unknown::Less(name));
-    let of = |class: Class| since(class.name(), now.of(class), before.of(class)).map(|count| (class.name(), count));
-    let mut rows = now.total().into_keys().map(of).collect::<Result<BTreeMap<_, _>, Unknown>>()?;
+    let of =
+        |class: Class| since(class.name(), now.of(class), before.of(class)).map(|count| (class.name().into(), count));
+    let mut rows = now.total().into_keys().map(of).collect::<Result<BTreeMap<Text, u64>, Unknown>>()?;
     let opened = since("opened", now.opened, before.opened)?;
-    let refused: u64 = [Class::Flood, Class::Unheard].iter().filter_map(|class| rows.get(class.name())).sum();
     let Accounted { decided, answered } = connections;
-    // A gate that has been taken over may say what it likes.
-    let undecided = [refused, decided, answered].into_iter().fold(opened, u64::saturating_sub);
-    rows.extend([(UNDECIDED, undecided), (ANSWERED, answered.min(MAX_INTEGER))]);
+    Opened { opened, answered }.add_to(&mut rows, decided);
     Ok(rows)
 }
 
@@ -129,8 +118,16 @@ mod tests {
         let rows = rows(&counted(1, 2, 10), &counted(101, 22, 1010), Accounted { decided: 290, answered: 10 }).unwrap();
         assert_eq!(
             rows,
-            [("answered", 10), ("flood", 100), ("udp4", 0), ("undecided", 1000 - 100 - 20 - 300), ("unheard", 20)]
-                .into()
+            [
+                ("answered", 10),
+                ("flood", 100),
+                ("opened", 1000),
+                ("udp4", 0),
+                ("undecided", 1000 - 100 - 20 - 300),
+                ("unheard", 20)
+            ]
+            .map(|(name, count)| (name.into(), count))
+            .into()
         );
     }
     #[test]

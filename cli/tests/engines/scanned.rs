@@ -42,6 +42,7 @@ fn assert_counted(log: &[Value], said: &Said) {
     let row = |class: &str| end["refused"][class].as_u64().unwrap();
     let decided = log.iter().filter(|entry| entry["kind"] == "decision").count() as u64;
     let counted = [decided, row("flood"), row("unheard"), row("undecided"), row("answered")];
+    assert_eq!(row("opened"), OPENED + again, "what a verifier compares the rest with");
     assert_eq!(
         counted.iter().sum::<u64>(),
         OPENED + again,

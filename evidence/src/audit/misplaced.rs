@@ -61,6 +61,17 @@ pub enum OrderError {
     /// `run.end` has other rows than its entries add up to.
     #[error("run.end's rows per host are not what its entries add up to{}", row_hint(.0))]
     WrongHosts(Option<usize>),
+    /// `run.end` says a part of what became of the packets that opened a connection.
+    #[error("run.end says what was opened, answered or undecided, and not all three")]
+    OpenedInPart,
+    /// `run.end` leaves more or fewer of them undecided than there are.
+    #[error("run.end leaves {said} opened connections undecided, and by its counts and the decisions it is {counted}")]
+    WrongUndecided {
+        /// What it says.
+        said: u64,
+        /// What its counts and the decisions leave.
+        counted: u64,
+    },
     /// `torn` says another number of unsealed lines.
     #[error("torn says that {said} lines were unsealed, and there are {counted}")]
     WrongUnsealed {

@@ -35,6 +35,7 @@ mod entry;
 mod inbound;
 mod line;
 mod misplaced;
+mod opened;
 mod order;
 mod problem;
 mod recover;
@@ -51,6 +52,7 @@ pub use entry::{
 pub use inbound::{Inbound, InboundOutcome, InboundRow};
 pub use line::{Line, MAX_LINE};
 pub use misplaced::OrderError;
+pub use opened::Opened;
 pub use problem::{LogError, LogProblem};
 pub use recover::{Recovered, recover, recover_segments};
 pub use seal::DOMAIN as SEAL_DOMAIN;

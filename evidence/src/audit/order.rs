@@ -2,6 +2,7 @@
 
 use std::collections::HashSet;
 
+use crate::audit::opened;
 use crate::audit::spans::Spans;
 use crate::audit::{
     Decision, Entry, HostRow, InboundSummary, OrderError, Outcome, RunEnd, RunStart, Segment, Summary, Torn,
@@ -33,6 +34,7 @@ pub(crate) struct OpenRun {
     /// Whether its binding was said to hold no more.
     drifted: bool,
     attempts: Spans,
+    decisions: u64,
 }
 
 impl Order {
@@ -140,6 +142,7 @@ impl OpenRun {
             inbound: InboundSummary::default(),
             drifted: false,
             attempts: Spans::default(),
+            decisions: 0,
         }
     }
 
@@ -174,7 +177,10 @@ impl OpenRun {
             return Err(OrderError::OtherCommand);
         }
         let rows = self.summary.rows();
-        if end.hosts == rows { Ok(()) } else { Err(OrderError::WrongHosts(first_difference(&end.hosts, &rows))) }
+        if end.hosts != rows {
+            return Err(OrderError::WrongHosts(first_difference(&end.hosts, &rows)));
+        }
+        opened::check(&end.refused, self.decisions)
     }
 
     fn note(&mut self, entry: &Entry) {
@@ -182,6 +188,7 @@ impl OpenRun {
         match entry {
             Entry::Decision(decision) => {
                 self.attempts.insert(decision.attempt);
+                self.decisions += 1;
                 self.summary.decided(decision);
             }
             Entry::Outcome(outcome) => self.summary.ended(outcome),

@@ -9,7 +9,8 @@ use crate::{changes, recorded};
 
 /// All of them.
 pub fn all() -> Vec<(&'static str, Forge)> {
-    [tears(), runs(), attempts(), ends(), vec![("sums", rows()), ("more hosts than rows", others())]].concat()
+    [tears(), runs(), attempts(), ends(), openings(), vec![("sums", rows()), ("more hosts than rows", others())]]
+        .concat()
 }
 
 /// Which runs end where, and what of it was sealed when the writer died.
@@ -103,6 +104,46 @@ fn ends() -> Vec<(&'static str, Forge)> {
         ("an exit", end(json!({ "exit": 256 }))),
         ("a class that nobody knows", end(json!({ "refused": { "\n": 1 } }))),
         ("a class that is too long", end(json!({ "refused": { "x".repeat(257): 1 } }))),
+        ("classes alone", end(json!({ "refused": { "flood": 7 } }))),
+        ("undecided alone, as earlier builds wrote it", end(json!({ "refused": { "undecided": 7 } }))),
+    ]
+}
+
+/// Runs with two decisions whose end says what became of the packets that opened a connection.
+pub fn openings() -> Vec<(&'static str, Forge)> {
+    let counts = json!({ "answered": 3, "flood": 5, "opened": 24, "udp4": 99, "undecided": 7, "unheard": 7 });
+    let end = |refused: Value| {
+        let run = Forge::new().start("a").decision(1, json!({ "name": "h" })).decision(2, json!({ "name": "h" }));
+        let hosts = json!([row("h", json!({ "connections": 2, "port": 443 }))]);
+        run.end_with(json!({ "hosts": hosts, "refused": refused }))
+    };
+    let with = |name: &str, count: u64| end(changes::with(&counts, name, count.into()));
+    let without = |name: &str| {
+        let mut fewer = counts.clone();
+        fewer.as_object_mut().unwrap().remove(name);
+        end(fewer)
+    };
+    let lying = |answered: u64, undecided: u64| {
+        end(
+            json!({ "answered": answered, "flood": MAX_INTEGER, "opened": 9, "undecided": undecided, "unheard": MAX_INTEGER }),
+        )
+    };
+    vec![
+        ("opened and accounted for", end(counts.clone())),
+        ("one answered more", with("answered", 4)),
+        ("one answered fewer", with("answered", 2)),
+        ("one undecided more", with("undecided", 8)),
+        ("one opened more", with("opened", 25)),
+        ("one opened fewer", with("opened", 23)),
+        ("one of a flood more", with("flood", 6)),
+        ("one unheard fewer", with("unheard", 6)),
+        ("another class more", with("udp4", 100)),
+        ("nothing answered", without("answered")),
+        ("nothing opened", without("opened")),
+        ("nothing undecided", without("undecided")),
+        ("no flood", without("flood")),
+        ("a gate that says more than was opened", lying(MAX_INTEGER, 0)),
+        ("a gate that says more than was opened, and more is undecided", lying(MAX_INTEGER, 1)),
     ]
 }
 

@@ -165,6 +165,7 @@ class Log:
         demand(line["head"] == line["prev"], "head is not prev")
         demand(line["command"] == run.start["command"], "another command than run.start")
         demand(line["hosts"] == run.rows.rows, "hosts are not what the lines add up to")
+        check_opened(line["refused"], len(run.attempts))
         self.run = None
         self.ended.append(self.last_start)
 
@@ -184,6 +185,15 @@ class Log:
 def check_amounts(line: dict[str, Any], *names: str) -> None:
     unknown = [line[name] is None for name in names]
     demand(not any(unknown) or (all(unknown) and line["result"] == "cut"), "amounts are null that may not be")
+
+
+def check_opened(refused: dict[str, int], decisions: int) -> None:
+    """Opening packets: what is not accounted for is undecided."""
+    if "opened" not in refused and "answered" not in refused:
+        return
+    demand(all(name in refused for name in ("opened", "answered", "undecided")), "a part of what was opened")
+    accounted = decisions + refused["answered"] + refused.get("flood", 0) + refused.get("unheard", 0)
+    demand(refused["undecided"] == max(0, refused["opened"] - accounted), "undecided is not what is left of opened")
 
 
 def verify_log(path: str, log: Log) -> None:
