@@ -170,10 +170,10 @@ pub fn exit_status(pidfd: BorrowedFd<'_>) -> Option<i32> {
     (result == 0 && info.mask & EXIT != 0).then_some(info.exit_code)
 }
 
-/// Opens the user namespace around one (ioctl_ns(2)).
-pub(crate) fn parent_namespace(namespace: BorrowedFd<'_>) -> io::Result<OwnedFd> {
-    // SAFETY: the descriptor is open for the call; NS_GET_PARENT takes no argument.
-    let raw = unsafe { libc::ioctl(namespace.as_raw_fd(), libc::NS_GET_PARENT) };
+/// Opens the user namespace that owns one, which is the one around it where that is a user namespace itself (ioctl_ns(2)).
+pub(crate) fn owner_of(namespace: BorrowedFd<'_>) -> io::Result<OwnedFd> {
+    // SAFETY: the descriptor is open for the call; NS_GET_USERNS takes no argument.
+    let raw = unsafe { libc::ioctl(namespace.as_raw_fd(), libc::NS_GET_USERNS) };
     if raw < 0 {
         return Err(io::Error::last_os_error());
     }

@@ -15,13 +15,13 @@ const MINUTE: Duration = Duration::from_secs(60 + 30);
 
 const WAIT: &str = "echo ready; read -r line; exit 7";
 
-fn named(scene: &Scene) -> Bundle {
+pub fn named(scene: &Scene) -> Bundle {
     let mut bundle = scene.bundle(WAIT);
     bundle.annotate("bottle.name", "boxed");
     bundle
 }
 
-fn nonce(digit: &str) -> String {
+pub fn nonce(digit: &str) -> String {
     digit.repeat(64)
 }
 
@@ -30,7 +30,7 @@ fn renew(scene: &Scene, nonce: &str) -> Said {
 }
 
 /// A new attestation, in a file, and its facts.
-fn renewed(scene: &Scene, nonce: &str) -> (PathBuf, Value) {
+pub fn renewed(scene: &Scene, nonce: &str) -> (PathBuf, Value) {
     let path = scene.path(&format!("renewed-{}.json", &nonce[..1]));
     let mut command = scene.world.bottle(&["attest", "renew", "boxed", "--nonce", nonce, "--attestation"]);
     said(command.arg(&path)).ok();
@@ -139,6 +139,25 @@ fn a_process_with_power_over_the_airlock_is_found_and_ends_the_container() {
         let drift: Vec<Value> = scene.verified().into_iter().filter(|entry| entry["kind"] == "drift").collect();
         assert!(drift.len() == 1 && drift[0]["what"] == "remeasured", "{drift:?}");
     }
+}
+
+/// Whoever put it there: root of the host's, for a bottle of whatever user's.
+#[test]
+fn a_process_among_a_containers_and_in_another_network_is_found_and_ends_the_container() {
+    let scene = Scene::new();
+    let contained = scene.start(&named(&scene));
+    let mut beside = scene.world.program("nsenter");
+    if !crate::host::is_root() {
+        beside.args(["--preserve-credentials", "--user"]);
+    }
+    beside.args(["--pid", "--target", &contained.first.pid.to_string(), "sh", "-c", "echo ready; read -r line"]);
+    let _beside = crate::running::Running::start(beside).ready();
+    let refused = renew(&scene, &nonce("f"));
+    assert!(refused.code != 0 && refused.err.contains("among the container's processes"), "{refused:?}");
+    assert_eq!(contained.end().code, 137);
+    scene.assert_nothing_left();
+    let drift: Vec<Value> = scene.verified().into_iter().filter(|entry| entry["kind"] == "drift").collect();
+    assert!(drift.len() == 1 && drift[0]["what"] == "remeasured", "{drift:?}");
 }
 
 #[test]

@@ -6,6 +6,7 @@
 use std::fs::File;
 use std::io;
 use std::os::fd::{AsFd, OwnedFd};
+use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 
 use crate::adopt::Adopted;
@@ -20,6 +21,10 @@ const DEEPEST: usize = 32;
 pub(crate) struct Powers {
     /// The inode of the container's user namespace.
     user: u64,
+    /// That of its pid namespace.
+    pids: u64,
+    /// Whether that user namespace is its alone, and not also the supervisor's.
+    has_users: bool,
     refused: Vec<(String, u32)>,
 }
 
@@ -27,7 +32,9 @@ impl Powers {
     /// Those that the settings did not let pass.
     pub(crate) fn refused_to(adopted: &Adopted) -> io::Result<Powers> {
         let user = rustix::fs::fstat(adopted.container.user())?.st_ino;
-        Ok(Powers { user, refused: capabilities::numbered(&adopted.says.let_pass) })
+        let has_users = std::fs::metadata("/proc/self/ns/user")?.ino() != user;
+        let pids = std::fs::metadata(format!("/proc/{}/ns/pid", adopted.container.pid()))?.ino();
+        Ok(Powers { user, pids, has_users, refused: capabilities::numbered(&adopted.says.let_pass) })
     }
 
     /// Their names.
@@ -40,6 +47,25 @@ impl Powers {
         let held = self.refused.iter().find(|(_, number)| has(facts, *number))?;
         let elsewhere = File::open(thread.join("ns/user")).is_ok_and(|own| is_below(own.into(), self.user));
         (!elsewhere).then(|| format!("has CAP_{}", held.0))
+    }
+
+    /// Whether a process that is not in the agent's network is among the container's, and in a network that nobody inside has made. It could act for them
+    /// there.
+    pub(super) fn is_beside(&self, process: &Path) -> bool {
+        if !std::fs::metadata(process.join("ns/pid")).is_ok_and(|pids| pids.ino() == self.pids) {
+            return false;
+        }
+        match File::open(process.join("ns/net")) {
+            Ok(network) => !self.made_inside(&network.into()),
+            // One that leaves has no network any more.
+            Err(error) => error.kind() != io::ErrorKind::NotFound,
+        }
+    }
+
+    fn made_inside(&self, network: &OwnedFd) -> bool {
+        let Ok(owner) = sys::owner_of(network.as_fd()) else { return false };
+        let is_own = self.has_users && rustix::fs::fstat(&owner).is_ok_and(|owner| owner.st_ino == self.user);
+        is_own || is_below(owner, self.user)
     }
 }
 
@@ -56,7 +82,7 @@ fn has(facts: &ProcessFacts, number: u32) -> bool {
 fn is_below(own: OwnedFd, user: u64) -> bool {
     let mut around = own;
     for _ in 0..DEEPEST {
-        let Ok(next) = sys::parent_namespace(around.as_fd()) else { return false };
+        let Ok(next) = sys::owner_of(around.as_fd()) else { return false };
         around = next;
         if rustix::fs::fstat(&around).is_ok_and(|namespace| namespace.st_ino == user) {
             return true;
@@ -68,7 +94,6 @@ fn is_below(own: OwnedFd, user: u64) -> bool {
 #[cfg(test)]
 mod tests {
     use std::io::{BufRead, BufReader};
-    use std::os::unix::fs::MetadataExt;
     use std::process::{Command, Stdio};
 
     use super::*;
@@ -79,6 +104,11 @@ mod tests {
         std::fs::metadata("/proc/self/ns/user").unwrap().ino()
     }
 
+    fn powers(user: u64) -> Powers {
+        let pids = std::fs::metadata("/proc/self/ns/pid").unwrap().ino();
+        Powers { user, pids, has_users: false, refused: capabilities::numbered(&[]) }
+    }
+
     fn facts(sets: [&str; 5]) -> ProcessFacts {
         let names = ["CapInh", "CapPrm", "CapEff", "CapBnd", "CapAmb"].map(str::to_owned);
         let capabilities = names.into_iter().zip(sets.map(str::to_owned)).collect();
@@ -87,7 +117,7 @@ mod tests {
 
     #[test]
     fn a_capability_counts_in_whatever_set_it_is_and_where_it_is_unknown() {
-        let powers = Powers { user: own_user(), refused: capabilities::numbered(&[]) };
+        let powers = powers(own_user());
         let thread = Path::new("/proc/self");
         // What an ordinary container has: CAP_KILL, CAP_NET_BIND_SERVICE, CAP_NET_RAW.
         let usual = "0000000000002420";
@@ -117,11 +147,31 @@ mod tests {
         let thread = std::path::PathBuf::from(format!("/proc/{}", child.id()));
         let inside = identify_at(&thread).unwrap();
         let made = std::fs::metadata(thread.join("ns/user")).unwrap().ino();
-        let held = |user| Powers { user, refused: capabilities::numbered(&[]) }.held_by(&inside, &thread);
+        let held = |user| powers(user).held_by(&inside, &thread);
         let (below, same, unrelated) = (held(own_user()), held(made), held(1));
         drop(child.stdin.take());
         child.wait().unwrap();
         assert_eq!(below, None);
         assert!(same.is_some() && unrelated.is_some());
+    }
+
+    #[test]
+    fn a_process_beside_is_one_of_the_same_processes_in_a_network_that_nobody_inside_has_made() {
+        let mut child = Command::new("unshare");
+        child.args(["--user", "--map-root-user", "--net", "sh", "-c", "echo; read -r line"]);
+        let mut child = child.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
+        BufReader::new(child.stdout.take().unwrap()).read_line(&mut String::new()).unwrap();
+        let (own, made) = (Path::new("/proc/self"), std::path::PathBuf::from(format!("/proc/{}", child.id())));
+        let inside = std::fs::metadata(made.join("ns/user")).unwrap().ino();
+        let beside = [
+            powers(own_user()).is_beside(own),
+            powers(own_user()).is_beside(&made),
+            Powers { has_users: true, ..powers(inside) }.is_beside(&made),
+            powers(inside).is_beside(&made),
+            Powers { pids: 1, ..powers(own_user()) }.is_beside(own),
+        ];
+        drop(child.stdin.take());
+        child.wait().unwrap();
+        assert_eq!(beside, [true, false, false, true, false]);
     }
 }

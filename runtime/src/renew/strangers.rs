@@ -96,6 +96,8 @@ enum Place {
     Gate,
     /// It is one of the workload's, and elsewhere.
     Elsewhere,
+    /// It is somebody else's, and among the container's processes.
+    Beside,
 }
 
 fn place(base: &Path, [agent, gate]: [u64; 2], rule: Rule<'_>) -> Option<Place> {
@@ -106,7 +108,10 @@ fn place(base: &Path, [agent, gate]: [u64; 2], rule: Rule<'_>) -> Option<Place> 
     if networks.contains(&agent) {
         return Some(Place::Agent);
     }
-    let Rule::AsFirst(first) = rule else { return None };
+    let first = match rule {
+        Rule::AsFirst(first) => first,
+        Rule::Without(powers) => return powers.is_beside(base).then_some(Place::Beside),
+    };
     let user = std::fs::metadata(base.join("ns/user")).ok()?.ino();
     // One that leaves has no network any more.
     let of_workload = first.namespaces.get("user").is_some_and(|name| *name == format!("user:[{user}]"));
@@ -170,6 +175,7 @@ fn wrong(base: &Path, place: Place, rule: Rule<'_>) -> Option<String> {
     let what = match place {
         Place::Gate => Some("is in the gate namespace".to_owned()),
         Place::Elsewhere => Some("is the workload's, and not in the agent namespace".to_owned()),
+        Place::Beside => Some("is among the container's processes, and in another network".to_owned()),
         Place::Agent => threads(base).iter().find_map(|thread| wrong_thread(thread, rule)),
     };
     what.filter(|_| !is_leaving(base))
