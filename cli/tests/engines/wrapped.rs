@@ -12,9 +12,10 @@ use crate::bundle::Bundle;
 use crate::host;
 use crate::podman::Podman;
 use crate::reached::{FETCH, dressed};
+use crate::renewed::{nonce, renewed};
 use crate::running::{Held, Running};
 use crate::scene::{Contained, Scene, Who, name};
-use crate::world::{Said, said, text};
+use crate::world::{LIMIT, Said, said, text};
 
 const SEES: &str = "busybox ls /sys/class/net | busybox tr '\\n' ' '";
 const WAIT: &str = "echo ready; read -r line; exit 7";
@@ -163,6 +164,50 @@ fn a_container_that_joins_a_bottle_is_behind_its_airlock_and_has_no_power_over_i
     assert_eq!(contained.finish().code, 7);
     scene.assert_nothing_left();
     scene.verified();
+}
+
+#[test]
+fn the_keeper_of_a_container_that_joined_is_attested_and_ends_with_it() {
+    let scene = Scene::new();
+    let mut first = plain(&scene, WAIT);
+    first.annotate("bottle.name", "boxed");
+    let contained = start(&scene, &first);
+    let keepers = || {
+        let helpers = host::children(contained.supervisor.pid).into_iter();
+        helpers.filter(|pid| host::first_argument(*pid) == "bottle-keeper").collect::<Vec<_>>()
+    };
+    let own = keepers();
+    let mut inside = plain(&scene, WAIT);
+    for kind in ["network", "user"] {
+        inside.namespace(kind, Some(&format!("/proc/{}/ns/{}", contained.first.pid, short(kind))));
+    }
+    let attested = |digit: &str| renewed(&scene, &nonce(digit)).1["keeper.members"]["value"].clone();
+    assert_eq!(attested("a"), json!({"count": 0, "keepers": []}));
+    if host::is_root() {
+        let joined = Running::start(command(&scene, &inside)).ready();
+        let others: Vec<u32> = keepers().into_iter().filter(|pid| !own.contains(pid)).collect();
+        let [keeper] = others[..] else { panic!("{others:?}") };
+        let keeper = Held::new(keeper);
+        let members = attested("b");
+        assert_eq!(members["count"], 1);
+        let (container, process) = (&members["keepers"][0]["container"], &members["keepers"][0]["process"]);
+        let place = |pid: &Value| fs::read_link(format!("/proc/{pid}/ns/net")).unwrap();
+        let ids = host::status(u32::try_from(container["pid"].as_u64().unwrap()).unwrap(), "NSpid").unwrap();
+        assert!(ids.ends_with(" 1") && place(&container["pid"]) == place(&json!(contained.first.pid)), "{members}");
+        assert_ne!(container["pid"], contained.first.pid);
+        assert!(process["seccomp"] == 2 && process["capabilities"]["CapEff"] == "0000000000000020", "{process}");
+        assert_eq!(joined.finish().code, 7);
+        assert!(keeper.ends_within(LIMIT), "it outlives its container");
+        // It was waited for too, and its end broke nothing.
+        assert_eq!(attested("c")["count"], 0);
+        assert_eq!(keepers(), own);
+    } else {
+        // An ordinary user may not look where runc has put a process that joins another user namespace.
+        assert!(run(&scene, &inside).err.contains("cannot look at"));
+    }
+    assert_eq!(contained.finish().code, 7);
+    scene.assert_nothing_left();
+    assert!(scene.verified().iter().all(|entry| entry["kind"] != "drift"));
 }
 
 fn short(kind: &str) -> &str {

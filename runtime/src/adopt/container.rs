@@ -5,9 +5,9 @@ use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::os::unix::fs::MetadataExt;
 
-use rustix::event::{PollFd, PollFlags, Timespec};
-use rustix::process::{Pid, PidfdFlags, Signal};
+use rustix::process::Signal;
 
+use super::Made;
 use crate::ended::Ended;
 use crate::init::message::End;
 use crate::nested;
@@ -48,10 +48,16 @@ impl Container {
     /// # Errors
     /// [`HoldError`]
     pub fn hold(pid: u32, apart: &[&'static str]) -> Result<Container, HoldError> {
+        Container::of(Made::hold(pid)?, apart)
+    }
+
+    /// The same of a process that is held already.
+    ///
+    /// # Errors
+    /// [`HoldError`]
+    pub fn of(made: Made, apart: &[&'static str]) -> Result<Container, HoldError> {
+        let pid = made.pid;
         let gone = |source| HoldError::Gone { pid, source };
-        let id =
-            i32::try_from(pid).ok().and_then(Pid::from_raw).ok_or_else(|| gone(io::ErrorKind::InvalidInput.into()))?;
-        let pidfd = rustix::process::pidfd_open(id, PidfdFlags::empty()).map_err(|errno| gone(errno.into()))?;
         let [network, user] =
             ["net", "user"].map(|kind| File::open(format!("/proc/{pid}/ns/{kind}")).map(OwnedFd::from));
         if !is_first(pid).map_err(gone)? {
@@ -62,9 +68,9 @@ impl Container {
                 return Err(HoldError::Shared(kind));
             }
         }
-        let container = Container { pid, pidfd, network: network.map_err(gone)?, user: user.map_err(gone)? };
-        // What was read above was this process's, if it is still there.
-        if container.has_ended().map_err(gone)? { Err(gone(io::ErrorKind::NotFound.into())) } else { Ok(container) }
+        let (network, user) = (network.map_err(gone)?, user.map_err(gone)?);
+        made.is_there()?;
+        Ok(Container { pid, pidfd: made.pidfd, network, user })
     }
 
     /// Its id in our pid namespace.
@@ -97,11 +103,6 @@ impl Container {
     /// Sends its first process a signal. One that is gone needs none.
     pub(crate) fn signal(&self, number: i32) {
         let _ = sys::signal_process(self.pidfd.as_fd(), number);
-    }
-
-    fn has_ended(&self) -> io::Result<bool> {
-        let mut fds = [PollFd::new(&self.pidfd, PollFlags::IN)];
-        Ok(rustix::event::poll(&mut fds, Some(&Timespec { tv_sec: 0, tv_nsec: 0 }))? > 0)
     }
 
     /// How it ended. Its engine waits for it, so that this may be known to the engine alone.
@@ -155,6 +156,9 @@ fn end(status: i32) -> End {
 
 #[cfg(test)]
 mod tests {
+    use rustix::event::{PollFd, PollFlags};
+    use rustix::process::{Pid, PidfdFlags};
+
     use super::*;
 
     #[test]

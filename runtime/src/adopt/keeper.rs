@@ -1,5 +1,5 @@
 //! Who ends a container whose supervisor is gone? The keeper: it can send SIGKILL to the container's first process and nothing else to nobody
-//! else, and does so when its line to the supervisor ends.
+//! else, and does so when its line to the supervisor ends. That of a container that joined ends with that container.
 //!
 //! It hears one thing on that line, that it was measured, and asks nobody. Root's keeps CAP_KILL, without which it could not; an ordinary user's has the
 //! power of the user over what is the user's.
@@ -28,6 +28,8 @@ const PATIENCE: Duration = Duration::from_secs(30);
 struct Keep {
     /// Whom it becomes, as root.
     become_id: Option<u32>,
+    /// Whether nobody needs it any more when the container has ended. The bottle's own stays as long as the supervisor.
+    ends_with_it: bool,
 }
 
 /// Supervisor to keeper, once: it was measured.
@@ -70,7 +72,17 @@ impl Keeper {
         container: &impl AsFd,
         become_id: Option<u32>,
     ) -> Result<Keeper, KeeperError> {
-        keeper.channel.send(&Keep { become_id }, &[container.as_fd()])?;
+        keeper.channel.send(&Keep { become_id, ends_with_it: false }, &[container.as_fd()])?;
+        Ok(Keeper(keeper))
+    }
+
+    /// The same of one for a container that joined.
+    pub(crate) fn of_member(
+        keeper: RoleProcess,
+        container: &impl AsFd,
+        become_id: Option<u32>,
+    ) -> Result<Keeper, KeeperError> {
+        keeper.channel.send(&Keep { become_id, ends_with_it: true }, &[container.as_fd()])?;
         Ok(Keeper(keeper))
     }
 
@@ -104,10 +116,10 @@ impl Keeper {
 /// Is the role from beginning to end. The calling process has one thread.
 pub(crate) fn main(channel: Channel) -> ! {
     match begin(&channel) {
-        Ok(container) => {
+        Ok((container, ends_with_it)) => {
             // A supervisor that ends before it has said so ends the line.
             let _ = hide(&channel);
-            wait_for_end(&channel);
+            wait_for_end(&channel, &container, ends_with_it);
             // Gone is as good as killed.
             let _ = rustix::process::pidfd_send_signal(&container, Signal::KILL);
         }
@@ -117,15 +129,15 @@ pub(crate) fn main(channel: Channel) -> ! {
     sys::exit_now(0)
 }
 
-fn begin(channel: &Channel) -> io::Result<OwnedFd> {
+fn begin(channel: &Channel) -> io::Result<(OwnedFd, bool)> {
     rustix::process::set_dumpable_behavior(DumpableBehavior::NotDumpable)?;
-    let (Keep { become_id }, mut descriptors) = channel.recv::<Keep>()?;
+    let (Keep { become_id, ends_with_it }, mut descriptors) = channel.recv::<Keep>()?;
     let container = descriptors.pop().ok_or(io::ErrorKind::InvalidData)?;
     confine::keeper(become_id.map(Identity::same), container.as_raw_fd()).map_err(io::Error::other)?;
     // To be measured. It is in no namespace that a container sees.
     rustix::process::set_dumpable_behavior(DumpableBehavior::Dumpable)?;
     channel.send(&FromKeeper::Ready, &[])?;
-    Ok(container)
+    Ok((container, ends_with_it))
 }
 
 /// When it was measured, nobody but the host's root may look into it or take it over, whoever it is.
@@ -135,8 +147,9 @@ fn hide(channel: &Channel) -> io::Result<()> {
     channel.send(&FromKeeper::Hidden, &[])
 }
 
-/// The supervisor has nothing more to say: whatever comes is its end.
-fn wait_for_end(channel: &Channel) {
-    let mut line = [PollFd::new(channel, PollFlags::IN)];
-    while rustix::event::poll(&mut line, None) == Err(rustix::io::Errno::INTR) {}
+/// The supervisor has nothing more to say: whatever comes is its end, or that of the container.
+fn wait_for_end(channel: &Channel, container: &OwnedFd, or_its: bool) {
+    let mut ends = [PollFd::new(channel, PollFlags::IN), PollFd::new(container, PollFlags::IN)];
+    let heard = if or_its { &mut ends[..] } else { &mut ends[..1] };
+    while rustix::event::poll(heard, None) == Err(rustix::io::Errno::INTR) {}
 }

@@ -9,6 +9,7 @@
 mod adoption;
 mod container;
 pub(crate) mod keeper;
+mod made;
 pub(crate) mod members;
 mod program;
 mod run;
@@ -18,6 +19,7 @@ pub use adoption::Adoption;
 pub(crate) use adoption::{Adopted, EngineWord};
 pub use container::{Container, HoldError};
 pub use keeper::KeeperError;
+pub use made::Made;
 pub use members::{FollowError, follow};
 pub(crate) use program::HashedFile;
 pub use program::{FindError, InsideFile};

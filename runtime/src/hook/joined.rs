@@ -3,14 +3,19 @@
 //!
 //! Engines join by a path, which no annotation chooses. What counts is which namespace the path means, by the kernel's word. Who
 //! shares a bottle's processes, memory or mounts, and not its network, would be a way around its airlock.
+//!
+//! All that is compared is held: the namespaces of bottles and of the container by descriptors ([`Space`]), its first process by a pidfd ([`Made`]).
+//! A number that was read by a path could mean another one by the time that it counts.
 
 use std::io;
-use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use bottle_evidence::verify::Living;
 
 use super::configuration::{Configuration, Namespace};
+use super::space::Space;
+use crate::adopt::{HoldError, Made};
 use crate::records::{Known, LivingError, Name};
 
 /// By which the engines of Kubernetes mark who joins a pod.
@@ -20,13 +25,17 @@ const POD_MEMBER: [(&str, &str); 2] =
 /// What leads to a bottle's processes, or lends them a hand that reaches more.
 const NEAR: [&str; 4] = ["pid", "ipc", "mount", "user"];
 
-/// The bottle that a container joins.
+/// What is held of a bottle: its network, and the namespaces that are near.
+const HELD: [&str; 5] = ["network", "pid", "ipc", "mount", "user"];
+
+/// A bottle that lives, and that a container joins.
 #[derive(Clone, Debug)]
 pub struct Joined {
     /// What it is called.
     pub name: Name,
-    /// Its first process.
-    workload: u32,
+    known: Box<Known>,
+    /// Of its first process, as in [`HELD`].
+    spaces: Arc<[Space; HELD.len()]>,
 }
 
 /// Why it can't be told.
@@ -43,6 +52,9 @@ pub enum JoinedError {
     /// A bottle can't.
     #[error(transparent)]
     Living(#[from] LivingError),
+    /// The container's own process can't be held.
+    #[error(transparent)]
+    Hold(#[from] HoldError),
     /// It would be near a bottle, and on another network.
     #[error("the container is in the {0} namespace of the bottle {1}, and not in its network")]
     Near(&'static str, Name),
@@ -57,7 +69,7 @@ impl JoinedError {
         match self {
             JoinedError::Near(..) => Some("have it join the bottle's network too, or none of its namespaces".into()),
             JoinedError::Elsewhere(..) => Some("create it again".into()),
-            JoinedError::Look { .. } | JoinedError::Living(_) => None,
+            JoinedError::Look { .. } | JoinedError::Living(_) | JoinedError::Hold(_) => None,
         }
     }
 }
@@ -68,14 +80,17 @@ impl Joined {
     /// # Errors
     /// [`JoinedError`]
     pub fn by_path(configuration: &Configuration, bottles: &[Known]) -> Result<Option<Joined>, JoinedError> {
+        let bottles = living(bottles, None)?;
         let joined = match configuration.namespace("network").and_then(Namespace::joined) {
-            Some(path) => find(path, bottles, None)?,
+            Some(path) => find(&look(path)?, &bottles),
             None => None,
         };
-        let near =
-            NEAR.into_iter().filter_map(|kind| Some((kind, configuration.namespace(kind)?.joined()?.to_owned())));
-        apart(joined.as_ref(), near, bottles, None)?;
-        Ok(joined)
+        for kind in NEAR {
+            if let Some(path) = configuration.namespace(kind).and_then(Namespace::joined) {
+                apart(joined, kind, &look(path)?, &bottles)?;
+            }
+        }
+        Ok(joined.cloned())
     }
 
     /// By where a container is that the engine has created. It is not taken for its own company. What its configuration does not join is
@@ -84,33 +99,42 @@ impl Joined {
     /// # Errors
     /// [`JoinedError`]
     pub fn by_process(
-        pid: u32,
+        made: &Made,
         configuration: &Configuration,
         bottles: &[Known],
     ) -> Result<Option<Joined>, JoinedError> {
-        let own = |kind: &str| PathBuf::from(format!("/proc/{pid}/ns/{}", short(kind)));
         let joins = |kind: &str| configuration.namespace(kind).is_some_and(|namespace| namespace.joined().is_some());
-        let look = || {
-            let joined = if joins("network") { find(&own("network"), bottles, Some(pid))? } else { None };
-            let near = || NEAR.into_iter().filter(|kind| joins(kind)).map(|kind| (kind, own(kind)));
-            apart(joined.as_ref(), near(), bottles, Some(pid))?;
-            if let Some(joined) = &joined {
-                let strange = near().find(|(kind, path)| !joined.shares(kind, path));
-                strange.map_or(Ok(()), |(kind, _)| Err(JoinedError::Elsewhere(kind, joined.name.clone())))?;
+        let own = |kind: &str| look(&place(made.pid(), kind));
+        let found = || {
+            let bottles = living(bottles, Some(made.pid()))?;
+            let joined = if joins("network") { find(&own("network")?, &bottles) } else { None };
+            for kind in NEAR.into_iter().filter(|kind| joins(kind)) {
+                let own = own(kind)?;
+                apart(joined, kind, &own, &bottles)?;
+                if let Some(joined) = joined.filter(|joined| !joined.has(kind, &own)) {
+                    return Err(JoinedError::Elsewhere(kind, joined.name.clone()));
+                }
             }
-            Ok(joined)
+            Ok(joined.cloned())
         };
-        match look() {
-            // Whoever holds the process says that it is gone.
-            Err(JoinedError::Look { source, .. }) if source.kind() == io::ErrorKind::NotFound => Ok(None),
-            found => found,
-        }
+        let found = found();
+        // What was looked at by its number was its own.
+        made.is_there()?;
+        found
     }
 
     /// Whether this path means the bottle's own namespace of this kind (`pid`, `ipc`, …).
-    pub(super) fn shares(&self, kind: &str, path: &Path) -> bool {
-        let own = format!("/proc/{}/ns/{}", self.workload, short(kind));
-        identity(Path::new(&own)).is_ok_and(|own| identity(path).is_ok_and(|other| own == other))
+    pub(crate) fn shares(&self, kind: &str, path: &Path) -> bool {
+        Space::at(path).is_ok_and(|there| self.has(kind, &there))
+    }
+
+    fn has(&self, kind: &str, there: &Space) -> bool {
+        HELD.iter().zip(self.spaces.iter()).any(|(of, own)| *of == kind && own.is(there))
+    }
+
+    /// What is on record of it.
+    pub(crate) fn known(&self) -> &Known {
+        &self.known
     }
 }
 
@@ -120,65 +144,105 @@ pub fn is_pod_member(configuration: &Configuration) -> bool {
     POD_MEMBER.iter().any(|mark| says(mark) == Some(true))
 }
 
-/// Demands of one that shares these namespaces that they are of no bottle but of the one that it joins.
-fn apart(
-    joined: Option<&Joined>,
-    near: impl Iterator<Item = (&'static str, PathBuf)>,
-    bottles: &[Known],
-    not: Option<u32>,
-) -> Result<(), JoinedError> {
-    for (kind, path) in near {
-        let there = look(&path)?;
-        for (name, living) in living(bottles, not)? {
-            let its = look(Path::new(&format!("/proc/{}/ns/{}", living.workload.pid, short(kind))));
-            let is_joined = joined.is_some_and(|joined| joined.workload == living.workload.pid);
-            if !is_joined && its? == there {
-                return Err(JoinedError::Near(kind, name));
-            }
-        }
+/// Demands that a namespace of this kind is of no bottle but of the one that is joined.
+fn apart(joined: Option<&Joined>, kind: &'static str, there: &Space, bottles: &[Joined]) -> Result<(), JoinedError> {
+    let is_joined = |bottle: &Joined| joined.is_some_and(|joined| Arc::ptr_eq(&joined.spaces, &bottle.spaces));
+    match bottles.iter().find(|bottle| !is_joined(bottle) && bottle.has(kind, there)) {
+        Some(bottle) => Err(JoinedError::Near(kind, bottle.name.clone())),
+        None => Ok(()),
     }
-    Ok(())
 }
 
-fn find(path: &Path, bottles: &[Known], not: Option<u32>) -> Result<Option<Joined>, JoinedError> {
-    let (device, inode) = look(path)?;
-    let (namespaces, _) = look(Path::new("/proc/self/ns/net"))?;
-    if device != namespaces {
-        return Ok(None);
-    }
-    let mut all = living(bottles, not)?.into_iter();
-    let joined = all.find(|(_, living)| living.network == inode);
-    Ok(joined.map(|(name, living)| Joined { name, workload: living.workload.pid }))
+fn find<'a>(network: &Space, bottles: &'a [Joined]) -> Option<&'a Joined> {
+    bottles.iter().find(|bottle| bottle.has("network", network))
 }
 
 /// The bottles that live, but for one whose first process this is.
-fn living(bottles: &[Known], not: Option<u32>) -> Result<Vec<(Name, Living)>, JoinedError> {
+fn living(bottles: &[Known], not: Option<u32>) -> Result<Vec<Joined>, JoinedError> {
     let mut all = Vec::new();
     for known in bottles {
-        match known.living() {
-            Ok(living) if Some(living.workload.pid) != not => all.push((known.record.name.clone(), living)),
-            Ok(_) | Err(LivingError::NotRunning(_)) => {}
-            Err(error) => return Err(error.into()),
+        if let Some((_, spaces)) = held(|| known.living())?.filter(|(first, _)| Some(*first) != not) {
+            all.push(Joined {
+                name: known.record.name.clone(),
+                known: Box::new(known.clone()),
+                spaces: Arc::new(spaces),
+            });
         }
     }
     Ok(all)
 }
 
-/// As /proc calls a kind of namespace.
-fn short(kind: &str) -> &str {
-    match kind {
+/// The first process of a bottle that lives and its namespaces, which are its own if it is the same process before and after they are held.
+fn held(living: impl Fn() -> Result<Living, LivingError>) -> Result<Option<(u32, [Space; HELD.len()])>, JoinedError> {
+    let first = || match living() {
+        Ok(living) => Ok(Some(living.workload)),
+        Err(LivingError::NotRunning(_)) => Ok(None),
+        Err(error) => Err(JoinedError::from(error)),
+    };
+    let Some(before) = first()? else { return Ok(None) };
+    let spaces = HELD.map(|kind| look(&place(before.pid, kind)));
+    if first()? != Some(before) {
+        return Ok(None);
+    }
+    let [network, pid, ipc, mount, user] = spaces;
+    Ok(Some((before.pid, [network?, pid?, ipc?, mount?, user?])))
+}
+
+/// Where a namespace of a process is in /proc.
+pub(crate) fn place(pid: u32, kind: &str) -> PathBuf {
+    let short = match kind {
         "network" => "net",
         "mount" => "mnt",
         other => other,
+    };
+    format!("/proc/{pid}/ns/{short}").into()
+}
+
+fn look(path: &Path) -> Result<Space, JoinedError> {
+    Space::at(path).map_err(|source| JoinedError::Look { path: path.display().to_string(), source })
+}
+
+#[cfg(test)]
+mod tests {
+    use std::cell::Cell;
+
+    use bottle_evidence::audit::Workload;
+
+    use super::super::refusals::tests::{good, read};
+    use super::*;
+
+    fn own(start: u64) -> Result<Living, LivingError> {
+        Ok(Living { workload: Workload { pid: std::process::id(), start }, network: 7 })
     }
-}
 
-fn look(path: &Path) -> Result<(u64, u64), JoinedError> {
-    identity(path).map_err(|source| JoinedError::Look { path: path.display().to_string(), source })
-}
+    fn ended() -> Result<Living, LivingError> {
+        Err(LivingError::NotRunning("gone".parse().unwrap()))
+    }
 
-/// Device and inode, which two names of one namespace share.
-pub(super) fn identity(path: &Path) -> io::Result<(u64, u64)> {
-    let file = std::fs::metadata(path)?;
-    Ok((file.dev(), file.ino()))
+    #[test]
+    fn a_bottle_whose_first_process_is_another_when_its_namespaces_are_held_has_ended() {
+        assert!(held(|| own(1)).unwrap().is_some());
+        assert!(held(ended).unwrap().is_none());
+        for after in [own(2), ended()] {
+            let after = Cell::new(Some(after));
+            let asked = Cell::new(0);
+            let living = || match asked.replace(asked.get() + 1) {
+                0 => own(1),
+                _ => after.take().unwrap(),
+            };
+            assert!(held(living).unwrap().is_none());
+        }
+    }
+
+    #[test]
+    fn a_container_whose_number_is_another_processs_by_now_joins_nothing() {
+        let configuration = read(&good());
+        let mut child = std::process::Command::new("true").spawn().unwrap();
+        let made = Made::hold(child.id()).unwrap();
+        child.wait().unwrap();
+        // This one is there.
+        let made = made.succeeded(std::process::id());
+        let found = Joined::by_process(&made, &configuration, &[]);
+        assert!(matches!(found, Err(JoinedError::Hold(HoldError::Gone { .. }))), "{found:?}");
+    }
 }

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use std::path::Path;
 
 use super::configuration::Namespace;
-use super::joined::identity;
+use super::space::Space;
 use super::{Configuration, Joined, Refusal};
 use crate::nested::Nested;
 
@@ -38,8 +38,8 @@ fn maps_root(configuration: &Configuration, nested: Option<&Nested>) -> bool {
 
 /// Whether root inside is the host's, or may be: one in a user namespace that somebody has made is, where that is the caller's.
 pub(super) fn root_is_hosts(configuration: &Configuration, nested: Option<&Nested>) -> bool {
-    let anothers = |path: &Path| match (identity(path), identity(Path::new("/proc/self/ns/user"))) {
-        (Ok(there), Ok(own)) => there != own,
+    let anothers = |path: &Path| match (Space::at(path), Space::at(Path::new("/proc/self/ns/user"))) {
+        (Ok(there), Ok(own)) => !there.is(&own),
         _ => false,
     };
     let is_other = |namespace: &Namespace| namespace.joined().is_none_or(anothers);

@@ -11,6 +11,7 @@
 pub(crate) mod ask;
 pub(crate) mod backstop;
 mod created;
+mod kept;
 pub(crate) mod powers;
 mod recheck;
 mod statement;
@@ -28,6 +29,7 @@ use bottle_evidence::{Digest, sha256};
 use bottle_netns::survey::Survey;
 use tokio::sync::{mpsc, oneshot};
 
+pub(crate) use kept::Kept;
 pub(crate) use recheck::{Recheck, Unsound};
 
 use ask::Asker;

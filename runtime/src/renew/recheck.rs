@@ -13,11 +13,12 @@ use bottle_netns::conform::conforms;
 use bottle_netns::survey::Survey;
 
 use super::created::Created;
+use super::kept::Kept;
 use super::powers::Powers;
 use super::strangers::{self, Inside, Rule, Stranger};
-use crate::adopt::keeper::Keeper;
+use crate::adopt::members::{Followed, Members};
 use crate::airlock::Airlock;
-use crate::attest::process::{ProcessFacts, measure, public, read};
+use crate::attest::process::{ProcessFacts, measure, read};
 use crate::attest::requirements::{self, Maps, look};
 use crate::attest::{AttestError, adopted};
 use crate::digest;
@@ -56,7 +57,7 @@ impl From<AttestError> for Unsound {
 }
 
 /// A drift that was not announced and not polled for.
-fn remeasured(detail: impl Into<String>) -> Drift {
+pub(super) fn remeasured(detail: impl Into<String>) -> Drift {
     Drift::new("remeasured", detail)
 }
 
@@ -69,6 +70,7 @@ pub(crate) struct Recheck {
     gate: u32,
     dialler: u32,
     keeper: Option<Kept>,
+    members: Arc<Members>,
     around: Option<Maps>,
     program: Arc<Program>,
     pub(super) sees_all: bool,
@@ -80,12 +82,6 @@ pub(crate) struct Recheck {
     created: Option<Created>,
 }
 
-/// A keeper, and what it was while it could be looked into.
-struct Kept {
-    pid: u32,
-    start: ProcessFacts,
-}
-
 /// What was found of the processes.
 pub(super) struct Found {
     pub(super) workload: ProcessFacts,
@@ -94,6 +90,8 @@ pub(super) struct Found {
     pub(super) dialler: ProcessFacts,
     /// Of a container.
     pub(super) keeper: Option<ProcessFacts>,
+    /// Of the containers that joined it.
+    pub(super) followed: Vec<Followed>,
     pub(super) inside: Inside,
     pub(super) executable: Executable,
     /// Whether an engine has created it and not let it go on.
@@ -119,6 +117,7 @@ impl Recheck {
             gate: airlock.gate.process.pid(),
             dialler: airlock.dialler.process.pid(),
             keeper: airlock.keeper.as_ref().map(Kept::hidden).transpose()?,
+            members: Arc::clone(&airlock.init.members),
             around: airlock.plan.workload_ids().around(),
             program: Arc::clone(&airlock.program),
             sees_all: airlock.plan.sees_all(),
@@ -165,6 +164,7 @@ impl Recheck {
             Some(_) => adopted::warden(&init, &own, first)?,
         }
         let keeper = self.keeper.as_ref().map(Kept::again).transpose()?;
+        let followed = self.members.again()?;
         requirements::gate_process(&gate, &own)?;
         requirements::dialler_process(&dialler, &own)?;
         requirements::the_same_program(&self.program, self.init, self.gate, self.dialler)?;
@@ -181,7 +181,7 @@ impl Recheck {
         })?;
         drop(nobody_enters);
         let (workload, executable) = self.first_process()?;
-        Ok(Found { workload, init, gate, dialler, keeper, inside, executable, is_created })
+        Ok(Found { workload, init, gate, dialler, keeper, followed, inside, executable, is_created })
     }
 
     /// The same without what only a statement needs.
@@ -216,29 +216,6 @@ impl Recheck {
             return Err(Unsound::Drift(remeasured(format!("the workload {what}"))));
         }
         Ok((facts, executed(pid).map_err(|error| unknown(format!("cannot read what the workload executes: {error}")))?))
-    }
-}
-
-impl Kept {
-    /// It is looked into for the last time, and from then on nobody can.
-    fn hidden(keeper: &Keeper) -> io::Result<Kept> {
-        let pid = keeper.process().pid();
-        let start = measure(pid).map_err(io::Error::other)?;
-        keeper.hide().map_err(io::Error::other)?;
-        Ok(Kept { pid, start })
-    }
-
-    /// What it is by what everybody may read. Its namespaces and descriptors are as they were: its filter lets it change none of them.
-    fn again(&self) -> Result<ProcessFacts, Unsound> {
-        let now = public(self.pid).map_err(|source| AttestError::Measure { who: "keeper", source })?;
-        let now = ProcessFacts {
-            namespaces: self.start.namespaces.clone(),
-            descriptors: self.start.descriptors.clone(),
-            mounts: self.start.mounts.clone(),
-            ..now
-        };
-        let same = now == self.start;
-        same.then_some(now).ok_or_else(|| Unsound::Drift(remeasured("keeper: is not as it was at the start")))
     }
 }
 

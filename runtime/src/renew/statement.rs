@@ -12,6 +12,7 @@ use serde_json::{Value, json};
 use super::recheck::{Found, Recheck};
 use super::strangers::Inside;
 use super::{Renewal, Surveyed};
+use crate::adopt::members::Followed;
 use crate::attest::facts::{Facts, how_seen, known, listening, measured, programs};
 use crate::attest::process::ProcessFacts;
 use crate::attest::{adopted, valid_from};
@@ -21,6 +22,9 @@ use crate::tpm::TpmFailure;
 
 /// More processes than this are counted and not listed.
 const LISTED: usize = 256;
+
+/// The same of keepers of containers that joined: each takes about a kilobyte.
+const KEEPERS_LISTED: usize = 64;
 
 /// Why there is no statement.
 #[derive(Debug, thiserror::Error)]
@@ -80,7 +84,7 @@ fn remeasured(surveyed: &Surveyed, recheck: &Recheck, found: Found) -> std::io::
             Text::new("SOCK_DIAG_BY_FAMILY, at the resolvers' port: the workload's own sockets are left out");
     }
     let how = how_seen(recheck.sees_all);
-    let Found { workload, init, gate, dialler, keeper, inside, executable, .. } = found;
+    let Found { workload, init, gate, dialler, keeper, followed, inside, executable, .. } = found;
     let listed: Vec<u32> = inside.pids.iter().copied().take(LISTED).collect();
     measured(&mut facts, "agent.processes", how, json!({"count": inside.pids.len(), "pids": listed}));
     measured(&mut facts, "gate.processes", how, json!({"count": 0, "pids": []}));
@@ -97,11 +101,20 @@ fn remeasured(surveyed: &Surveyed, recheck: &Recheck, found: Found) -> std::io::
     if let Some(keeper) = keeper {
         let how = "/proc/PID/status, uid_map and gid_map; what only who may look into it can read was measured when the container began, and its seccomp filter lets it change none of that";
         measured(&mut facts, "keeper.process", how, counted(keeper));
+        measured(&mut facts, "keeper.members", how, followers(followed));
     }
     if !surveyed.published.is_empty() {
         listening(&mut facts, &surveyed.published);
     }
     Ok(facts)
+}
+
+/// Each container that joined, and who ends it.
+fn followers(followed: Vec<Followed>) -> Value {
+    let count = followed.len();
+    let entry = |Followed { container, keeper }| json!({"container": container, "process": counted(keeper)});
+    let listed: Vec<Value> = followed.into_iter().take(KEEPERS_LISTED).map(entry).collect();
+    json!({"count": count, "keepers": listed})
 }
 
 /// What each process but init was found to be.

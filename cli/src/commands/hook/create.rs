@@ -5,18 +5,18 @@
 use std::path::Path;
 use std::process::ExitCode;
 
-use bottle_runtime::adopt::follow;
+use bottle_runtime::adopt::{Made, follow};
 use bottle_runtime::caller::Caller;
 use bottle_runtime::hook::{
     Configuration, Joined, JoinedError, Judged, JudgedError, Settings, State, admit, admit_files, admit_handed, judge,
 };
 
 use super::supervise::{self, Order};
-use crate::commands::bottles::{find, shelf};
+use crate::commands::bottles::shelf;
 use crate::report::{Failure, Reporter};
 use crate::state;
 
-/// What it was to join has ended meanwhile, or is another network by now.
+/// What it was to join has ended, or is another network by now.
 #[derive(Debug, thiserror::Error)]
 #[error("the container is not in the network of the bottle that it was to join")]
 struct Left;
@@ -30,9 +30,12 @@ pub fn run(settings: Option<&Path>, joins: bool, reporter: Reporter) -> Result<E
         let hint = error.hint();
         Failure { hint, ..Failure::new(error) }
     })?;
-    let becomes = judged(&state, &configuration, &settings, &caller)?;
+    // Before anything of it is looked at.
+    let made = configuration.joins().then(|| Made::hold(state.pid)).transpose().map_err(Failure::new)?;
+    let becomes = judged(made.as_ref(), &configuration, &settings, &caller)?;
+    let left = || Failure::new(Left).with_hint("create it again, or create the bottle first");
     if joins && !matches!(becomes, Judged::Joins(_)) {
-        return Err(Failure::new(Left).with_hint("create it again, or create the bottle first"));
+        return Err(left());
     }
     match becomes {
         Judged::LeftAlone => Ok(ExitCode::SUCCESS),
@@ -42,7 +45,8 @@ pub fn run(settings: Option<&Path>, joins: bool, reporter: Reporter) -> Result<E
             admit(&configuration, &settings, nested, Some(&joined), Path::new("/proc/self/exe")).map_err(refused)?;
             admit_handed(&configuration, &settings, state.pid).map_err(refused)?;
             admit_files(&configuration, &settings, &state::open(&caller)?).map_err(refused)?;
-            bind(&joined, &configuration, state.pid, &caller)?;
+            // It ends with the bottle that it joins.
+            follow(&joined, made.ok_or_else(left)?).map_err(Failure::new)?;
             Ok(ExitCode::SUCCESS)
         }
         Judged::Bottled { rules, file, name } => {
@@ -52,29 +56,19 @@ pub fn run(settings: Option<&Path>, joins: bool, reporter: Reporter) -> Result<E
     }
 }
 
-/// It ends with the bottle that it joins.
-fn bind(joined: &Joined, configuration: &Configuration, pid: u32, caller: &Caller) -> Result<(), Failure> {
-    let known = find(&shelf(caller)?, joined.name.as_str())?;
-    // Another bottle may have the name by now.
-    if Joined::by_process(pid, configuration, std::slice::from_ref(&known)).map_err(near)?.is_none() {
-        return Err(Failure::new(Left));
-    }
-    follow(&known, pid).map_err(Failure::new)
-}
-
 /// What becomes of the container.
 fn judged(
-    state: &State,
+    made: Option<&Made>,
     configuration: &Configuration,
     settings: &Settings,
     caller: &Caller,
 ) -> Result<Judged, Failure> {
-    let joined = match configuration.joins() {
-        true => {
+    let joined = match made {
+        Some(made) => {
             let bottles = shelf(caller)?.all().map_err(Failure::new)?;
-            Joined::by_process(state.pid, configuration, &bottles).map_err(near)?
+            Joined::by_process(made, configuration, &bottles).map_err(near)?
         }
-        false => None,
+        None => None,
     };
     judge(configuration, settings, joined).map_err(refused)
 }
