@@ -8,6 +8,7 @@ use serde_json::{Value, json};
 
 use crate::bundle::Bundle;
 use crate::host;
+use crate::running::Running;
 use crate::scene::{Scene, name};
 use crate::world::{Said, said, text};
 
@@ -218,20 +219,63 @@ fn a_container_that_shares_a_bottles_processes_or_memory_and_not_its_network_nev
     let mut first = scene.bundle("echo ready; read -r line");
     first.annotate("bottle.mode", "enforce");
     let contained = scene.start(&first);
-    for kind in ["pid", "ipc"] {
+    // runc by itself starts none in a mount namespace whose proc does not have it, and so only the wrapper is asked.
+    let all = [
+        (&["pid", "user"][..], hooked as fn(&Scene, &Bundle) -> Said),
+        (&["ipc", "user"], hooked),
+        (&["user"], hooked),
+        (&["user"], wrapped),
+        (&["mount", "user"], wrapped),
+        (&["mount"], wrapped),
+    ];
+    for (kinds, run) in all {
         let mut bundle = scene.bundle("echo ran");
         bundle.configuration["annotations"] = json!({});
-        for kind in [kind, "user"] {
-            bundle.namespace(kind, Some(&format!("/proc/{}/ns/{kind}", contained.first.pid)));
+        for kind in kinds {
+            let short = if *kind == "mount" { "mnt" } else { kind };
+            bundle.namespace(kind, Some(&format!("/proc/{}/ns/{short}", contained.first.pid)));
         }
         // One that joins the processes of another can't mount these again.
         let kept = |mount: &Value| mount["type"] != "proc";
         bundle.configuration["mounts"].as_array_mut().unwrap().retain(kept);
-        let said = scene.run(&bundle);
-        assert!(said.code != 0 && !said.out.contains("ran"), "{kind}: {said:?}");
+        let said = run(&scene, &bundle);
+        assert!(said.code != 0 && !said.out.contains("ran"), "{kinds:?}: {said:?}");
         // An ordinary user may not look where runc has put a process that joins another user namespace.
-        assert!(!host::is_root() || said.err.contains("namespace of the bottle"), "{kind}: {said:?}");
+        let near = said.err.contains(&format!("in the {} namespace of the bottle", kinds[0]));
+        assert!(!host::is_root() || near, "{kinds:?}: {said:?}");
     }
+    contained.finish();
+    scene.assert_nothing_left();
+}
+
+#[test]
+fn a_container_that_joins_a_bottles_network_and_somebody_elses_memory_never_runs() {
+    let scene = Scene::new();
+    scene.settings(&json!({"unannotated": "left-alone"}));
+    let mut first = scene.bundle("echo ready; read -r line");
+    first.annotate("bottle.mode", "enforce");
+    let contained = scene.start(&first);
+    let of_first = |kind: &str| format!("/proc/{}/ns/{kind}", contained.first.pid);
+    // Of that bottle's user namespace, since runc enters that before the others.
+    let mut other = scene.world.program("nsenter");
+    // An ordinary user is who that namespace's root is, and the host's root is nobody there.
+    other.args((!host::is_root()).then_some("--preserve-credentials"));
+    other.args(["--user", "--target", &contained.first.pid.to_string()]);
+    other.args(["unshare", "--ipc", "sh", "-c", "echo ready; read -r line"]);
+    let other = Running::start(other).ready();
+    let mut bundle = scene.bundle("echo ran");
+    bundle.configuration["annotations"] = json!({});
+    bundle.namespace("network", Some(&of_first("net")));
+    bundle.namespace("user", Some(&of_first("user")));
+    bundle.namespace("ipc", Some(&format!("/proc/{}/ns/ipc", other.pid())));
+    let said = scene.run(&bundle);
+    assert!(said.code != 0 && !said.out.contains("ran"), "{said:?}");
+    let elsewhere = "joins the network of the bottle";
+    assert!(!host::is_root() || said.err.contains(elsewhere) && said.err.contains("ipc namespace"), "{said:?}");
+    bundle.namespace("ipc", Some(&of_first("ipc")));
+    let said = scene.run(&bundle);
+    assert!(!host::is_root() || said.ok() == "ran\n", "{said:?}");
+    other.finish();
     contained.finish();
     scene.assert_nothing_left();
 }

@@ -222,9 +222,19 @@ fn the_helpers_of_a_users_container_have_ids_of_podmans_that_are_nobody_elses() 
 #[test]
 fn a_container_of_podmans_ends_with_what_guards_it_and_by_its_name() {
     // An ordinary user has no power over the others' ids.
-    let roles: &[&str] =
-        if host::is_root() { &["bottle-gate", "bottle-dialler", "bottle-warden", "bottle-keeper", ""] } else { &[""] };
-    for role in roles {
+    let roles: &[(&str, Signal)] = if host::is_root() {
+        &[
+            ("bottle-gate", Signal::KILL),
+            ("bottle-dialler", Signal::KILL),
+            ("bottle-warden", Signal::KILL),
+            ("bottle-keeper", Signal::KILL),
+            ("bottle-keeper", Signal::STOP),
+            ("", Signal::KILL),
+        ]
+    } else {
+        &[("", Signal::KILL)]
+    };
+    for (role, signal) in roles {
         each(|scene, who| {
             let podman = Podman::new(scene, who);
             let options = ["--interactive", "--annotation", "bottle.name=boxed"];
@@ -235,7 +245,7 @@ fn a_container_of_podmans_ends_with_what_guards_it_and_by_its_name() {
             } else {
                 let helpers = host::children(contained.supervisor.pid);
                 let helper = helpers.into_iter().find(|pid| host::first_argument(*pid) == *role);
-                Held::new(helper.unwrap_or_else(|| panic!("no {role}"))).signal(Signal::KILL);
+                Held::new(helper.unwrap_or_else(|| panic!("no {role}"))).signal(*signal);
             }
             assert_eq!(contained.end().code, 137, "{role}");
             drop(podman);
