@@ -51,7 +51,7 @@ macro_rules! replayed {
 replayed! {
     client_hello connect_head http_answers http_head http_requests dns_answer dns_query canonical_rules names policy
     attestation audit_entries audit_log canonical_json keys netlink_refusals netlink_rules netlink_survey
-    netlink_watch git_settings image_archive image_documents image_names registry_challenge channel engine recorder
+    netlink_watch git_settings image_archive image_documents image_names registry_challenge channel container engine recorder
     subordinate_ids tpm tunnel_answer
 }
 

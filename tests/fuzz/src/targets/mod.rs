@@ -35,6 +35,7 @@ mod image_names;
 mod registry_challenge;
 
 mod channel;
+mod container;
 mod engine;
 mod recorder;
 mod subordinate_ids;
@@ -118,6 +119,7 @@ targets! {
     image_names: 512, MEMORY;
     registry_challenge: 512, MEMORY;
     channel: 2048, MEMORY;
+    container: 4096, MEMORY;
     engine: 8192, MEMORY;
     recorder: 4096, MEMORY;
     subordinate_ids: 1024, MEMORY;
