@@ -11,7 +11,7 @@ use bottle_escape::run::Choice;
 use bottle_escape::say::say;
 use bottle_escape::{catalogue, neighbour, pulse, run, stage, table};
 
-const USAGE: &str = "usage: bottle-escape run --field FIELD.json [--class CLASS] [--only ID] [--json]    inside: make the attempts
+const USAGE: &str = "usage: bottle-escape run --field FIELD.json [--class CLASS] [--only ID]... [--json] inside: make the attempts
        bottle-escape list [--json]                                                  what there is to try
        bottle-escape stage --field FIELD.json --secrets SECRETS.json [--proxy ADDRESS:PORT] [--stand-ins] -- COMMAND...
                                                                                     outside: canaries around a sandbox
@@ -49,7 +49,7 @@ fn parse(mut given: impl Iterator<Item = OsString>) -> Option<Arguments> {
             "--secrets" => arguments.secrets = Some(given.next()?.into()),
             "--proxy" => arguments.proxy = Some(given.next()?.to_str()?.parse().ok()?),
             "--class" => arguments.choice.class = Some(given.next()?.into_string().ok()?),
-            "--only" => arguments.choice.only = Some(given.next()?.into_string().ok()?),
+            "--only" => arguments.choice.only.push(given.next()?.into_string().ok()?),
             "--json" => arguments.json = true,
             "--stand-ins" => arguments.stand_ins = true,
             "--" => arguments.command = given.by_ref().collect(),

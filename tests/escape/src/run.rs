@@ -19,15 +19,15 @@ const GLANCE: Duration = Duration::from_millis(5);
 pub struct Choice {
     /// Only those of this class.
     pub class: Option<String>,
-    /// Only this one.
-    pub only: Option<String>,
+    /// Only these, if any are named.
+    pub only: Vec<String>,
 }
 
 impl Choice {
     /// Whether it is to be made.
     pub fn takes(&self, item: &Item) -> bool {
         self.class.as_ref().is_none_or(|class| *class == item.class)
-            && self.only.as_ref().is_none_or(|id| *id == item.id)
+            && (self.only.is_empty() || self.only.contains(&item.id))
     }
 }
 

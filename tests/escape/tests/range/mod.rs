@@ -103,7 +103,12 @@ impl Range {
     }
 
     /// Makes all attempts in this sandbox.
-    pub fn shoot(mut self, sandbox: Sandbox<'_>) -> Shot {
+    pub fn shoot(self, sandbox: Sandbox<'_>) -> Shot {
+        self.shoot_part(sandbox, &[])
+    }
+
+    /// Makes these, or all if none are named.
+    pub fn shoot_part(mut self, sandbox: Sandbox<'_>, part: &[&str]) -> Shot {
         let project = self.path("project");
         let program = project.join("bottle-escape");
         fs::copy(static_program(), &program).unwrap();
@@ -135,6 +140,7 @@ impl Range {
         }
         command.arg("--").args(self.around(sandbox, "project", "audit.jsonl"));
         command.arg(&program).args(["run", "--json", "--field"]).arg(project.join("field.json"));
+        command.args(part.iter().flat_map(|id| ["--only", id]));
         let output = command.stdin(Stdio::null()).stderr(Stdio::piped()).output().unwrap();
         let said = String::from_utf8_lossy(&output.stderr);
         assert!(output.status.success(), "{said}");
