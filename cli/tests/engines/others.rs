@@ -48,6 +48,39 @@ fn a_container_of_cruns_is_behind_the_same_airlock() {
     scene.verified();
 }
 
+/// Nobody but root may look at what crun has made, and what can't be looked at is not attested.
+#[test]
+fn a_container_of_cruns_that_an_ordinary_user_starts_without_podman_is_refused() {
+    if !host::is_root() {
+        // crun wants control groups of the second version alone, which only root can show it.
+        return;
+    }
+    let who = Who::User("bottle-test".into());
+    let scene = Scene::of(who.clone());
+    let mut bundle = scene.bundle("echo ran");
+    let user = nix::unistd::User::from_name("bottle-test").unwrap().unwrap();
+    for (map, id) in [("uidMappings", user.uid.as_raw()), ("gidMappings", user.gid.as_raw())] {
+        bundle.configuration["linux"][map] = json!([{"containerID": 0, "hostID": id, "size": 1}]);
+    }
+    bundle.write();
+    let run = |bundle: &Bundle| {
+        let mut command = with_new_groups(&scene, &who);
+        command.env_remove("BOTTLE_ROOT").env("XDG_RUNTIME_DIR", scene.path("home"));
+        command.args(["crun", "--cgroup-manager=disabled", "--root"]).arg(scene.path("home/crun"));
+        command.args(["run", "--bundle", text(&bundle.place), &name(bundle)]);
+        said(&mut command)
+    };
+    let refused = run(&bundle);
+    assert!(refused.code != 0 && !refused.out.contains("ran"), "{refused:?}");
+    assert!(refused.err.contains("not ours to look at"), "{refused:?}");
+    assert!(scene.evidence().is_empty());
+    scene.assert_nothing_left();
+    // It is crun's without the hook.
+    bundle.configuration["hooks"] = json!({});
+    bundle.write();
+    assert_eq!(run(&bundle).ok(), "ran\n");
+}
+
 #[test]
 fn a_container_that_is_refused_does_not_run_under_crun_either() {
     let scene = Scene::new();
