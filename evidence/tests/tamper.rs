@@ -4,7 +4,9 @@ mod recorded;
 
 use bottle_evidence::audit::LogProblem;
 use bottle_evidence::verify::{Head, LogError, examine_log, verify_log};
+use bottle_evidence::{Digest, canonical, sha256};
 use recorded::{Recorder, keys, lines, log, two_runs};
+use serde_json::{Value, json};
 
 /// What the verifier says of a log that is not as it was.
 fn refusal(log: &[u8]) -> LogError {
@@ -154,6 +156,69 @@ fn a_log_that_another_key_sealed_is_refused() {
     assert_eq!((error.line, error.seq), (2, Some(2)));
     assert_eq!(error.what, LogProblem::UnknownKey(recorded::key().public().id()));
     assert!(verify_log(&log()[..], &[], None).is_err());
+}
+
+fn value(line: &[u8]) -> Value {
+    serde_json::from_slice(line).unwrap()
+}
+
+/// These lines as one log: whoever has changed some of them can make all of it fit but the signatures.
+fn chained_again(lines: &[Vec<u8>]) -> Vec<u8> {
+    let (mut log, mut prev, mut start) = (Vec::new(), Digest::ZERO, 0);
+    for (line, seq) in lines.iter().zip(1_u64..) {
+        let mut line = value(line);
+        (line["seq"], line["prev"]) = (json!(seq), json!(prev));
+        match line["kind"].as_str().unwrap() {
+            "run.start" => start = seq,
+            "run.end" => (line["head"], line["count"]) = (json!(prev), json!(seq - start)),
+            _ => (),
+        }
+        let bytes = canonical::to_bytes(&line).unwrap();
+        prev = sha256(&bytes);
+        log.extend(bytes);
+        log.push(b'\n');
+    }
+    log
+}
+
+/// The same line, said to be of a moment later.
+fn later(line: &[u8]) -> Vec<u8> {
+    let mut line = value(line);
+    let micros = line["time"].as_str().unwrap().parse::<bottle_evidence::Time>().unwrap().micros() + 1;
+    line["time"] = json!(bottle_evidence::Time::from_micros(micros));
+    canonical::to_bytes(&line).unwrap()
+}
+
+/// Without the key, a chain that fits again is found by the next seal, if nothing before that does not fit.
+#[test]
+fn a_line_that_is_edited_inserted_deleted_or_moved_is_found_though_all_is_chained_again() {
+    let whole = lines(&two_runs());
+    assert_eq!(chained_again(&whole), two_runs());
+    let inserted = whole.iter().find(|line| value(line)["kind"] == "dns.denied").unwrap();
+    for at in 0..whole.len() {
+        let with = |replaced: usize, by: &[Vec<u8>]| {
+            let mut lines = whole.clone();
+            lines.splice(at..at + replaced, by.iter().cloned());
+            chained_again(&lines)
+        };
+        let seal = |lines: &[u8]| {
+            let after = self::lines(lines).into_iter().zip(1_u64..).skip(at);
+            after.into_iter().find(|(line, _)| value(line)["kind"] == "seal").map(|(_, number)| number)
+        };
+        let edited = with(1, &[later(&whole[at])]);
+        let error = refusal(&edited);
+        assert_eq!((Some(error.line), &error.what), (seal(&edited), &LogProblem::BadSeal), "line {} edited", at + 1);
+        let swapped: Vec<_> = whole[at..].iter().take(2).rev().cloned().collect();
+        let mut others = vec![("inserted", with(0, std::slice::from_ref(inserted))), ("deleted", with(1, &[]))];
+        if swapped.len() == 2 {
+            others.push(("moved", with(2, &swapped)));
+        }
+        for (what, other) in others {
+            let error = refusal(&other);
+            let here = seal(&other).is_none_or(|seal| (at as u64 + 1..=seal).contains(&error.line));
+            assert!(here, "line {} {what}: line {}: {error}", at + 1, error.line);
+        }
+    }
 }
 
 #[test]
