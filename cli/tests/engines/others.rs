@@ -62,6 +62,10 @@ fn a_container_of_cruns_that_an_ordinary_user_starts_without_podman_is_refused()
     for (map, id) in [("uidMappings", user.uid.as_raw()), ("gidMappings", user.gid.as_raw())] {
         bundle.configuration["linux"][map] = json!([{"containerID": 0, "hostID": id, "size": 1}]);
     }
+    // crun itself says nothing of what a hook said.
+    scene.settings(&json!({"allow": ["runtime-annotations"]}));
+    let told = scene.path("home/told");
+    bundle.annotate("run.oci.hooks.stderr", text(&told));
     bundle.write();
     let run = |bundle: &Bundle| {
         let mut command = with_new_groups(&scene, &who);
@@ -72,7 +76,8 @@ fn a_container_of_cruns_that_an_ordinary_user_starts_without_podman_is_refused()
     };
     let refused = run(&bundle);
     assert!(refused.code != 0 && !refused.out.contains("ran"), "{refused:?}");
-    assert!(refused.err.contains("not ours to look at"), "{refused:?}");
+    let told = std::fs::read_to_string(told).unwrap();
+    assert!(told.contains("not ours to look at"), "{told}");
     assert!(scene.evidence().is_empty());
     scene.assert_nothing_left();
     // It is crun's without the hook.
