@@ -120,6 +120,11 @@ impl Caller {
     }
 }
 
+/// Who became root to run this, where sudo(8) says so. Whoever could say it falsely is root already.
+pub(crate) fn became_root() -> Option<u32> {
+    geteuid().is_root().then(|| std::env::var("SUDO_UID").ok()?.parse().ok()).flatten()
+}
+
 /// Whether passwd(5) inside can say it.
 fn is_field(text: impl AsRef<OsStr>) -> bool {
     !text.as_ref().as_bytes().iter().any(|byte| matches!(byte, b':' | b'\n'))

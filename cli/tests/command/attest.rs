@@ -272,3 +272,25 @@ fn a_directory_of_keys_is_trusted_and_each_is_chosen_by_its_id() {
     place.write("keys/signer.pub", format!("Retired: long ago\n{}", key().public().to_pem()));
     assert_eq!(verify("keys").code, 2);
 }
+
+/// An ordinary user can neither give a key away nor read another's.
+#[test]
+fn somebody_elses_key_is_not_signed_with_unless_they_became_root() {
+    const OTHER: u32 = 54_321;
+    let place = Place::new();
+    let made = place.bottle(&["attest", "keygen", "--key", "other.key"]);
+    assert_eq!(made.code, 0, "{made:?}");
+    let given = std::os::unix::fs::chown(place.path("other.key"), Some(OTHER), None);
+    assert_eq!(given.is_ok(), rustix::process::geteuid().is_root(), "{given:?}");
+    if given.is_err() {
+        return;
+    }
+    let words = ["attest", "keygen", "--key", "other.key"];
+    let said = place.bottle(&words);
+    assert_ne!(said.code, 0, "{said:?}");
+    assert!(said.err.contains("other.key belongs to uid 54321, who can sign with it too\nhint: "), "{said:?}");
+    for (user, code) in [(OTHER, 0), (OTHER + 1, said.code)] {
+        let output = place.command(&words).env("SUDO_UID", user.to_string()).output().unwrap();
+        assert_eq!(output.status.code(), Some(code), "{output:?}");
+    }
+}

@@ -12,9 +12,11 @@ use std::path::{Path, PathBuf};
 
 use bottle_evidence::key::{KeyError, PublicKey, SigningKey};
 
+use rustix::process::geteuid;
+
 use crate::durable::directory_of;
 use crate::tpm::Tpm;
-use crate::{bounded, whole};
+use crate::{bounded, caller, whole};
 
 pub use lease::{Keeper, Lease, hold};
 pub use own::{OwnKeys, own};
@@ -47,6 +49,14 @@ pub enum KeyFileError {
     /// Others could have read it.
     #[error("the key {} can be read by others", .0.display())]
     Exposed(PathBuf),
+    /// Somebody else can sign with it.
+    #[error("the key {} belongs to uid {owner}, who can sign with it too", path.display())]
+    Foreign {
+        /// Which one.
+        path: PathBuf,
+        /// Whose it is.
+        owner: u32,
+    },
     /// The file is no key.
     #[error("{} is not a signing key", path.display())]
     Key {
@@ -92,6 +102,7 @@ impl KeyFileError {
     pub fn hint(&self) -> Option<&'static str> {
         match self {
             KeyFileError::Exposed(_) => Some("make another one with `bottle attest keygen`; this one may be known"),
+            KeyFileError::Foreign { .. } => Some("`bottle attest keygen --key FILE` makes one of your own"),
             KeyFileError::Key { .. } => Some("--key takes the private key in PEM (PKCS#8), not the public one"),
             KeyFileError::Tpm { source, .. } => source.hint(),
             KeyFileError::Linked(_) => Some("it is a hard link: remove the others, which `find -samefile` finds"),
@@ -195,7 +206,7 @@ fn failed(path: &Path) -> impl Fn(io::Error) -> KeyFileError {
     move |source| KeyFileError::Read { path: path.to_owned(), source }
 }
 
-/// The file, if nobody else can read it.
+/// The file, if nobody else can read it but who has become root to run this.
 fn open(path: &Path) -> Result<File, KeyFileError> {
     let failed = failed(path);
     // A FIFO that nobody writes would be waited for.
@@ -208,7 +219,15 @@ fn open(path: &Path) -> Result<File, KeyFileError> {
     if metadata.mode() & 0o077 != 0 {
         return Err(KeyFileError::Exposed(path.to_owned()));
     }
-    Ok(file)
+    match metadata.uid() {
+        owner if is_own(owner, geteuid().as_raw(), caller::became_root()) => Ok(file),
+        owner => Err(KeyFileError::Foreign { path: path.to_owned(), owner }),
+    }
+}
+
+/// Whether what this user signs with the key of that one is its own word.
+fn is_own(owner: u32, user: u32, became_root: Option<u32>) -> bool {
+    owner == user || became_root == Some(owner)
 }
 
 fn stored(file: &File, path: &Path) -> Result<Stored, KeyFileError> {
@@ -254,6 +273,12 @@ mod tests {
         assert_eq!(fs::metadata(&path).unwrap().mode() & 0o777, 0o600);
         let (found, origin) = find_or_make(&path).unwrap();
         assert_eq!((found.id(), origin), (made.id(), Origin::Found));
+    }
+
+    #[test]
+    fn a_key_is_its_owners_and_that_of_the_root_that_its_owner_became() {
+        assert!(is_own(1000, 1000, None) && is_own(0, 0, Some(1000)) && is_own(1000, 0, Some(1000)));
+        assert!(!is_own(1000, 0, None) && !is_own(1000, 0, Some(1001)) && !is_own(0, 1000, None));
     }
 
     #[test]
