@@ -26,6 +26,7 @@ mod exhausted;
 mod killed;
 mod limited;
 mod order;
+mod owner;
 mod stopped;
 mod upstream;
 

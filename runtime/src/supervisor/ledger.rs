@@ -114,7 +114,7 @@ impl Ledger {
         Ok(end)
     }
 
-    /// Seals what was appended and returns when it is on the disk.
+    /// Seals what was appended and returns when it is on the disk, where whoever reads the log finds it.
     pub fn commit(&self) -> Result<(), LedgerError> {
         let mut writer = self.writer.lock().unwrap_or_else(PoisonError::into_inner);
         let number = writer.number;
@@ -129,7 +129,17 @@ impl Ledger {
             let _ = writer.file.set_len(before);
             self.fail(number, source)
         })?;
+        let checked = self.check(&writer, before + lines.len() as u64);
+        checked.inspect_err(|error| self.pending().failed = Some(chain(error).join(": ")))?;
         if is_full { self.begin_next(&mut writer) } else { Ok(()) }
+    }
+
+    /// Whether what was written is in the log: the files have their names, and the one that is written so many bytes.
+    fn check(&self, writer: &Writer, length: u64) -> Result<(), LedgerError> {
+        let Writer { file, number, first } = writer;
+        first.as_ref().map_or(Ok(()), |first| self.files.check_name(1, first))?;
+        self.files.check_name(*number, file)?;
+        self.files.check_length(*number, file, length)
     }
 
     /// What is to be written, sealed, and whether the file has enough then. If so, what comes next begins another: a run that is

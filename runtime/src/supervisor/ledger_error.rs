@@ -34,6 +34,12 @@ pub enum LedgerError {
         /// In what it fails.
         fault: Fault,
     },
+    /// What is written is not found under its name any more.
+    #[error("the audit log {} was removed, renamed or replaced while it was written", .0.display())]
+    Moved(PathBuf),
+    /// Somebody else wrote to it, or cut it.
+    #[error("the audit log {} was changed by somebody else while it was written", .0.display())]
+    Changed(PathBuf),
     /// It holds something that is not this key's log.
     #[error("the audit log {} can't be continued", path.display())]
     Foreign {

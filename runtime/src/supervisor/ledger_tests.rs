@@ -172,3 +172,40 @@ fn after_a_failed_write_nothing_is_taken_any_more() {
     assert!(matches!(ledger.append(&denied()), Err(LedgerError::Failed(_))));
     assert!(matches!(ledger.commit(), Err(LedgerError::Failed(_))));
 }
+
+#[test]
+fn what_is_written_to_a_file_that_has_lost_its_name_or_was_changed_counts_for_nothing() {
+    type Act = fn(&Path);
+    let cut = |log: &Path| std::fs::File::options().write(true).open(log).unwrap().set_len(10).unwrap();
+    let added = |log: &Path| {
+        let mut file = std::fs::File::options().append(true).open(log).unwrap();
+        std::io::Write::write_all(&mut file, b"{}\n").unwrap();
+    };
+    let acts: [(Act, bool); 4] = [
+        (|log| std::fs::remove_file(log).unwrap(), true),
+        (|log| std::fs::rename(log, log.with_extension("old")).unwrap(), true),
+        (cut, false),
+        (added, false),
+    ];
+    // Of a log of two files, either.
+    for (number, most) in [(1, segments::USUAL), (1, 1), (2, 1)] {
+        for (at, (act, is_moved)) in acts.into_iter().enumerate() {
+            let directory = tempfile::tempdir().unwrap();
+            let path = directory.path().join("audit.jsonl");
+            let ledger = Ledger::open(&path, key()).unwrap().with_files_of(most);
+            ledger.append(&start("one")).unwrap();
+            ledger.commit().unwrap();
+            // What is in a file that is full was read back by nobody yet, and is found by who verifies it.
+            if !is_moved && number == 1 && most == 1 {
+                continue;
+            }
+            act(&segments::path(&path, number));
+            ledger.append(&denied()).unwrap();
+            let said = ledger.commit();
+            let is_named =
+                matches!((&said, is_moved), (Err(LedgerError::Moved(_)), true) | (Err(LedgerError::Changed(_)), false));
+            assert!(is_named, "{number} {at}: {said:?}");
+            assert!(matches!(ledger.append(&denied()), Err(LedgerError::Failed(_))));
+        }
+    }
+}

@@ -2,7 +2,7 @@
 
 use std::fs::File;
 use std::io;
-use std::os::unix::fs::OpenOptionsExt;
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
 use rustix::fs::FlockOperation;
@@ -64,6 +64,25 @@ impl Files {
     /// Returns when the names that there are, and no others, are on the disk.
     pub(super) fn synchronise(&self) -> Result<(), LedgerError> {
         sync_directory_of(&self.log).map_err(self.failed(1))
+    }
+
+    /// Whether a file still is the one that has its name. What is written to another is lost to whoever reads the log.
+    pub(super) fn check_name(&self, number: u64, file: &File) -> Result<(), LedgerError> {
+        let path = self.path(number);
+        let held = file.metadata().map_err(self.failed(number))?;
+        match path.symlink_metadata() {
+            Ok(named) if (named.dev(), named.ino()) == (held.dev(), held.ino()) => Ok(()),
+            Err(error) if error.kind() != io::ErrorKind::NotFound => Err(self.failed(number)(error)),
+            _ => Err(LedgerError::Moved(path)),
+        }
+    }
+
+    /// Whether a file has what was written to it, and no more.
+    pub(super) fn check_length(&self, number: u64, file: &File, length: u64) -> Result<(), LedgerError> {
+        match file.metadata().map_err(self.failed(number))?.len() == length {
+            true => Ok(()),
+            false => Err(LedgerError::Changed(self.path(number))),
+        }
     }
 
     /// What went wrong with this file.

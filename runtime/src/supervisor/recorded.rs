@@ -154,6 +154,14 @@ impl Files {
         self.inner.synchronise()
     }
 
+    pub(super) fn check_name(&self, number: u64, file: &File) -> Result<(), LedgerError> {
+        self.inner.check_name(number, &file.inner)
+    }
+
+    pub(super) fn check_length(&self, number: u64, file: &File, length: u64) -> Result<(), LedgerError> {
+        self.inner.check_length(number, &file.inner, length)
+    }
+
     pub(super) fn failed(&self, number: u64) -> impl FnOnce(io::Error) -> LedgerError + use<> {
         self.inner.failed(number)
     }
