@@ -1,9 +1,10 @@
-"""Becomes a program whose fdatasync(2) and clock_gettime(CLOCK_REALTIME) are answered by files of a directory.
+"""Becomes a program whose fdatasync(2), fsync(2) and clock_gettime(CLOCK_REALTIME) are answered by files of a directory.
 
 kernel.py DIRECTORY PROGRAM ARGUMENT...
 
 disk    empty: as the kernel would; a number: fails with that errno; "stall": makes the file "stalled", then waits until
         somebody has written to the FIFO "go"
+names   the same of fsync(2), by which directories come to the disk
 clock   seconds that are added to the time; and perhaps seconds that each reading is then ahead of the one before, beside what
         has passed
 
@@ -12,7 +13,7 @@ taken from the program as it is executed.
 """
 import ctypes, fcntl, os, select, socket, struct, sys, time
 
-FDATASYNC, CLOCK_GETTIME, SECCOMP = 75, 228, 317
+FSYNC, FDATASYNC, CLOCK_GETTIME, SECCOMP = 74, 75, 228, 317
 RECEIVE, SEND, CONTINUE = 0xC0502100, 0xC0182101, 1
 SEIZE, GETREGS, DETACH, TRACE_EXEC = 0x4206, 12, 17, 0x10
 libc = ctypes.CDLL(None, use_errno=True)
@@ -26,9 +27,9 @@ def checked(result):
 
 
 def listener():
-    """A filter on this process that asks about the two calls; the descriptor that answers."""
+    """A filter on this process that asks about the three calls; the descriptor that answers."""
     load, jump, end, allow, ask = 0x20, 0x15, 0x06, 0x7FFF0000, 0x7FC00000
-    program = [(load, 0, 0, 0), (jump, 4, 0, FDATASYNC), (jump, 0, 2, CLOCK_GETTIME), (load, 0, 0, 16),
+    program = [(load, 0, 0, 0), (jump, 5, 0, FDATASYNC), (jump, 4, 0, FSYNC), (jump, 0, 2, CLOCK_GETTIME), (load, 0, 0, 16),
                (jump, 1, 0, 0), (end, 0, 0, allow), (end, 0, 0, ask)]
     code = b"".join(struct.pack("HBBI", *line) for line in program)
     buffer = ctypes.create_string_buffer(code)
@@ -64,8 +65,8 @@ def said(name):
         return file.read().strip()
 
 
-def disk():
-    says = said("disk")
+def disk(name):
+    says = said(name)
     if says == "stall":
         open(f"{directory}/stalled", "w").close()
         with open(f"{directory}/go") as go:
@@ -94,7 +95,8 @@ def answer(fd):
         try:
             fcntl.ioctl(fd, RECEIVE, call)
             number, pid, _, nr = struct.unpack_from("QIIi", call)
-            error, flags = disk() if nr == FDATASYNC else clock(pid, struct.unpack_from("Q", call, 40)[0])
+            names = {FDATASYNC: "disk", FSYNC: "names"}
+            error, flags = disk(names[nr]) if nr in names else clock(pid, struct.unpack_from("Q", call, 40)[0])
             fcntl.ioctl(fd, SEND, struct.pack("Qqii", number, 0, error, flags))
         except FileNotFoundError:
             pass  # Whoever asked is gone.

@@ -8,7 +8,7 @@ use crate::running::Running;
 use crate::scene::Scene;
 use crate::world::{BOTTLE, LIMIT, World, said, text};
 
-/// The directory that says what the two system calls do.
+/// The directory that says what the system calls do.
 pub struct Kernel {
     directory: PathBuf,
 }
@@ -19,6 +19,7 @@ impl Kernel {
         fs::create_dir_all(&kernel.directory).unwrap();
         said(world.program("mkfifo").arg(kernel.directory.join("go"))).ok();
         kernel.disk("");
+        kernel.names("");
         kernel.clock(0);
         kernel
     }
@@ -37,6 +38,11 @@ impl Kernel {
     /// What fdatasync(2) does from now on; see kernel.py.
     pub fn disk(&self, does: &str) {
         self.say("disk", does);
+    }
+
+    /// The same of fsync(2), by which directories come to the disk.
+    pub fn names(&self, does: &str) {
+        self.say("names", does);
     }
 
     /// How many seconds the clock is ahead from now on.
