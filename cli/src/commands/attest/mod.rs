@@ -10,7 +10,7 @@ use std::process::ExitCode;
 use std::time::SystemTime;
 
 use base64ct::{Base64, Encoding};
-use bottle_evidence::dsse::Envelope;
+use bottle_evidence::dsse::{Envelope, EnvelopeError};
 use bottle_evidence::predicate;
 use bottle_evidence::quote::QuoteError;
 use bottle_evidence::statement::Statement;
@@ -192,7 +192,6 @@ fn expectations(args: &AttestVerifyArgs) -> Vec<&'static str> {
 }
 
 fn hint(error: &VerifyError) -> Option<String> {
-    use bottle_evidence::dsse::EnvelopeError;
     let text = match error {
         VerifyError::Envelope(EnvelopeError::UnknownKey(_)) => "give the public key of whoever ran it: --key FILE",
         VerifyError::Envelope(EnvelopeError::Read(_) | EnvelopeError::TooLarge(_)) => NO_ATTESTATION,
@@ -230,10 +229,16 @@ fn show(file: &Path, as_json: bool) -> Result<ExitCode, Failure> {
 
 /// What it says, whoever signed.
 fn statement(path: &Path, bytes: &[u8]) -> Result<Statement, ReadError> {
+    let envelope = envelope(path, bytes)?;
     let form = |why: String| ReadError::Form { path: path.to_owned(), why };
-    let envelope = Envelope::from_bytes(bytes).map_err(|error| form(error.to_string()))?;
     let payload = Base64::decode_vec(&envelope.payload).map_err(|error| form(error.to_string()))?;
     serde_json::from_slice(&payload).map_err(|error| form(error.to_string()))
+}
+
+/// What the bytes of this file are, whoever signed.
+pub fn envelope(path: &Path, bytes: &[u8]) -> Result<Envelope, ReadError> {
+    let form = |error: EnvelopeError| ReadError::Form { path: path.to_owned(), why: error.to_string() };
+    Envelope::from_bytes(bytes).map_err(form)
 }
 
 /// The envelope's bytes.

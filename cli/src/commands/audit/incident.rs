@@ -65,11 +65,9 @@ pub fn export(args: &AuditExportArgs, caller: &Caller, reporter: Reporter) -> Re
     let directory = state.run_directory(&run_of(&lines));
     let known = of_bottle.map(|known| PathBuf::from(known.record.attestation));
     let path = args.attestation.clone().or(known).unwrap_or_else(|| directory.join("attestation.json"));
-    let attestation = Envelope::from_bytes(&attest::read(&path)?).map_err(|error| not_exported(error.into()))?;
+    let attestation = envelope(&path)?;
     let path = directory.join(RENEWED);
-    let renewed = path.exists().then(|| attest::read(&path)).transpose()?;
-    let renewed = renewed.map(|bytes| Envelope::from_bytes(&bytes)).transpose();
-    let renewed = renewed.map_err(|error| not_exported(error.into()))?;
+    let renewed = path.exists().then(|| envelope(&path)).transpose()?;
     let path = args.rules.clone().unwrap_or_else(|| directory.join(POLICY));
     let policy = bounded::read_text(&path, RULES).map_err(|source| {
         Failure::new(NoRules { path, source }).with_hint("--rules FILE, as `bottle policy show --json` prints it")
@@ -95,6 +93,11 @@ pub fn export(args: &AuditExportArgs, caller: &Caller, reporter: Reporter) -> Re
         reporter.say(&format!("what was exported does not verify as whole: {error}"));
     }
     Ok(ExitCode::SUCCESS)
+}
+
+/// An attestation of the run's, which is judged with all else.
+fn envelope(path: &Path) -> Result<Envelope, Failure> {
+    attest::envelope(path, &attest::read(path)?).map_err(|error| Failure::from(error).with_code(1))
 }
 
 /// The id of the run that the first line begins; nothing is called so where it begins none.
