@@ -130,6 +130,33 @@ fn each_expectation_that_is_not_met_has_a_name_and_an_exit_code_of_its_own() {
 }
 
 #[test]
+fn the_policy_of_files_is_the_attested_one_or_another() {
+    let place = Place::new();
+    for (file, name) in [("good.yaml", "a.example"), ("other.yaml", "b.example")] {
+        place.write(file, format!("version: 1\ndomains:\n  - pattern: {name}\n"));
+    }
+    let digest = place.bottle(&["why", "a.example", "--policy", "good.yaml", "--json"]).json()["policy"].take();
+    let policy = serde_json::from_value(digest).expect("a digest");
+    let subjects = Subjects { binary: Digest([1; 32]), image: Digest([2; 32]), policy };
+    let signed = Statement::new(subjects, predicate()).unwrap().sign(&key()).expect("a canonical form");
+    place.write("att.json", signed.to_bytes());
+    place.write("bottle.pub", key().public().to_pem());
+    let at = moment(5).to_string();
+    let verify = |policies: &[&str]| {
+        let options = policies.iter().flat_map(|file| ["--policy", file]);
+        let command = ["attest", "verify", "att.json", "--key", "bottle.pub", "--at", &at];
+        place.bottle(&command.into_iter().chain(options).collect::<Vec<_>>())
+    };
+    assert_eq!(verify(&["good.yaml"]).code, 0);
+    for policies in [&["other.yaml"][..], &["good.yaml", "other.yaml"]] {
+        let said = verify(policies);
+        assert!(said.code == 20 && said.err.contains(" does not hold: DigestMismatch\n"), "{policies:?}: {said:?}");
+    }
+    let missing = verify(&["nowhere.yaml"]);
+    assert!(missing.code == 2 && missing.err.contains("nowhere.yaml"), "{missing:?}");
+}
+
+#[test]
 fn another_key_is_not_trusted() {
     let place = Place::new();
     place.write("att.json", attestation(predicate()));

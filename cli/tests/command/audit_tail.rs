@@ -1,17 +1,17 @@
 //! Does `bottle audit` print what was asked for, and what comes, until the run is over?
 
 use std::fs::File;
-use std::io::{BufRead, BufReader, Write};
+use std::io::{BufRead, BufReader, Read, Write};
 use std::process::{Child, Stdio};
 
 use bottle_evidence::Digest;
 use bottle_evidence::audit::{
-    Chain, Choice, Decision, DnsDenied, Ended, Ending, Entry, Outcome, Process, Refused, Seen,
+    Chain, Choice, Decision, DnsDenied, Ended, Ending, Entry, Known, Outcome, Process, Refused, Seen,
 };
 use bottle_evidence::key::SigningKey;
 
 use crate::audit::{moment, run_start};
-use crate::place::Place;
+use crate::place::{Place, terminal};
 
 fn decision(attempt: u64, name: Option<&str>, decision: Choice) -> Entry {
     Entry::Decision(Decision {
@@ -100,6 +100,59 @@ fn entries_are_shown_by_decision_and_host_with_what_became_of_them() {
     assert_eq!(shown(&place, &["--host", "28.4.5.3"]), [7, 8]);
     assert_eq!(shown(&place, &["--host", "9.9.9.9", "--decision", "deny"]), [6]);
     assert_eq!(shown(&place, &["--host", "evil.example", "--decision", "allow"]), [0; 0]);
+}
+
+/// The log's first process, and what became of what it asked for; not another one, and not one that is unknown.
+#[test]
+fn entries_are_shown_and_followed_by_process() {
+    let (place, mut log) = begun();
+    let by = |attempt, pid| {
+        let Entry::Decision(unknown) = decision(attempt, None, Choice::Allow) else { unreachable!() };
+        let known = Known { pid, start: 5, exe: "/usr/bin/curl".into(), uid: 1000 };
+        Entry::Decision(Decision { process: Process::Known(known), ..unknown })
+    };
+    place.append("a.jsonl", &log.entries(&[by(4, 77), by(5, 78), closed(5), closed(4)]));
+    place.append("a.jsonl", &log.end());
+    assert_eq!(shown(&place, &["--pid", "77"]), [10, 13]);
+    assert_eq!(shown(&place, &["--pid", "78", "--decision", "allow"]), [11, 12]);
+    assert_eq!(shown(&place, &["--pid", "7"]), [0; 0]);
+    let followed = place.bottle(&["audit", "tail", "-n", "all", "--json", "--pid", "77", "a.jsonl"]);
+    assert_eq!((followed.code, followed.out.lines().count()), (0, 2), "{followed:?}");
+}
+
+/// What it prints on a terminal, with this in its environment.
+fn on_a_terminal(place: &Place, words: &[&str], environment: &[(&str, &str)]) -> String {
+    let (mut seen, other) = terminal();
+    let mut command = place.command(words);
+    let mut child = command.envs(environment.iter().copied()).stdout(other).spawn().expect("it starts");
+    drop(command);
+    let mut shown = Vec::new();
+    // The last one at the other side leaves: that is an error here, and the end.
+    let _ = seen.read_to_end(&mut shown);
+    assert!(child.wait().expect("it ended").success(), "{words:?}");
+    String::from_utf8(shown).expect("text")
+}
+
+#[test]
+fn colours_tell_decisions_apart_on_a_terminal_and_nowhere_else() {
+    let (place, mut log) = begun();
+    place.append("a.jsonl", &log.end());
+    for words in [&["audit", "show", "a.jsonl"][..], &["audit", "tail", "-n", "all", "a.jsonl"]] {
+        let shown = on_a_terminal(&place, words, &[]);
+        for (number, colour) in [("2", "32"), ("3", "31"), ("5", "31"), ("6", "31"), ("7", "33")] {
+            let coloured = |line: &&str| {
+                let text = line.strip_prefix(&format!("\x1b[{colour}m"));
+                text.is_some_and(|text| {
+                    text.trim_start().starts_with(&format!("{number} ")) && text.contains("\x1b[0m")
+                })
+            };
+            assert_eq!(shown.lines().filter(coloured).count(), 1, "{words:?}, line {number}: {shown}");
+        }
+        assert!(!on_a_terminal(&place, words, &[("NO_COLOR", "1")]).contains('\x1b'), "{words:?}");
+        assert!(!on_a_terminal(&place, &[words, &["--json"]].concat(), &[]).contains('\x1b'), "{words:?}");
+        let piped = place.bottle(words);
+        assert!(piped.code == 0 && !piped.out.contains('\x1b') && piped.out.contains("evil.example"), "{piped:?}");
+    }
 }
 
 #[test]

@@ -1,7 +1,12 @@
 //! Where does a test run the command? In a directory of its own, with no environment but a state directory.
 
+use std::fs::File;
+use std::os::fd::OwnedFd;
 use std::path::PathBuf;
 use std::process::{Command, Output};
+
+use rustix::pty::{OpenptFlags, grantpt, ioctl_tiocgptpeer, openpt, unlockpt};
+use rustix::termios::{Winsize, tcsetwinsize};
 
 /// A directory for one test.
 pub struct Place(tempfile::TempDir);
@@ -60,4 +65,16 @@ impl Said {
     pub fn json(&self) -> serde_json::Value {
         serde_json::from_str(&self.out).expect("JSON on standard output")
     }
+}
+
+/// A terminal of 100 columns: the side that a person sees, and the other.
+pub fn terminal() -> (File, OwnedFd) {
+    let flags = OpenptFlags::RDWR | OpenptFlags::NOCTTY | OpenptFlags::CLOEXEC;
+    let master = openpt(flags).expect("a terminal");
+    grantpt(&master).expect("its other side");
+    unlockpt(&master).expect("its other side");
+    let other = ioctl_tiocgptpeer(&master, flags).expect("its other side");
+    let size = Winsize { ws_row: 24, ws_col: 100, ws_xpixel: 0, ws_ypixel: 0 };
+    tcsetwinsize(&master, size).expect("a size");
+    (master.into(), other)
 }

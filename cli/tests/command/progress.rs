@@ -1,27 +1,10 @@
 //! Does a person see that a pull goes on, on a terminal, and does a file get lines and no drawing?
 
-use std::fs::File;
 use std::io::Read;
-use std::os::fd::OwnedFd;
 use std::process::Stdio;
 
-use rustix::pty::{OpenptFlags, grantpt, ioctl_tiocgptpeer, openpt, unlockpt};
-use rustix::termios::{Winsize, tcsetwinsize};
-
-use crate::place::Place;
+use crate::place::{Place, terminal};
 use crate::registry::{Proxy, Server, layout, noise};
-
-/// A terminal of 100 columns: the side that a person sees, and the other.
-fn terminal() -> (File, OwnedFd) {
-    let flags = OpenptFlags::RDWR | OpenptFlags::NOCTTY | OpenptFlags::CLOEXEC;
-    let master = openpt(flags).expect("a terminal");
-    grantpt(&master).expect("its other side");
-    unlockpt(&master).expect("its other side");
-    let other = ioctl_tiocgptpeer(&master, flags).expect("its other side");
-    let size = Winsize { ws_row: 24, ws_col: 100, ws_xpixel: 0, ws_ypixel: 0 };
-    tcsetwinsize(&master, size).expect("a size");
-    (master.into(), other)
-}
 
 /// An image of 8 MiB behind a way that is slow enough to be watched.
 fn slow(place: &Place) -> (Server, Proxy, String) {
