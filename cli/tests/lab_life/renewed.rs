@@ -1,15 +1,20 @@
 //! Can a bottle that runs be attested again, and is it left alone by that whatever runs in it?
 
+#[path = "../../../evidence/tests/json_schema/mod.rs"]
+mod json_schema;
+
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Stdio};
 
 use bottle_evidence::sha256;
+use json_schema::Schema;
 use serde_json::Value;
 
 use crate::detached::Detached;
 use crate::host;
 use crate::running::Processes;
-use crate::world::{Said, World, said, text};
+use crate::world::{ALLOW_ECHO, Said, World, said, text};
 
 /// A nonce of these digits.
 fn nonce(digit: &str) -> String {
@@ -397,4 +402,66 @@ fn each_fact_is_shown_with_why_it_may_be_believed_and_how_it_was_had() {
             assert_eq!(lines[at.unwrap_or_else(|| panic!("{name} is not shown")) + 1].trim(), format!("by: {how}"));
         }
     }
+}
+
+/// Whose script connects to each socket that lies open to it: of the supervisor's, as the host counts, and of whoever it sees.
+const CALLER: &str = "
+import os, socket, sys
+def answers(path):
+    try:
+        socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET).connect(path)
+        return True
+    except OSError:
+        return False
+seen = [pid for pid in os.listdir('/proc') if pid.isdigit()]
+print([path for pid in {sys.argv[1], *seen} for path in (f'/proc/{pid}/fd/{fd}' for fd in range(64)) if answers(path)])
+";
+
+/// A process inside may have the supervisor's own user id, so what keeps it out is that the way to ask has no name that it sees.
+#[test]
+fn nobody_inside_can_ask_for_an_attestation() {
+    let world = World::new();
+    let bottle = waiting(&world);
+    let supervisor = bottle.supervisor().pid.to_string();
+    let inside = said(&mut world.bottle(&["exec", &bottle.id, "--", "python3", "-c", CALLER, &supervisor]));
+    assert_eq!(inside.ok(), "[]\n");
+    assert_eq!(entries(&bottle, "run.renew"), Vec::<Value>::new());
+    // The control: its owner outside finds it.
+    let outside = said(world.program("python3").args(["-c", CALLER, &supervisor]));
+    assert!(outside.ok().contains(&format!("/proc/{supervisor}/fd/")), "{outside:?}");
+    renew(&world, &bottle, &nonce("c")).ok();
+}
+
+/// What it does is refused in every way, and allowed once.
+const BUSY: &str = "exec 3<>/dev/tcp/web.lab.example/7
+(echo > /dev/tcp/11.6.6.6/9); (echo > /dev/udp/9.9.9.9/9); getent hosts evil.lab.example
+echo ready; sleep 1000; :";
+
+#[test]
+fn what_a_bottle_writes_fits_the_schemas_that_are_beside_the_documents() {
+    let world = World::new();
+    let bottle = Detached::start(&world, &[ALLOW_ECHO[0], ALLOW_ECHO[1], "host", "--", "bash", "-c", BUSY]);
+    bottle.wait_for("ready");
+    let now = renewed(&world, &bottle, &nonce("e"));
+    said(&mut world.bottle(&["exec", &bottle.id, "--", "true"])).ok();
+    said(&mut world.bottle(&["stop", "-t", "0", &bottle.id])).ok();
+    let seen = bottle.inspect();
+    let predicate = Schema::new(include_str!("../../../docs/attestation.schema.json"));
+    for path in [PathBuf::from(seen["attestation"].as_str().unwrap()), now] {
+        let mut said = statement(&world, &path)["predicate"].take();
+        assert!(predicate.fits(&said), "{said:#}");
+        said["facts"].as_object_mut().unwrap().remove("gate.ruleset");
+        assert!(!predicate.fits(&said), "the control");
+    }
+    let line = Schema::new(include_str!("../../../docs/audit.schema.json"));
+    let log = crate::world::entries(Path::new(seen["audit"].as_str().unwrap()));
+    for mut entry in log.clone() {
+        assert!(line.fits(&entry), "{entry:#}");
+        entry["more"] = true.into();
+        assert!(!line.fits(&entry), "the control");
+    }
+    let kinds: BTreeSet<&str> = log.iter().map(|entry| entry["kind"].as_str().unwrap()).collect();
+    let expected =
+        ["decision", "dns.denied", "outcome", "refused", "run.end", "run.exec", "run.renew", "run.start", "seal"];
+    assert_eq!(kinds, BTreeSet::from(expected));
 }
