@@ -13,10 +13,14 @@ use crate::side::Side::{self, Agent, Gate};
 use crate::world::{ALLOW_ECHO, CONNECTED, LIMIT, World, entries, said, text};
 
 /// What somebody with power over the namespaces does, where, by which script, as what it may be noticed first, and what
-/// the revocation names.
+/// the revocation names, one or another of these.
 type Row = (&'static str, Side, &'static str, &'static [&'static str], &'static [&'static str]);
 
 const RULES: [&str; 1] = ["ruleset"];
+
+/// The device and the other end's addresses, of which either may be told first.
+const OF_AGENT: [&str; 3] = ["link eth0", "28.0.0.", "route to "];
+const OF_GATE: [&str; 3] = ["link g0", "28.0.0.", "route to "];
 
 const ROWS: &[Row] = &[
     ("a rule added", Agent, "nft add rule inet bottle output counter accept", &RULES, &["rule"]),
@@ -39,26 +43,32 @@ const ROWS: &[Row] = &[
     ("all rules flushed", Agent, "nft flush ruleset", &RULES, &["removed: inet bottle"]),
     ("a link renamed", Agent, "ip link set eth0 name eth9", &["link"], &["eth9"]),
     ("a link renamed", Gate, "ip link set g0 name g9", &["link"], &["g9"]),
-    ("a link moved", Gate, "ip link set g0 netns $OUTSIDE", &["link", "address", "route", "neighbour"], &[]),
+    ("a link moved", Gate, "ip link set g0 netns $OUTSIDE", &["link", "address", "route", "neighbour"], &OF_GATE),
     (
         "a link moved",
         Agent,
         "ip link set eth0 netns $OUTSIDE name moved",
         &["link", "address", "route", "neighbour"],
-        &[],
+        &OF_AGENT,
     ),
-    ("a link set down", Agent, "ip link set eth0 down", &["link", "address", "route", "neighbour"], &[]),
-    ("a link set down", Gate, "ip link set g0 down", &["link", "address", "route", "neighbour"], &[]),
-    ("a link added", Gate, "ip link add way-out type veth peer name way-in", &["link", "setting"], &[]),
+    ("a link set down", Agent, "ip link set eth0 down", &["link", "address", "route", "neighbour"], &OF_AGENT),
+    ("a link set down", Gate, "ip link set g0 down", &["link", "address", "route", "neighbour"], &OF_GATE),
+    (
+        "a link added",
+        Gate,
+        "ip link add way-out type veth peer name way-in",
+        &["link", "setting"],
+        &["way-", "settings of device"],
+    ),
     ("an MTU", Agent, "ip link set eth0 mtu 1400", &["link"], &["eth0"]),
     ("an address added", Agent, "ip address add 10.9.9.9/32 dev lo", &["address"], &["10.9.9.9"]),
-    ("an address added", Gate, "ip -6 address add fd99::1/64 dev g0", &["address", "route"], &[]),
-    ("an address removed", Gate, "ip -4 address flush dev g0", &["address", "route"], &[]),
+    ("an address added", Gate, "ip -6 address add fd99::1/64 dev g0", &["address", "route"], &["fd99::"]),
+    ("an address removed", Gate, "ip -4 address flush dev g0", &["address", "route"], &["28.0.0.1"]),
     ("a route added", Agent, "ip route add 10.0.0.0/8 dev eth0", &["route"], &["10.0.0.0"]),
-    ("a route removed", Gate, "ip route flush table all", &["route"], &[]),
-    ("a route replaced", Agent, "ip route replace default dev lo", &["route"], &[]),
-    ("a routing rule added", Gate, "ip rule add from all lookup 77", &["rule"], &[]),
-    ("a routing rule removed", Gate, "ip -6 rule flush", &["rule"], &[]),
+    ("a route removed", Gate, "ip route flush table all", &["route"], &["removed"]),
+    ("a route replaced", Agent, "ip route replace default dev lo", &["route"], &["route to default"]),
+    ("a routing rule added", Gate, "ip rule add from all lookup 77", &["rule"], &["to table 77"]),
+    ("a routing rule removed", Gate, "ip -6 rule flush", &["rule"], &["removed"]),
     (
         "a neighbour changed",
         Agent,
@@ -66,16 +76,16 @@ const ROWS: &[Row] = &[
         &["neighbour"],
         &["28.0.0.1"],
     ),
-    ("a neighbour removed", Gate, "ip neigh flush dev g0 nud permanent", &["neighbour"], &[]),
-    ("a queue added", Gate, "tc qdisc add dev g0 clsact", &["traffic-control"], &[]),
+    ("a neighbour removed", Gate, "ip neigh flush dev g0 nud permanent", &["neighbour"], &["28.0.0.2"]),
+    ("a queue added", Gate, "tc qdisc add dev g0 clsact", &["traffic-control"], &["traffic control added"]),
     ("forwarding", Gate, "echo 1 > /proc/sys/net/ipv4/ip_forward", &["setting", "sysctl"], &["forward"]),
     ("forwarding", Agent, "echo 1 > /proc/sys/net/ipv6/conf/all/forwarding", &["setting", "sysctl"], &["forward"]),
     ("route_localnet", Agent, "echo 1 > /proc/sys/net/ipv4/conf/all/route_localnet", &["sysctl"], &["route_localnet"]),
     ("ip_nonlocal_bind", Gate, "echo 1 > /proc/sys/net/ipv4/ip_nonlocal_bind", &["sysctl"], &["ip_nonlocal_bind"]),
     ("accept_ra", Agent, "echo 1 > /proc/sys/net/ipv6/conf/eth0/accept_ra", &["sysctl"], &["accept_ra"]),
     ("accept_local", Gate, "echo 1 > /proc/sys/net/ipv4/conf/g0/accept_local", &["sysctl"], &["accept_local"]),
-    ("a listener closed", Gate, "ss -K -lt sport = :15001", &["listener", "gate"], &[]),
-    ("a listener closed", Agent, "ss -K -lt sport = :53", &["listener", "gate"], &[]),
+    ("a listener closed", Gate, "ss -K -lt sport = :15001", &["listener", "gate"], &["15001", "cannot accept"]),
+    ("a listener closed", Agent, "ss -K -lt sport = :53", &["listener", "gate"], &[":53", "cannot accept DNS"]),
 ];
 
 /// Bottles that hold a connection, one after the other.
@@ -147,7 +157,7 @@ fn each_change_of_a_namespace_cuts_kills_and_is_named_in_the_log() {
         let drift = watched.revoked(&what, |world, running| in_namespace(world, running, *side, script));
         assert!(noticed.contains(&drift["what"].as_str().unwrap()), "{what}: {drift}");
         let detail = drift["detail"].as_str().unwrap();
-        assert!(named.iter().all(|name| detail.contains(name)), "{what}: {drift}");
+        assert!(named.iter().any(|name| detail.contains(name)), "{what}: {drift}");
         // A gate whose listener breaks may say so itself, in its own words.
         assert!(drift["what"] == "gate" || detail.starts_with(side.name()), "{what}: {drift}");
     }
