@@ -52,7 +52,8 @@ const FAILURES: [i32; 3] = [libc::ENOSPC, libc::EDQUOT, libc::EIO];
 #[test]
 fn a_disk_that_fails_at_the_start_refuses_it_and_leaves_nothing() {
     let mut scene = Scene::new();
-    let calls: [(&str, fn(&Kernel, &str)); 2] = [("fdatasync", Kernel::disk), ("fsync", Kernel::names)];
+    type Call = (&'static str, fn(&Kernel, &str));
+    let calls: [Call; 2] = [("fdatasync", Kernel::disk), ("fsync", Kernel::names)];
     for (errno, (call, fail)) in FAILURES.into_iter().flat_map(|errno| calls.map(|call| (errno, call))) {
         let what = format!("{call} fails with {errno} at the start");
         let kernel = Kernel::new(&scene.world);

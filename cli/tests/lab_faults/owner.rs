@@ -34,7 +34,9 @@ fn move_away(log: &Path) {
 }
 
 /// What an owner can do to a log, and whether what was written is still as it was, wherever.
-const ACTS: [(&str, fn(&Path), bool); 6] = [
+type Act = (&'static str, fn(&Path), bool);
+
+const ACTS: [Act; 6] = [
     ("removed", |log| fs::remove_file(log).unwrap(), true),
     ("renamed", move_away, true),
     (
