@@ -1,10 +1,10 @@
 //! How are netlink messages sent and answers collected?
 //!
-//! One synchronous socket for a protocol in a namespace. The builder is single-threaded and short-lived:
-//! it needs no runtime, and a whole list of requests goes out in one system call.
+//! One synchronous socket for a protocol in a namespace, used by one thread at a time. The builder is short-lived: it needs no runtime, and a whole list of requests goes out in one system call.
 
-use std::cell::{Cell, RefCell};
+use std::cell::RefCell;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
+use std::sync::atomic::{AtomicU32, Ordering};
 
 use netlink_packet_core::{
     NLM_F_ACK, NLM_F_DUMP, NLM_F_DUMP_INTR, NLM_F_REQUEST, NetlinkDeserializable, NetlinkMessage, NetlinkPayload,
@@ -62,7 +62,7 @@ impl WireError {
 #[derive(Debug)]
 pub(crate) struct Wire {
     socket: OwnedFd,
-    sequence: Cell<u32>,
+    sequence: AtomicU32,
 }
 
 thread_local! {
@@ -98,7 +98,7 @@ impl Wire {
         &self,
         encode: impl FnOnce(u32) -> (Vec<u8>, usize),
     ) -> Result<(), WireError> {
-        let (bytes, count) = encode(self.sequence.get());
+        let (bytes, count) = encode(self.sequence.load(Ordering::Relaxed));
         let first = self.take_sequence(count);
         self.send(&bytes)?;
         self.await_last::<T>(first, count)
@@ -206,9 +206,7 @@ impl Wire {
     }
 
     fn take_sequence(&self, count: usize) -> u32 {
-        let first = self.sequence.get();
-        self.sequence.set(first.wrapping_add(count as u32));
-        first
+        self.sequence.fetch_add(count as u32, Ordering::Relaxed)
     }
 
     fn send(&self, bytes: &[u8]) -> Result<(), WireError> {
@@ -227,7 +225,7 @@ impl Wire {
 
 impl From<OwnedFd> for Wire {
     fn from(socket: OwnedFd) -> Self {
-        Wire { socket, sequence: Cell::new(1) }
+        Wire { socket, sequence: AtomicU32::new(1) }
     }
 }
 

@@ -12,7 +12,9 @@ pub mod sockets;
 
 use std::collections::BTreeMap;
 use std::fs::File;
+use std::io;
 use std::os::fd::AsFd;
+use std::thread::Builder;
 
 use netlink_packet_route::RouteNetlinkMessage;
 use nix::errno::Errno;
@@ -111,7 +113,7 @@ pub enum SurveyError {
         /// Which.
         path: String,
         /// Why.
-        source: std::io::Error,
+        source: io::Error,
     },
     /// The namespace itself could not be identified.
     #[error("identify the {side} namespace: {errno}")]
@@ -121,6 +123,9 @@ pub enum SurveyError {
         /// What the kernel said.
         errno: Errno,
     },
+    /// A thread could not be had, or broke.
+    #[error("cannot read both namespaces at once")]
+    Thread(#[source] io::Error),
     /// The packet rules kept changing.
     #[error("the packet rules of the {side} namespace changed while they were read")]
     Unsteady {
@@ -131,13 +136,13 @@ pub enum SurveyError {
 
 /// Reads everything back. The caller needs CAP_NET_ADMIN over the namespaces, and may be outside of them.
 pub fn survey(airlock: &Airlock) -> Result<Survey, SurveyError> {
-    Ok(Survey { agent: surveyed(airlock, Side::Agent, ALL)?, gate: surveyed(airlock, Side::Gate, ALL)? })
+    surveyed_both(airlock, ALL)
 }
 
 /// The same while a workload runs. Of the agent's sockets only those at the port of its resolvers are read, where the workload can
 /// have none: the others are its own.
 pub fn survey_beside_workload(airlock: &Airlock, layout: &Layout) -> Result<Survey, SurveyError> {
-    Ok(Survey { agent: surveyed(airlock, Side::Agent, layout.dns_port)?, gate: surveyed(airlock, Side::Gate, ALL)? })
+    surveyed_both(airlock, layout.dns_port)
 }
 
 /// The generations of the packet rules now: agent, gate. They grow by each change.
@@ -170,6 +175,17 @@ impl Survey {
     pub fn generations(&self) -> [u32; 2] {
         [self.agent.identity.generation, self.gate.identity.generation]
     }
+}
+
+/// Both at once: a start waits for it, and each has sockets of its own. Of the agent's sockets those at this port are read.
+fn surveyed_both(airlock: &Airlock, port: u16) -> Result<Survey, SurveyError> {
+    std::thread::scope(|scope| {
+        let gate = Builder::new().spawn_scoped(scope, || surveyed(airlock, Side::Gate, ALL));
+        let gate = gate.map_err(SurveyError::Thread)?;
+        let agent = surveyed(airlock, Side::Agent, port)?;
+        let gate = gate.join().unwrap_or_else(|_| Err(SurveyError::Thread(io::Error::other("it broke"))))?;
+        Ok(Survey { agent, gate })
+    })
 }
 
 fn surveyed(airlock: &Airlock, side: Side, port: u16) -> Result<Surveyed, SurveyError> {
