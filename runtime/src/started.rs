@@ -16,20 +16,21 @@ use crate::whose::Around;
 pub(crate) struct Executed {
     program: Arc<Program>,
     builder: RoleProcess,
+    from_read_only: bool,
 }
 
 impl Executed {
     /// Executed from where nobody can write, if that can be had at once: what it forks inside then need not be executed once more.
     pub(crate) fn new() -> Result<Executed, RealizeError> {
-        let program = match program::read_only_at_once() {
-            Ok(mount) => Program::dispatching(mount)?,
+        let (program, from_read_only) = match program::read_only_at_once() {
+            Ok(mount) => (Program::dispatching(mount)?, true),
             // An ordinary user's.
-            Err(_) => Program::running()?,
+            Err(_) => (Program::running()?, false),
         };
         let program = Arc::new(program);
         descriptors::make_room(&*program);
         let builder = program.spawn(Role::Builder)?;
-        Ok(Executed { program, builder })
+        Ok(Executed { program, builder, from_read_only })
     }
 
     /// The namespaces are to belong to the user namespace that is said.
@@ -43,7 +44,7 @@ impl Executed {
     }
 
     fn with(self, around: &Around, network: Option<BorrowedFd<'_>>) -> Result<Started, RealizeError> {
-        let Executed { program, builder } = self;
+        let Executed { program, builder, from_read_only } = self;
         let pair = || Channel::pair().map_err(step(CHANNEL));
         let ((to_dialler, dialler), (to_gate, gate), (to_init, init)) = (pair()?, pair()?, pair()?);
         // Of a container alone.
@@ -58,7 +59,7 @@ impl Executed {
         let beside =
             [dialler.as_fd(), gate.as_fd(), init.as_fd()].into_iter().chain(given).chain(network).chain(keeper);
         let beside: Vec<_> = beside.collect();
-        let told = builder.channel.send(&BuilderSetup { user, agent }, &beside);
+        let told = builder.channel.send(&BuilderSetup { user, agent, from_read_only }, &beside);
         told.map_err(|source| RealizeError::Helper { who: "builder", source })?;
         let to_keeper = keepers.map(|(to_keeper, _)| to_keeper);
         Ok(Started(Some(Building { program, builder, to_dialler, to_gate, to_keeper, to_init })))

@@ -9,7 +9,7 @@ use rustix::io::Errno;
 
 use crate::host;
 use crate::running::Running;
-use crate::world::{BOTTLE, World};
+use crate::world::{BOTTLE, World, said};
 
 /// What the workload tries on every process that it sees, itself among them, and on every thread: to write the file that
 /// it executes. It says where it could.
@@ -25,8 +25,12 @@ read -r forever || exit 0
 /// A bottle from a copy of the program, which belongs to whoever runs it, and so to the workload of an ordinary user.
 fn start(world: &World, copy: &Path) -> Running {
     fs::copy(BOTTLE, copy).unwrap();
+    started(world, copy)
+}
+
+fn started(world: &World, copy: &Path) -> Running {
     let mut run = world.program(copy.to_str().unwrap());
-    run.args(["run", "host", "--", "sh", "-c", ATTEMPTS]);
+    run.args(["run", "--name", "copy", "host", "--", "sh", "-c", ATTEMPTS]);
     Running::start(run).ready()
 }
 
@@ -54,4 +58,24 @@ fn bottles_own_program_can_not_be_written_through_init() {
     }
     assert!(OpenOptions::new().write(true).open(&copy).is_ok(), "it is its owner's to write elsewhere");
     assert!(fs::read(&copy).unwrap() == before);
+}
+
+/// As /usr of some distributions is, until root changes something there.
+#[test]
+fn a_disk_that_is_writable_again_is_not_where_init_executes_from() {
+    let world = World::new();
+    let disk = world.path("disk");
+    fs::create_dir(&disk).unwrap();
+    let mount = |options: &str, what: &[&str]| {
+        said(world.privileged("mount").args(["-t", "tmpfs", "-o", options]).args(what).arg(&disk)).ok();
+    };
+    let owner = rustix::process::geteuid().as_raw();
+    mount(&format!("mode=700,uid={owner}"), &["disk"]);
+    let copy = disk.join("bottle");
+    said(world.program("cp").args([BOTTLE.as_ref(), copy.as_path()])).ok();
+    mount("remount,ro", &[]);
+    let running = started(&world, &copy);
+    mount("remount,rw", &[]);
+    said(&mut world.bottle(&["attest", "renew", "copy", "--nonce", &"0".repeat(64)])).ok();
+    running.finish().ok();
 }

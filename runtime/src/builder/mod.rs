@@ -1,5 +1,5 @@
-//! The builder: single-threaded, makes the pair of namespaces with all that is in it, hands it over, tries to get out of it through a
-//! packet socket, and ends.
+//! The builder: makes the pair of namespaces with all that is in it, hands it over, tries to get out of it through a packet socket, and
+//! ends. It has one thread, but while both namespaces are furnished a second.
 //!
 //! Before anything else it forks the gate, the dialler, for a container the keeper, and what becomes init, when it has nothing yet
 //! that they should not have.
@@ -40,6 +40,9 @@ pub struct BuilderSetup {
     pub user: UserNamespace,
     /// Whose network namespace the agent's is.
     pub agent: Agent,
+    /// Whether this process was executed from a read-only mount of the supervisor's making, and init can be it, forked. That a
+    /// file system is read-only says nothing: its owner may make it writable again.
+    pub from_read_only: bool,
 }
 
 /// Whose network namespace the agent's is.
@@ -110,7 +113,7 @@ fn run(supervisor: &Channel) -> io::Result<()> {
     let (adopted, keeper) = if setup.agent == Agent::Adopted { (Some(next()?), Some(next()?)) } else { (None, None) };
     let own_user = setup.user != UserNamespace::Inherited;
     let built = helpers(own_user, [dialler, gate], keeper, supervisor)
-        .and_then(|()| airlock(owner(setup.user, given)?, adopted, init, supervisor));
+        .and_then(|()| airlock(owner(setup.user, given)?, adopted, init, setup.from_read_only, supervisor));
     match built {
         Ok(airlock) => {
             let (index, descriptors) = airlock.flatten();
@@ -208,6 +211,7 @@ fn airlock(
     owner: Owner,
     adopted: Option<OwnedFd>,
     init: OwnedFd,
+    from_read_only: bool,
     supervisor: &Channel,
 ) -> Result<Airlock, BuilderError> {
     let (agent, network) = match adopted {
@@ -217,11 +221,9 @@ fn airlock(
             (Agent::Adopted, network)
         }
     };
-    let as_this_one = program::running_read_only()?;
-    let must_execute = as_this_one.is_none();
-    let program = as_this_one.map_or_else(program::read_only, Ok)?;
+    let program = if from_read_only { program::running()? } else { program::read_only()? };
     let init = match fork_sibling(CloneFlags::CLONE_NEWPID)? {
-        Forked::Sibling if must_execute => become_init(agent, &program, &init),
+        Forked::Sibling if !from_read_only => become_init(agent, &program, &init),
         Forked::Sibling => become_helper(Helper::Inside(agent), init),
         Forked::Original(pid) => held(pid)?,
     };

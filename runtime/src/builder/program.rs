@@ -8,7 +8,7 @@ use std::os::fd::{AsFd, OwnedFd};
 use std::path::{Path, PathBuf};
 
 use nix::sched::{CloneFlags, unshare};
-use rustix::fs::{Mode, OFlags, StatVfsMountFlags};
+use rustix::fs::{Mode, OFlags};
 use rustix::io::Errno;
 use rustix::mount::{MountAttrFlags, OpenTreeFlags};
 
@@ -59,19 +59,12 @@ pub(crate) fn read_only_at_once() -> Result<OwnedFd, ProgramError> {
     closed(copy(&running()?))
 }
 
-/// What is executed, if it is on such a mount.
-pub(super) fn running_read_only() -> Result<Option<OwnedFd>, ProgramError> {
-    let running = running()?;
-    let mount =
-        rustix::fs::fstatvfs(&running).map_err(io::Error::from).map_err(failed("look at bottle's own program"))?;
-    Ok(mount.f_flag.contains(StatVfsMountFlags::RDONLY).then_some(running))
-}
-
 fn failed(step: &'static str) -> impl Fn(io::Error) -> ProgramError {
     move |source| ProgramError::Mount { step, source }
 }
 
-fn running() -> Result<OwnedFd, ProgramError> {
+/// What the calling process executes.
+pub(super) fn running() -> Result<OwnedFd, ProgramError> {
     open(Path::new(EXECUTABLE)).map_err(failed("open bottle's own program"))
 }
 

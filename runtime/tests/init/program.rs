@@ -60,7 +60,11 @@ fn executed(own_user: bool) -> Init {
     let (dialler, gate) = (Channel::pair().unwrap().1, Channel::pair().unwrap().1);
     let (to_init, init) = Channel::pair().unwrap();
     let user = if own_user { UserNamespace::Fresh } else { UserNamespace::Inherited };
-    ours.send(&BuilderSetup { user, agent: Agent::Created }, &[dialler.as_fd(), gate.as_fd(), init.as_fd()]).unwrap();
+    ours.send(
+        &BuilderSetup { user, agent: Agent::Created, from_read_only: false },
+        &[dialler.as_fd(), gate.as_fd(), init.as_fd()],
+    )
+    .unwrap();
     drop(init);
     let (message, helpers) = ours.recv::<FromBuilder>().unwrap();
     assert!(matches!(message, FromBuilder::Helpers { .. }) && helpers.len() == 2, "{message:?}");
