@@ -1,5 +1,5 @@
-//! Who ends a container whose supervisor is gone? The keeper: it can send SIGKILL to the container's first process and nothing else to nobody
-//! else, and does so when its line to the supervisor ends. That of a container that joined ends with that container.
+//! Who ends a container whose supervisor is gone? The keeper: it can send SIGKILL to the container's first process, nothing else and to
+//! nobody else, and does so when its line to the supervisor ends. That of a container that joined ends with that container.
 //!
 //! It hears one thing on that line, that it was measured, and asks nobody. Root's keeps CAP_KILL, without which it could not; an ordinary user's has the
 //! power of the user over what is the user's.
@@ -72,8 +72,7 @@ impl Keeper {
         container: &impl AsFd,
         become_id: Option<u32>,
     ) -> Result<Keeper, KeeperError> {
-        keeper.channel.send(&Keep { become_id, ends_with_it: false }, &[container.as_fd()])?;
-        Ok(Keeper(keeper))
+        Keeper::told(keeper, container, Keep { become_id, ends_with_it: false })
     }
 
     /// The same of one for a container that joined.
@@ -82,7 +81,11 @@ impl Keeper {
         container: &impl AsFd,
         become_id: Option<u32>,
     ) -> Result<Keeper, KeeperError> {
-        keeper.channel.send(&Keep { become_id, ends_with_it: true }, &[container.as_fd()])?;
+        Keeper::told(keeper, container, Keep { become_id, ends_with_it: true })
+    }
+
+    fn told(keeper: RoleProcess, container: &impl AsFd, keep: Keep) -> Result<Keeper, KeeperError> {
+        keeper.channel.send(&keep, &[container.as_fd()])?;
         Ok(Keeper(keeper))
     }
 

@@ -19,7 +19,7 @@ use crate::attest::{AttestError, adopted};
 use crate::control::{Line, LineError, Refusal};
 use crate::hook::{Joined, place};
 use crate::init::message::pid_of;
-use crate::process::Stat;
+use crate::process::{Process, Stat};
 use crate::renew::{Kept, Unsound};
 use crate::roles::{Program, Role};
 
@@ -102,7 +102,10 @@ impl Members {
             hint: None,
         })?;
         let mut held = self.held.lock().unwrap_or_else(PoisonError::into_inner);
-        held.as_mut().ok_or_else(Refusal::ending)?.push(member);
+        let held = held.as_mut().ok_or_else(Refusal::ending)?;
+        held.push(member);
+        // The signal that one has ended may have come before it was here.
+        forget_ended(held);
         Ok(())
     }
 
@@ -141,13 +144,23 @@ impl Members {
     pub(crate) fn unguarded(&self) -> Option<&'static str> {
         let mut held = self.held.lock().unwrap_or_else(PoisonError::into_inner);
         let held = held.as_mut()?;
-        held.retain(|member| !has_ended(&member.first));
-        held.iter().find_map(|member| {
-            let keeper = member.keeper.process();
-            let gone = keeper.is_ending().then_some("it is gone");
-            gone.or_else(|| keeper.was_stopped().then_some("it was stopped"))
-        })
+        forget_ended(held);
+        held.iter().find_map(|member| missing(member.keeper.process(), &member.first))
     }
+}
+
+/// Their keepers, which have ended with them, are waited for.
+fn forget_ended(members: &mut Vec<Member>) {
+    members.retain(|member| !has_ended(&member.first));
+}
+
+/// Why a keeper does not stand by, where its container has not ended. The container is looked at last: a keeper that is gone because of it
+/// has seen its end.
+fn missing(keeper: &Process, first: &OwnedFd) -> Option<&'static str> {
+    if keeper.is_ending() {
+        return (!has_ended(first)).then_some("it is gone");
+    }
+    keeper.was_stopped().then_some("it was stopped")
 }
 
 /// Which process that is. Its number is its own if it is there afterwards.
@@ -165,4 +178,47 @@ fn has_ended(first: &OwnedFd) -> bool {
 /// What came beside a request.
 pub(crate) fn first_of(descriptors: Vec<OwnedFd>) -> io::Result<OwnedFd> {
     descriptors.into_iter().next().ok_or(io::ErrorKind::InvalidData.into())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::fd::AsFd;
+    use std::process::{Child, Command};
+
+    use rustix::process::{Signal, WaitId, WaitIdOptions};
+
+    use super::*;
+
+    fn sleeping() -> (Child, Process) {
+        let child = Command::new("sleep").arg("600").spawn().unwrap();
+        let process = Process::of_child(child.id()).unwrap();
+        (child, process)
+    }
+
+    /// Sent, and arrived: it has ended or stopped, and is not waited for.
+    fn signalled(process: &Process, signal: Signal) {
+        rustix::process::pidfd_send_signal(process, signal).unwrap();
+        let options = WaitIdOptions::EXITED | WaitIdOptions::STOPPED | WaitIdOptions::NOWAIT;
+        rustix::process::waitid(WaitId::PidFd(process.as_fd()), options).unwrap();
+    }
+
+    #[test]
+    fn a_keeper_is_missed_only_where_its_container_has_not_ended() {
+        for (keeper_gets, ends, found) in [
+            (None, false, None),
+            (Some(Signal::STOP), false, Some("it was stopped")),
+            (Some(Signal::KILL), false, Some("it is gone")),
+            // Both end, and the one before the other was asked for.
+            (Some(Signal::KILL), true, None),
+        ] {
+            let (_keeper, keeper) = sleeping();
+            let (_container, container) = sleeping();
+            let first = container.as_fd().try_clone_to_owned().unwrap();
+            keeper_gets.into_iter().for_each(|signal| signalled(&keeper, signal));
+            if ends {
+                signalled(&container, Signal::KILL);
+            }
+            assert_eq!(missing(&keeper, &first), found, "{keeper_gets:?} {ends}");
+        }
+    }
 }
