@@ -75,10 +75,11 @@ fn prepare(makes: &Makes, call: &Call, settings: &Settings) -> Result<(), Failur
         true => Joined::by_path(&configuration, &shelf(&caller)?.all().map_err(Failure::new)?).map_err(near)?,
         false => None,
     };
-    let network = match judge(&configuration, settings, joined.clone()).map_err(refused)? {
+    let judged = judge(&configuration, settings, joined).map_err(refused)?;
+    let (network, joined) = match &judged {
         Judged::LeftAlone => return Ok(()),
-        Judged::Bottled { .. } => Network::New,
-        Judged::Joins(_) => Network::Joined,
+        Judged::Bottled { .. } => (Network::New, None),
+        Judged::Joins(joined) => (Network::Joined, Some(joined)),
     };
     if makes.how == How::Restored {
         return Err(Failure::new(Restored));
@@ -93,7 +94,7 @@ fn prepare(makes: &Makes, call: &Call, settings: &Settings) -> Result<(), Failur
     let mut document = bundle.document().map_err(Failure::new)?;
     edit(&mut document, network, &hooks).map_err(Failure::new)?;
     let edited = bundle.with(&document).map_err(Failure::new)?;
-    admit(&edited, settings, caller.nested.as_ref(), joined.as_ref(), Path::new("/proc/self/exe")).map_err(refused)?;
+    admit(&edited, settings, caller.nested.as_ref(), joined, Path::new("/proc/self/exe")).map_err(refused)?;
     bundle.replace(&document).map_err(Failure::new)
 }
 

@@ -9,11 +9,10 @@
 
 use std::io;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 
 use bottle_evidence::verify::Living;
 
-use super::configuration::{Configuration, Namespace};
+use super::configuration::Configuration;
 use super::space::Space;
 use crate::adopt::{HoldError, Made};
 use crate::records::{Known, LivingError, Name};
@@ -22,20 +21,19 @@ use crate::records::{Known, LivingError, Name};
 const POD_MEMBER: [(&str, &str); 2] =
     [("io.kubernetes.cri.container-type", "container"), ("io.kubernetes.cri-o.ContainerType", "container")];
 
-/// What leads to a bottle's processes, or lends them a hand that reaches more.
-const NEAR: [&str; 4] = ["pid", "ipc", "mount", "user"];
+const NETWORK: &str = "network";
 
-/// What is held of a bottle: its network, and the namespaces that are near.
-const HELD: [&str; 5] = ["network", "pid", "ipc", "mount", "user"];
+/// What is held of a bottle: its network first, and what leads to its processes, or lends them a hand that reaches more.
+const HELD: [&str; 5] = [NETWORK, "pid", "ipc", "mount", "user"];
 
 /// A bottle that lives, and that a container joins.
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 pub struct Joined {
     /// What it is called.
     pub name: Name,
     known: Box<Known>,
     /// Of its first process, as in [`HELD`].
-    spaces: Arc<[Space; HELD.len()]>,
+    spaces: [Space; HELD.len()],
 }
 
 /// Why it can't be told.
@@ -80,17 +78,9 @@ impl Joined {
     /// # Errors
     /// [`JoinedError`]
     pub fn by_path(configuration: &Configuration, bottles: &[Known]) -> Result<Option<Joined>, JoinedError> {
-        let bottles = living(bottles, None)?;
-        let joined = match configuration.namespace("network").and_then(Namespace::joined) {
-            Some(path) => find(&look(path)?, &bottles),
-            None => None,
-        };
-        for kind in NEAR {
-            if let Some(path) = configuration.namespace(kind).and_then(Namespace::joined) {
-                apart(joined, kind, &look(path)?, &bottles)?;
-            }
-        }
-        Ok(joined.cloned())
+        let paths = HELD.into_iter().filter_map(|kind| Some((kind, configuration.namespace(kind)?.joined()?)));
+        let theirs: Vec<_> = paths.map(|(kind, path)| Ok((kind, look(path)?))).collect::<Result<_, JoinedError>>()?;
+        among(bottles, None, &theirs)
     }
 
     /// By where a container is that the engine has created. It is not taken for its own company. What its configuration does not join is
@@ -103,19 +93,16 @@ impl Joined {
         configuration: &Configuration,
         bottles: &[Known],
     ) -> Result<Option<Joined>, JoinedError> {
-        let joins = |kind: &str| configuration.namespace(kind).is_some_and(|namespace| namespace.joined().is_some());
-        let own = |kind: &str| look(&place(made.pid(), kind));
+        let joins = |kind: &&str| configuration.namespace(kind).is_some_and(|namespace| namespace.joined().is_some());
+        let own = |kind| Ok((kind, look(&place(made.pid(), kind))?));
         let found = || {
-            let bottles = living(bottles, Some(made.pid()))?;
-            let joined = if joins("network") { find(&own("network")?, &bottles) } else { None };
-            for kind in NEAR.into_iter().filter(|kind| joins(kind)) {
-                let own = own(kind)?;
-                apart(joined, kind, &own, &bottles)?;
-                if let Some(joined) = joined.filter(|joined| !joined.has(kind, &own)) {
-                    return Err(JoinedError::Elsewhere(kind, joined.name.clone()));
-                }
+            let own: Vec<_> = HELD.into_iter().filter(joins).map(own).collect::<Result<_, JoinedError>>()?;
+            let joined = among(bottles, Some(made.pid()), &own)?;
+            let elsewhere = |joined: &Joined| own.iter().find(|(kind, there)| !joined.has(kind, there)).map(|it| it.0);
+            match joined.as_ref().and_then(|joined| Some((elsewhere(joined)?, joined.name.clone()))) {
+                Some((kind, name)) => Err(JoinedError::Elsewhere(kind, name)),
+                None => Ok(joined),
             }
-            Ok(joined.cloned())
         };
         let found = found();
         // What was looked at by its number was its own.
@@ -144,32 +131,22 @@ pub fn is_pod_member(configuration: &Configuration) -> bool {
     POD_MEMBER.iter().any(|mark| says(mark) == Some(true))
 }
 
-/// Demands that a namespace of this kind is of no bottle but of the one that is joined.
-fn apart(joined: Option<&Joined>, kind: &'static str, there: &Space, bottles: &[Joined]) -> Result<(), JoinedError> {
-    let is_joined = |bottle: &Joined| joined.is_some_and(|joined| Arc::ptr_eq(&joined.spaces, &bottle.spaces));
-    match bottles.iter().find(|bottle| !is_joined(bottle) && bottle.has(kind, there)) {
-        Some(bottle) => Err(JoinedError::Near(kind, bottle.name.clone())),
-        None => Ok(()),
-    }
-}
-
-fn find<'a>(network: &Space, bottles: &'a [Joined]) -> Option<&'a Joined> {
-    bottles.iter().find(|bottle| bottle.has("network", network))
-}
-
-/// The bottles that live, but for one whose first process this is.
-fn living(bottles: &[Known], not: Option<u32>) -> Result<Vec<Joined>, JoinedError> {
-    let mut all = Vec::new();
+/// The bottle whose network is among these namespaces, of which none may be another bottle's. One bottle is held at a time: many may
+/// live, and a process may have few descriptors. `not` is a first process whose bottle does not count.
+fn among(bottles: &[Known], not: Option<u32>, spaces: &[(&'static str, Space)]) -> Result<Option<Joined>, JoinedError> {
+    let mut joined = None;
     for known in bottles {
-        if let Some((_, spaces)) = held(|| known.living())?.filter(|(first, _)| Some(*first) != not) {
-            all.push(Joined {
-                name: known.record.name.clone(),
-                known: Box::new(known.clone()),
-                spaces: Arc::new(spaces),
-            });
+        let Some((_, spaces_of)) = held(|| known.living())?.filter(|(first, _)| Some(*first) != not) else { continue };
+        let bottle = Joined { name: known.record.name.clone(), known: Box::new(known.clone()), spaces: spaces_of };
+        let mut shared =
+            spaces.iter().filter(|(kind, there)| bottle.has(kind, there)).map(|(kind, _)| *kind).peekable();
+        if joined.is_none() && shared.peek() == Some(&NETWORK) {
+            joined = Some(bottle);
+        } else if let Some(kind) = shared.find(|kind| *kind != NETWORK) {
+            return Err(JoinedError::Near(kind, bottle.name));
         }
     }
-    Ok(all)
+    Ok(joined)
 }
 
 /// The first process of a bottle that lives and its namespaces, which are its own if it is the same process before and after they are held.
