@@ -57,7 +57,7 @@ pub struct Workload {
 impl Binding {
     /// Releases the workload to its first instruction. What becomes of it, its execve(2) included, `Workload::wait` tells.
     pub async fn start(self) -> Result<Workload, WorkloadError> {
-        let (mut airlock, Held { pid, terminal, mounts, .. }, vigil, said) = self.into_parts();
+        let (mut airlock, Held { terminal, mounts, .. }, vigil, said) = self.into_parts();
         let attendants = match Attendants::gather(&mut airlock, terminal, vigil).await {
             Ok(attendants) => attendants,
             Err(error) => return Err(never_released(&airlock, error)),
@@ -71,7 +71,7 @@ impl Binding {
         match workload.airlock.init.channel.send(&ToInit::Release, &[]).await {
             Ok(()) => {
                 workload.accept_connections();
-                workload.show(pid, said);
+                workload.show(said);
                 Ok(workload)
             }
             Err(error) => Err(never_released(&workload.airlock, WorkloadError::Silent(error))),
@@ -104,14 +104,16 @@ impl Workload {
     }
 
     /// Others can see from now on that it runs. It does all the same where they can't.
-    fn show(&mut self, workload: u32, said: Said) {
+    fn show(&mut self, said: Said) {
         let means = self.means(said);
+        let first = self.attendants.recheck.workload();
         let Airlock { plan, recorder, .. } = &mut self.airlock;
         let warn = |what, error| recorder.tell(Event::Warning(format!("{what}: {error}")));
         let control = means.and_then(|means| Control::open(&plan.run_directory, &plan.run, means));
         self.attendants.control = control.map_err(|error| warn("nobody can stop or enter this by name", error)).ok();
         let control = self.attendants.control.as_ref().map(Control::descriptor);
-        if let Err(error) = plan.record.running(Running { started: clock::now(), workload, control }) {
+        let running = Running { started: clock::now(), workload: first.pid, start: Some(first.start), control };
+        if let Err(error) = plan.record.running(running) {
             warn("`bottle ps` does not know that this runs", error);
         }
     }

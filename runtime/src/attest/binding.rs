@@ -67,7 +67,7 @@ pub(crate) struct Said {
 pub(crate) struct Held {
     executable: String,
     wall: Option<Standing>,
-    pub(crate) pid: u32,
+    pid: u32,
     pidfd: OwnedFd,
     /// The master of its pty, if it has one.
     pub(crate) terminal: Option<OwnedFd>,

@@ -40,8 +40,11 @@ impl Known {
     pub fn living(&self) -> Result<Living, LivingError> {
         let name = self.record.name.clone();
         let running = self.record.running.as_ref().filter(|_| matches!(self.condition, Condition::Running));
-        let Some(pid) = running.map(|running| running.workload) else { return Err(LivingError::NotRunning(name)) };
-        let start = || Stat::read(pid).filter(|stat| !stat.exiting).map(|stat| stat.start);
+        let Some((pid, recorded)) = running.map(|running| (running.workload, running.start)) else {
+            return Err(LivingError::NotRunning(name));
+        };
+        let is_it = |start: &u64| recorded.is_none_or(|recorded| recorded == *start);
+        let start = || Stat::read(pid).filter(|stat| !stat.exiting).map(|stat| stat.start).filter(is_it);
         let before = start();
         let network = std::fs::metadata(format!("/proc/{pid}/ns/net")).map(|link| link.ino());
         // Between the two it was one process, and the supervisor, which lives, has not seen it end.

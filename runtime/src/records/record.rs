@@ -61,6 +61,10 @@ pub struct Running {
     pub started: Time,
     /// The first process, as the host counts.
     pub workload: u32,
+    /// In which clock tick since boot that began, which tells it from another process of its number, as in another pid namespace. Older
+    /// programs did not say it.
+    #[serde(default)]
+    pub start: Option<u64>,
     /// Which of the supervisor's descriptors names its control socket, which has no name elsewhere.
     pub control: Option<i32>,
 }

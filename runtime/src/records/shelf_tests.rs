@@ -3,7 +3,7 @@
 use bottle_evidence::{Digest, Time};
 
 use super::*;
-use crate::records::Running;
+use crate::records::{LivingError, Running};
 
 fn shelf() -> (tempfile::TempDir, Shelf) {
     let directory = tempfile::tempdir().unwrap();
@@ -37,6 +37,10 @@ fn record(id: &str, name: &str, afterwards: Afterwards) -> Record {
     }
 }
 
+fn running(workload: u32, start: Option<u64>) -> Running {
+    Running { started: Time::from_micros(2), workload, start, control: Some(9) }
+}
+
 fn end() -> End {
     End { code: 7, signal: None, reason: None, ended: Time::from_micros(9) }
 }
@@ -47,7 +51,7 @@ fn a_run_starts_runs_and_has_ended() {
     let mut own = shelf.enter(record("a", "one", Afterwards::Keep), true).unwrap();
     let condition = || shelf.find("one").unwrap().condition;
     assert_eq!(condition(), Condition::Starting);
-    own.running(Running { started: Time::from_micros(2), workload: 2, control: Some(9) }).unwrap();
+    own.running(running(2, None)).unwrap();
     assert_eq!(condition(), Condition::Running);
     own.end(&end()).unwrap();
     assert_eq!(condition(), Condition::Ended(end()));
@@ -56,12 +60,31 @@ fn a_run_starts_runs_and_has_ended() {
 /// As an older program wrote it; what can't be read is removed with its log.
 #[test]
 fn a_record_without_what_was_added_since_is_read() {
-    let mut written = serde_json::to_value(record("a", "one", Afterwards::Keep)).unwrap();
+    let record = Record { running: Some(running(2, Some(3))), ..record("a", "one", Afterwards::Keep) };
+    let mut written = serde_json::to_value(record).unwrap();
+    written["running"].as_object_mut().unwrap().remove("start").expect("start");
     for added in ["changes", "upstream_proxy"] {
         written.as_object_mut().unwrap().remove(added).expect(added);
     }
     let read: Record = serde_json::from_value(written).unwrap();
     assert_eq!((read.changes.as_str(), read.upstream_proxy), ("", None));
+    assert_eq!(read.running, Some(running(2, None)));
+}
+
+/// As where the records of one pid namespace are read in another.
+#[test]
+fn a_process_that_has_the_number_of_a_bottles_first_one_and_is_another_is_none_of_it() {
+    let (_directory, shelf) = shelf();
+    let own = std::process::id();
+    let start = crate::process::Stat::read(own).unwrap().start;
+    for (said, is_it) in [(None, true), (Some(start), true), (Some(start + 1), false)] {
+        let mut entered = shelf.enter(record("a", "one", Afterwards::Forget), true).unwrap();
+        entered.running(running(own, said)).unwrap();
+        let living = shelf.find("one").unwrap().living();
+        assert_eq!(living.as_ref().is_ok_and(|living| living.workload.start == start), is_it, "{living:?}");
+        assert_eq!(matches!(living, Err(LivingError::NotRunning(_))), !is_it, "{living:?}");
+        entered.end(&end()).unwrap();
+    }
 }
 
 #[test]

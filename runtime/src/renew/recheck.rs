@@ -125,6 +125,11 @@ impl Recheck {
         })
     }
 
+    /// Which process the first one is.
+    pub(crate) fn workload(&self) -> Workload {
+        self.workload
+    }
+
     /// What was found of the first process.
     pub(crate) fn first(&self) -> &Arc<First> {
         &self.first
