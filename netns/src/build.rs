@@ -1,6 +1,6 @@
 //! How is the airlock built?
 //!
-//! By a process with one thread, CAP_SYS_ADMIN and CAP_NET_ADMIN in its user namespace, which ends soon after:
+//! By a process that has one thread when it begins, CAP_SYS_ADMIN and CAP_NET_ADMIN in its user namespace, which ends soon after:
 //! it is left in the agent namespace. Settings and rules come before links are up, so no packet ever moves without them.
 
 use std::io;
@@ -223,7 +223,8 @@ pub(crate) fn build_around(layout: &Layout, owner: Owner, begun: Begun) -> Resul
     Ok(Airlock { agent, gate, user, listeners, watches, sysctls, desks, connections })
 }
 
-/// Rules, links, addresses and routes of both sides at once: the kernel has one side wait for the other nowhere.
+/// Rules, links, addresses and routes of both sides at once: neither needs the other's, and nothing moves before both ends are up. Packet
+/// rules, which take longest, the kernel takes for both at once.
 fn furnish(layout: &Layout, Desks { agent, gate }: &mut Desks) -> Result<(), BuildError> {
     let furnish = |desk: &mut Desk, side| {
         load(desk, side, &ruleset(layout, side))?;

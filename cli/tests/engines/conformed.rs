@@ -141,7 +141,8 @@ fn a_containers_life_is_the_same_step_by_step() {
         &["start", "ID"],
         &["exec", "ID", "sh", "-c", "echo out; echo err >&2; exit 3"],
         &["exec", "ID", "nowhere"],
-        &["ps", "ID"],
+        // Without how busy it is.
+        &["ps", "ID", "-o", "pid,user,args"],
         // Without a control group that freezes, both say so.
         &["pause", "ID"],
         &["state", "ID"],

@@ -153,7 +153,8 @@ pub fn entries(log: &Path) -> Vec<Value> {
     each_entry(log).collect()
 }
 
-/// The same, one after the other, for a log that is too long to be held. A last line that is torn counts for none.
+/// The same, one after the other, for a log that is too long to be held. Where the last line of its last file is torn, as while it is written,
+/// that counts for none.
 pub fn each_entry(log: &Path) -> impl Iterator<Item = Value> + use<> {
     each_line(log).map(|line| serde_json::from_str(&line).unwrap_or_else(|error| panic!("{error}: {line}")))
 }
@@ -161,12 +162,15 @@ pub fn each_entry(log: &Path) -> impl Iterator<Item = Value> + use<> {
 /// The lines of all files of a log; none where there is no log.
 fn each_line(log: &Path) -> impl Iterator<Item = String> + use<> {
     let files = bottle_runtime::segments::of(log).unwrap();
-    let readers = files.into_iter().filter_map(|file| File::open(file).ok()).map(BufReader::new);
-    readers.flat_map(|mut reader| {
+    let last = files.len().saturating_sub(1);
+    files.into_iter().enumerate().flat_map(move |(at, file)| {
+        let mut reader = BufReader::new(File::open(&file).unwrap_or_else(|error| panic!("{error}: {file:?}")));
         std::iter::from_fn(move || {
             let mut line = String::new();
             reader.read_line(&mut line).unwrap();
-            line.ends_with('\n').then_some(line)
+            let is_whole = line.ends_with('\n');
+            assert!(is_whole || line.is_empty() || at == last, "{file:?} ends within a line: {line}");
+            is_whole.then_some(line)
         })
     })
 }

@@ -45,8 +45,8 @@ impl Opened {
     }
 }
 
-/// Demands of the counts of a `run.end` that they add up, if they say what was answered or opened at all: earlier builds said neither, and a
-/// run whose counters can't be read has none.
+/// Demands of the counts of a `run.end` that they add up, if they say what was answered or opened at all: builds that knew nothing of it said neither, and a
+/// run whose counters can't be read has none. `answered` without the others is refused.
 pub(super) fn check(refused: &BTreeMap<Text, u64>, decided: u64) -> Result<(), OrderError> {
     let (opened, answered, said) = match [OPENED, ANSWERED, UNDECIDED].map(|name| of(refused, name)) {
         [None, None, _] => return Ok(()),

@@ -157,12 +157,16 @@ fn idle(setting: &Setting, sleeping: &Path) -> Result<Cost, Failure> {
 fn cost(setting: &Setting) -> Result<Cost, Failure> {
     let processes = processes(setting)?;
     let of = |pid: u32| move |error| format!("{}: {error}", name(pid));
-    let (mut of_three, mut of_all) = (0, 0);
+    let (mut three, mut of_all) = (Vec::new(), 0);
     for pid in &processes {
         let nanoseconds = on_processor(*pid).map_err(of(*pid))?;
         of_all += nanoseconds;
-        of_three += if THREE.contains(&name(*pid).as_str()) { nanoseconds } else { 0 };
+        three.extend(THREE.contains(&name(*pid).as_str()).then_some(nanoseconds));
     }
+    if three.len() != THREE.len() {
+        return Err(format!("{} of {} processes are there", three.len(), THREE.join(", ")).into());
+    }
+    let of_three: u64 = three.iter().sum();
     std::thread::sleep(SETTLING);
     let (mut weighs, mut program) = (0, 0);
     // The builder has ended meanwhile.

@@ -60,7 +60,7 @@ pub fn run(run: &RunReport) -> String {
     if let Completeness::Complete { end, .. } = &run.completeness {
         for (class, count) in end.refused.iter().filter(|(_, count)| **count > 0) {
             let line = match class.as_str() {
-                "opened" => format!("opened    to the gate: {}", counted(*count, "connection")),
+                "opened" => format!("opened    connections to the gate: {}", counted(*count, "packet")),
                 "answered" => format!("answered  by the gate itself: {}", counted(*count, "connection")),
                 class => format!("refused   {class}: {}", counted(*count, "packet")),
             };
