@@ -33,8 +33,12 @@ fn outside(writable: &Trees<'_>, what: &'static str, path: &Path) -> Result<(), 
     }
 }
 
-/// A path that was mistyped must not cost a key, a policy or a log.
-pub(crate) fn replaceable(attestation: &Path) -> Result<(), PlanError> {
+/// A path that was mistyped must not cost a key, a policy, a log or a device: an attestation takes the place of nothing, an empty file or another
+/// attestation.
+///
+/// # Errors
+/// [`PlanError::NoAttestation`]
+pub fn replaceable(attestation: &Path) -> Result<(), PlanError> {
     let there = std::fs::metadata(attestation);
     let is_one =
         || bounded::read(attestation, MAX_BYTES as u64).is_ok_and(|bytes| Envelope::from_bytes(&bytes).is_ok());

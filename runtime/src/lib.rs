@@ -89,6 +89,7 @@ pub use bottle_proxy::{UpstreamProxy, UpstreamProxyError};
 pub use caller::Caller;
 pub use event::Event;
 pub use head_start::{Expecting, HeadStart};
+pub use judged::replaceable;
 pub use options::RunOptions;
 pub use outcome::{Outcome, Status};
 pub use plan::Plan;

@@ -249,10 +249,14 @@ fn nothing_runs_when_an_address_comes_while_the_airlock_is_measured() {
 
 #[test]
 fn nothing_runs_beside_a_stranger_in_the_namespace() {
-    let world = World::new();
-    let (said, stranger) = meddle(&world, as_owner, &["sh", "-c", "echo; exec sleep 1000"], 0);
-    let mut stranger = stranger.unwrap();
-    stranger.kill().unwrap();
-    stranger.wait().unwrap();
-    assert!(said.refused().contains("is not alone in its namespace"), "{said:?}");
+    // The other's name is no UTF-8.
+    let nameless = r#"n=$(printf '\377'); ln -sf "$(command -v sleep)" "./$n"; echo; exec "./$n" 1000"#;
+    for script in ["echo; exec sleep 1000", nameless] {
+        let world = World::new();
+        let (said, stranger) = meddle(&world, as_owner, &["sh", "-c", script], 0);
+        let mut stranger = stranger.unwrap();
+        stranger.kill().unwrap();
+        stranger.wait().unwrap();
+        assert!(said.refused().contains("is not alone in its namespace"), "{script}: {said:?}");
+    }
 }

@@ -9,7 +9,7 @@ use serde_json::Value;
 
 use crate::detached::Detached;
 use crate::host;
-use crate::running::{Held, Processes};
+use crate::running::{Held, Processes, Running};
 use crate::world::{LIMIT, Said, World, said};
 
 /// `bottle exec` of this command in this bottle.
@@ -104,7 +104,7 @@ fn it_is_confined_exactly_as_the_first_process_is() {
     let world = World::new();
     let bottle = waiting(&world);
     let first = Processes::of(bottle.supervisor().pid);
-    let mut child = start(&world, &bottle, "echo ready; exec sleep 1000");
+    let mut child = start(&world, &bottle, "echo ready; read -r forever");
     wait_for_line(&mut child, "ready");
     // The supervisor's youngest child, since the entering process is gone.
     let entered = *host::children(bottle.supervisor().pid).last().unwrap();
@@ -194,6 +194,28 @@ fn signals_go_on_to_it_and_its_answer_comes_back() {
     wait_for_line(&mut child, "ready");
     Held::new(child.id()).signal(Signal::TERM);
     assert_eq!(child.wait().unwrap().code(), Some(9));
+}
+
+/// A supervisor that is stopped says nothing, neither yes nor no.
+#[test]
+fn who_waits_for_a_supervisor_that_says_nothing_can_give_up() {
+    let world = World::new();
+    let bottle = waiting(&world);
+    bottle.supervisor().signal(Signal::STOP);
+    for signal in [Signal::INT, Signal::TERM] {
+        let exec = Running::start(world.bottle(&["exec", &bottle.id, "true"]));
+        // It hears signals, and is connected or about to be.
+        let number = signal.as_raw();
+        let caught = |mask: String| u64::from_str_radix(&mask, 16).unwrap() >> (number - 1) & 1 == 1;
+        while !host::status(exec.pid(), "SigCgt").is_some_and(caught) {
+            std::thread::yield_now();
+        }
+        exec.signal(signal);
+        let ended = exec.end();
+        assert_eq!((ended.code, ended.err.as_str()), (128 + number, ""), "{ended:?}");
+    }
+    bottle.supervisor().signal(Signal::CONT);
+    assert_eq!(exec(&world, &bottle, &["true"]).code, 0);
 }
 
 #[test]

@@ -261,8 +261,11 @@ fn of_a_crowd_that_asks_at_once_some_are_answered_and_the_others_told_to_try_aga
     assert_eq!(bottle.inspect()["state"], "running");
 }
 
+/// Becomes a program by a name that is no UTF-8: the kernel calls it as its file is called.
+const NAMELESS: &str = r#"name=$(printf '\377'); ln -sf "$(command -v "$1")" "./$name"; shift; exec "./$name" "$@""#;
+
 /// A process of the bottle's owner that has entered the agent's network namespace and stays there, unconfined.
-fn stranger(world: &World, bottle: &Detached<'_>) -> Child {
+fn stranger(world: &World, bottle: &Detached<'_>, script: &str) -> Child {
     let Processes { init, workload, .. } = Processes::of(bottle.supervisor().pid);
     let namespace = |pid: u32, kind| format!("/proc/{pid}/ns/{kind}");
     let of_owner = std::fs::read_link(namespace(init.pid, "user")).unwrap();
@@ -270,7 +273,8 @@ fn stranger(world: &World, bottle: &Detached<'_>) -> Child {
     if of_owner != std::fs::read_link("/proc/self/ns/user").unwrap() {
         enter.arg("--preserve-credentials").arg(format!("--user={}", namespace(init.pid, "user")));
     }
-    enter.arg(format!("--net={}", namespace(workload.pid, "net"))).args(["sh", "-c", "echo inside; exec sleep 1000"]);
+    enter.arg(format!("--net={}", namespace(workload.pid, "net")));
+    enter.args(["sh", "-c", &format!("echo inside; {script}"), "sh", "sleep", "1000"]).current_dir(world.path("."));
     let mut stranger = enter.stdout(Stdio::piped()).spawn().unwrap();
     std::io::Read::read_exact(stranger.stdout.as_mut().unwrap(), &mut [0; 7]).unwrap();
     stranger
@@ -286,15 +290,50 @@ fn assert_ended_by(bottle: &Detached<'_>, word: &str) {
 
 #[test]
 fn a_stranger_in_the_namespace_is_found_by_a_renewal_and_ends_the_run() {
+    for script in [r#"exec "$@""#, NAMELESS] {
+        let world = World::new();
+        let bottle = waiting(&world);
+        let mut stranger = stranger(&world, &bottle, script);
+        let attested = renew(&world, &bottle, &nonce("5"));
+        assert_eq!((attested.code, attested.out.as_str()), (1, ""), "{script}: {attested:?}");
+        assert!(attested.err.contains("no longer holds") || attested.err.contains("ending"), "{attested:?}");
+        stranger.kill().unwrap();
+        stranger.wait().unwrap();
+        assert_ended_by(&bottle, "is not in the workload's namespaces");
+        assert_eq!(entries(&bottle, "run.renew"), Vec::<Value>::new());
+    }
+}
+
+#[test]
+fn a_command_whose_name_is_no_text_is_attested_again_and_named_in_the_log() {
+    let world = World::new();
+    let script = "echo connecting; exec 3<>/dev/tcp/web.lab.example/7; echo ready; read -r forever < <(sleep 1000)";
+    let words = [&ALLOW_ECHO[..], &["host", "--", "sh", "-c", NAMELESS, "sh", "bash", "-c", script]].concat();
+    let bottle = Detached::start(&world, &words);
+    bottle.wait_for("ready");
+    let now = statement(&world, &renewed(&world, &bottle, &nonce("6")));
+    assert_eq!(now["predicate"]["stage"], "running");
+    let decision = &entries(&bottle, "decision")[0];
+    assert!(decision["process"]["exe"].as_str().is_some_and(|exe| exe.ends_with("bash")), "{decision}");
+    assert_eq!(bottle.inspect()["state"], "running");
+}
+
+/// As `run` refuses it.
+#[test]
+fn what_is_no_attestation_is_not_replaced_by_one() {
     let world = World::new();
     let bottle = waiting(&world);
-    let mut stranger = stranger(&world, &bottle);
-    let attested = renew(&world, &bottle, &nonce("5"));
-    assert_eq!((attested.code, attested.out.as_str()), (1, ""), "{attested:?}");
-    assert!(attested.err.contains("no longer holds") || attested.err.contains("ending"), "{attested:?}");
-    stranger.kill().unwrap();
-    stranger.wait().unwrap();
-    assert_ended_by(&bottle, "is not in the workload's namespaces");
+    let (fifo, notes) = (world.path("fifo"), world.path("notes"));
+    said(world.program("mkfifo").arg(&fifo)).ok();
+    std::fs::write(&notes, "mine").unwrap();
+    for path in [&fifo, &notes] {
+        let refused =
+            said(world.bottle(&["attest", "renew", &bottle.id, "--nonce", &nonce("0"), "--attestation"]).arg(path));
+        assert_eq!(refused.code, 2, "{refused:?}");
+        assert!(refused.err.contains("hint: only an empty file or an older attestation is replaced"), "{refused:?}");
+    }
+    assert_eq!(std::fs::read_to_string(&notes).unwrap(), "mine");
+    assert!(!std::fs::symlink_metadata(&fifo).unwrap().is_file());
     assert_eq!(entries(&bottle, "run.renew"), Vec::<Value>::new());
 }
 
@@ -302,7 +341,7 @@ fn a_stranger_in_the_namespace_is_found_by_a_renewal_and_ends_the_run() {
 fn a_stranger_in_the_namespace_is_found_though_nobody_asks() {
     let world = World::new();
     let bottle = waiting(&world);
-    let mut stranger = stranger(&world, &bottle);
+    let mut stranger = stranger(&world, &bottle, NAMELESS);
     // Every minute.
     assert!(bottle.supervisor().ends_within(std::time::Duration::from_secs(180)), "nobody looked");
     stranger.kill().unwrap();

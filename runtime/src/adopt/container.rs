@@ -11,6 +11,7 @@ use super::Made;
 use crate::ended::Ended;
 use crate::init::message::End;
 use crate::nested;
+use crate::process;
 use crate::sys;
 
 /// A container's first process, and the namespaces that it is in.
@@ -128,7 +129,7 @@ fn inside(map: &str, outside: u32) -> Option<u32> {
 
 /// Whether it is pid 1 where it lives.
 fn is_first(pid: u32) -> io::Result<bool> {
-    let status = std::fs::read_to_string(format!("/proc/{pid}/status"))?;
+    let status = process::text(format!("/proc/{pid}/status"))?;
     let ids = status.lines().find_map(|line| line.strip_prefix("NSpid:")).unwrap_or_default();
     let ids: Vec<&str> = ids.split_ascii_whitespace().collect();
     Ok(ids.len() > 1 && ids.last() == Some(&"1"))
@@ -141,7 +142,7 @@ fn namespace(pid: u32, kind: &str) -> io::Result<(u64, u64)> {
 
 /// The exit status of a process that nobody has waited for yet (proc_pid_stat(5), fields 3 and 52).
 fn unreaped(pid: u32) -> Option<i32> {
-    let line = std::fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
+    let line = process::text(format!("/proc/{pid}/stat")).ok()?;
     let fields: Vec<&str> = line.rsplit_once(") ")?.1.split_ascii_whitespace().collect();
     if fields.first() == Some(&"Z") { fields.get(49)?.parse().ok() } else { None }
 }

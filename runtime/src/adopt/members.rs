@@ -166,7 +166,7 @@ fn missing(keeper: &Process, first: &OwnedFd) -> Option<&'static str> {
 /// Which process that is. Its number is its own if it is there afterwards.
 fn identity(first: &OwnedFd) -> io::Result<Workload> {
     let pid = pid_of(first)?;
-    let stat = Stat::read(pid).filter(|_| !has_ended(first)).ok_or(io::ErrorKind::NotFound)?;
+    let stat = Stat::read(pid)?.filter(|_| !has_ended(first)).ok_or(io::ErrorKind::NotFound)?;
     Ok(Workload { pid, start: stat.start })
 }
 

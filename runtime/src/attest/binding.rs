@@ -25,6 +25,7 @@ use crate::confine::Standing;
 use crate::durable::sync_directory_of;
 use crate::exec::First;
 use crate::init::message::pid_of;
+use crate::process::Stat;
 use crate::renew::Recheck;
 use crate::supervisor::signals::Signals;
 use crate::{clock, thread};
@@ -111,14 +112,11 @@ impl Held {
 
     /// Its id and start time, which no other process ever has again. The pidfd says that it is still the same one.
     pub(super) fn workload(&self) -> io::Result<Workload> {
-        let stat = std::fs::read_to_string(format!("/proc/{}/stat", self.pid))?;
-        let after_name = stat.rsplit_once(") ").ok_or(io::ErrorKind::InvalidData)?.1;
-        let start =
-            after_name.split(' ').nth(19).and_then(|ticks| ticks.parse().ok()).ok_or(io::ErrorKind::InvalidData)?;
+        let stat = Stat::read(self.pid)?.ok_or(io::ErrorKind::NotFound)?;
         if pid_of(&self.pidfd)? != self.pid {
             return Err(io::ErrorKind::NotFound.into());
         }
-        Ok(Workload { pid: self.pid, start })
+        Ok(Workload { pid: self.pid, start: stat.start })
     }
 }
 

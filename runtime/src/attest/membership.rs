@@ -11,6 +11,7 @@ use std::path::Path;
 
 use rustix::event::{PollFd, PollFlags, Timespec};
 use rustix::fs::{AtFlags, CWD, Mode, OFlags, RawDir};
+use rustix::io::Errno;
 use rustix::process::{Pid, PidfdFlags};
 
 use crate::process::Stat;
@@ -39,7 +40,7 @@ fn processes_in<const N: usize>(inodes: [u64; N]) -> io::Result<[Vec<u32>; N]> {
             {
                 found[at].push(pid);
             }
-        });
+        })?;
     }
     found.iter_mut().for_each(|pids| pids.sort_unstable());
     Ok(found)
@@ -55,33 +56,44 @@ pub(crate) fn kernel_threads() -> HashSet<u32> {
 }
 
 /// The inode numbers of the network namespaces of a process's threads, by the process's directory in /proc.
-pub(crate) fn namespaces_of(process: &Path) -> Vec<u64> {
+pub(crate) fn namespaces_of(process: &Path) -> io::Result<Vec<u64>> {
     let mut found = Vec::new();
-    let process = process.to_str().unwrap_or_default();
-    namespaces_at(CWD, process, &mut String::new(), |inode| found.push(inode));
-    found
+    let process = process.to_str().ok_or(io::ErrorKind::InvalidInput)?;
+    namespaces_at(CWD, process, &mut String::new(), |inode| found.push(inode))?;
+    Ok(found)
 }
 
 /// Tells of each thread of a process in which network namespace it is. `path` is room for paths.
-fn namespaces_at(from: BorrowedFd<'_>, process: &str, path: &mut String, mut tell: impl FnMut(u64)) {
+fn namespaces_at(from: BorrowedFd<'_>, process: &str, path: &mut String, mut tell: impl FnMut(u64)) -> io::Result<()> {
     let tasks = rustix::fs::statat(from, spell(path, format_args!("{process}/task")), AtFlags::empty());
-    match tasks.map(|tasks| tasks.st_nlink) {
+    match seen(tasks)?.map(|tasks| tasks.st_nlink) {
+        None => {}
         // Most have one thread, and then the directory of threads has two links, `.` and `..`, and that one's.
-        Ok(..=3) => inode_at(from, spell(path, format_args!("{process}/ns/net"))).into_iter().for_each(tell),
-        Ok(_) => {
+        Some(..=3) => inode_at(from, spell(path, format_args!("{process}/ns/net")))?.into_iter().for_each(tell),
+        Some(_) => {
             let tasks = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
-            let tasks = rustix::fs::openat(from, path.as_str(), tasks, Mode::empty());
+            let Some(tasks) = seen(rustix::fs::openat(from, path.as_str(), tasks, Mode::empty()))? else {
+                return Ok(());
+            };
             let mut room = [MaybeUninit::uninit(); 2 * 1024];
-            let Ok(mut threads) = tasks.as_ref().map(|tasks| RawDir::new(tasks, &mut room)) else { return };
-            while let Some(Ok(thread)) = threads.next() {
+            let mut threads = RawDir::new(&tasks, &mut room);
+            while let Some(Some(thread)) = threads.next().map(seen).transpose()? {
                 if let Some(thread) = thread.file_name().to_str().ok().filter(|name| !name.starts_with('.')) {
                     let link = spell(path, format_args!("{process}/task/{thread}/ns/net"));
-                    inode_at(from, link).into_iter().for_each(&mut tell);
+                    inode_at(from, link)?.into_iter().for_each(&mut tell);
                 }
             }
         }
-        // It ended meanwhile, or is hidden.
-        Err(_) => {}
+    }
+    Ok(())
+}
+
+/// Nothing of a process that ended meanwhile, or is hidden. Whatever else can't be read, as where there is no descriptor left, is not known: it
+/// may be about anybody.
+fn seen<T>(read: rustix::io::Result<T>) -> io::Result<Option<T>> {
+    match read {
+        Err(Errno::NOENT | Errno::SRCH | Errno::ACCESS | Errno::PERM) => Ok(None),
+        read => Ok(Some(read?)),
     }
 }
 
@@ -93,10 +105,11 @@ fn spell<'a>(path: &'a mut String, words: std::fmt::Arguments<'_>) -> &'a str {
 }
 
 /// The inode number in what the link says: to read it takes half as long as to follow it.
-fn inode_at(from: BorrowedFd<'_>, link: &str) -> Option<u64> {
+fn inode_at(from: BorrowedFd<'_>, link: &str) -> io::Result<Option<u64>> {
     let mut room = [MaybeUninit::uninit(); 64];
-    let (said, _) = rustix::fs::readlinkat_raw(from, link, &mut room).ok()?;
-    std::str::from_utf8(said).ok()?.strip_prefix("net:[")?.strip_suffix(']')?.parse().ok()
+    let Some((said, _)) = seen(rustix::fs::readlinkat_raw(from, link, &mut room))? else { return Ok(None) };
+    let number = || std::str::from_utf8(said).ok()?.strip_prefix("net:[")?.strip_suffix(']')?.parse().ok();
+    number().map(Some).ok_or(io::ErrorKind::InvalidData.into())
 }
 
 /// Who may be on its way out of the agent's namespace: those who made the probes.
@@ -111,6 +124,16 @@ pub(super) struct Leaving {
 impl Leaving {
     fn all(self) -> Vec<u32> {
         children(self.parent).into_iter().chain(self.builder).collect()
+    }
+
+    /// The first that may be, but for `ours`.
+    fn among(self, found: &[u32], ours: &[u32]) -> io::Result<Option<u32>> {
+        for pid in found.iter().filter(|pid| !ours.contains(pid)) {
+            if self.may_be(*pid, Stat::read(*pid)?) {
+                return Ok(Some(*pid));
+            }
+        }
+        Ok(None)
     }
 
     /// What is gone since it was found has left: then it is looked again.
@@ -134,8 +157,8 @@ pub(super) fn settled_processes_in<const N: usize>(
     }
     loop {
         let found = processes_in(inodes)?;
-        match found[0].iter().find(|pid| !ours.contains(pid) && leaving.may_be(**pid, Stat::read(**pid))) {
-            Some(pid) if leaves_in_time(*pid)? => {}
+        match leaving.among(&found[0], ours)? {
+            Some(pid) if leaves_in_time(pid)? => {}
             _ => return Ok(found),
         }
     }
@@ -147,13 +170,8 @@ fn children(pid: u32) -> Vec<u32> {
     listed.split_ascii_whitespace().filter_map(|child| child.parse().ok()).collect()
 }
 
-/// Whether its last thread exits, or has: no instruction of its own will be executed.
-fn is_leaving(stat: &Stat) -> bool {
-    stat.exiting && stat.threads <= 1
-}
-
 fn leaves_in_time(pid: u32) -> io::Result<bool> {
-    Ok(Stat::read(pid).is_none_or(|stat| is_leaving(&stat)) || ends_in_time(pid)?)
+    Ok(Stat::read(pid)?.is_none_or(|stat| stat.is_over()) || ends_in_time(pid)?)
 }
 
 fn ends_in_time(pid: u32) -> io::Result<bool> {
@@ -197,15 +215,15 @@ mod tests {
     #[test]
     fn a_process_that_has_exited_is_not_waited_for_though_nobody_has_reaped_it() {
         let own = std::process::id();
-        assert!(!Stat::read(own).unwrap().exiting);
+        assert!(!Stat::read(own).unwrap().unwrap().exiting);
         let mut child = std::process::Command::new("cat").stdin(std::process::Stdio::piped()).spawn().unwrap();
-        let stat = Stat::read(child.id()).unwrap();
+        let stat = Stat::read(child.id()).unwrap().unwrap();
         assert!(stat.parent == own && !stat.exiting);
         drop(child.stdin.take());
         assert!(ends_in_time(child.id()).unwrap());
-        assert!(Stat::read(child.id()).unwrap().exiting);
+        assert!(Stat::read(child.id()).unwrap().unwrap().exiting);
         child.wait().unwrap();
-        assert!(Stat::read(child.id()).is_none());
+        assert!(Stat::read(child.id()).unwrap().is_none());
     }
 
     /// In a network namespace of its own with one thread only, which it names, until its standard input ends.

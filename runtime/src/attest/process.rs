@@ -12,6 +12,7 @@ use rustix::process::{Pid, PidfdFlags, PidfdGetfdFlags};
 use serde::Serialize;
 
 use crate::digest::{self, Ahead};
+use crate::process;
 
 /// One process, measured.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -60,9 +61,13 @@ pub struct MeasureError {
 /// Measures the process with this id in our pid namespace. The id must not come to mean another one meanwhile: it is a
 /// child that was not reaped, or the caller asks its pidfd afterwards.
 pub fn measure(pid: u32) -> Result<ProcessFacts, MeasureError> {
-    let base = PathBuf::from(format!("/proc/{pid}"));
+    measure_at(pid, &PathBuf::from(format!("/proc/{pid}")))
+}
+
+/// The same by its directory in /proc, or that of one of its threads.
+pub(crate) fn measure_at(pid: u32, base: &Path) -> Result<ProcessFacts, MeasureError> {
     let mounts = read(&base.join("mountinfo"))?.lines().filter_map(mount).collect();
-    Ok(ProcessFacts { descriptors: descriptors(pid, &base)?, mounts, ..identify(pid)? })
+    Ok(ProcessFacts { descriptors: descriptors(pid, base)?, mounts, ..identify_at(base)? })
 }
 
 /// Who it is, what it may do and where it lives; not what it holds, nor what it sees.
@@ -135,9 +140,12 @@ fn own((name, value): (&String, &String)) -> (String, String) {
 
 /// A whole file of /proc: with room for all of it, the kernel writes it out once and not in many small pieces.
 pub(crate) fn read(path: &Path) -> Result<String, MeasureError> {
-    let mut text = String::with_capacity(16 * 1024);
-    let read = File::open(path).and_then(|mut file| file.read_to_string(&mut text));
-    read.map(|_| text).map_err(|source| MeasureError { path: path.to_owned(), source })
+    let mut bytes = Vec::with_capacity(16 * 1024);
+    let read = File::open(path).and_then(|mut file| file.read_to_end(&mut bytes));
+    // Names in it are as their owners like.
+    let text =
+        |_| String::from_utf8(bytes).unwrap_or_else(|error| String::from_utf8_lossy(error.as_bytes()).into_owned());
+    read.map(text).map_err(|source| MeasureError { path: path.to_owned(), source })
 }
 
 /// `Name:\tvalue` lines (proc(5), /proc/pid/status).
@@ -200,7 +208,7 @@ fn descriptors(pid: u32, base: &Path) -> Result<BTreeMap<u32, String>, MeasureEr
 
 /// Those of a process whose uid is not the caller's, in a user namespace that is: each is fetched, looked at and let go.
 fn held_by_another(pid: u32, base: &Path) -> io::Result<BTreeMap<u32, String>> {
-    let status = parse_status(&std::fs::read_to_string(base.join("status"))?);
+    let status = parse_status(&process::text(base.join("status"))?);
     let room: i32 = status.get("FDSize").and_then(|size| size.parse().ok()).ok_or(io::ErrorKind::InvalidData)?;
     let process = i32::try_from(pid).ok().and_then(Pid::from_raw).ok_or(io::ErrorKind::InvalidInput)?;
     let process = rustix::process::pidfd_open(process, PidfdFlags::empty())?;

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use bottle_images::mountinfo;
 
 use super::Controller;
+use crate::process;
 
 /// Which interface a hierarchy has.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -33,7 +34,7 @@ pub(crate) struct Seen {
 impl Seen {
     /// What the kernel shows this process.
     pub(crate) fn now() -> std::io::Result<Seen> {
-        let read = |name| std::fs::read_to_string(Path::new("/proc/self").join(name));
+        let read = |name| process::text(Path::new("/proc/self").join(name));
         Ok(Seen { groups: read("cgroup")?, mounts: read("mountinfo")? })
     }
 

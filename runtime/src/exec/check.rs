@@ -9,6 +9,7 @@ use rustix::fs::StatVfsMountFlags;
 
 use super::entrance::Entrance;
 use crate::attest::process::{MeasureError, ProcessFacts, measure};
+use crate::process;
 
 /// Why it may not go on.
 #[derive(Debug, thiserror::Error)]
@@ -78,7 +79,7 @@ fn is_inside(pid: u32) -> io::Result<bool> {
     let directory = File::options().read(true).custom_flags(libc::O_PATH).open(format!("/proc/{pid}/cwd"))?;
     let info = std::fs::read_to_string(format!("/proc/self/fdinfo/{}", directory.as_raw_fd()))?;
     let mount = info.lines().find_map(|line| line.strip_prefix("mnt_id:")).map(str::trim).unwrap_or_default();
-    let mounts = std::fs::read_to_string(format!("/proc/{pid}/mountinfo"))?;
+    let mounts = process::text(format!("/proc/{pid}/mountinfo"))?;
     Ok(mounts.lines().any(|line| line.split(' ').next() == Some(mount)))
 }
 

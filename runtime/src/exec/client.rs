@@ -3,6 +3,8 @@
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::path::PathBuf;
+use std::pin::pin;
+use std::time::Duration;
 
 use super::message::{ExecRequest, Further, Told};
 use crate::async_channel::AsyncChannel;
@@ -16,6 +18,9 @@ use crate::signal::Signal;
 use crate::supervisor::signals::{Arrived, Signals};
 use crate::supervisor::stdio::{Relays, Streams};
 use crate::supervisor::terminal::{self, Terminal};
+
+/// How long a bottle may take until it runs: it may be measured meanwhile.
+const PATIENCE: Duration = Duration::from_secs(120);
 
 /// What is to run in a bottle beside its first process.
 #[derive(Clone, Debug)]
@@ -106,8 +111,10 @@ async fn converse(known: &Known, options: ExecOptions) -> Result<Status, ExecErr
     let ends: Vec<BorrowedFd<'_>> = streams.iter().flat_map(|streams| &streams.ends).map(AsFd::as_fd).collect();
     let line = Line::to(known)?.enter(request(options), &ends)?;
     let channel = AsyncChannel::new(line).map_err(step("hear the bottle"))?;
-    // Who hangs up before anything runs is about to end.
-    let (told, master) = channel.recv::<Told>().await.map_err(|_| LineError::Refused(Refusal::ending()))?;
+    let (told, master) = match begun(known, &channel, &mut signals).await? {
+        Begun::Told(told, descriptors) => (told, descriptors),
+        Begun::GivenUp(signal) => return Ok(Status::Signalled(signal)),
+    };
     let output = match (told, streams, master.into_iter().next()) {
         (Told::Refused(refusal), ..) => return Err(LineError::Refused(refusal).into()),
         (Told::Running, Some(streams), None) => Output::Relays(streams.hand_over()),
@@ -122,6 +129,35 @@ async fn converse(known: &Known, options: ExecOptions) -> Result<Status, ExecErr
     let status = end?;
     written.map_err(|source| ExecError::Unwritten { code: status.code(), source })?;
     Ok(status)
+}
+
+/// What comes first.
+enum Begun {
+    /// The bottle's answer.
+    Told(Told, Vec<OwnedFd>),
+    /// The caller's signal: nothing runs whose client is gone.
+    GivenUp(i32),
+}
+
+/// Waits until it runs, or will not. The bottle may be measured first, and its supervisor may be stopped.
+async fn begun(known: &Known, channel: &AsyncChannel, signals: &mut Signals) -> Result<Begun, ExecError> {
+    let mut late = pin!(tokio::time::sleep(PATIENCE));
+    loop {
+        tokio::select! {
+            told = channel.recv::<Told>() => return match told {
+                Ok((told, descriptors)) => Ok(Begun::Told(told, descriptors)),
+                // Who hangs up before anything runs is about to end.
+                Err(_) => Err(LineError::Refused(Refusal::ending()).into()),
+            },
+            () = &mut late => {
+                let name = known.record.name.clone();
+                return Err(LineError::Deaf { name, source: io::ErrorKind::TimedOut.into() }.into());
+            }
+            arrived = signals.next() => if let Arrived::Forward(number) = arrived {
+                return Ok(Begun::GivenUp(number));
+            },
+        }
+    }
 }
 
 fn request(options: ExecOptions) -> ExecRequest {

@@ -161,7 +161,7 @@ struct Holder {
 impl Holder {
     fn this() -> io::Result<Holder> {
         let pid = std::process::id();
-        let start = Stat::read(pid).ok_or(io::ErrorKind::NotFound)?.start;
+        let start = Stat::read(pid)?.ok_or(io::ErrorKind::NotFound)?.start;
         Ok(Holder { pid, start })
     }
 
@@ -188,7 +188,7 @@ impl Holder {
             pidfd => pidfd?,
         };
         // Looked at when it is held: whoever this is now, the descriptor means.
-        Ok(Stat::read(self.pid).is_some_and(|stat| stat.start == self.start).then_some(pidfd))
+        Ok(Stat::read(self.pid)?.is_some_and(|stat| stat.start == self.start).then_some(pidfd))
     }
 }
 

@@ -6,6 +6,7 @@ use std::io;
 use std::os::unix::fs::{FileTypeExt, MetadataExt};
 
 use super::{Configuration, Refusal};
+use crate::process;
 
 /// What a container must not be handed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -35,7 +36,7 @@ const STREAMS: u32 = 3;
 /// anything; nobody knows which these are, so that beyond the streams sockets alone are looked at: a runtime's own are connected
 /// unix sockets. Among them is a pair for datagrams that conmon leaves open, which as a stream could be connected anew.
 pub(super) fn by(pid: u32, configuration: &Configuration) -> io::Result<Vec<Refusal>> {
-    let connected = connected(&fs::read_to_string("/proc/self/net/unix")?);
+    let connected = connected(&process::text("/proc/self/net/unix")?);
     // An engine that makes a terminal puts it in the streams' place.
     let streams = if configuration.written.process.terminal { 0 } else { STREAMS };
     let mut found = Vec::new();

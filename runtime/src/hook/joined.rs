@@ -15,6 +15,7 @@ use bottle_evidence::verify::Living;
 use super::configuration::Configuration;
 use super::space::Space;
 use crate::adopt::{HoldError, Made};
+use crate::process::Alive;
 use crate::records::{Known, LivingError, Name};
 
 /// By which the engines of Kubernetes mark who joins a pod.
@@ -157,7 +158,9 @@ fn held(living: impl Fn() -> Result<Living, LivingError>) -> Result<Option<(u32,
         Err(error) => Err(JoinedError::from(error)),
     };
     let Some(before) = first()? else { return Ok(None) };
-    let spaces = HELD.map(|kind| look(&place(before.pid, kind)));
+    let failed = |source| JoinedError::Look { path: format!("/proc/{}", before.pid), source };
+    let Some(alive) = Alive::of(before.pid).map_err(failed)? else { return Ok(None) };
+    let spaces = HELD.map(|kind| look(&place_at(&alive.base, kind)));
     if first()? != Some(before) {
         return Ok(None);
     }
@@ -167,12 +170,16 @@ fn held(living: impl Fn() -> Result<Living, LivingError>) -> Result<Option<(u32,
 
 /// Where a namespace of a process is in /proc.
 pub(crate) fn place(pid: u32, kind: &str) -> PathBuf {
+    place_at(Path::new(&format!("/proc/{pid}")), kind)
+}
+
+fn place_at(base: &Path, kind: &str) -> PathBuf {
     let short = match kind {
         "network" => "net",
         "mount" => "mnt",
         other => other,
     };
-    format!("/proc/{pid}/ns/{short}").into()
+    base.join("ns").join(short)
 }
 
 fn look(path: &Path) -> Result<Space, JoinedError> {

@@ -8,7 +8,7 @@ use bottle_evidence::audit::Workload;
 use bottle_evidence::verify::Living;
 
 use super::{Condition, Known};
-use crate::process::Stat;
+use crate::process::Alive;
 
 /// Why it is not known which bottle that is.
 #[derive(Debug, thiserror::Error)]
@@ -44,18 +44,16 @@ impl Known {
             return Err(LivingError::NotRunning(name));
         };
         let is_it = |start: &u64| recorded.is_none_or(|recorded| recorded == *start);
-        let start = || Stat::read(pid).filter(|stat| !stat.exiting).map(|stat| stat.start).filter(is_it);
-        let before = start();
-        let network = std::fs::metadata(format!("/proc/{pid}/ns/net")).map(|link| link.ino());
+        let failed = |source| LivingError::Io { name: name.clone(), source };
+        let alive = || Ok(Alive::of(pid).map_err(failed)?.filter(|alive| is_it(&alive.start)));
+        let ended = || LivingError::NotRunning(name.clone());
+        let before = alive()?.ok_or_else(ended)?;
+        let network = std::fs::metadata(before.base.join("ns/net")).map(|link| link.ino());
         // Between the two it was one process, and the supervisor, which lives, has not seen it end.
-        match (before, start(), network) {
-            (Some(before), Some(after), Ok(network))
-                if before == after && self.again().is_some_and(|now| now.is_alive()) =>
-            {
-                Ok(Living { workload: Workload { pid, start: before }, network })
-            }
-            (Some(_), Some(_), Err(source)) => Err(LivingError::Io { name, source }),
-            _ => Err(LivingError::NotRunning(name)),
+        let same = alive()?.is_some_and(|after| after.start == before.start);
+        if !same || !self.again().is_some_and(|now| now.is_alive()) {
+            return Err(ended());
         }
+        Ok(Living { workload: Workload { pid, start: before.start }, network: network.map_err(failed)? })
     }
 }

@@ -76,7 +76,7 @@ fn a_record_without_what_was_added_since_is_read() {
 fn a_process_that_has_the_number_of_a_bottles_first_one_and_is_another_is_none_of_it() {
     let (_directory, shelf) = shelf();
     let own = std::process::id();
-    let start = crate::process::Stat::read(own).unwrap().start;
+    let start = crate::process::Stat::read(own).unwrap().unwrap().start;
     for (said, is_it) in [(None, true), (Some(start), true), (Some(start + 1), false)] {
         let mut entered = shelf.enter(record("a", "one", Afterwards::Forget), true).unwrap();
         entered.running(running(own, said)).unwrap();

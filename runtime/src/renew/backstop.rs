@@ -70,18 +70,24 @@ impl Backstop {
         }
     }
 
+    fn failed(&mut self, why: String) -> Option<Drift> {
+        (self.failures, self.due) = (self.failures + 1, Instant::now() + RETRIED_AFTER);
+        (self.failures >= TRIES).then(|| Drift::new("remeasured", why))
+    }
+
     /// What could not be measured is measured again soon; what can't be for long holds no more.
     pub(crate) fn judged(&mut self, found: Result<(), Unsound>) -> Option<Drift> {
         match found {
-            Ok(()) | Err(Unsound::Ending) => {
+            Ok(()) => {
                 (self.failures, self.due) = (0, Instant::now() + REMEASURED_EVERY);
                 None
             }
             Err(Unsound::Drift(drift)) => Some(drift),
-            Err(Unsound::Unknown(why)) => {
-                (self.failures, self.due) = (self.failures + 1, Instant::now() + RETRIED_AFTER);
-                (self.failures >= TRIES).then(|| Drift::new("remeasured", why))
+            // Its end is heard of soon, or it is none.
+            Err(Unsound::Ending) => {
+                self.failed("the first process is said to have ended, and its end does not come".into())
             }
+            Err(Unsound::Unknown(why)) => self.failed(why),
         }
     }
 }
@@ -102,6 +108,15 @@ mod tests {
             assert_eq!(begun.elapsed(), REMEASURED_EVERY * minute);
             assert_eq!(backstop.judged(Ok(())), None);
         }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn an_end_that_does_not_come_is_none() {
+        let mut backstop = Backstop::new();
+        for _ in 1..TRIES {
+            assert_eq!(backstop.judged(Err(Unsound::Ending)), None);
+        }
+        assert!(backstop.judged(Err(Unsound::Ending)).is_some_and(|drift| drift.detail.contains("does not come")));
     }
 
     #[tokio::test(start_paused = true)]

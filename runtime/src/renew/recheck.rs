@@ -18,12 +18,12 @@ use super::powers::Powers;
 use super::strangers::{self, Inside, Rule, Stranger};
 use crate::adopt::members::{Followed, Members};
 use crate::airlock::Airlock;
-use crate::attest::process::{ProcessFacts, measure, read};
+use crate::attest::process::{ProcessFacts, measure_at, read};
 use crate::attest::requirements::{self, Maps, look};
 use crate::attest::{AttestError, adopted};
 use crate::digest;
 use crate::exec::First;
-use crate::process::Stat;
+use crate::process::Alive;
 use crate::report::chain;
 use crate::roles::Program;
 use crate::supervisor::watch::Drift;
@@ -196,20 +196,20 @@ impl Recheck {
 
     /// What the first process is by now. That it is confined was found with all the others.
     fn first_process(&self) -> Result<(ProcessFacts, Executable), Unsound> {
-        let pid = self.workload.pid;
-        let measured = self.measured_first(pid);
+        let alive = || {
+            let alive = Alive::of(self.workload.pid).map_err(|error| Unsound::Unknown(error.to_string()))?;
+            alive.filter(|alive| alive.start == self.workload.start).ok_or(Unsound::Ending)
+        };
+        let measured = self.measured_first(&alive()?.base);
         // Whatever was read is about this process only if it is still there.
-        match Stat::read(pid) {
-            Some(stat) if stat.start == self.workload.start && !stat.exiting => measured,
-            _ => Err(Unsound::Ending),
-        }
+        alive().and(measured)
     }
 
-    fn measured_first(&self, pid: u32) -> Result<(ProcessFacts, Executable), Unsound> {
+    /// `base` is its directory in /proc.
+    fn measured_first(&self, base: &Path) -> Result<(ProcessFacts, Executable), Unsound> {
         let unknown = |what: String| Unsound::Unknown(what);
-        let facts = measure(pid).map_err(|error| unknown(chain(&error).join(": ")))?;
-        let mounts =
-            read(Path::new(&format!("/proc/{pid}/mountinfo"))).map_err(|error| unknown(chain(&error).join(": ")))?;
+        let facts = measure_at(self.workload.pid, base).map_err(|error| unknown(chain(&error).join(": ")))?;
+        let mounts = read(&base.join("mountinfo")).map_err(|error| unknown(chain(&error).join(": ")))?;
         let agent = format!("net:[{}]", self.start.agent.identity.inode);
         let wrong = match self.powers {
             // Its engine goes on to mount after its hooks.
@@ -220,7 +220,10 @@ impl Recheck {
         if let Some(what) = wrong {
             return Err(Unsound::Drift(remeasured(format!("the workload {what}"))));
         }
-        Ok((facts, executed(pid).map_err(|error| unknown(format!("cannot read what the workload executes: {error}")))?))
+        Ok((
+            facts,
+            executed(base).map_err(|error| unknown(format!("cannot read what the workload executes: {error}")))?,
+        ))
     }
 }
 
@@ -240,8 +243,8 @@ fn more_mounted(before: &[MountPoint], now: &[MountPoint]) -> Option<String> {
 }
 
 /// The file that a process executes, read where it is, whatever its path leads to by now.
-fn executed(pid: u32) -> io::Result<Executable> {
-    let link = format!("/proc/{pid}/exe");
+fn executed(base: &Path) -> io::Result<Executable> {
+    let link = base.join("exe");
     let path = std::fs::read_link(&link)?.display().to_string();
     let sha256 = match File::open(&link) {
         Err(error) if error.kind() == io::ErrorKind::PermissionDenied => None,
@@ -274,8 +277,7 @@ mod tests {
 
     #[test]
     fn what_a_process_executes_is_hashed_where_it_lies() {
-        let own = std::process::id();
-        let executable = executed(own).unwrap();
+        let executable = executed(Path::new("/proc/self")).unwrap();
         let bytes = std::fs::read("/proc/self/exe").unwrap();
         assert_eq!(executable.sha256, Some(bottle_evidence::sha256(&bytes)));
         assert_eq!(Path::new(&executable.path), std::env::current_exe().unwrap());

@@ -17,7 +17,7 @@ use rustix::process::{Pid, PidfdFlags, pidfd_open};
 use super::powers::Powers;
 use crate::attest::membership::{kernel_threads, namespaces_of};
 use crate::attest::process::{ProcessFacts, identify_at};
-use crate::process::Stat;
+use crate::process::{Stat, is_gone};
 
 /// Who was found in a bottle.
 #[derive(Debug, Default)]
@@ -73,12 +73,12 @@ pub(super) fn look(networks: [u64; 2], elsewhere: &[u32], rule: Rule<'_>) -> Res
             continue;
         }
         let base = entry.path();
-        let Some(place) = place(&base, networks, rule) else { continue };
-        if !elsewhere.contains(&pid) && wrong(&base, place, rule).is_some() {
-            suspects.extend(Suspect::hold(pid, &base));
+        let Some(place) = place(&base, networks, rule)? else { continue };
+        if !elsewhere.contains(&pid) && wrong(&base, place, rule)?.is_some() {
+            suspects.extend(Suspect::hold(pid, &base)?);
         }
         if place == Place::Agent {
-            inside.threads += u64::from(Stat::read_at(&base).map_or(0, |stat| stat.threads));
+            inside.threads += u64::from(Stat::read_at(&base)?.map_or(0, |stat| stat.threads));
             inside.pids.push(pid);
         }
     }
@@ -100,22 +100,26 @@ enum Place {
     Beside,
 }
 
-fn place(base: &Path, [agent, gate]: [u64; 2], rule: Rule<'_>) -> Option<Place> {
-    let networks = namespaces_of(base);
+fn place(base: &Path, [agent, gate]: [u64; 2], rule: Rule<'_>) -> io::Result<Option<Place>> {
+    let networks = namespaces_of(base)?;
     if networks.contains(&gate) {
-        return Some(Place::Gate);
+        return Ok(Some(Place::Gate));
     }
     if networks.contains(&agent) {
-        return Some(Place::Agent);
+        return Ok(Some(Place::Agent));
     }
     let first = match rule {
         Rule::AsFirst(first) => first,
-        Rule::Without(powers) => return powers.is_beside(base).then_some(Place::Beside),
+        Rule::Without(powers) => return Ok(powers.is_beside(base).then_some(Place::Beside)),
     };
-    let user = std::fs::metadata(base.join("ns/user")).ok()?.ino();
+    let user = match std::fs::metadata(base.join("ns/user")) {
+        // Another user's, or gone.
+        Err(error) if is_gone(&error) || error.kind() == io::ErrorKind::PermissionDenied => return Ok(None),
+        user => user?.ino(),
+    };
     // One that leaves has no network any more.
     let of_workload = first.namespaces.get("user").is_some_and(|name| *name == format!("user:[{user}]"));
-    (of_workload && !networks.is_empty()).then_some(Place::Elsewhere)
+    Ok((of_workload && !networks.is_empty()).then_some(Place::Elsewhere))
 }
 
 /// A process that was not as it must be.
@@ -130,12 +134,12 @@ struct Suspect {
 
 impl Suspect {
     /// Nothing of one that is gone.
-    fn hold(pid: u32, base: &Path) -> Option<Suspect> {
-        let start = Stat::read_at(base)?.start;
-        let pidfd = i32::try_from(pid).ok().and_then(Pid::from_raw).map(|id| pidfd_open(id, PidfdFlags::empty()))?;
-        match pidfd {
-            Err(rustix::io::Errno::SRCH) => None,
-            pidfd => Some(Suspect { pid, base: base.to_owned(), start, pidfd: pidfd.ok() }),
+    fn hold(pid: u32, base: &Path) -> io::Result<Option<Suspect>> {
+        let Some(stat) = Stat::read_at(base)? else { return Ok(None) };
+        let id = i32::try_from(pid).ok().and_then(Pid::from_raw).ok_or(io::ErrorKind::InvalidData)?;
+        match pidfd_open(id, PidfdFlags::empty()) {
+            Err(rustix::io::Errno::SRCH) => Ok(None),
+            pidfd => Ok(Some(Suspect { pid, base: base.to_owned(), start: stat.start, pidfd: pidfd.ok() })),
         }
     }
 }
@@ -161,8 +165,9 @@ fn passed(mut suspects: Vec<Suspect>, moment: Duration) -> io::Result<Vec<Suspec
 /// Looks once more at all of them.
 fn still_wrong(suspects: Vec<Suspect>, networks: [u64; 2], rule: Rule<'_>) -> Result<(), Stranger> {
     for Suspect { pid, base, start, .. } in suspects {
-        let again = place(&base, networks, rule).and_then(|place| wrong(&base, place, rule));
-        let same = Stat::read_at(&base).is_some_and(|stat| stat.start == start);
+        let place = place(&base, networks, rule)?;
+        let again = place.map(|place| wrong(&base, place, rule)).transpose()?.flatten();
+        let same = Stat::read_at(&base)?.is_some_and(|stat| stat.start == start);
         if let Some(what) = again.filter(|_| same) {
             return Err(Stranger::Found(format!("process {pid} {what}")));
         }
@@ -171,20 +176,25 @@ fn still_wrong(suspects: Vec<Suspect>, networks: [u64; 2], rule: Rule<'_>) -> Re
 }
 
 /// What is wrong with a process that is in the bottle, if anything is.
-fn wrong(base: &Path, place: Place, rule: Rule<'_>) -> Option<String> {
+fn wrong(base: &Path, place: Place, rule: Rule<'_>) -> io::Result<Option<String>> {
     let what = match place {
         Place::Gate => Some("is in the gate namespace".to_owned()),
         Place::Elsewhere => Some("is the workload's, and not in the agent namespace".to_owned()),
         Place::Beside => Some("is among the container's processes, and in another network".to_owned()),
-        Place::Agent => threads(base).iter().find_map(|thread| wrong_thread(thread, rule)),
+        Place::Agent => threads(base)?.iter().find_map(|thread| wrong_thread(thread, rule)),
     };
-    what.filter(|_| !is_leaving(base))
+    // It leaves if all threads do that it has by now.
+    let leaves = || Ok::<_, io::Error>(threads(base)?.iter().all(|thread| is_leaving(thread)));
+    if what.is_some() && leaves()? { Ok(None) } else { Ok(what) }
 }
 
-/// Privileges and namespaces are a thread's, and each has its own.
-fn threads(base: &Path) -> Vec<PathBuf> {
-    let listed = std::fs::read_dir(base.join("task")).into_iter().flatten().flatten();
-    listed.map(|thread| thread.path()).collect()
+/// Privileges and namespaces are a thread's, and each has its own. None of a process that is gone.
+fn threads(base: &Path) -> io::Result<Vec<PathBuf>> {
+    let listed = std::fs::read_dir(base.join("task")).and_then(|all| all.map(|thread| Ok(thread?.path())).collect());
+    match listed {
+        Err(error) if is_gone(&error) => Ok(Vec::new()),
+        listed => listed,
+    }
 }
 
 fn wrong_thread(thread: &Path, rule: Rule<'_>) -> Option<String> {
@@ -198,7 +208,7 @@ fn wrong_thread(thread: &Path, rule: Rule<'_>) -> Option<String> {
             std::error::Error::source(&error).map_or(String::new(), ToString::to_string)
         )),
     };
-    what.filter(|_| !is_gone(thread))
+    what.filter(|_| !is_leaving(thread))
 }
 
 /// In what it is wider than the first process was. It may have other ids of its namespace, and filters of its own.
@@ -219,14 +229,9 @@ fn unlike(facts: &ProcessFacts, first: &ProcessFacts) -> Option<&'static str> {
     all.into_iter().find(|(_, holds)| !holds).map(|(what, _)| what)
 }
 
-/// Past its last instruction, or not there.
-fn is_gone(thread: &Path) -> bool {
-    Stat::read_at(thread).is_none_or(|stat| stat.exiting)
-}
-
-/// All its threads are.
-fn is_leaving(process: &Path) -> bool {
-    threads(process).iter().all(|thread| is_gone(thread))
+/// Past its last instruction, or not there. One of which that is not known is there.
+fn is_leaving(thread: &Path) -> bool {
+    Stat::read_at(thread).is_ok_and(|stat| stat.is_none_or(|stat| stat.exiting))
 }
 
 #[cfg(test)]
@@ -240,7 +245,7 @@ mod tests {
     }
 
     fn suspect(child: &Child) -> Suspect {
-        Suspect::hold(child.id(), Path::new(&format!("/proc/{}", child.id()))).unwrap()
+        Suspect::hold(child.id(), Path::new(&format!("/proc/{}", child.id()))).unwrap().unwrap()
     }
 
     #[test]

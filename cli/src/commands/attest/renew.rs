@@ -8,6 +8,7 @@ use std::process::ExitCode;
 
 use bottle_runtime::caller::Caller;
 use bottle_runtime::control::Line;
+use bottle_runtime::replaceable;
 
 use crate::args::AttestRenewArgs;
 use crate::commands::bottles;
@@ -24,6 +25,10 @@ struct NotWritten {
 
 /// Has a bottle attested again, and hands the attestation on as it is.
 pub fn run(args: &AttestRenewArgs, caller: &Caller) -> Result<ExitCode, Failure> {
+    args.attestation.as_deref().map_or(Ok(()), replaceable).map_err(|error| {
+        let hint = error.hint();
+        Failure { hint, ..Failure::new(error) }
+    })?;
     let known = bottles::find(&bottles::shelf(caller)?, &args.name)?;
     let bytes = Line::to(&known).and_then(|line| line.renew(args.nonce)).map_err(bottles::refused)?;
     match &args.attestation {

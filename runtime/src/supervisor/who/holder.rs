@@ -1,7 +1,7 @@
 //! Does a process have a socket open, and what is it? Through one open directory of /proc, which is never about another process.
 
 use std::ffi::CStr;
-use std::io;
+use std::io::{self, Read};
 use std::os::fd::{AsFd, OwnedFd};
 
 use bottle_evidence::Text;
@@ -72,7 +72,10 @@ impl Held {
 
     fn described(&self) -> Option<Process> {
         let stat = openat(&self.directory, "stat", OFlags::RDONLY | OFlags::CLOEXEC, Mode::empty()).ok()?;
-        let start = started(&io::read_to_string(std::fs::File::from(stat)).ok()?)?;
+        // Its name may be no UTF-8.
+        let mut line = Vec::new();
+        std::fs::File::from(stat).read_to_end(&mut line).ok()?;
+        let start = started(&String::from_utf8_lossy(&line))?;
         // The directory's owner is the one that the process runs as, whatever else of it is hidden.
         let uid = fstat(&self.directory).ok()?.st_uid;
         let executable = readlinkat(&self.directory, "exe", Vec::new()).ok()?;
