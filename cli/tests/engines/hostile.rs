@@ -72,7 +72,7 @@ fn a_mount_that_is_no_usual_one_is_refused() {
         ("the kernel's files", |_, all| mount(all, "bind", Path::new("/proc"), &["rbind", "ro"]), "/proc"),
     ];
     assert_refused(&cases, hooked);
-    let cases: [Case; 4] = [
+    let cases: [Case; 6] = [
         (
             "an overlay of what can't be told",
             |_, all| mount(all, "overlay", Path::new("overlay"), &["lowerdir=/usr,lowerdir+=/etc"]),
@@ -81,6 +81,16 @@ fn a_mount_that_is_no_usual_one_is_refused() {
         ("disk", |_, all| mount(all, "ext4", Path::new("/dev/sda1"), &["ro"]), "ext4"),
         ("kernel", |_, all| mount(all, "debugfs", Path::new("debugfs"), &[]), "debugfs"),
         ("remount", |_, all| mount(all, "tmpfs", Path::new("tmpfs"), &["remount"]), "remount"),
+        (
+            "its own root, in which its mounts are by then",
+            |_, all| mount(all, "bind", Path::new("rootfs/tmp"), &["rbind"]),
+            "own mounts",
+        ),
+        (
+            "a file by the name of a device",
+            |_, all| all["linux"]["devices"] = json!([{"path": "/etc/passwd", "type": "c", "major": 1, "minor": 3}]),
+            "c 1:3 by the name /etc/passwd",
+        ),
     ];
     assert_refused(&cases, wrapped);
 }

@@ -8,7 +8,7 @@ use std::sync::{Mutex, PoisonError};
 use std::thread::JoinHandle;
 
 use bottle_evidence::Digest;
-use rustix::fs::{Mode, OFlags, ResolveFlags};
+use rustix::fs::{Mode, OFlags, ResolveFlags, StatVfsMountFlags};
 
 use super::Container;
 use crate::{digest, thread};
@@ -44,6 +44,18 @@ pub enum FindError {
     /// Nothing by this name can be executed.
     #[error("the container has no program {0:?}")]
     Missing(String),
+    /// One of two, and runtimes differ in which.
+    #[error(
+        "the container's program is {} or {}: not everybody may execute the first, or there is no PATH",
+        first.display(),
+        other.display()
+    )]
+    Ambiguous {
+        /// What is found first, inside.
+        first: PathBuf,
+        /// What is found after it.
+        other: PathBuf,
+    },
     /// It can't be hashed.
     #[error("cannot hash the container's program {}", path.display())]
     Hash {
@@ -68,12 +80,7 @@ impl InsideFile {
         path: Option<&str>,
     ) -> Result<InsideFile, FindError> {
         let root = opened(container, root).map_err(|source| FindError::Root { path: root.to_owned(), source })?;
-        let candidates: Vec<PathBuf> = match name.contains('/') {
-            true => vec![cwd.join(name)],
-            false => path.unwrap_or(PATH).split(':').map(|directory| cwd.join(directory).join(name)).collect(),
-        };
-        let found = candidates.into_iter().find_map(|path| Some((open_executable(&root, &path)?, path)));
-        let (file, path) = found.ok_or_else(|| FindError::Missing(name.to_owned()))?;
+        let (path, file) = chosen(&root, name, cwd, path)?;
         Ok(InsideFile { path, file })
     }
 
@@ -112,10 +119,88 @@ fn opened(container: &Container, root: &Path) -> io::Result<File> {
     File::open(Path::new(&own).join(below))
 }
 
-fn open_executable(root: &File, path: &Path) -> Option<File> {
+/// What every runtime executes by this name, or nothing where they could differ.
+fn chosen(root: &File, name: &str, cwd: &Path, path: Option<&str>) -> Result<(PathBuf, File), FindError> {
+    let candidates: Vec<PathBuf> = match name.contains('/') {
+        true => vec![cwd.join(name)],
+        false => path.unwrap_or(PATH).split(':').map(|directory| cwd.join(directory).join(name)).collect(),
+    };
+    let mut found = candidates.into_iter().filter_map(|path| Some((open_executable(root, &path)?, path)));
+    let (first, place) = found.next().ok_or_else(|| FindError::Missing(name.to_owned()))?;
+    match found.find(|(other, _)| other.identity != first.identity) {
+        // Without a PATH each runtime has a list of its own.
+        Some((_, other)) if !first.certain || path.is_none() => Err(FindError::Ambiguous { first: place, other }),
+        _ => Ok((place, first.file)),
+    }
+}
+
+/// What a runtime may take for the program.
+struct Candidate {
+    file: File,
+    /// Whether every runtime does: some look for any right to execute it, others whether its user has it.
+    certain: bool,
+    identity: (u64, u64),
+}
+
+fn open_executable(root: &File, path: &Path) -> Option<Candidate> {
     let flags = OFlags::RDONLY | OFlags::CLOEXEC | OFlags::NONBLOCK;
     let file = rustix::fs::openat2(root, path, flags, Mode::empty(), ResolveFlags::IN_ROOT).ok()?;
     let file = File::from(file);
     let metadata = file.metadata().ok()?;
-    (metadata.is_file() && metadata.mode() & 0o111 != 0).then_some(file)
+    let right = metadata.mode() & 0o111;
+    if !metadata.is_file() || right == 0 {
+        return None;
+    }
+    let closed = rustix::fs::fstatvfs(&file).is_ok_and(|mount| mount.f_flag.contains(StatVfsMountFlags::NOEXEC));
+    Some(Candidate { file, certain: right == 0o111 && !closed, identity: (metadata.dev(), metadata.ino()) })
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs::Permissions;
+    use std::os::unix::fs::{PermissionsExt, symlink};
+
+    use super::*;
+
+    fn found(directory: &Path, path: Option<&str>) -> Result<PathBuf, FindError> {
+        chosen(&File::open(directory).unwrap(), "program", Path::new("/"), path).map(|(path, _)| path)
+    }
+
+    #[test]
+    fn what_some_runtimes_would_pass_over_is_not_taken_where_there_is_another() {
+        let root = tempfile::tempdir().unwrap();
+        for name in ["one", "two", "usr/bin"] {
+            std::fs::create_dir_all(root.path().join(name)).unwrap();
+        }
+        symlink("usr/bin", root.path().join("bin")).unwrap();
+        let put = |name: &str, mode: u32| {
+            let file = root.path().join(name).join("program");
+            std::fs::write(&file, name).unwrap();
+            std::fs::set_permissions(file, Permissions::from_mode(mode)).unwrap();
+        };
+        let both = || found(root.path(), Some("/one:/two"));
+        put("two", 0o755);
+        put("one", 0o644);
+        assert_eq!(both().unwrap(), Path::new("/two/program"));
+        for mode in [0o700, 0o754, 0o711 & !0o010] {
+            put("one", mode);
+            let found = both();
+            assert!(
+                matches!(&found, Err(FindError::Ambiguous { other, .. }) if other == Path::new("/two/program")),
+                "{found:?}"
+            );
+        }
+        put("one", 0o755);
+        assert_eq!(both().unwrap(), Path::new("/one/program"));
+        put("one", 0o700);
+        assert_eq!(found(root.path(), Some("/one:/nowhere")).unwrap(), Path::new("/one/program"));
+        // One file by two names is one.
+        put("usr/bin", 0o700);
+        assert_eq!(found(root.path(), Some("/usr/bin:/bin")).unwrap(), Path::new("/usr/bin/program"));
+        assert_eq!(found(root.path(), None).unwrap(), Path::new("/usr/bin/program"));
+        std::fs::create_dir_all(root.path().join("sbin")).unwrap();
+        put("sbin", 0o755);
+        assert!(matches!(found(root.path(), None), Err(FindError::Ambiguous { .. })));
+        assert!(matches!(found(root.path(), Some("/nowhere")), Err(FindError::Missing(_))));
+    }
 }

@@ -209,6 +209,11 @@ impl Configuration {
         self.written.process.env.iter().flatten().filter_map(|line| line.split_once('='))
     }
 
+    /// One of them: of two by one name the later counts for runtimes.
+    pub(super) fn variable(&self, name: &str) -> Option<&str> {
+        self.variables().filter(|(known, _)| *known == name).last().map(|(_, value)| value)
+    }
+
     /// Files and directories of the host's that are shown inside: where they lie, and whether they can be written there.
     pub(super) fn shown(&self) -> Vec<(PathBuf, bool)> {
         let mounted = self.written.mounts.iter().flatten().flat_map(mounts::sources);

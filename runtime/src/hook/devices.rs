@@ -1,7 +1,7 @@
 //! Which devices of the host's may a container open, beyond those of every container? By a disk all of the host's files are read.
 
 use std::os::unix::fs::{FileTypeExt, MetadataExt};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use serde::Deserialize;
 
@@ -10,6 +10,8 @@ use super::{Configuration, Refusal};
 /// One that is made for it (OCI runtime specification, `linux.devices`).
 #[derive(Debug, Deserialize)]
 pub(super) struct Device {
+    #[serde(default)]
+    path: PathBuf,
     #[serde(rename = "type")]
     kind: String,
     #[serde(default)]
@@ -34,11 +36,15 @@ pub(super) struct Rule {
 
 /// To make a device node is no power over the device: it takes a rule to open it. Where no rule holds, as for an ordinary user's
 /// engine, one that is bound by itself is opened by its mode.
+///
+/// In a user namespace engines make none: they bind whatever the host has at the path that is named, be it no device at all.
 pub(super) fn refused(configuration: &Configuration) -> Vec<Refusal> {
     let linux = &configuration.written.linux;
-    let made = linux.devices.iter().flatten().map(|it| (it.kind.as_str(), Some(it.major), Some(it.minor)));
-    // A FIFO is none.
-    let made = made.filter(|(kind, ..)| *kind != "p");
+    let misnamed = linux.devices.iter().flatten().filter(|it| !is_by_its_name(it));
+    let misnamed = misnamed
+        .map(|it| Refusal::Device(format!("{} {}:{} by the name {}", it.kind, it.major, it.minor, it.path.display())));
+    let made = linux.devices.iter().flatten().filter(|it| is_by_its_name(it));
+    let made = made.map(|it| (it.kind.as_str(), Some(it.major), Some(it.minor)));
     let rules = linux.resources.devices.iter().flatten().filter(|rule| rule.allow && opens(rule));
     let ruled = rules.map(|rule| {
         let known = |number: Option<i64>| number.filter(|number| *number >= 0);
@@ -46,7 +52,28 @@ pub(super) fn refused(configuration: &Configuration) -> Vec<Refusal> {
     });
     let bound = configuration.shown().into_iter().filter_map(|(source, _)| bound(&source));
     let beyond = made.chain(ruled).chain(bound).filter(|(kind, major, minor)| !is_usual(kind, *major, *minor));
-    beyond.map(|(kind, major, minor)| Refusal::Device(format!("{kind} {}:{}", number(major), number(minor)))).collect()
+    let beyond =
+        beyond.map(|(kind, major, minor)| Refusal::Device(format!("{kind} {}:{}", number(major), number(minor))));
+    misnamed.chain(beyond).collect()
+}
+
+/// Whether a device that every container has is named as every container has it. Of others it does not count: they are refused by their numbers.
+fn is_by_its_name(device: &Device) -> bool {
+    let name = match (device.major, device.minor) {
+        _ if device.kind == "p" => return false,
+        (major, minor) if !is_usual(&device.kind, Some(major), Some(minor)) => return true,
+        (1, 3) => "null".into(),
+        (1, 5) => "zero".into(),
+        (1, 7) => "full".into(),
+        (1, 8) => "random".into(),
+        (1, 9) => "urandom".into(),
+        (5, 0) => "tty".into(),
+        (5, 1) => "console".into(),
+        (5, 2) => "ptmx".into(),
+        (10, 200) => "net/tun".into(),
+        (_, minor) => format!("pts/{minor}"),
+    };
+    device.path == Path::new("/dev").join(name)
 }
 
 fn bound(source: &Path) -> Option<(&'static str, Option<i64>, Option<i64>)> {
@@ -112,6 +139,22 @@ mod tests {
             assert_eq!(refused(&wider, &[]), [Refusal::Device(named.into())]);
             assert_eq!(refused(&wider, &[Exception::Devices]), []);
         }
+        for (kind, path) in
+            [("c", "/run/docker.sock"), ("u", "/dev/../secret"), ("p", "/secret"), ("p", "/dev/null"), ("c", "")]
+        {
+            let mut named = with.clone();
+            let device = json!({"path": path, "type": kind, "major": 1, "minor": 3});
+            named["linux"]["devices"].as_array_mut().unwrap().push(device);
+            assert_eq!(refused(&named, &[]), [Refusal::Device(format!("{kind} 1:3 by the name {path}"))]);
+            assert_eq!(refused(&named, &[Exception::Devices]), []);
+        }
+        let mut all = with.clone();
+        all["linux"]["devices"] = json!([
+            {"path": "/dev/urandom", "type": "c", "major": 1, "minor": 9},
+            {"path": "/dev/pts/7", "type": "c", "major": 136, "minor": 7},
+            {"path": "/dev/net/tun", "type": "u", "major": 10, "minor": 200},
+        ]);
+        assert_eq!(refused(&all, &[]), []);
         for (kind, major, minor) in [("b", 8, 0), ("c", 10, 232), ("u", 1, 1)] {
             let mut made = with.clone();
             let device = json!({"path": "/dev/x", "type": kind, "major": major, "minor": minor});

@@ -76,9 +76,12 @@ fn open(configuration: &Configuration) -> Vec<String> {
     writable.chain(readable).map(str::to_owned).chain(mounted).collect()
 }
 
-/// Another proc than the one that is closed in part, a sysfs that can be written, or control groups above the container's own.
+/// Another proc than the one that is closed in part, that one once more, a sysfs that can be written, or control groups above the container's own.
 fn is_open(configuration: &Configuration, mount: &Mounted) -> bool {
     let writable = !mounts::has(mount, &["ro", "rro"]) || mounts::has(mount, &["rw", "rrw"]);
+    if mounts::has_root_within(configuration, mount) {
+        return true;
+    }
     let own_groups = configuration.namespace("cgroup").is_some_and(|namespace| namespace.joined().is_none());
     match mount.kind.as_deref() {
         Some("proc") => mount.destination.components().ne(std::path::Path::new("/proc").components()),

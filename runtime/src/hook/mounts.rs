@@ -57,7 +57,23 @@ pub(super) fn refused(configuration: &Configuration, nested: Option<&Nested>) ->
         sources.chain([configuration.written.root.path.clone()]).map(|source| configuration.bundle.join(source));
     let shown = shown.filter(|source| is_kernels(source));
     let shown = shown.map(|source| refusal(&source, "shows what is the kernel's, or a device, of the host".into()));
-    everywhere.into_iter().chain(wrong).chain(shown).collect()
+    everywhere.into_iter().chain(wrong).chain(shown).chain(within(configuration)).collect()
+}
+
+/// What lies in the container's own root is covered by its mounts when the engine looks for it: by `/proc/1/root` there the host's root is bound.
+fn within(configuration: &Configuration) -> Vec<Refusal> {
+    let Ok(root) = configuration.root().canonicalize() else { return Vec::new() };
+    let sources = configuration.written.mounts.iter().flatten().flat_map(sources);
+    let sources = sources.map(|(source, _)| configuration.bundle.join(source));
+    let within = sources.filter(|source| source.canonicalize().is_ok_and(|source| source.starts_with(&root)));
+    within.map(|source| refusal(&source, "shows what the container's own mounts cover by then".into())).collect()
+}
+
+/// Whether what is bound has the container's root in it, with all that is mounted there.
+pub(super) fn has_root_within(configuration: &Configuration, mount: &Mounted) -> bool {
+    let Ok(root) = configuration.root().canonicalize() else { return false };
+    let holds = |source: PathBuf| configuration.bundle.join(source).canonicalize().is_ok_and(|at| root.starts_with(at));
+    has(mount, &["rbind"]) && sources(mount).into_iter().any(|(source, _)| holds(source))
 }
 
 fn refusal(place: impl AsRef<Path>, why: String) -> Refusal {
@@ -138,7 +154,7 @@ mod tests {
     use serde_json::{Value, json};
 
     use super::super::refusals::tests::{good, read, refused};
-    use super::super::{Exception, Refusal};
+    use super::super::{Configuration, Exception, Refusal};
 
     fn mounted(mount: Value) -> Value {
         let mut mounted = good();
@@ -223,5 +239,34 @@ mod tests {
         assert_eq!(shown[..4], expected.map(|(path, written)| (path.into(), written)));
         let bundle = json!({"destination": "/s", "options": ["bind"]});
         assert_eq!(read(&mounted(bundle)).shown()[0], ("/nowhere/".into(), true));
+    }
+
+    #[test]
+    fn what_lies_in_the_containers_own_root_is_refused_and_so_is_for_the_hosts_root_what_has_that_in_it() {
+        let bundle = tempfile::tempdir().unwrap();
+        std::fs::create_dir_all(bundle.path().join("rootfs/proc/1/root")).unwrap();
+        std::os::unix::fs::symlink("rootfs/proc/1/root", bundle.path().join("link")).unwrap();
+        let of = |source: &str, option: &str, is_hosts: bool| {
+            let mut with = mounted(json!({"destination": "/x", "type": "bind", "source": source, "options": [option]}));
+            if is_hosts {
+                with["linux"]["namespaces"].as_array_mut().unwrap().pop();
+                with["linux"]["maskedPaths"] = json!(["/proc/kcore"]);
+                with["linux"]["readonlyPaths"] = json!(["/proc/sys", "/proc/sysrq-trigger", "/proc/irq", "/proc/bus"]);
+            }
+            Configuration::parse(bundle.path(), &serde_json::to_vec(&with).unwrap()).unwrap()
+        };
+        for source in ["rootfs/proc/1/root", "rootfs", "link", "../x/../rootfs/proc"] {
+            let source = source.replace("../x/..", bundle.path().to_str().unwrap());
+            let found = super::refused(&of(&source, "bind", false), None);
+            assert!(
+                matches!(&found[..], [Refusal::Mount(_, why)] if why.contains("own mounts")),
+                "{source}: {found:?}"
+            );
+        }
+        let kernels = |source, option, is_hosts| super::super::host::refused(&of(source, option, is_hosts), None);
+        assert_eq!(kernels(".", "rbind", true), [Refusal::KernelFile("/x".into())]);
+        assert_eq!(kernels(".", "bind", true), []);
+        assert_eq!(kernels(".", "rbind", false), []);
+        assert_eq!(super::refused(&of(".", "rbind", false), None), []);
     }
 }
