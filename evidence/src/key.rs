@@ -59,7 +59,8 @@ impl SigningKey {
 
     /// Reads PKCS#8 PEM.
     pub fn from_pem(pem: &str) -> Result<SigningKey, KeyError> {
-        let secret = ed25519_dalek::SigningKey::from_pkcs8_pem(pem).map_err(|_| KeyError::NotPrivate)?;
+        let secret = ed25519_dalek::SigningKey::from_pkcs8_pem(pem).ok().filter(|_| is_one_block(pem));
+        let secret = secret.ok_or(KeyError::NotPrivate)?;
         Ok(SigningKey::from_seed(secret.to_bytes()))
     }
 
@@ -87,6 +88,12 @@ impl SigningKey {
     }
 }
 
+/// Whether there is no empty line from the first one of the block on: the library's reader lets one pass before its end.
+fn is_one_block(pem: &str) -> bool {
+    let block = pem.find("-----BEGIN").map_or("", |at| &pem[at..]);
+    block.replace("\r\n", "\n").replace('\r', "\n").lines().all(|line| !line.is_empty())
+}
+
 impl fmt::Debug for SigningKey {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "SigningKey({})", self.public.id)
@@ -109,7 +116,8 @@ impl PublicKey {
 
     /// Reads SPKI PEM, and when it was retired, if a line before it says so. A key for which anyone can sign is refused.
     pub fn from_pem(pem: &str) -> Result<PublicKey, KeyError> {
-        let point = ed25519_dalek::VerifyingKey::from_public_key_pem(pem).map_err(|_| KeyError::NotPublic)?;
+        let point = ed25519_dalek::VerifyingKey::from_public_key_pem(pem).ok().filter(|_| is_one_block(pem));
+        let point = point.ok_or(KeyError::NotPublic)?;
         if point.is_weak() {
             return Err(KeyError::Weak);
         }
@@ -195,5 +203,13 @@ mod tests {
     fn other_text_is_no_key() {
         assert!(matches!(SigningKey::from_pem("hello"), Err(KeyError::NotPrivate)));
         assert!(matches!(PublicKey::from_pem(""), Err(KeyError::NotPublic)));
+        let key = SigningKey::from_seed([3; 32]);
+        for end in ["\n", "\r\n", "\r"] {
+            let [private, public] = [key.to_pem(), key.public().to_pem()].map(|pem| pem.replace('\n', end));
+            assert!(SigningKey::from_pem(&private).is_ok() && PublicKey::from_pem(&public).is_ok());
+            let spaced = |pem: String| pem.replace("-----END", &format!("{end}-----END"));
+            assert!(matches!(SigningKey::from_pem(&spaced(private)), Err(KeyError::NotPrivate)));
+            assert!(matches!(PublicKey::from_pem(&spaced(public)), Err(KeyError::NotPublic)));
+        }
     }
 }

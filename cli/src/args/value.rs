@@ -23,7 +23,8 @@ pub fn moment(text: &str) -> Result<Time, String> {
 /// `SEQ:HASH`.
 pub fn head(text: &str) -> Result<(u64, Digest), String> {
     let (seq, hash) = text.split_once(':').ok_or("a number, a colon and a hash are expected")?;
-    let seq = seq.parse().map_err(|_| "not a sequence number".to_owned())?;
+    let is_decimal = seq.bytes().all(|digit| digit.is_ascii_digit()) && !(seq.len() > 1 && seq.starts_with('0'));
+    let seq = seq.parse().ok().filter(|_| is_decimal).ok_or("not a sequence number")?;
     let hash: Digest = hash.parse().map_err(|error: bottle_evidence::digest::NotADigest| error.to_string())?;
     Ok((seq, hash))
 }
@@ -76,6 +77,16 @@ mod tests {
         assert_eq!(whole.as_deref(), Ok("2026-01-02T03:04:05.000000Z"));
         assert_eq!(moment("2026-01-02T04:04:05.000+01:00"), moment("2026-01-02T03:04:05Z"));
         assert!(moment("yesterday").is_err() && moment("2026-01-02").is_err());
+    }
+
+    #[test]
+    fn a_head_is_a_number_as_it_was_printed_and_a_hash() {
+        let hash = "0".repeat(64);
+        assert_eq!(head(&format!("4:{hash}")).unwrap().0, 4);
+        assert_eq!(head(&format!("0:{hash}")).unwrap().0, 0);
+        for number in ["+4", "04", "", " 4", "18446744073709551616"] {
+            assert!(head(&format!("{number}:{hash}")).is_err(), "{number}");
+        }
     }
 
     #[test]

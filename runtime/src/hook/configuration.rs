@@ -108,6 +108,11 @@ pub(super) struct Mounted {
     pub(super) options: Option<Vec<String>>,
     #[serde(default, rename = "type")]
     pub(super) kind: Option<String>,
+    /// Of the mount, not of the container: who its owners are there.
+    #[serde(default, rename = "uidMappings")]
+    pub(super) uid_mappings: Option<Value>,
+    #[serde(default, rename = "gidMappings")]
+    pub(super) gid_mappings: Option<Value>,
 }
 
 #[derive(Debug, Deserialize)]

@@ -17,8 +17,8 @@ const BOUND: [&str; 3] = ["bind", "none", ""];
 const SHARED: [&str; 2] = ["shared", "rshared"];
 
 /// File systems of the kernel's (linux, include/uapi/linux/magic.h), which are no files to be shown: proc, sysfs, cgroup and cgroup2,
-/// debugfs, tracefs, securityfs, configfs, bpf, namespaces, terminals, efivarfs, binfmt_misc, pstore, resctrl, selinuxfs, smackfs.
-const KERNELS: [i64; 17] = [
+/// debugfs, tracefs, securityfs, configfs, bpf, namespaces, terminals, efivarfs, binfmt_misc, pstore, resctrl, selinuxfs, smackfs, queues of messages.
+const KERNELS: [i64; 18] = [
     0x9fa0,
     0x6265_6572,
     0x27_e0eb,
@@ -36,6 +36,7 @@ const KERNELS: [i64; 17] = [
     0x765_5821,
     0xf97c_ff8c,
     0x4341_5d53,
+    0x1980_0202,
 ];
 
 /// Devices, and what else udev and programs put there.
@@ -102,6 +103,15 @@ pub(super) fn has(mount: &Mounted, names: &[&str]) -> bool {
     mount.options.iter().flatten().any(|option| names.contains(&option.as_str()))
 }
 
+fn is_mapped(mount: &Mounted) -> bool {
+    let by_option = mount
+        .options
+        .iter()
+        .flatten()
+        .any(|option| ["idmap", "ridmap"].contains(&option.split('=').next().unwrap_or_default()));
+    by_option || mount.uid_mappings.is_some() || mount.gid_mappings.is_some()
+}
+
 fn is_bound(mount: &Mounted) -> bool {
     mount.kind.as_deref() == Some("bind") || has(mount, &["bind", "rbind"])
 }
@@ -112,6 +122,8 @@ fn wrong(mount: &Mounted) -> Option<String> {
     let shared = mount.options.iter().flatten().find(|option| SHARED.contains(&option.as_str()));
     match () {
         () if !usual.contains(&kind) => Some(format!("is a file system of the type {kind:?}")),
+        // The container's root would be the host's there.
+        () if is_mapped(mount) => Some("has owners of its own (idmap)".into()),
         // What is there already would be another's.
         () if has(mount, &["remount"]) => Some("changes another mount (remount)".into()),
         () if shared.is_some() => shared.map(|option| format!("is {option} with the host")),
@@ -194,6 +206,10 @@ mod tests {
             json!({"type": "overlay", "options": ["lowerdir=usr"]}),
             json!({"type": "overlay", "options": ["lowerdir=/a\\:b"]}),
             json!({"type": "overlay", "options": ["ro,lowerdir+=/usr"]}),
+            json!({"type": "bind", "source": "/usr", "options": ["bind", "idmap"]}),
+            json!({"type": "bind", "source": "/usr", "options": ["rbind", "ridmap=uids=0-1000-1"]}),
+            json!({"type": "bind", "source": "/usr", "options": ["rbind"], "uidMappings": []}),
+            json!({"type": "bind", "source": "/usr", "options": ["rbind"], "gidMappings": [{"containerID": 0, "hostID": 7, "size": 1}]}),
             json!({"type": "bind", "source": "/proc", "options": ["rbind"]}),
             json!({"type": "bind", "source": "/dev", "options": ["rbind"]}),
             json!({"type": "bind", "source": "/proc/self/ns/net", "options": ["bind"]}),

@@ -5,9 +5,9 @@ use std::collections::BTreeSet;
 use std::path::Path;
 
 use super::configuration::Namespace;
-use super::space::Space;
 use super::{Configuration, Joined, Refusal};
-use crate::nested::Nested;
+use crate::nested::{self, Nested};
+use crate::process;
 
 /// A network namespace with a path may be the container's own all the same: it is measured. In the user namespace of an engine that
 /// is an ordinary user's its root is that user, as in one of its own.
@@ -36,14 +36,22 @@ fn maps_root(configuration: &Configuration, nested: Option<&Nested>) -> bool {
     nested.is_none() && all.any(|mapping| mapping.host == 0 && mapping.size > 0)
 }
 
-/// Whether root inside is the host's, or may be: one in a user namespace that somebody has made is, where that is the caller's.
+/// Whether root inside is the host's, or may be.
 pub(super) fn root_is_hosts(configuration: &Configuration, nested: Option<&Nested>) -> bool {
-    let anothers = |path: &Path| match (Space::at(path), Space::at(Path::new("/proc/self/ns/user"))) {
-        (Ok(there), Ok(own)) => !there.is(&own),
-        _ => false,
-    };
-    let is_other = |namespace: &Namespace| namespace.joined().is_none_or(anothers);
+    let is_other = |namespace: &Namespace| namespace.joined().is_none_or(maps_no_root);
     nested.is_none() && (maps_root(configuration, nested) || !configuration.namespace("user").is_some_and(is_other))
+}
+
+/// Whether a user namespace that somebody has made maps uid 0 and gid 0 of the caller's to nobody. Only by a process in it can that be told.
+fn maps_no_root(path: &Path) -> bool {
+    let process = path.parent().filter(|_| path.ends_with("ns/user")).and_then(Path::parent);
+    let maps_none = |file: &str| {
+        let map = process.and_then(|process| process::text(process.join(file)).ok()).unwrap_or_default();
+        nested::lines(&map).is_some_and(|lines| {
+            !lines.is_empty() && lines.into_iter().all(|(_, outside, count)| outside != 0 || count == 0)
+        })
+    };
+    ["uid_map", "gid_map"].into_iter().all(maps_none)
 }
 
 #[cfg(test)]
@@ -86,6 +94,23 @@ mod tests {
             let nested = Nested { user: 1001, ids: 1..65534 };
             assert_eq!(refused_within(Some(&nested), &mapped, &[]), []);
         }
+    }
+
+    #[test]
+    fn of_a_user_namespace_that_somebody_has_made_it_must_be_known_that_its_root_is_not_the_hosts() {
+        let place = tempfile::tempdir().unwrap();
+        let path = place.path().join("ns/user");
+        let maps = |uids: &str, gids: &str| {
+            std::fs::write(place.path().join("uid_map"), uids).unwrap();
+            std::fs::write(place.path().join("gid_map"), gids).unwrap();
+            maps_no_root(&path)
+        };
+        let (own, hosts) = ("         0     100000      65536\n", "         0          0 4294967295\n");
+        assert!(maps(own, own));
+        for (uids, gids) in [(hosts, own), (own, hosts), ("", own), ("nonsense", own), ("0 1 1\n1 0 1\n", own)] {
+            assert!(!maps(uids, gids), "{uids} {gids}");
+        }
+        assert!(!maps_no_root(Path::new("/run/user-namespace")));
     }
 
     #[test]

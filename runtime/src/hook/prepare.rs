@@ -5,14 +5,12 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use bottle_evidence::canonical::NoCanonicalForm;
-use bottle_images::mountinfo::{self, MountPoint};
 use bottle_policy::Rules;
 
 use super::{Configuration, Exception, Refusal, Settings, State, Status, inherited, refusals};
 use crate::adopt::{Adoption, Container, FindError, HoldError, InsideFile};
 use crate::caller::Caller;
 use crate::options::Words;
-use crate::process;
 use crate::records::Name;
 
 /// Why there is no adoption.
@@ -62,9 +60,6 @@ pub(super) fn hints(refusals: &[Refusal]) -> Option<String> {
     let hints: BTreeSet<String> = refusals.iter().map(Refusal::hint).collect();
     (!hints.is_empty()).then(|| hints.into_iter().collect::<Vec<_>>().join("; "))
 }
-
-/// The mounts that its caller and its engine see.
-const MOUNTS: &str = "/proc/self/mountinfo";
 
 /// Of a container that is to be a bottle.
 ///
@@ -131,50 +126,11 @@ pub fn prepare(
     })
 }
 
-/// What of the host's files is shown, by its canonical path. What is mounted below a tree comes along, and stays writable where the tree
-/// is bound to be read (mount_setattr(2) without AT_RECURSIVE).
+/// What of the host's files is shown, by its canonical path.
 pub(super) fn shown(configuration: &Configuration) -> Result<Vec<(PathBuf, bool)>, PrepareError> {
     let found = configuration.shown().into_iter().map(|(path, writable)| match path.canonicalize() {
         Ok(canonical) => Ok((canonical, writable)),
         Err(error) => Err(PrepareError::Shown(path, error)),
     });
-    let mut found: Vec<_> = found.collect::<Result<_, _>>()?;
-    let mounts = process::text(MOUNTS).map_err(|error| PrepareError::Shown(MOUNTS.into(), error))?;
-    found.extend(below(&found, &mountinfo::parse(&mounts)));
-    Ok(found)
-}
-
-/// Each writable mount below a tree that is shown to be read.
-fn below(shown: &[(PathBuf, bool)], mounts: &[MountPoint]) -> Vec<(PathBuf, bool)> {
-    let is_below = |mount: &&MountPoint| {
-        shown.iter().any(|(path, writable)| !writable && mount.target != *path && mount.target.starts_with(path))
-    };
-    let writable = mounts.iter().filter(|mount| !mount.has("ro")).filter(is_below);
-    writable.map(|mount| (mount.target.clone(), true)).collect()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn what_is_mounted_below_a_tree_that_is_shown_to_be_read_is_written_there() {
-        let mount = |target: &str, options: &str| MountPoint {
-            id: 1,
-            device: "0:1".into(),
-            root: "/".into(),
-            target: target.into(),
-            options: options.into(),
-            kind: "tmpfs".into(),
-        };
-        let mounts = [
-            mount("/a", "rw"),
-            mount("/a/b", "rw,nosuid"),
-            mount("/a/c", "ro"),
-            mount("/ab", "rw"),
-            mount("/d/e", "rw"),
-        ];
-        let shown = [("/a".into(), false), ("/d".into(), true)];
-        assert_eq!(below(&shown, &mounts), [("/a/b".into(), true)]);
-    }
+    found.collect()
 }
