@@ -161,7 +161,8 @@ pub fn each_entry(log: &Path) -> impl Iterator<Item = Value> + use<> {
 
 /// The lines of all files of a log; none where there is no log.
 fn each_line(log: &Path) -> impl Iterator<Item = String> + use<> {
-    let files = bottle_runtime::segments::of(log).unwrap();
+    // A run that never began has none.
+    let files = if log.exists() { bottle_runtime::segments::of(log).unwrap() } else { Vec::new() };
     let last = files.len().saturating_sub(1);
     files.into_iter().enumerate().flat_map(move |(at, file)| {
         let mut reader = BufReader::new(File::open(&file).unwrap_or_else(|error| panic!("{error}: {file:?}")));
