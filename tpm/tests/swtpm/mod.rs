@@ -4,7 +4,7 @@
 #![allow(dead_code, unreachable_pub, reason = "each test binary uses a part of it")]
 
 use std::os::fd::OwnedFd;
-use std::os::unix::net::UnixListener;
+use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
 
@@ -44,7 +44,14 @@ impl Swtpm {
             .stderr(Stdio::null())
             .spawn();
         let process = process.unwrap_or_else(|error| panic!("swtpm cannot be started: {error}\n{HINT}"));
-        Swtpm { directory, process }
+        let mut started = Swtpm { directory, process };
+        // Tools ask there too, and it makes that one itself.
+        while UnixStream::connect(format!("{}.ctrl", socket.display())).is_err() {
+            let ended = started.process.try_wait().unwrap();
+            assert!(ended.is_none(), "swtpm ended: {ended:?}");
+            std::thread::yield_now();
+        }
+        started
     }
 
     pub fn socket(&self) -> PathBuf {
