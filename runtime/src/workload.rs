@@ -109,7 +109,7 @@ impl Workload {
         let first = self.attendants.recheck.workload();
         let Airlock { plan, recorder, .. } = &mut self.airlock;
         let warn = |what, error| recorder.tell(Event::Warning(format!("{what}: {error}")));
-        let control = means.and_then(|means| Control::open(&plan.run_directory, &plan.run, means));
+        let control = means.and_then(|means| Control::open(&plan.run_directory, means));
         self.attendants.control = control.map_err(|error| warn("nobody can stop or enter this by name", error)).ok();
         let control = self.attendants.control.as_ref().map(Control::descriptor);
         let running = Running { started: clock::now(), workload: first.pid, start: Some(first.start), control };

@@ -7,7 +7,8 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-use rustix::fs::{AtFlags, Mode, OFlags};
+use rustix::fs::{AtFlags, FlockOperation, Mode, OFlags, chmodat, flock, openat, unlinkat};
+use rustix::io::Errno;
 use rustix::net::sockopt::socket_peercred;
 use rustix::net::{AddressFamily, SocketAddrUnix, SocketFlags, SocketType, accept_with, bind, listen, socket_with};
 use tokio::io::unix::AsyncFd;
@@ -20,6 +21,9 @@ use crate::exec::{self, Entrance};
 use crate::memory;
 use crate::renew::{Renewal, Step};
 use crate::signal::Signal;
+
+/// What the socket is called for a moment.
+const NAME: &str = "control";
 
 /// How many clients are heard at once; what comes beyond is hung up on.
 const CLIENTS: usize = 64;
@@ -61,11 +65,11 @@ pub(crate) struct Control {
 }
 
 impl Control {
-    /// Listens. `directory` is private; `run` is no other run's.
-    pub(crate) fn open(directory: &Path, run: &str, means: Means) -> io::Result<Control> {
+    /// Listens. `directory` is private, and all runs'.
+    pub(crate) fn open(directory: &Path, means: Means) -> io::Result<Control> {
         let flags = SocketFlags::CLOEXEC | SocketFlags::NONBLOCK;
         let listener = socket_with(AddressFamily::UNIX, SocketType::SEQPACKET, flags, None)?;
-        let name = named_for_a_moment(&listener, directory, &format!("control.{run}"))?;
+        let name = named_for_a_moment(&listener, directory)?;
         listen(&listener, CLIENTS as i32)?;
         let (sender, asked) = mpsc::channel(CLIENTS);
         let (listener, means) = (crate::sys::register(listener)?, Arc::new(means));
@@ -161,12 +165,67 @@ fn hand_over(client: &Channel, attested: Result<Vec<u8>, Refusal>) -> io::Result
 
 /// Binds the socket and removes its name again; what still leads to it is returned. The path is short, however long the
 /// directory's is.
-fn named_for_a_moment(socket: &OwnedFd, directory: &Path, name: &str) -> io::Result<OwnedFd> {
+///
+/// One at a time, so what is already called so was left by a supervisor that was killed just then.
+fn named_for_a_moment(socket: &OwnedFd, directory: &Path) -> io::Result<OwnedFd> {
     let directory = File::open(directory)?;
-    bind(socket, &SocketAddrUnix::new(format!("/proc/self/fd/{}/{name}", directory.as_raw_fd()))?)?;
-    let opened = rustix::fs::chmodat(&directory, name, Mode::RUSR | Mode::WUSR, AtFlags::empty()).and_then(|()| {
-        rustix::fs::openat(&directory, name, OFlags::PATH | OFlags::CLOEXEC | OFlags::NOFOLLOW, Mode::empty())
-    });
-    rustix::fs::unlinkat(&directory, name, AtFlags::empty())?;
+    rustix::io::retry_on_intr(|| flock(&directory, FlockOperation::LockExclusive))?;
+    let opened = named(socket, &directory);
+    // Whoever was forked meanwhile has the descriptor too.
+    flock(&directory, FlockOperation::Unlock)?;
+    opened
+}
+
+fn named(socket: &OwnedFd, directory: &File) -> io::Result<OwnedFd> {
+    match unlinkat(directory, NAME, AtFlags::empty()) {
+        Ok(()) | Err(Errno::NOENT) => {}
+        Err(error) => return Err(error.into()),
+    }
+    bind(socket, &SocketAddrUnix::new(format!("/proc/self/fd/{}/{NAME}", directory.as_raw_fd()))?)?;
+    let opened = chmodat(directory, NAME, Mode::RUSR | Mode::WUSR, AtFlags::empty())
+        .and_then(|()| openat(directory, NAME, OFlags::PATH | OFlags::CLOEXEC | OFlags::NOFOLLOW, Mode::empty()));
+    unlinkat(directory, NAME, AtFlags::empty())?;
     Ok(opened?)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn unnamed() -> OwnedFd {
+        socket_with(AddressFamily::UNIX, SocketType::SEQPACKET, SocketFlags::CLOEXEC, None).unwrap()
+    }
+
+    #[test]
+    fn a_name_that_a_killed_supervisor_left_is_in_nobodys_way_and_goes() {
+        let directory = tempfile::tempdir().unwrap();
+        let left = unnamed();
+        bind(&left, &SocketAddrUnix::new(directory.path().join(NAME)).unwrap()).unwrap();
+        let socket = unnamed();
+        let name = named_for_a_moment(&socket, directory.path()).unwrap();
+        assert_eq!(std::fs::read_dir(directory.path()).unwrap().count(), 0);
+        listen(&socket, 1).unwrap();
+        let through = SocketAddrUnix::new(format!("/proc/self/fd/{}", name.as_raw_fd())).unwrap();
+        rustix::net::connect(unnamed(), &through).unwrap();
+    }
+
+    #[test]
+    fn many_at_once_are_each_reached_by_their_own_name() {
+        let directory = tempfile::tempdir().unwrap();
+        let listening = || {
+            let socket = unnamed();
+            let name = named_for_a_moment(&socket, directory.path()).unwrap();
+            listen(&socket, 1).unwrap();
+            (socket, name)
+        };
+        std::thread::scope(|scope| {
+            let all: Vec<_> = (0..32).map(|_| scope.spawn(listening)).collect();
+            for (socket, name) in all.into_iter().map(|one| one.join().unwrap()) {
+                let through = SocketAddrUnix::new(format!("/proc/self/fd/{}", name.as_raw_fd())).unwrap();
+                rustix::net::connect(unnamed(), &through).unwrap();
+                accept_with(&socket, SocketFlags::NONBLOCK).unwrap();
+            }
+        });
+        assert_eq!(std::fs::read_dir(directory.path()).unwrap().count(), 0);
+    }
 }
