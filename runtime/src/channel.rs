@@ -116,6 +116,14 @@ impl Channel {
         Ok(retry(|| rustix::event::poll(&mut fds, Some(&limit)))? > 0)
     }
 
+    /// Whether the peer has closed its end. What it sent before can still be received.
+    pub fn is_hung_up(&self) -> io::Result<bool> {
+        let mut fds = [PollFd::new(&self.socket, PollFlags::empty())];
+        let now = Timespec { tv_sec: 0, tv_nsec: 0 };
+        retry(|| rustix::event::poll(&mut fds, Some(&now)))?;
+        Ok(fds[0].revents().contains(PollFlags::HUP))
+    }
+
     /// Lets a blocking send fail with `WouldBlock` when the peer takes nothing for so long.
     pub fn limit_sending(&self, limit: Duration) -> io::Result<()> {
         Ok(rustix::net::sockopt::set_socket_timeout(&self.socket, Timeout::Send, Some(limit))?)

@@ -203,7 +203,7 @@ fn who_waits_for_a_supervisor_that_says_nothing_can_give_up() {
     let bottle = waiting(&world);
     bottle.supervisor().signal(Signal::STOP);
     for signal in [Signal::INT, Signal::TERM] {
-        let exec = Running::start(world.bottle(&["exec", &bottle.id, "true"]));
+        let exec = Running::start(world.bottle(&["exec", &bottle.id, "given-up"]));
         // It hears signals, and is connected or about to be.
         let number = signal.as_raw();
         let caught = |mask: String| u64::from_str_radix(&mask, 16).unwrap() >> (number - 1) & 1 == 1;
@@ -216,6 +216,9 @@ fn who_waits_for_a_supervisor_that_says_nothing_can_give_up() {
     }
     bottle.supervisor().signal(Signal::CONT);
     assert_eq!(exec(&world, &bottle, &["true"]).code, 0);
+    // What was given up is not done when it goes on.
+    let entered: Vec<Value> = entries(&bottle, "run.exec").iter().map(|entry| entry["command"].clone()).collect();
+    assert_eq!(entered, [serde_json::json!(["true"])]);
 }
 
 #[test]

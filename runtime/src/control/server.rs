@@ -124,6 +124,10 @@ fn serve(client: &Channel, sender: &mpsc::Sender<Demand>, means: &Means, counted
         return Ok(());
     }
     let (request, descriptors) = client.recv::<Request>()?;
+    // It gave up, and was told so, while this process was stopped or starved: nobody expects it to be done any more.
+    if client.is_hung_up()? {
+        return Ok(());
+    }
     let asked = match request {
         Request::Exec(request) => {
             // Whoever enters stays, and is counted there.
