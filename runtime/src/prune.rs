@@ -91,6 +91,7 @@ fn prune_by(
     now: Time,
 ) -> Result<Pruned, PruneError> {
     let (mut closed, mut pruned) = (Vec::new(), Pruned::default());
+    let Some(_turn) = turn(&state.runs()).map_err(failed(&state.runs()))? else { return Ok(pruned) };
     for (id, directory) in runs(&state.runs())? {
         match Closed::of(id, &directory).map_err(failed(&directory))? {
             Some(run) => closed.push(run),
@@ -119,25 +120,27 @@ fn failed(path: &Path) -> impl FnOnce(io::Error) -> PruneError {
     move |source| PruneError::Io { path, source }
 }
 
+/// One prune at a time: another would find what this one is just removing. None where there never was a run.
+fn turn(runs: &Path) -> io::Result<Option<File>> {
+    let directory = match File::open(runs) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+        opened => opened?,
+    };
+    rustix::io::retry_on_intr(|| rustix::fs::flock(&directory, FlockOperation::LockExclusive))?;
+    Ok(Some(directory))
+}
+
 /// The directories of runs, by id. What an earlier prune left is removed.
 fn runs(directory: &Path) -> Result<Vec<(String, PathBuf)>, PruneError> {
     let mut runs = Vec::new();
-    let entries = match fs::read_dir(directory) {
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(runs),
-        entries => entries.map_err(failed(directory))?,
-    };
-    for entry in entries {
+    for entry in fs::read_dir(directory).map_err(failed(directory))? {
         let entry = entry.map_err(failed(directory))?;
         let (path, name) = (entry.path(), entry.file_name().to_string_lossy().into_owned());
         if !entry.file_type().map_err(failed(&path))?.is_dir() {
             continue;
         }
         match name.strip_suffix(REMOVED) {
-            // Another prune may remove it, too.
-            Some(_) => match fs::remove_dir_all(&path) {
-                Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(failed(&path)(error)),
-                _ => {}
-            },
+            Some(_) => fs::remove_dir_all(&path).map_err(failed(&path))?,
             None => runs.push((name, path)),
         }
     }
