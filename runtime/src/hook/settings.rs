@@ -7,8 +7,8 @@ use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
+use super::guarded::{Unsafe, guarded};
 use super::object;
-use super::policies::{Unsafe, guarded};
 use crate::bounded;
 
 /// Where the settings are, where nobody says otherwise.

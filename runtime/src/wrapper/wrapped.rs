@@ -7,7 +7,7 @@ use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
 use crate::hook::Settings;
-use crate::hook::policies::{Unsafe, guarded};
+use crate::hook::guarded::{Unsafe, guarded};
 
 /// Where runc and crun are looked for, in this order. PATH is whoever calls's, and not asked.
 const PLACES: [&str; 8] = [
