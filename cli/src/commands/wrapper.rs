@@ -10,7 +10,7 @@ use std::process::ExitCode;
 use bottle_runtime::caller::Caller;
 use bottle_runtime::hook::{Joined, Judged, Settings, admit, judge};
 use bottle_runtime::report::chain;
-use bottle_runtime::wrapper::{Bundle, Call, Hooks, How, Makes, Network, edit, log, read, wrapped};
+use bottle_runtime::wrapper::{Bundle, BundleError, Call, Hooks, How, Makes, Network, edit, log, read, wrapped};
 
 use super::bottles::shelf;
 use super::hook::create::{near, refused};
@@ -65,11 +65,12 @@ fn go_on(call: &Call) -> Result<Infallible, Failure> {
 
 /// Judges the container that is to be made, and edits its configuration where it is no longer none of our business.
 fn prepare(makes: &Makes, call: &Call, settings: &Settings) -> Result<(), Failure> {
-    let bundle = Bundle::read(&makes.bundle).map_err(Failure::new)?;
-    let configuration = bundle.configuration().map_err(|error| {
+    let unread = |error: BundleError| {
         let hint = error.hint();
         Failure { hint, ..Failure::new(error) }
-    })?;
+    };
+    let bundle = Bundle::read(&makes.bundle).map_err(unread)?;
+    let configuration = bundle.configuration().map_err(unread)?;
     let caller = Caller::of_hook().map_err(Failure::new)?;
     let joined = match configuration.joins() {
         true => Joined::by_path(&configuration, &shelf(&caller)?.all().map_err(Failure::new)?).map_err(near)?,

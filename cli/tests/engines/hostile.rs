@@ -1,6 +1,7 @@
 //! Does a container run whose configuration was written by somebody who wants out? Each such is refused before its first instruction.
 
 use std::fs;
+use std::os::unix::fs::PermissionsExt;
 use std::os::unix::net::UnixListener;
 use std::path::Path;
 
@@ -190,6 +191,52 @@ fn what_runtimes_set_on_the_host_or_after_the_attestation_is_refused() {
         ),
     ];
     assert_refused(&cases, wrapped);
+}
+
+/// Somebody who may write what leads to a configuration shows one to the runtime and another to whoever judges it.
+#[test]
+fn a_bundle_that_somebody_else_could_exchange_is_refused_by_the_hook_and_by_the_wrapper() {
+    type Spoil = fn(&Scene, &Bundle);
+    fn mode(path: &Path, mode: u32) {
+        fs::set_permissions(path, fs::Permissions::from_mode(mode)).unwrap();
+    }
+    fn strangers(path: &Path) {
+        std::os::unix::fs::lchown(path, Some(1), Some(1)).unwrap();
+    }
+    let file = |bundle: &Bundle| bundle.place.join("config.json");
+    let open: [(&str, Spoil); 4] = [
+        ("a file that others write", |_, bundle| mode(&bundle.place.join("config.json"), 0o666)),
+        ("a file that a group writes", |_, bundle| mode(&bundle.place.join("config.json"), 0o664)),
+        ("a directory that a group writes", |_, bundle| mode(&bundle.place, 0o775)),
+        ("a directory above that others write", |scene, _| mode(&scene.path("containers"), 0o777)),
+    ];
+    let others: [(&str, Spoil); 3] = [
+        ("a stranger's file", |_, bundle| strangers(&bundle.place.join("config.json"))),
+        ("a stranger's directory", |_, bundle| strangers(&bundle.place)),
+        ("a stranger's directory above", |scene, _| strangers(&scene.path("containers"))),
+    ];
+    let cases = open.iter().chain(others.iter().filter(|_| host::is_root()));
+    let mut wrong = Vec::new();
+    for ((what, spoil), run) in cases.flat_map(|case| [(case, hooked as fn(&Scene, &Bundle) -> Said), (case, wrapped)])
+    {
+        let scene = Scene::new();
+        // Though it would be left alone.
+        scene.settings(&json!({"unannotated": "left-alone"}));
+        let bundle = scene.bundle("echo ran");
+        fs::write(file(&bundle), "").unwrap();
+        spoil(&scene, &bundle);
+        let said = run(&scene, &bundle);
+        wrong.extend(not_refused(&scene, &said, "somebody else could exchange").map(|said| format!("{what}: {said}")));
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+    // Where everybody may write, and only the owner rename and remove, it is nobody else's all the same.
+    for run in [hooked, wrapped] {
+        let scene = Scene::new();
+        let bundle = scene.bundle("echo ran");
+        mode(&scene.path("containers"), 0o1777);
+        assert_eq!(run(&scene, &bundle).ok(), "ran\n");
+        scene.assert_nothing_left();
+    }
 }
 
 /// What is written, as it is.

@@ -1,6 +1,7 @@
 //! What was the engine's runtime told of a container? `config.json` of its bundle, as far as an airlock depends on it.
 
 use std::collections::BTreeMap;
+use std::fs::File;
 use std::io;
 use std::path::{Path, PathBuf};
 
@@ -10,6 +11,7 @@ use serde::de::IgnoredAny;
 use serde_json::{Value, json};
 
 use super::devices::{Device, Rule};
+use super::guarded::{Unsafe, guarded_own};
 use super::{mounts, object, seccomp, strict};
 use crate::bounded;
 
@@ -36,6 +38,9 @@ pub enum ConfigurationError {
         /// What the system said.
         source: io::Error,
     },
+    /// What is judged is not what the engine's runtime has read, or will.
+    #[error("somebody else could exchange the container's configuration")]
+    Unsafe(#[from] Unsafe),
     /// It is none.
     #[error("{} is no container's configuration", path.display())]
     Form {
@@ -51,6 +56,10 @@ impl ConfigurationError {
     pub fn hint(&self) -> Option<String> {
         match self {
             ConfigurationError::Read { .. } => None,
+            ConfigurationError::Unsafe(_) => Some(
+                "let the bundle, its config.json and the directories above belong to root or to whoever starts the container, and nobody else write them (chmod go-w)"
+                    .into(),
+            ),
             ConfigurationError::Form { .. } => Some(
                 "write it as the OCI runtime specification does: each member once, in its own case, and no NUL".into(),
             ),
@@ -168,14 +177,17 @@ impl Namespace {
 }
 
 impl Configuration {
-    /// Reads it from a bundle.
+    /// Reads it from a bundle, which nobody but root and the caller may be able to exchange: the runtime reads it by itself.
     ///
     /// # Errors
     /// [`ConfigurationError`]
     pub fn read(bundle: &Path) -> Result<Configuration, ConfigurationError> {
         let path = bundle.join(NAME);
-        let bytes =
-            bounded::read(&path, MOST).map_err(|source| ConfigurationError::Read { path: path.clone(), source })?;
+        let failed = |source| ConfigurationError::Read { path: path.clone(), source };
+        let (directory, file) = (File::open(bundle).map_err(failed)?, File::open(&path).map_err(failed)?);
+        guarded_own(&directory, bundle)?;
+        guarded_own(&file, &path)?;
+        let bytes = bounded::read_from(&file, MOST).map_err(failed)?;
         Configuration::parse(bundle, &bytes).map_err(|source| ConfigurationError::Form { path, source })
     }
 

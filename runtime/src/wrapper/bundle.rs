@@ -12,6 +12,7 @@ use serde_json::Value;
 
 use crate::bounded;
 use crate::hook::configuration::{MOST, NAME};
+use crate::hook::guarded::guarded_own;
 use crate::hook::{Configuration, ConfigurationError};
 
 /// Where the new one is written: one that is left is the next call's to remove.
@@ -66,13 +67,16 @@ impl BundleError {
 }
 
 impl Bundle {
-    /// Reads the configuration. No link is followed: what it leads to may be read by others, or written.
+    /// Reads the configuration. No link is followed: what it leads to may be read by others, or written. Nobody but root and the caller may
+    /// be able to exchange it, since the runtime reads it again.
     ///
     /// # Errors
     /// [`BundleError`]
     pub fn read(place: &Path) -> Result<Bundle, BundleError> {
-        let opened = place.canonicalize().and_then(|place| Ok((File::open(&place)?, place)));
-        let (directory, place) = opened.map_err(|source| BundleError::Open { path: place.to_owned(), source })?;
+        let named = place;
+        let opened = named.canonicalize().and_then(|place| Ok((File::open(&place)?, place)));
+        let (directory, place) = opened.map_err(|source| BundleError::Open { path: named.to_owned(), source })?;
+        guarded_own(&directory, named).map_err(ConfigurationError::from)?;
         let failed = |source| BundleError::Read { path: place.join(NAME), source };
         let flags = OFlags::RDONLY | OFlags::CLOEXEC | OFlags::NOFOLLOW | OFlags::NONBLOCK;
         let file = rustix::fs::openat(&directory, NAME, flags, Mode::empty()).map_err(|errno| failed(errno.into()))?;
@@ -80,6 +84,7 @@ impl Bundle {
         if !file.metadata().map_err(failed)?.is_file() {
             return Err(failed(io::Error::new(io::ErrorKind::InvalidInput, "it is no regular file")));
         }
+        guarded_own(&file, &place.join(NAME)).map_err(ConfigurationError::from)?;
         let bytes = bounded::read_from(&file, MOST).map_err(failed)?;
         Ok(Bundle { place, directory, file, bytes })
     }
