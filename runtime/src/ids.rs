@@ -108,6 +108,13 @@ impl PrivateIds {
     }
 }
 
+/// Whether one of so many ids from the first one on may be a bottle's of root's.
+pub(crate) fn are_bottles(first: u32, count: u32) -> bool {
+    let (first, end) = (u64::from(first), u64::from(first) + u64::from(count));
+    let all = u64::from(FIRST)..u64::from(FIRST) + u64::from(RANGES) * u64::from(STRIDE);
+    count > 0 && first < all.end && end > all.start
+}
+
 /// Nothing where somebody else has it.
 fn lock(directory: &Path, range: u32) -> io::Result<Option<File>> {
     let file = File::options().create(true).truncate(false).write(true).open(directory.join(format!("ids.{range}")))?;
@@ -165,6 +172,21 @@ mod tests {
         let directory = tempfile::tempdir().unwrap();
         let first = base(&PrivateIds::claim(directory.path()).unwrap());
         assert_eq!(base(&PrivateIds::claim(directory.path()).unwrap()), first);
+    }
+
+    #[test]
+    fn every_id_that_a_bottle_may_have_is_known_for_it_and_no_other() {
+        let directory = tempfile::tempdir().unwrap();
+        let ids = PrivateIds::claim_again(directory.path(), RANGES - 1).unwrap();
+        for one in [FIRST, base(&ids), ids.gate(), ids.dialler()] {
+            assert!(are_bottles(one, 1) && are_bottles(one - 5, 6) && !are_bottles(one, 0), "{one}");
+        }
+        for (first, count) in [(1, u32::MAX), (0, FIRST + 1), (FIRST - 1, 2), (base(&ids) + STRIDE - 1, 9)] {
+            assert!(are_bottles(first, count), "{first} {count}");
+        }
+        for (first, count) in [(0, FIRST), (100_000, 65536), (1_500_000_000, 65536), (base(&ids) + STRIDE, u32::MAX)] {
+            assert!(!are_bottles(first, count), "{first} {count}");
+        }
     }
 
     #[test]

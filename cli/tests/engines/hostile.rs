@@ -172,6 +172,24 @@ fn a_namespace_that_is_said_twice_and_a_root_that_is_the_hosts_by_its_mapping_ar
 }
 
 #[test]
+fn a_user_namespace_that_has_the_ids_of_other_bottles_is_refused() {
+    let mapped: [Case; 1] = [(
+        "all ids but root's",
+        |_, all| {
+            for map in ["uidMappings", "gidMappings"] {
+                all["linux"][map] = json!([{"containerID": 0, "hostID": 1, "size": 4_294_967_293_u32}]);
+            }
+        },
+        "ids that bottle's own processes have",
+    )];
+    assert_refused(&mapped, wrapped);
+    if host::is_root() {
+        // An ordinary user's runc makes no such namespace.
+        assert_refused(&mapped, hooked);
+    }
+}
+
+#[test]
 fn what_runtimes_set_on_the_host_or_after_the_attestation_is_refused() {
     let cases: [Case; 1] =
         [("device", |_, all| all["linux"]["netDevices"] = json!({"eth7": {"name": "eth1"}}), "eth7")];

@@ -6,6 +6,7 @@ use std::path::Path;
 
 use super::configuration::Namespace;
 use super::{Configuration, Joined, Refusal};
+use crate::ids;
 use crate::nested::{self, Nested};
 use crate::process;
 
@@ -25,7 +26,9 @@ pub(super) fn refused(configuration: &Configuration, nested: Option<&Nested>, jo
     let user_is_engines = nested.is_some() && configuration.namespace("user").is_none();
     let user = (!user_is_own && !user_is_engines).then_some("user");
     let not_own = ["pid", "ipc", "mount"].into_iter().filter(|kind| !is_own(kind));
-    twice.into_iter().chain(network.into_iter().chain(user).chain(not_own).map(Refusal::Shared)).collect()
+    let bottles = maps_bottles(configuration, nested).then_some(Refusal::BottlesIds);
+    let twice = twice.into_iter().chain(bottles);
+    twice.chain(network.into_iter().chain(user).chain(not_own).map(Refusal::Shared)).collect()
 }
 
 /// Whether uid 0 or gid 0 of the host's is somebody inside, though the container has a user namespace. Within an engine's own it is
@@ -34,6 +37,14 @@ fn maps_root(configuration: &Configuration, nested: Option<&Nested>) -> bool {
     let linux = &configuration.written.linux;
     let mut all = linux.uid_mappings.iter().chain(&linux.gid_mappings).flatten();
     nested.is_none() && all.any(|mapping| mapping.host == 0 && mapping.size > 0)
+}
+
+/// Whether somebody inside may be the gate or the dialler of a bottle of root's, and use up what the kernel counts by uid. In an engine's own
+/// user namespace these have ids of that one, which it may map.
+fn maps_bottles(configuration: &Configuration, nested: Option<&Nested>) -> bool {
+    let linux = &configuration.written.linux;
+    let mut all = linux.uid_mappings.iter().chain(&linux.gid_mappings).flatten();
+    nested.is_none() && all.any(|mapping| ids::are_bottles(mapping.host, mapping.size))
 }
 
 /// Whether root inside is the host's, or may be.
@@ -93,6 +104,24 @@ mod tests {
             assert_eq!(refused(&mapped, &[Exception::KernelFiles]), [Refusal::Shared("user")]);
             let nested = Nested { user: 1001, ids: 1..65534 };
             assert_eq!(refused_within(Some(&nested), &mapped, &[]), []);
+        }
+    }
+
+    #[test]
+    fn a_user_namespace_with_ids_of_bottles_own_processes_is_refused() {
+        for map in ["uidMappings", "gidMappings"] {
+            let mut mapped = good();
+            let maps = |first: u64, size: u64| json!([{"containerID": 0, "hostID": 100_000, "size": 65536}, {"containerID": 70_000, "hostID": first, "size": size}]);
+            for (first, size) in [(1, 4_294_967_293), (0x7000_0000, 1), (0x6fff_ffff, 2), (0x7001_0001, 1)] {
+                mapped["linux"][map] = maps(first, size);
+                assert_eq!(refused(&mapped, &[]), [Refusal::BottlesIds]);
+                // Who may have the host's user namespace may be anybody.
+                assert_eq!(refused(&mapped, &[Exception::HostUser]), []);
+                let nested = Nested { user: 1001, ids: 1..65534 };
+                assert_eq!(refused_within(Some(&nested), &mapped, &[]), []);
+            }
+            mapped["linux"][map] = maps(0x6fff_0000, 65536);
+            assert_eq!(refused(&mapped, &[]), []);
         }
     }
 

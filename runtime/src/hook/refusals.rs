@@ -17,6 +17,9 @@ pub enum Refusal {
     /// It would be where the host's processes are, or another container's.
     #[error("the container has no {0} namespace of its own")]
     Shared(&'static str),
+    /// It could use up what the kernel counts by uid for them.
+    #[error("the container's user namespace has ids that bottle's own processes have")]
+    BottlesIds,
     /// It would have this capability.
     #[error("the container has CAP_{0}")]
     Capability(String),
@@ -74,7 +77,7 @@ impl Refusal {
     /// The exception that lets it pass, if one does.
     pub fn exception(&self) -> Option<Exception> {
         match self {
-            Refusal::Shared("user") => Some(Exception::HostUser),
+            Refusal::Shared("user") | Refusal::BottlesIds => Some(Exception::HostUser),
             Refusal::Shared("ipc") => Some(Exception::HostIpc),
             Refusal::Capability(name) => Some(capabilities::exception(name)),
             Refusal::Device(_) => Some(Exception::Devices),
@@ -109,6 +112,7 @@ impl Refusal {
                 Some("give it a user namespace, in which root is nobody of the host's (podman: --userns auto)")
             }
             Refusal::Shared(_) => Some("start it without joining the host's or another container's"),
+            Refusal::BottlesIds => Some("map ids below 1879048192 (0x70000000)"),
             Refusal::Twice(_) => Some("list each once"),
             Refusal::Inherited(..) => {
                 Some("give it pipes as standard streams, or a terminal of its own (podman: --tty)")
