@@ -20,6 +20,13 @@ pub enum HookVerb {
         #[arg(long)]
         joins: bool,
     },
+    /// Print a seccomp profile by which no socket of AF_VSOCK is opened, for engines and bundles whose own one lets them be
+    #[command(after_help = "Exit code: 0 printed, 2 usage or I/O.")]
+    Seccomp {
+        /// The profile to change, as podman has it in /usr/share/containers/seccomp.json or a bundle as linux.seccomp; by default
+        /// that of every bottle
+        file: Option<PathBuf>,
+    },
     /// Called by an engine: see to it that nothing is left of a container that has ended
     #[command(after_help = "Exit code: 0 nothing is left, 2 usage or I/O, or something is left.")]
     Stop,

@@ -8,9 +8,9 @@ use std::path::Path;
 use std::process::ExitCode;
 
 use bottle_runtime::caller::Caller;
-use bottle_runtime::hook::{Joined, Judged, Settings, admit, judge};
+use bottle_runtime::hook::{Exception, Joined, Judged, Settings, admit, judge};
 use bottle_runtime::report::chain;
-use bottle_runtime::wrapper::{Bundle, BundleError, Call, Hooks, How, Makes, Network, edit, log, read, wrapped};
+use bottle_runtime::wrapper::{Bundle, BundleError, Call, Hooks, How, Makes, Network, Vsock, edit, log, read, wrapped};
 
 use super::bottles::shelf;
 use super::hook::create::{near, refused};
@@ -93,7 +93,8 @@ fn prepare(makes: &Makes, call: &Call, settings: &Settings) -> Result<(), Failur
         variables: &variables.collect::<Vec<_>>(),
     };
     let mut document = bundle.document().map_err(Failure::new)?;
-    edit(&mut document, network, &hooks).map_err(Failure::new)?;
+    let vsock = if settings.lets_pass(Exception::Vsock) { Vsock::LetPass } else { Vsock::Denied };
+    edit(&mut document, network, vsock, &hooks).map_err(Failure::new)?;
     let edited = bundle.with(&document).map_err(Failure::new)?;
     admit(&edited, settings, caller.nested.as_ref(), joined, Path::new("/proc/self/exe")).map_err(refused)?;
     bundle.replace(&document).map_err(Failure::new)

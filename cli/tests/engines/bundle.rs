@@ -139,6 +139,16 @@ fn configuration(script: &str, settings: &Path, state: &Path) -> Value {
             "namespaces": kinds.map(|kind| json!({"type": kind})),
             "uidMappings": mapping(first),
             "gidMappings": mapping(group(first)),
+            "seccomp": without_vsock(),
         },
     })
+}
+
+/// What is demanded of every filter, and no more.
+pub fn without_vsock() -> Value {
+    let is_vsock = json!({"index": 0, "value": u32::MAX, "valueTwo": libc::AF_VSOCK, "op": "SCMP_CMP_MASKED_EQ"});
+    json!({"defaultAction": "SCMP_ACT_ALLOW", "syscalls": [
+        {"names": ["socket"], "action": "SCMP_ACT_ERRNO", "errnoRet": 1, "args": [is_vsock]},
+        {"names": ["io_uring_setup", "socketcall"], "action": "SCMP_ACT_ERRNO", "errnoRet": 1},
+    ]})
 }

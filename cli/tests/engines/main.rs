@@ -24,4 +24,5 @@ mod redacted;
 mod refused;
 mod renewed;
 mod scanned;
+mod vsock;
 mod wrapped;

@@ -34,6 +34,8 @@ pub struct Podman<'a> {
     run: tempfile::TempDir,
     before: Vec<PathBuf>,
     runtime: PathBuf,
+    /// One by which no socket of AF_VSOCK is opened, where the hooks demand it.
+    pub profile: Option<PathBuf>,
 }
 
 impl Podman<'_> {
@@ -52,7 +54,12 @@ impl Podman<'_> {
             hook["hook"]["env"] = json!([format!("BOTTLE_ROOT={}", text(&scene.path("state")))]);
             fs::write(&path, hook.to_string()).unwrap();
         }
-        Podman::of(Path::new(runtime), scene, who, hooks)
+        let profile = scene.path("seccomp.json");
+        let made = said(&mut scene.world.bottle(&["hook", "seccomp", "/usr/share/containers/seccomp.json"]));
+        fs::write(&profile, made.ok()).unwrap();
+        let mut podman = Podman::of(Path::new(runtime), scene, who, hooks);
+        podman.profile = Some(profile);
+        podman
     }
 
     /// One that calls no hooks, and another runtime.
@@ -68,7 +75,7 @@ impl Podman<'_> {
         if *who != Who::Beside {
             own(who, &[run.path(), &scene.path("podman")]);
         }
-        Podman { scene, who, hooks, run, before: groups(), runtime: runtime.to_owned() }
+        Podman { scene, who, hooks, run, before: groups(), runtime: runtime.to_owned(), profile: None }
     }
 
     fn is_crun(&self) -> bool {
@@ -106,6 +113,9 @@ impl Podman<'_> {
             run.arg(format!("--uidmap=0:{first}:{size}"));
         } else {
             own(self.who, &[&bundle.place]);
+        }
+        if let Some(profile) = &self.profile {
+            run.arg(format!("--security-opt=seccomp={}", text(profile)));
         }
         run.args(options).arg("--rootfs").arg(bundle.place.join("rootfs")).args(["sh", "-c", script]);
         run

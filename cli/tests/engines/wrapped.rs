@@ -24,6 +24,7 @@ const WAIT: &str = "echo ready; read -r line; exit 7";
 fn plain(scene: &Scene, script: &str) -> Bundle {
     let mut bundle = scene.bundle(script);
     bundle.configuration.as_object_mut().unwrap().remove("hooks");
+    bundle.configuration["linux"].as_object_mut().unwrap().remove("seccomp");
     bundle
 }
 

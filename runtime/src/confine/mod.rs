@@ -22,6 +22,7 @@ use std::os::fd::RawFd;
 use std::path::{Path, PathBuf};
 
 pub use filter::FilterError;
+pub(crate) use profile::calls;
 pub use profile::profile;
 use serde::{Deserialize, Serialize};
 pub(crate) use wall::tried;

@@ -35,6 +35,11 @@ pub fn profile() -> Value {
     json!({"defaultAction": "SCMP_ACT_ERRNO", "defaultErrnoRet": ENOSYS, "architectures": [ARCHITECTURE], "syscalls": calls})
 }
 
+/// The calls that the tables know, by their names.
+pub(crate) fn calls() -> impl Iterator<Item = &'static str> {
+    allowed().chain(REFUSED.iter().copied()).map(|(name, _)| name.trim_start_matches("SYS_"))
+}
+
 #[cfg(target_arch = "x86_64")]
 const ARCHITECTURE: &str = "SCMP_ARCH_X86_64";
 #[cfg(target_arch = "aarch64")]

@@ -10,6 +10,7 @@ pub(crate) mod capabilities;
 mod claim;
 pub(crate) mod configuration;
 mod devices;
+pub(crate) mod filter;
 pub(crate) mod guarded;
 mod host;
 mod inherited;

@@ -59,6 +59,11 @@ pub enum Refusal {
     /// It would be told by another program which calls may pass, and handed what that one has open.
     #[error("a program that listens decides about the container's system calls (SCMP_ACT_NOTIFY)")]
     SeccompListener,
+    /// It would reach who listens there, past the airlock.
+    #[error(
+        "the container's seccomp filter, if there is one, lets sockets of AF_VSOCK be opened, which belong to no network namespace"
+    )]
+    Vsock,
     /// Others act after us.
     #[error("{} runs after bottle's hook, and could change what was attested", .0.display())]
     LaterHook(PathBuf),
@@ -88,6 +93,7 @@ impl Refusal {
             Refusal::Sysctl(_) => Some(Exception::Sysctl),
             Refusal::KernelFile(_) => Some(Exception::KernelFiles),
             Refusal::SeccompListener => Some(Exception::SeccompListener),
+            Refusal::Vsock => Some(Exception::Vsock),
             Refusal::LaterHook(_) => Some(Exception::LaterHooks),
             Refusal::Inherited(_, Inherited::Device, _) => Some(Exception::HostTerminal),
             Refusal::Inherited(..)
@@ -120,6 +126,9 @@ impl Refusal {
             Refusal::KernelFile(_) => {
                 Some("leave what the engine masks and shows read-only by default, or give it a user namespace")
             }
+            Refusal::Vsock => Some(
+                "have the engine use a filter that denies them, which `bottle hook seccomp` makes of the engine's own, or bottle-oci, which sees to it",
+            ),
             Refusal::NetDevice(_) => Some("what it wants there a policy can name"),
             Refusal::Group(_) => Some("leave its control group to the engine"),
             Refusal::NoCapabilities => Some("list its capabilities, be it none"),
@@ -180,7 +189,11 @@ pub(super) mod tests {
             "process": {"args": ["sh"], "capabilities": {"bounding": ["CAP_NET_RAW", "CAP_CHOWN"]}},
             "root": {"path": "rootfs"},
             "hooks": {"createRuntime": [{"path": PROGRAM, "args": ["bottle", "hook", "create"]}]},
-            "linux": {"namespaces": namespaces},
+            "linux": {"namespaces": namespaces, "seccomp": {"defaultAction": "SCMP_ACT_ALLOW", "syscalls": [
+                {"names": ["io_uring_setup", "socketcall"], "action": "SCMP_ACT_ERRNO"},
+                {"names": ["socket"], "action": "SCMP_ACT_ERRNO",
+                    "args": [{"index": 0, "op": "SCMP_CMP_MASKED_EQ", "value": u32::MAX, "valueTwo": 40}]},
+            ]}},
         })
     }
 

@@ -77,6 +77,8 @@ pub enum Exception {
     KernelFiles,
     /// A program that decides about system calls.
     SeccompListener,
+    /// Sockets of AF_VSOCK, which belong to no network namespace.
+    Vsock,
     /// A device of the host's as a standard stream, such as the terminal of whoever calls the engine.
     HostTerminal,
     /// Hooks that run after ours, and may change what was attested.
@@ -145,7 +147,8 @@ impl Settings {
         object::read(&bytes).map_err(|source| SettingsError::Form { path: path.to_owned(), source })
     }
 
-    pub(super) fn lets_pass(&self, exception: Exception) -> bool {
+    /// Whether it is.
+    pub fn lets_pass(&self, exception: Exception) -> bool {
         self.allow.contains(&exception)
     }
 }

@@ -1,10 +1,11 @@
 //! What is changed in a container's configuration so that it becomes a bottle? Its network is one of its own, our hooks come last, raw
-//! sockets go, a container without a seccomp filter gets the one of every bottle, and nothing else is touched.
+//! sockets go and those of AF_VSOCK are denied, a container without a seccomp filter gets the one of every bottle, and nothing else is touched.
 
 use std::path::Path;
 
 use serde_json::{Map, Value, json};
 
+use super::vsock;
 use crate::confine::profile;
 use crate::hook::seccomp::is_none;
 
@@ -32,10 +33,19 @@ pub enum Network {
     Joined,
 }
 
+/// Which sockets belong to no network namespace.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Vsock {
+    /// None may be opened.
+    Denied,
+    /// The engine's filter decides.
+    LetPass,
+}
+
 /// A member that is none of its kind, so that nobody knows what it means.
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{0} in the container's configuration is not what it has to be")]
-pub struct EditError(&'static str);
+pub struct EditError(pub(super) &'static str);
 
 /// Raw sockets lead nowhere behind an airlock. Engines give this to every container, so that to take it is no refusal of a wish.
 const CUT: &str = "NET_RAW";
@@ -44,12 +54,12 @@ const CUT: &str = "NET_RAW";
 ///
 /// # Errors
 /// [`EditError`]: then it is of no use any more.
-pub fn edit(document: &mut Value, network: Network, hooks: &Hooks<'_>) -> Result<(), EditError> {
+pub fn edit(document: &mut Value, network: Network, vsock: Vsock, hooks: &Hooks<'_>) -> Result<(), EditError> {
     if network == Network::New {
         own_network(document)?;
     }
     capabilities(document)?;
-    filter(document)?;
+    filter(document, vsock)?;
     put_last(document, "createRuntime", hooks.create(network))?;
     put_last(document, "poststop", hooks.stop())
 }
@@ -98,17 +108,23 @@ fn capabilities(document: &mut Value) -> Result<(), EditError> {
     Ok(())
 }
 
-/// What the engine has chosen stays. Where it has chosen nothing, as Kubernetes does by default, or a filter that denies nothing,
-/// nothing would be filtered.
-fn filter(document: &mut Value) -> Result<(), EditError> {
+fn filter(document: &mut Value, vsock: Vsock) -> Result<(), EditError> {
     let not = || EditError("linux");
     let document = document.as_object_mut().ok_or(EditError("the whole"))?;
     let linux = document.entry("linux").or_insert_with(|| json!({})).as_object_mut().ok_or_else(not)?;
-    let seccomp = linux.entry("seccomp").or_insert(Value::Null);
+    closed(linux.entry("seccomp").or_insert(Value::Null), vsock)
+}
+
+/// What the engine has chosen stays, but for sockets of AF_VSOCK. Where it has chosen nothing, as Kubernetes does by default, or a filter that denies nothing,
+/// nothing would be filtered.
+///
+/// # Errors
+/// Where it is no filter.
+pub fn closed(seccomp: &mut Value, vsock: Vsock) -> Result<(), EditError> {
     if is_none(seccomp) {
         *seccomp = profile();
     }
-    Ok(())
+    if vsock == Vsock::Denied { vsock::close(seccomp) } else { Ok(()) }
 }
 
 /// One of ours in this stage, behind all others. Those of other stages are judged, and not moved.
@@ -158,7 +174,7 @@ mod tests {
     #[test]
     fn what_joins_a_bottle_is_told_to_the_hook() {
         let mut document = engines();
-        edit(&mut document, Network::Joined, &HOOKS).unwrap();
+        edit(&mut document, Network::Joined, Vsock::Denied, &HOOKS).unwrap();
         let last = &document["hooks"]["createRuntime"][1]["args"];
         assert_eq!(*last, json!(["bottle", "hook", "create", "--joins", "--settings", "/s.json"]));
     }
@@ -166,7 +182,7 @@ mod tests {
     #[test]
     fn the_network_is_new_our_hooks_come_last_raw_sockets_go_and_the_rest_stays() {
         let mut document = engines();
-        edit(&mut document, Network::New, &HOOKS).unwrap();
+        edit(&mut document, Network::New, Vsock::Denied, &HOOKS).unwrap();
         assert_eq!(document["linux"]["namespaces"], json!([{"type": "pid"}, {"type": "network"}]));
         let created = document["hooks"]["createRuntime"].as_array().unwrap();
         assert_eq!(created[0]["path"], "/bin/other");
@@ -184,11 +200,11 @@ mod tests {
     #[test]
     fn to_edit_twice_is_to_edit_once() {
         let mut once = engines();
-        edit(&mut once, Network::New, &HOOKS).unwrap();
+        edit(&mut once, Network::New, Vsock::Denied, &HOOKS).unwrap();
         let mut twice = once.clone();
         // Somebody has added a hook behind ours.
         twice["hooks"]["createRuntime"].as_array_mut().unwrap().insert(0, once["hooks"]["createRuntime"][1].clone());
-        edit(&mut twice, Network::New, &HOOKS).unwrap();
+        edit(&mut twice, Network::New, Vsock::Denied, &HOOKS).unwrap();
         assert_eq!(once, twice);
     }
 
@@ -198,12 +214,21 @@ mod tests {
         // Who is asked by the last is refused elsewhere.
         for chosen in [json!({"defaultAction": "SCMP_ACT_ERRNO"}), json!({"defaultAction": "SCMP_ACT_NOTIFY"})] {
             document["linux"]["seccomp"] = chosen.clone();
-            edit(&mut document, Network::New, &HOOKS).unwrap();
+            edit(&mut document, Network::New, Vsock::LetPass, &HOOKS).unwrap();
             assert_eq!(document["linux"]["seccomp"], chosen);
         }
+        let open =
+            json!({"defaultAction": "SCMP_ACT_ERRNO", "syscalls": [{"names": ["socket"], "action": "SCMP_ACT_ALLOW"}]});
+        for (vsock, changes) in [(Vsock::Denied, true), (Vsock::LetPass, false)] {
+            document["linux"]["seccomp"] = open.clone();
+            edit(&mut document, Network::New, vsock, &HOOKS).unwrap();
+            assert_eq!(document["linux"]["seccomp"] != open, changes);
+        }
+        document["linux"]["seccomp"] = json!({"defaultAction": "SCMP_ACT_NOTIFY", "syscalls": 7});
+        assert!(edit(&mut document, Network::New, Vsock::Denied, &HOOKS).is_err());
         for none in [json!({}), json!({"defaultAction": "SCMP_ACT_ALLOW"})] {
             document["linux"]["seccomp"] = none;
-            edit(&mut document, Network::New, &HOOKS).unwrap();
+            edit(&mut document, Network::New, Vsock::Denied, &HOOKS).unwrap();
             assert_eq!(document["linux"]["seccomp"], profile());
         }
     }
@@ -211,7 +236,7 @@ mod tests {
     #[test]
     fn a_network_that_is_joined_keeps_its_path() {
         let mut document = engines();
-        edit(&mut document, Network::Joined, &HOOKS).unwrap();
+        edit(&mut document, Network::Joined, Vsock::Denied, &HOOKS).unwrap();
         assert_eq!(document["linux"]["namespaces"], engines()["linux"]["namespaces"]);
     }
 
@@ -220,7 +245,7 @@ mod tests {
         for namespaces in [json!([{"type": "pid"}]), json!(null)] {
             let mut document = engines();
             document["linux"]["namespaces"] = namespaces.clone();
-            edit(&mut document, Network::New, &HOOKS).unwrap();
+            edit(&mut document, Network::New, Vsock::Denied, &HOOKS).unwrap();
             assert_eq!(document["linux"]["namespaces"], namespaces);
         }
     }
@@ -237,8 +262,8 @@ mod tests {
         ] {
             let mut document = engines();
             *document.pointer_mut(place).unwrap() = wrong;
-            assert!(edit(&mut document, Network::New, &HOOKS).is_err(), "{place}");
+            assert!(edit(&mut document, Network::New, Vsock::Denied, &HOOKS).is_err(), "{place}");
         }
-        assert!(edit(&mut json!([]), Network::Joined, &HOOKS).is_err());
+        assert!(edit(&mut json!([]), Network::Joined, Vsock::Denied, &HOOKS).is_err());
     }
 }

@@ -9,9 +9,10 @@ mod arguments;
 mod bundle;
 mod edit;
 pub mod log;
+mod vsock;
 mod wrapped;
 
 pub use arguments::{ArgumentsError, Call, How, LogFormat, Makes, read};
 pub use bundle::{Bundle, BundleError};
-pub use edit::{EditError, Hooks, Network, edit};
+pub use edit::{EditError, Hooks, Network, Vsock, closed, edit};
 pub use wrapped::{WrappedError, wrapped};

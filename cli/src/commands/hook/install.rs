@@ -55,6 +55,10 @@ pub fn run(args: &InstallArgs, reporter: Reporter) -> Result<ExitCode, Failure> 
         // podman without it starts containers as if there were no hook, and says nothing.
         let line = format!("hooks_dir = [\"{}\"]", args.directory.display());
         reporter.say(&format!("podman of ordinary users calls hooks only if containers.conf says so: [engine] {line}"));
+        reporter.say(
+            "podman's own seccomp profile lets sockets of AF_VSOCK be opened, which the hook refuses: `bottle hook seccomp \
+             /usr/share/containers/seccomp.json >/etc/containers/seccomp.json` makes another, which podman prefers",
+        );
     }
     Ok(ExitCode::SUCCESS)
 }

@@ -2,6 +2,7 @@
 
 pub mod create;
 mod install;
+mod seccomp;
 mod stop;
 pub mod supervise;
 
@@ -17,6 +18,7 @@ pub fn run(verb: &HookVerb, reporter: Reporter) -> Result<ExitCode, Failure> {
     match verb {
         HookVerb::Install(args) => install::run(args, reporter),
         HookVerb::Create { settings, joins } => create::run(settings.as_deref(), *joins, reporter).map_err(in_one_line),
+        HookVerb::Seccomp { file } => seccomp::run(file.as_deref()),
         HookVerb::Stop => stop::run(reporter).map_err(in_one_line),
     }
 }

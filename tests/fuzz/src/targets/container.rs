@@ -52,7 +52,11 @@ fn good() -> Value {
         "mounts": [{"destination": "/proc", "type": "proc", "source": "proc"}],
         "annotations": {"bottle.mode": "enforce"},
         "hooks": {"createRuntime": [{"path": PROGRAM, "args": ["bottle", "hook", "create"]}]},
-        "linux": {"namespaces": namespaces, "sysctl": {"net.core.somaxconn": "7"}},
+        "linux": {
+            "namespaces": namespaces,
+            "sysctl": {"net.core.somaxconn": "7"},
+            "seccomp": {"defaultAction": "SCMP_ACT_ERRNO", "syscalls": [{"names": ["read"], "action": "SCMP_ACT_ALLOW"}]},
+        },
     })
 }
 
@@ -171,6 +175,15 @@ fn hostile(written: &Value) -> Vec<Hostile> {
     });
     with("a listener", |it| matches!(it, Refusal::SeccompListener), &|it| {
         it["linux"].as_object_mut()?.insert("seccomp".into(), json!({"defaultAction": "SCMP_ACT_NOTIFY"}));
+        Some(())
+    });
+    with("no filter", |it| matches!(it, Refusal::Vsock), &|it| {
+        it["linux"].as_object_mut()?.remove("seccomp");
+        Some(())
+    });
+    with("sockets of every family", |it| matches!(it, Refusal::Vsock), &|it| {
+        let rules = it["linux"]["seccomp"].as_object_mut()?.entry("syscalls").or_insert_with(|| json!([]));
+        rules.as_array_mut()?.push(json!({"names": ["socket"], "action": "SCMP_ACT_ALLOW"}));
         Some(())
     });
     with("a device", |it| matches!(it, Refusal::Device(_)), &|it| {

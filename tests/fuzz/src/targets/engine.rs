@@ -6,7 +6,7 @@ use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 
 use bottle_runtime::hook::{Configuration, Exception, Settings, State, Wanted, refusals, wanted};
-use bottle_runtime::wrapper::{Hooks, Network, edit, read as arguments};
+use bottle_runtime::wrapper::{Hooks, Network, Vsock, edit, read as arguments};
 
 use super::Reading;
 
@@ -42,9 +42,9 @@ fn judge(configuration: &Configuration) {
 fn edit_twice(bytes: &[u8]) {
     let Ok(mut once) = serde_json::from_slice::<serde_json::Value>(bytes) else { return };
     let hooks = Hooks { program: "/nowhere/bottle", settings: None, variables: &[] };
-    if edit(&mut once, Network::New, &hooks).is_ok() {
+    if edit(&mut once, Network::New, Vsock::Denied, &hooks).is_ok() {
         let mut twice = once.clone();
-        edit(&mut twice, Network::New, &hooks).expect("what was edited can be edited");
+        edit(&mut twice, Network::New, Vsock::Denied, &hooks).expect("what was edited can be edited");
         assert_eq!(once, twice, "another configuration after a second time");
         let last = once["hooks"]["createRuntime"].as_array().and_then(|all| all.last()).map(|hook| &hook["path"]);
         assert_eq!(last, Some(&serde_json::json!("/nowhere/bottle")));
