@@ -139,7 +139,7 @@ mod tests {
         let field = Field { seed: "seed".into(), marks: Some(marks), ..Field::default() };
         let items = catalogue::all();
         let place = items.iter().position(|item| item.id == id).unwrap();
-        let report = Report { id: id.into(), tried: vec![], output: String::new(), ended: Ended::Done };
+        let report = Report { id: id.into(), tried: vec![], output: String::new(), ways: vec![], ended: Ended::Done };
         findings(&field, &items, &[report], &log(&Token::of(&field, id, place as u16)))
     }
 

@@ -1,4 +1,4 @@
-//! What got out? Each attempt's token, mark, or a secret, sought in all that was seen outside. Pure.
+//! What got out? Each attempt's token, mark, or a secret, sought in all that was seen outside; and ways that were open, and not gone. Pure.
 
 use std::collections::{BTreeMap, HashMap};
 use std::net::{Ipv4Addr, Ipv6Addr};
@@ -65,6 +65,7 @@ fn verdict(item: &Item, report: Option<&Report>, seen: &Seen, secrets: &[(String
     let output = report.map_or("", |report| report.output.as_str());
     places
         .extend(secrets.iter().filter(|(_, secret)| output.contains(secret)).map(|(place, _)| format!("read {place}")));
+    places.extend(report.iter().flat_map(|report| &report.ways).map(|way| format!("opened {way}")));
     let (outcome, detail) = match report.map(|report| &report.ended) {
         _ if !places.is_empty() => (Outcome::Escaped, places.join(", ")),
         Some(Ended::NotApplicable(why)) => (Outcome::NotApplicable, why.clone()),

@@ -104,18 +104,20 @@ impl<'a> Running<'a> {
     }
 
     fn finish(self) -> Report {
-        let (mut tried, mut output, mut ended) = (Vec::new(), String::new(), self.ended.unwrap_or(Ended::TimedOut));
+        let (mut tried, mut output, mut ways) = (Vec::new(), String::new(), Vec::new());
+        let mut ended = self.ended.unwrap_or(Ended::TimedOut);
         for line in self.said.split(|byte| *byte == b'\n') {
             match serde_json::from_slice(line) {
                 Ok(Line::Step(step)) => tried.push(step),
                 Ok(Line::Output(text)) => output.push_str(&text),
+                Ok(Line::Way(what)) => ways.push(what),
                 Ok(Line::NotApplicable(why)) => ended = Ended::NotApplicable(why),
                 Ok(Line::Done) => ended = Ended::Done,
                 // The empty rest after the last line, or a line cut by the end of its writer.
                 Err(_) => {}
             }
         }
-        Report { id: self.item.id.clone(), tried, output, ended }
+        Report { id: self.item.id.clone(), tried, output, ways, ended }
     }
 }
 

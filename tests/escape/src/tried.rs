@@ -1,4 +1,5 @@
-//! What did an attempt do, and what did the kernel say? Never whether anything got out: that is not for the inside to tell.
+//! What did an attempt do, and what did the kernel say? Never whether anything got out: that is not for the inside to tell, but for a way out that
+//! must not be gone, since it leads beyond the lab.
 
 use std::fmt::Display;
 use std::io::Write;
@@ -22,6 +23,7 @@ impl NotApplicable {
 pub(crate) enum Line {
     Step(String),
     Output(String),
+    Way(String),
     NotApplicable(String),
     Done,
 }
@@ -56,6 +58,11 @@ impl<W: Write> Tried<W> {
         self.say(&Line::Output(String::from_utf8_lossy(bytes).into_owned()));
     }
 
+    /// Notes that a way out is open which nobody goes here: it would lead to the machine below. That it is open counts as having got out.
+    pub fn way(&mut self, what: &str) {
+        self.say(&Line::Way(what.to_owned()));
+    }
+
     pub(crate) fn say(&mut self, line: &Line) {
         let Ok(mut bytes) = serde_json::to_vec(line) else { return };
         bytes.push(b'\n');
@@ -74,6 +81,9 @@ pub struct Report {
     pub tried: Vec<String>,
     /// What it read where secrets lie.
     pub output: String,
+    /// Ways out that were open, and that it did not go.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub ways: Vec<String>,
     /// How its process ended.
     pub ended: Ended,
 }

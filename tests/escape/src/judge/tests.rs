@@ -42,6 +42,21 @@ fn a_frame_from_or_to_the_mark_is_an_escape() {
 }
 
 #[test]
+fn a_way_that_was_open_is_an_escape_though_nothing_was_sent() {
+    let report = |ways: &[&str]| Report {
+        id: "vsock".into(),
+        tried: vec!["socket of kind 1: ok".into()],
+        output: String::new(),
+        ways: ways.iter().map(ToString::to_string).collect(),
+        ended: Ended::Done,
+    };
+    let outside = Outside::default();
+    let open = judged(&outside, &[report(&["a socket of AF_VSOCK"])], "vsock");
+    assert_eq!(open, (Outcome::Escaped, "opened a socket of AF_VSOCK".into()));
+    assert_eq!(judged(&outside, &[report(&[])], "vsock").0, Outcome::Contained);
+}
+
+#[test]
 fn another_run_s_token_is_none() {
     let other = Token::of(&Field { seed: "other".into(), ..field() }, "udp-literal", 0);
     let outside = Outside { got: vec![("collector".into(), other.bytes().to_vec())], ..Outside::default() };
@@ -50,7 +65,13 @@ fn another_run_s_token_is_none() {
 
 #[test]
 fn a_secret_in_the_output_is_an_escape_and_what_is_not_applicable_says_why() {
-    let report = |id: &str, output: &str, ended| Report { id: id.into(), tried: vec![], output: output.into(), ended };
+    let report = |id: &str, output: &str, ended| Report {
+        id: id.into(),
+        tried: vec![],
+        output: output.into(),
+        ways: vec![],
+        ended,
+    };
     let reports = [
         report("secret-file", "KEY=hush\n", Ended::Done),
         report("docker-socket", "", Ended::NotApplicable("no such".into())),
