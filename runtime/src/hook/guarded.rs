@@ -1,6 +1,6 @@
 //! Could anybody but root and the caller put something else where a path leads?
 
-use std::ffi::OsString;
+use std::ffi::{OsStr, OsString};
 use std::fs::{self, File, Metadata};
 use std::os::unix::fs::MetadataExt;
 use std::path::{Component, Path, PathBuf};
@@ -14,26 +14,25 @@ pub struct Unsafe(PathBuf);
 const OTHERS: u32 = 0o022;
 /// Of a directory: only the owner of what is in it renames and removes that.
 const STICKY: u32 = 0o1000;
+/// Who may get into a directory, beyond the owner.
+const SEARCH: u32 = 0o011;
 /// How many links a path may have, as for the kernel (path_resolution(7)).
 const LINKS: usize = 40;
 
 /// Demands of an open file or directory, and of each directory and link that leads to it, that only root or the caller can write it. In a
 /// directory where anybody may write, but only the owner rename and remove, what root owns stays what it is.
 pub(crate) fn guarded(file: &File, path: &Path) -> Result<(), Unsafe> {
-    let not = || Unsafe(path.to_owned());
-    let trusted = Trusted::now().ok_or_else(not)?;
-    let whole = leads(path, &trusted)?;
-    let (named, itself) = (fs::metadata(&whole).map_err(|_| not())?, file.metadata().map_err(|_| not())?);
-    let same = (named.dev(), named.ino()) == (itself.dev(), itself.ino());
-    if same && trusted.owns(&itself) && itself.mode() & OTHERS == 0 { Ok(()) } else { Err(not()) }
+    Way::of(path, Beneath::Looked)?.leads_to(file, path)
 }
 
-/// The same of what the caller or root has made for this call. Within a user namespace the host's root looks like any stranger, so that
-/// there it has to be the caller's.
+/// The same of what was made for this call, which may be anybody's in a directory of the caller's or root's into which nobody else gets: podman gives a
+/// bundle to the root of the container. Within a user namespace the host's root looks like any stranger, so that there it has to be the caller's.
 pub(crate) fn guarded_own(file: &File, path: &Path) -> Result<(), Unsafe> {
-    guarded(file, path)?;
+    let way = Way::of(path, Beneath::LetBe)?;
+    way.leads_to(file, path)?;
     let own = [0, rustix::process::geteuid().as_raw()];
-    if file.metadata().is_ok_and(|itself| own.contains(&itself.uid())) { Ok(()) } else { Err(Unsafe(path.to_owned())) }
+    let is_own = file.metadata().is_ok_and(|itself| own.contains(&itself.uid()));
+    if is_own || way.is_closed() { Ok(()) } else { Err(Unsafe(path.to_owned())) }
 }
 
 /// Root and the caller, by their uids.
@@ -51,40 +50,95 @@ impl Trusted {
     }
 }
 
+/// What is beneath a directory into which nobody else gets.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Beneath {
+    /// It is looked at as everything else is.
+    Looked,
+    /// It may be anybody's.
+    LetBe,
+}
+
 /// Where a path leads, each link followed by itself: that one of the directories on the way is safe says nothing of who could turn a link.
-fn leads(path: &Path, trusted: &Trusted) -> Result<PathBuf, Unsafe> {
-    let not = |_| Unsafe(path.to_owned());
-    let whole = std::path::absolute(path).map_err(not)?;
-    let mut rest = steps(&whole);
-    let mut at = PathBuf::from("/");
-    let mut links = 0;
-    while let Some(step) = rest.pop() {
-        if step == "/" {
-            at = PathBuf::from("/");
-            continue;
+struct Way {
+    trusted: Trusted,
+    at: PathBuf,
+    /// The first directory or link on the way that somebody else could exchange things in, or it.
+    open: Option<PathBuf>,
+    /// The directory into which nobody else gets, where what is beneath is let be.
+    closed: Option<PathBuf>,
+    beneath: Beneath,
+}
+
+impl Way {
+    fn of(path: &Path, beneath: Beneath) -> Result<Way, Unsafe> {
+        let not = || Unsafe(path.to_owned());
+        let trusted = Trusted::now().ok_or_else(not)?;
+        let mut way = Way { trusted, at: "/".into(), open: None, closed: None, beneath };
+        let mut rest = steps(&std::path::absolute(path).map_err(|_| not())?);
+        let mut links = 0;
+        while let Some(step) = rest.pop() {
+            match way.step(&step) {
+                Some(Some(link)) if links < LINKS => rest.extend(steps(&link)),
+                Some(None) => continue,
+                _ => return Err(not()),
+            }
+            links += 1;
         }
-        if step == ".." {
-            at.pop();
-            continue;
-        }
-        let above = fs::symlink_metadata(&at).map_err(not)?;
-        if !trusted.owns(&above) || above.mode() & OTHERS != 0 && above.mode() & STICKY == 0 {
-            return Err(Unsafe(at));
-        }
-        let next = at.join(step);
-        let about = fs::symlink_metadata(&next).map_err(not)?;
-        if !about.is_symlink() {
-            at = next;
-            continue;
-        }
-        links += 1;
-        // Where everybody may write, its owner can turn it.
-        if !trusted.owns(&about) || links > LINKS {
-            return Err(Unsafe(next));
-        }
-        rest.extend(steps(&fs::read_link(&next).map_err(not)?));
+        Ok(way)
     }
-    Ok(at)
+
+    /// One step on; where that is a link, what it says. Nothing where it can't be made.
+    fn step(&mut self, step: &OsStr) -> Option<Option<PathBuf>> {
+        if step == "/" || step == ".." {
+            self.at = if step == "/" { step.into() } else { self.at.parent().unwrap_or(&self.at).to_owned() };
+            return Some(None);
+        }
+        let above = fs::symlink_metadata(&self.at).ok()?;
+        let is_owned = self.trusted.owns(&above);
+        if !is_owned || above.mode() & OTHERS != 0 && above.mode() & STICKY == 0 {
+            self.is_open(self.at.clone());
+        }
+        if self.open.is_none() && !self.is_closed() {
+            let closes = self.beneath == Beneath::LetBe && is_owned && above.mode() & SEARCH == 0;
+            self.closed = closes.then(|| self.at.clone());
+        }
+        let next = self.at.join(step);
+        let about = fs::symlink_metadata(&next).ok()?;
+        if !about.is_symlink() {
+            self.at = next;
+            return Some(None);
+        }
+        // Where everybody may write, its owner can turn it.
+        if !self.trusted.owns(&about) {
+            self.is_open(next.clone());
+        }
+        fs::read_link(&next).ok().map(Some)
+    }
+
+    /// Notes the first one. Beneath what is closed to others nothing is open to them.
+    fn is_open(&mut self, place: PathBuf) {
+        if !self.is_closed() {
+            self.open.get_or_insert(place);
+        }
+    }
+
+    fn is_closed(&self) -> bool {
+        self.closed.as_ref().is_some_and(|closed| self.at.starts_with(closed))
+    }
+
+    /// Demands that it leads to this file, and that nobody else can exchange or write it.
+    fn leads_to(&self, file: &File, path: &Path) -> Result<(), Unsafe> {
+        let not = || Unsafe(path.to_owned());
+        let (named, itself) = (fs::metadata(&self.at).map_err(|_| not())?, file.metadata().map_err(|_| not())?);
+        let same = (named.dev(), named.ino()) == (itself.dev(), itself.ino());
+        let is_safe = self.trusted.owns(&itself) && itself.mode() & OTHERS == 0;
+        match &self.open {
+            Some(place) => Err(Unsafe(place.clone())),
+            None if same && (is_safe || self.is_closed()) => Ok(()),
+            None => Err(not()),
+        }
+    }
 }
 
 /// The parts of a path, the first one last.
@@ -135,6 +189,42 @@ mod tests {
         for other in [safe.join("turn"), safe.clone(), safe.join("none")] {
             assert!(!is_guarded(&other), "{}", other.display());
         }
+    }
+
+    /// As podman's are: the bundle is the container's root's, and its store lets nobody else in.
+    #[test]
+    fn beneath_a_directory_into_which_nobody_else_gets_a_bundle_may_be_anybodys_and_a_policy_may_not() {
+        let place = tempfile::tempdir().unwrap();
+        let top = place.path().canonicalize().unwrap();
+        let (store, bundle) = (top.join("store"), top.join("store/bundle"));
+        fs::create_dir_all(&bundle).unwrap();
+        mode(&top, 0o755);
+        let file = bundle.join("file");
+        fs::write(&file, "").unwrap();
+        let [out, link] = [bundle.join("out"), bundle.join("link")];
+        symlink(&top, &out).unwrap();
+        symlink(top.join("other"), &link).unwrap();
+        fs::write(top.join("other"), "").unwrap();
+        mode(&file, 0o666);
+        mode(&bundle, 0o777);
+        let both = |path: &Path| {
+            let opened = File::open(path).unwrap();
+            (guarded_own(&opened, path).is_ok(), guarded(&opened, path).is_ok())
+        };
+        for (permissions, is_own) in [(0o700, true), (0o744, true), (0o711, false), (0o710, false), (0o701, false)] {
+            mode(&store, permissions);
+            assert_eq!(both(&file), (is_own, false), "{permissions:o}");
+            assert_eq!(both(&bundle), (is_own, false), "{permissions:o}");
+            // Which leads out again.
+            assert_eq!(both(&out.join("other")), (is_own, false), "{permissions:o}");
+            assert_eq!(both(&link), (is_own, false), "{permissions:o}");
+        }
+        mode(&store, 0o700);
+        mode(&top.join("other"), 0o666);
+        assert_eq!(both(&link), (false, false));
+        mode(&top, 0o777);
+        assert_eq!(both(&file), (false, false));
+        mode(&top, 0o755);
     }
 
     #[test]

@@ -175,7 +175,8 @@ mod tests {
     #[test]
     fn what_a_rule_says_of_families_and_of_other_arguments_is_kept_and_nothing_is_added() {
         let second = || condition(1, "EQ", 1);
-        let cases: [(Value, fn(u32) -> bool); 4] = [
+        type Case = (Value, fn(u32) -> bool);
+        let cases: [Case; 4] = [
             (json!([condition(0, "EQ", 2), second()]), |family| family == 2),
             (json!([condition(0, "GT", 38), second()]), |family| family > 38 && family != 40),
             (json!([second(), condition(0, "LE", 41)]), |family| family <= 41 && family != 40),
