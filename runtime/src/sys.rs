@@ -29,6 +29,32 @@ pub fn packet_socket(link: &str, protocol: u16) -> io::Result<OwnedFd> {
     if bound < 0 { Err(io::Error::last_os_error()) } else { Ok(socket) }
 }
 
+/// How many programs on devices are attached to a control group of version 2 itself.
+///
+/// # Errors
+/// `EPERM` without power over the machine's programs, `EINVAL` where the kernel has none for groups.
+pub(crate) fn device_programs(group: BorrowedFd<'_>) -> io::Result<u32> {
+    /// `union bpf_attr` as BPF_PROG_QUERY has it (linux, include/uapi/linux/bpf.h). No room for numbers of programs: only how many there are is asked.
+    #[repr(C)]
+    struct Query {
+        target: u32,
+        kind: u32,
+        query_flags: u32,
+        attach_flags: u32,
+        programs: u64,
+        count: u32,
+        padding: u32,
+    }
+    const BPF_PROG_QUERY: libc::c_long = 16;
+    const BPF_CGROUP_DEVICE: u32 = 6;
+    let target = group.as_raw_fd().cast_unsigned();
+    let (query_flags, attach_flags, programs, count, padding) = (0, 0, 0, 0, 0);
+    let mut query = Query { target, kind: BPF_CGROUP_DEVICE, query_flags, attach_flags, programs, count, padding };
+    // SAFETY: the pointer and length describe `query`, which lives across the call, and the kernel writes nothing but into it: it was given no other place.
+    let done = unsafe { libc::syscall(libc::SYS_bpf, BPF_PROG_QUERY, &raw mut query, size_of::<Query>()) };
+    if done < 0 { Err(io::Error::last_os_error()) } else { Ok(query.count) }
+}
+
 /// Registers a channel with the current tokio runtime.
 pub(crate) fn register_channel(
     channel: crate::channel::Channel,

@@ -48,6 +48,101 @@ fn a_container_of_cruns_is_behind_the_same_airlock() {
     scene.verified();
 }
 
+/// A container of the host's root that may make device nodes, and whose engine is told to deny it all devices but the usual ones.
+fn making_nodes(scene: &Scene) -> Bundle {
+    let mut bundle = scene.bundle(
+        "busybox mknod /tmp/disk b 7 0 && echo made; busybox dd if=/tmp/disk of=/dev/null count=0 && echo opened",
+    );
+    bundle.namespace("user", None);
+    let linux = bundle.configuration["linux"].as_object_mut().unwrap();
+    linux.remove("uidMappings");
+    linux.remove("gidMappings");
+    linux.insert("maskedPaths".into(), json!(["/proc/kcore"]));
+    linux.insert("readonlyPaths".into(), json!(["/proc/bus", "/proc/irq", "/proc/sys", "/proc/sysrq-trigger"]));
+    linux.insert("resources".into(), json!({"devices": [{"allow": false, "access": "rwm"}]}));
+    for set in bundle.configuration["process"]["capabilities"].as_object_mut().unwrap().values_mut() {
+        set.as_array_mut().unwrap().push(json!("CAP_MKNOD"));
+    }
+    scene.settings(&json!({"allow": ["host-user"]}));
+    bundle
+}
+
+/// Attaches a program on devices, which lets all pass, to a control group of version 2, enters that, and executes the rest. What the program says is its engine's word.
+const WITH_PROGRAM: &str = r#"
+import ctypes, os, struct, sys
+group, command = sys.argv[1], sys.argv[2:]
+libc = ctypes.CDLL(None, use_errno=True)
+code = ctypes.create_string_buffer(struct.pack("=BBhiBBhi", 0xb7, 0, 0, 1, 0x95, 0, 0, 0))
+licence = ctypes.create_string_buffer(b"GPL")
+def bpf(command, attributes):
+    words = ctypes.create_string_buffer(attributes.ljust(128, b"\0"))
+    result = libc.syscall({"x86_64": 321, "aarch64": 280}[os.uname().machine], command, words, 128)
+    if result < 0:
+        raise OSError(ctypes.get_errno(), os.strerror(ctypes.get_errno()))
+    return result
+program = bpf(5, struct.pack("=IIQQ", 15, 2, ctypes.addressof(code), ctypes.addressof(licence)))
+bpf(8, struct.pack("=IIII", os.open(group, os.O_RDONLY), program, 6, 0))
+open(group + "/cgroup.procs", "w").write(str(os.getpid()))
+os.execvp(command[0], command)
+"#;
+
+#[test]
+fn a_container_that_makes_device_nodes_is_refused_unless_a_group_denies_it_devices() {
+    if !host::is_root() {
+        // An ordinary user's runtime starts none as the host's root.
+        return;
+    }
+    let why = "CAP_MKNOD, and nothing shows";
+    let assert_refused = |scene: &Scene, mut engine: Command| {
+        let said = said(&mut engine);
+        // crun itself says nothing of what a hook said.
+        assert!(said.code != 0 && said.out.is_empty(), "{said:?}");
+        assert!(scene.evidence().is_empty());
+        scene.assert_nothing_left();
+        said.err
+    };
+    // runc is told, and does.
+    let scene = Scene::new();
+    let mut bundle = making_nodes(&scene);
+    let said_of_runc = scene.run(&bundle);
+    assert!(said_of_runc.out == "made\n", "{said_of_runc:?}");
+    scene.verified();
+    // It is not told.
+    let scene = Scene::new();
+    bundle = making_nodes(&scene);
+    bundle.configuration["linux"]["resources"] = json!({});
+    assert!(assert_refused(&scene, scene.command(&bundle)).contains(why));
+    // crun is told, and makes no group.
+    let scene = Scene::new();
+    bundle = making_nodes(&scene);
+    scene.settings(&json!({"allow": ["host-user", "runtime-annotations"]}));
+    let told = scene.path("told");
+    bundle.annotate("run.oci.hooks.stderr", text(&told));
+    let engine = crun(&scene, &bundle);
+    assert_refused(&scene, engine);
+    assert!(std::fs::read_to_string(&told).unwrap().contains(why));
+    // In one that has a program, as engines attach it.
+    let scene = Scene::new();
+    bundle = making_nodes(&scene);
+    let unified = std::fs::read_to_string("/proc/self/mountinfo").unwrap();
+    let unified = unified.lines().find(|line| line.contains(" - cgroup2 ")).and_then(|line| line.split(' ').nth(4));
+    let group = Path::new(unified.expect("no control groups of version 2")).join(name(&bundle));
+    std::fs::create_dir(&group).unwrap();
+    let plain = crun(&scene, &bundle);
+    let mut engine = scene.world.program("python3");
+    engine
+        .env_remove("BOTTLE_ROOT")
+        .args(["-c", WITH_PROGRAM])
+        .arg(&group)
+        .arg(plain.get_program())
+        .args(plain.get_args());
+    let ran = said(&mut engine);
+    scene.assert_nothing_left();
+    std::fs::remove_dir(&group).unwrap();
+    assert!(ran.out.starts_with("made\n"), "{ran:?}");
+    scene.verified();
+}
+
 /// Nobody but root may look at what crun has made, and what can't be looked at is not attested.
 #[test]
 fn a_container_of_cruns_that_an_ordinary_user_starts_without_podman_is_refused() {

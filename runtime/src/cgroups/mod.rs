@@ -25,4 +25,5 @@ pub use parts::LimitError;
 pub use trial::attempt;
 
 pub(crate) use group::Group;
+pub(crate) use place::Seen;
 pub(crate) use remains::{RemainsError, sweep};

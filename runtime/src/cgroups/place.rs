@@ -1,6 +1,6 @@
 //! Where can a group be made that bounds something? Read from what the kernel says of its hierarchies and of this process. Pure.
 
-use std::path::{Path, PathBuf};
+use std::path::{Component, Path, PathBuf};
 
 use bottle_images::mountinfo;
 
@@ -36,6 +36,21 @@ impl Seen {
     pub(crate) fn now() -> std::io::Result<Seen> {
         let read = |name| process::text(Path::new("/proc/self").join(name));
         Ok(Seen { groups: read("cgroup")?, mounts: read("mountinfo")? })
+    }
+
+    /// The same of the groups of another process, as far as this one sees them.
+    pub(crate) fn of(pid: u32) -> std::io::Result<Seen> {
+        Ok(Seen { groups: process::text(format!("/proc/{pid}/cgroup"))?, ..Seen::now()? })
+    }
+
+    /// The groups that may deny devices: that of version 1 by a list, that of version 2 by programs.
+    pub(crate) fn of_devices(&self) -> [Option<PathBuf>; 2] {
+        let one = self.group(|number, controllers| number != "0" && has(controllers, "devices"));
+        let one = one.and_then(|path| self.mount("cgroup", path, |options| has(options, "devices")));
+        let two = self.group(|number, controllers| number == "0" && controllers.is_empty());
+        let two = two.and_then(|path| self.mount("cgroup2", path, |_| true));
+        [one, two]
+            .map(|mounted| Some(mounted?.own).filter(|own| !own.components().any(|it| it == Component::ParentDir)))
     }
 
     /// Where a controller's groups are made: its own hierarchy where it has one, else that of version 2.

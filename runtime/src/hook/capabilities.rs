@@ -40,13 +40,23 @@ pub(super) fn exception(name: &str) -> Exception {
 }
 
 pub(super) fn refused(configuration: &Configuration) -> Vec<Refusal> {
-    let Some(sets) = &configuration.written.process.capabilities else { return vec![Refusal::NoCapabilities] };
+    let Some(held) = held(configuration) else { return vec![Refusal::NoCapabilities] };
+    held.into_iter().filter(|name| !USUAL.contains(&name.as_str())).map(Refusal::Capability).collect()
+}
+
+/// Whether it has this one, in whatever set.
+pub(super) fn has(configuration: &Configuration, name: &str) -> bool {
+    held(configuration).is_some_and(|held| held.contains(name))
+}
+
+/// All that it has, by their names without what they begin with.
+fn held(configuration: &Configuration) -> Option<BTreeSet<String>> {
     let bare = |held: &String| {
         let upper = held.to_uppercase();
         upper.strip_prefix("CAP_").map(str::to_owned).unwrap_or(upper)
     };
-    let held: BTreeSet<String> = sets.values().flatten().flatten().map(bare).collect();
-    held.into_iter().filter(|name| !USUAL.contains(&name.as_str())).map(Refusal::Capability).collect()
+    let sets = configuration.written.process.capabilities.as_ref()?;
+    Some(sets.values().flatten().flatten().map(bare).collect())
 }
 
 /// By name and number (capabilities(7)), those that no process may have, but for what was let pass. One that has no name here is as

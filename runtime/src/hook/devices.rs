@@ -34,6 +34,16 @@ pub(super) struct Rule {
     access: Option<String>,
 }
 
+/// Whether its engine is told to deny all devices but those that rules allow, which are looked at one by one.
+pub(super) fn are_denied(configuration: &Configuration) -> bool {
+    let is_any = |number: Option<i64>| number.is_none_or(|number| number < 0);
+    configuration.written.linux.resources.devices.iter().flatten().any(|rule| {
+        let all = rule.kind.as_ref().is_none_or(|kind| kind.is_empty() || kind == "a");
+        let access = rule.access.as_ref().is_none_or(|it| it.is_empty() || "rw".chars().all(|one| it.contains(one)));
+        !rule.allow && all && access && is_any(rule.major) && is_any(rule.minor)
+    })
+}
+
 /// To make a device node is no power over the device: it takes a rule to open it. Where no rule holds, as for an ordinary user's
 /// engine, one that is bound by itself is opened by its mode.
 ///

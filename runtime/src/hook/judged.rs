@@ -8,8 +8,8 @@ use bottle_policy::Rules;
 use super::prepare::{hints, list, shown};
 use super::wanted::names_rules;
 use super::{
-    Configuration, Joined, PrepareError, Refusal, Settings, Wanted, WantedError, inherited, is_pod_member, refusals,
-    wanted,
+    Configuration, Joined, PrepareError, Refusal, Settings, Wanted, WantedError, inherited, is_pod_member, nodes,
+    refusals, wanted,
 };
 use crate::nested::Nested;
 use crate::plan::adopted;
@@ -111,14 +111,20 @@ pub fn admit(
     if refused.is_empty() { Ok(()) } else { Err(JudgedError::Refused(refused)) }
 }
 
-/// Demands of one that its engine has created that it was handed nothing that leads around it. Of a bottle's own container its
+/// Demands of one that its engine has created that it was handed nothing that leads around it, and is in a group where it must be. Of a bottle's own container its
 /// supervisor does, as it does of files.
 ///
 /// # Errors
 /// [`JudgedError`]
-pub fn admit_handed(configuration: &Configuration, settings: &Settings, pid: u32) -> Result<(), JudgedError> {
-    let handed = inherited::by(pid, configuration).map_err(PrepareError::Descriptors)?;
-    let (refused, _) = refusals::judged(handed, settings);
+pub fn admit_handed(
+    configuration: &Configuration,
+    settings: &Settings,
+    nested: Option<&Nested>,
+    pid: u32,
+) -> Result<(), JudgedError> {
+    let mut made = inherited::by(pid, configuration).map_err(PrepareError::Descriptors)?;
+    made.extend(nodes::by(pid, configuration, nested));
+    let (refused, _) = refusals::judged(made, settings);
     if refused.is_empty() { Ok(()) } else { Err(JudgedError::Refused(refused)) }
 }
 

@@ -19,6 +19,7 @@ mod judged;
 mod labels;
 mod mounts;
 mod namespaces;
+mod nodes;
 mod object;
 mod order;
 pub mod policies;

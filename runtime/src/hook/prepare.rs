@@ -7,7 +7,7 @@ use std::sync::Arc;
 use bottle_evidence::canonical::NoCanonicalForm;
 use bottle_policy::Rules;
 
-use super::{Configuration, Exception, Refusal, Settings, State, Status, inherited, refusals};
+use super::{Configuration, Exception, Refusal, Settings, State, Status, inherited, nodes, refusals};
 use crate::adopt::{Adoption, Container, FindError, HoldError, InsideFile};
 use crate::caller::Caller;
 use crate::options::Words;
@@ -85,12 +85,15 @@ pub fn prepare(
     apart.extend((!passed.contains(&Exception::HostIpc)).then_some("ipc"));
     apart.extend((caller.nested.is_none() && !passed.contains(&Exception::HostUser)).then_some("user"));
     let container = Container::hold(state.pid, &apart)?;
-    let handed = inherited::by(state.pid, configuration).map_err(PrepareError::Descriptors)?;
-    let (refused, passed_besides) = refusals::judged(handed, settings);
+    let mut made = inherited::by(state.pid, configuration).map_err(PrepareError::Descriptors)?;
+    made.extend(nodes::by(state.pid, configuration, caller.nested.as_ref()));
+    let (refused, passed_besides) = refusals::judged(made, settings);
     if !refused.is_empty() {
         return Err(PrepareError::Refused(refused));
     }
     passed.extend(passed_besides);
+    passed.sort_unstable();
+    passed.dedup();
     let caller = match (caller.uid, caller.gid) {
         // It needs none.
         root @ (0, _) => root,

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 
 use super::{
     Configuration, Exception, Inherited, Joined, Settings, annotations, capabilities, devices, host, mounts,
-    namespaces, order, seccomp, sockets,
+    namespaces, nodes, order, seccomp, sockets,
 };
 use crate::nested::Nested;
 
@@ -23,6 +23,9 @@ pub enum Refusal {
     /// It would have this capability.
     #[error("the container has CAP_{0}")]
     Capability(String),
+    /// It could make the node of any device, and open it.
+    #[error("the container has CAP_MKNOD, and nothing shows that devices are denied to it by a control group")]
+    Nodes,
     /// Nothing says which it would have.
     #[error("the container's configuration does not say which capabilities it has")]
     NoCapabilities,
@@ -85,6 +88,7 @@ impl Refusal {
             Refusal::Shared("user") | Refusal::BottlesIds => Some(Exception::HostUser),
             Refusal::Shared("ipc") => Some(Exception::HostIpc),
             Refusal::Capability(name) => Some(capabilities::exception(name)),
+            Refusal::Nodes => Some(Exception::OtherCapabilities),
             Refusal::Device(_) => Some(Exception::Devices),
             Refusal::EngineSocket(_) => Some(Exception::EngineSocket),
             Refusal::Socket(_) => Some(Exception::HostSocket),
@@ -130,6 +134,9 @@ impl Refusal {
                 "have the engine use a filter that denies them, which `bottle hook seccomp` makes of the engine's own, or bottle-oci, which sees to it",
             ),
             Refusal::NetDevice(_) => Some("what it wants there a policy can name"),
+            Refusal::Nodes => Some(
+                "take CAP_MKNOD from it, or have the engine deny devices (linux.resources.devices) in a control group that it makes",
+            ),
             Refusal::Group(_) => Some("leave its control group to the engine"),
             Refusal::NoCapabilities => Some("list its capabilities, be it none"),
             Refusal::NoHook => Some("have the engine call `bottle hook create` in createRuntime (bottle hook install)"),
@@ -153,6 +160,7 @@ pub fn refusals(
     let mut found = namespaces::refused(configuration, nested, joined);
     found.extend(capabilities::refused(configuration));
     found.extend(devices::refused(configuration));
+    found.extend(nodes::refused(configuration, nested));
     found.extend(mounts::refused(configuration, nested));
     found.extend(sockets::refused(configuration));
     found.extend(host::refused(configuration, nested));

@@ -43,7 +43,7 @@ pub fn run(settings: Option<&Path>, joins: bool, reporter: Reporter) -> Result<E
         Judged::Joins(joined) => {
             let nested = caller.nested.as_ref();
             admit(&configuration, &settings, nested, Some(&joined), Path::new("/proc/self/exe")).map_err(refused)?;
-            admit_handed(&configuration, &settings, state.pid).map_err(refused)?;
+            admit_handed(&configuration, &settings, nested, state.pid).map_err(refused)?;
             admit_files(&configuration, &settings, &state::open(&caller)?).map_err(refused)?;
             // It ends with the bottle that it joins.
             follow(&joined, made.ok_or_else(left)?).map_err(Failure::new)?;
