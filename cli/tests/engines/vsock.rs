@@ -38,7 +38,7 @@ fn wrapped(scene: &Scene, bundle: &Bundle) -> Said {
     said(&mut wrapper)
 }
 
-/// Filters of which each leaves another way.
+/// Filters of which each leaves another way; the last one does where libseccomp takes it so, which is not relied upon.
 fn open_filters() -> [Value; 5] {
     let more = |change: fn(&mut Value)| {
         let mut filter = without_vsock();
@@ -72,6 +72,9 @@ fn a_container_in_which_sockets_of_vsock_could_be_opened_is_refused_unless_the_s
         assert!(said.err.contains("bottle hook seccomp"), "{said:?}");
         assert!(scene.evidence().is_empty());
         scene.assert_nothing_left();
+        if filter["architectures"].is_array() {
+            continue;
+        }
         // And there is such a way, where the kernel has such sockets.
         scene.settings(&json!({"allow": ["vsock"]}));
         let said = scene.run(&bundle);

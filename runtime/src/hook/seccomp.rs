@@ -15,7 +15,7 @@ const ASKING: &str = "SCMP_ACT_NOTIFY";
 const VSOCK: Argument = Argument { index: 0, value: AF_VSOCK as u32 };
 
 /// Those in which a program makes sockets by a call of its own. In others it may by one for all that is done with sockets (socketcall(2)),
-/// whose arguments lie in memory, where no filter looks; and to allow the one is to allow the other for libseccomp.
+/// whose arguments lie in memory, where no filter looks; what becomes of a rule for the one in the other is libseccomp's to say.
 pub(crate) const PLAIN: [&str; 4] = ["SCMP_ARCH_X86_64", "SCMP_ARCH_X32", "SCMP_ARCH_AARCH64", "SCMP_ARCH_ARM"];
 
 /// Calls that make sockets of any family besides: in a ring (IORING_OP_SOCKET), or for an architecture that is not plain.
