@@ -2,8 +2,12 @@
 
 use std::ffi::{OsStr, OsString};
 use std::fs::{self, File, Metadata};
+use std::io;
+use std::ops::Range;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Component, Path, PathBuf};
+
+use crate::nested::Nested;
 
 /// Somebody else than root, or than whoever calls, could write it.
 #[derive(Debug, thiserror::Error)]
@@ -25,28 +29,80 @@ pub(crate) fn guarded(file: &File, path: &Path) -> Result<(), Unsafe> {
     Way::of(path, Beneath::Looked)?.leads_to(file, path)
 }
 
-/// The same of what was made for this call, which may be anybody's in a directory of the caller's or root's into which nobody else gets: podman gives a
-/// bundle to the root of the container. Within a user namespace the host's root looks like any stranger, so that there it has to be the caller's.
+/// The same of what was made for this call. It may be anybody's in a directory of the caller's or root's into which nobody else gets, and an id's that nobody
+/// on the machine has: podman gives a bundle to the root of the container. Within a user namespace the host's root looks like any stranger, so that there it has
+/// to be the caller's.
 pub(crate) fn guarded_own(file: &File, path: &Path) -> Result<(), Unsafe> {
     let way = Way::of(path, Beneath::LetBe)?;
     way.leads_to(file, path)?;
-    let own = [0, rustix::process::geteuid().as_raw()];
-    let is_own = file.metadata().is_ok_and(|itself| own.contains(&itself.uid()));
+    let is_own = file.metadata().is_ok_and(|itself| way.trusted.is_known(itself.uid()));
     if is_own || way.is_closed() { Ok(()) } else { Err(Unsafe(path.to_owned())) }
 }
 
-/// Root and the caller, by their uids.
-struct Trusted([u32; 3]);
+/// Root and the caller, by their uids, and nobody.
+struct Trusted {
+    /// Root, as the files of the host's show it, and the caller.
+    ids: [u32; 3],
+    /// Who is there besides, where the ids of nobody are trusted.
+    accounts: Option<Accounts>,
+}
 
 impl Trusted {
     /// Within a user namespace the host's root has another number, and so has each user who is nobody there.
-    fn now() -> Option<Trusted> {
+    fn now(beneath: Beneath) -> Option<Trusted> {
         let root = fs::metadata("/").ok()?.uid();
-        Some(Trusted([0, root, rustix::process::geteuid().as_raw()]))
+        let accounts = if beneath == Beneath::LetBe { Accounts::read() } else { None };
+        Some(Trusted { ids: [0, root, rustix::process::geteuid().as_raw()], accounts })
     }
 
     fn owns(&self, about: &Metadata) -> bool {
-        self.0.contains(&about.uid())
+        self.ids.contains(&about.uid()) || self.is_known(about.uid())
+    }
+
+    /// Whether it is root's, the caller's or nobody's by a number that means the same to whoever looks.
+    fn is_known(&self, uid: u32) -> bool {
+        let [root, _, caller] = self.ids;
+        uid == root || uid == caller || self.accounts.as_ref().is_some_and(|accounts| accounts.have_not(uid))
+    }
+}
+
+/// The ids that somebody has, by the files of accounts: a user's own, and those that newuidmap(1) gives a user. What is kept elsewhere is not known.
+struct Accounts(Vec<Range<u64>>);
+
+impl Accounts {
+    /// Nothing where it can't be told: in a user namespace, whose numbers are others, and of files that are not what they have to be.
+    fn read() -> Option<Accounts> {
+        let is_here = Nested::find().is_ok_and(|nested| nested.is_none());
+        let (passwd, ranges) = (fs::read_to_string("/etc/passwd"), fs::read_to_string("/etc/subuid"));
+        let ranges = match ranges {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => String::new(),
+            ranges => ranges.ok()?,
+        };
+        is_here.then(|| Accounts::of(&passwd.ok()?, &ranges))?
+    }
+
+    /// A range whose user has no account, as podman's `containers`, is nobody's.
+    fn of(passwd: &str, ranges: &str) -> Option<Accounts> {
+        let is_entry = |line: &&str| !line.trim().is_empty() && !line.starts_with('#');
+        let account = |line: &str| {
+            let mut fields = line.split(':');
+            Some((fields.next()?.to_owned(), fields.nth(1)?.parse::<u64>().ok()?))
+        };
+        let accounts: Vec<(String, u64)> = passwd.lines().filter(is_entry).map(account).collect::<Option<_>>()?;
+        let mut all: Vec<Range<u64>> = accounts.iter().map(|(_, uid)| *uid..*uid + 1).collect();
+        for line in ranges.lines().filter(is_entry) {
+            let fields: Vec<&str> = line.split(':').collect();
+            let [user, first, count] = fields[..] else { return None };
+            let (first, count): (u64, u64) = (first.trim().parse().ok()?, count.trim().parse().ok()?);
+            if user.parse::<u64>().is_ok() || accounts.iter().any(|(name, _)| name == user) {
+                all.push(first..first.saturating_add(count));
+            }
+        }
+        Some(Accounts(all))
+    }
+
+    fn have_not(&self, uid: u32) -> bool {
+        !self.0.iter().any(|range| range.contains(&u64::from(uid)))
     }
 }
 
@@ -73,7 +129,7 @@ struct Way {
 impl Way {
     fn of(path: &Path, beneath: Beneath) -> Result<Way, Unsafe> {
         let not = || Unsafe(path.to_owned());
-        let trusted = Trusted::now().ok_or_else(not)?;
+        let trusted = Trusted::now(beneath).ok_or_else(not)?;
         let mut way = Way { trusted, at: "/".into(), open: None, closed: None, beneath };
         let mut rest = steps(&std::path::absolute(path).map_err(|_| not())?);
         let mut links = 0;
@@ -228,6 +284,24 @@ mod tests {
     }
 
     #[test]
+    fn an_id_is_somebodys_by_an_account_or_by_a_range_of_one_and_where_that_is_unknown_everybodys() {
+        let passwd = "root:x:0:0:root:/root:/bin/sh\nann:x:1001:1001::/home/ann:/bin/sh\n";
+        let ranges = "# none\nann:100000:65536\n1002:200000:2\ncontainers:1600000000:1048576\n\n";
+        let accounts = Accounts::of(passwd, ranges).unwrap();
+        for somebodys in [0, 1001, 100_000, 165_535, 200_000, 200_001] {
+            assert!(!accounts.have_not(somebodys), "{somebodys}");
+        }
+        for nobodys in [1002, 99_999, 165_536, 200_002, 1_600_000_000, u32::MAX] {
+            assert!(accounts.have_not(nobodys), "{nobodys}");
+        }
+        for (passwd, ranges) in [("+::::::\n", ""), (passwd, "ann:100000\n"), (passwd, "ann:x:1\n")] {
+            assert!(Accounts::of(passwd, ranges).is_none(), "{passwd} {ranges}");
+        }
+        // Of policies and settings nobody's ids are not trusted.
+        assert!(!Trusted::now(Beneath::Looked).unwrap().is_known(1_234_567_890));
+    }
+
+    #[test]
     fn in_a_directory_of_everybodys_a_strangers_link_and_directory_are_not_safe() {
         if !rustix::process::geteuid().is_root() {
             return;
@@ -241,12 +315,12 @@ mod tests {
         symlink("file", &link).unwrap();
         let is_guarded = |path: &Path| guarded_own(&File::open(&file).unwrap(), path).is_ok();
         assert!(is_guarded(&file) && is_guarded(&link));
-        std::os::unix::fs::lchown(&link, Some(1001), None).unwrap();
+        std::os::unix::fs::lchown(&link, Some(1), None).unwrap();
         assert!(is_guarded(&file) && !is_guarded(&link));
-        std::os::unix::fs::chown(&file, Some(1001), None).unwrap();
+        std::os::unix::fs::chown(&file, Some(1), None).unwrap();
         assert!(!is_guarded(&file));
         std::os::unix::fs::chown(&file, Some(0), None).unwrap();
-        std::os::unix::fs::chown(&top, Some(1001), None).unwrap();
+        std::os::unix::fs::chown(&top, Some(1), None).unwrap();
         assert!(!is_guarded(&file));
     }
 }
