@@ -103,8 +103,18 @@ fn a_helper_a_keyword_and_a_part_of_a_name_are_no_tests() {
     }
 }
 
+/// What a link calls the headings of a document.
+fn headings(path: &Path) -> Vec<String> {
+    let text = fs::read_to_string(path).expect("a document");
+    let named = |line: &str| {
+        let kept = |letter: &char| letter.is_alphanumeric() || ['-', '_', ' '].contains(letter);
+        line.trim_start_matches('#').trim().to_lowercase().chars().filter(kept).collect::<String>().replace(' ', "-")
+    };
+    text.lines().filter(|line| line.starts_with('#')).map(named).collect()
+}
+
 #[test]
-fn links_lead_to_files() {
+fn links_lead_to_files_and_headings() {
     for document in [
         "README.md",
         "ARCHITECTURE.md",
@@ -118,8 +128,13 @@ fn links_lead_to_files() {
         let place = tree().join(document);
         let targets = text.split("](").skip(1).filter_map(|rest| rest.split(')').next());
         for target in targets.filter(|target| !target.starts_with("http")) {
-            let path = place.parent().expect("a file has a directory").join(target);
+            let (file, heading) = target.split_once('#').unwrap_or((target, ""));
+            let path = place.parent().expect("a file has a directory").join(file);
             assert!(path.exists(), "{document} links to {target}");
+            assert!(
+                heading.is_empty() || headings(&path).contains(&heading.to_owned()),
+                "{document} links to {target}"
+            );
         }
     }
 }

@@ -4,7 +4,6 @@ use rustix::process::Signal;
 use serde_json::{Value, json};
 
 use crate::node::{Node, can_be_had};
-use crate::running::Held;
 use crate::world::{LIMIT, said};
 use bottle_cri::{EXITED, READY};
 use bottle_cri::{Pod, Powers};
@@ -25,12 +24,6 @@ enum Break {
     Suspended,
 }
 
-/// The node's processes of this name.
-fn held(node: &Node, name: &str) -> Vec<Held> {
-    let found = node.processes().into_iter().filter(|(_, other)| other == name);
-    found.filter_map(|(pid, _)| Held::find(pid)).collect()
-}
-
 /// A pod with two containers that are connected.
 fn connected(node: &Node) -> (Pod<'_>, [String; 2]) {
     node.machine.settings(&json!({"unannotated": "bottled", "allow": ["host-user"]}));
@@ -41,7 +34,7 @@ fn connected(node: &Node) -> (Pod<'_>, [String; 2]) {
     let containers = ["one", "two"].map(|name| pod.container(name, &powers).unwrap());
     // The sandbox, and those that sleep when they are connected.
     let begun = std::time::Instant::now();
-    while held(node, "sleep").len() < 3 {
+    while node.held("sleep").len() < 3 {
         assert!(begun.elapsed() < LIMIT, "they do not connect: {:?}", node.processes());
     }
     assert_eq!(node.machine.world.lab.received("echo").unwrap().len(), before + 2);
@@ -51,16 +44,16 @@ fn connected(node: &Node) -> (Pod<'_>, [String; 2]) {
 /// Breaks it, and asserts that all that the pod ran is ended and cut; what the log says.
 fn broken(node: &Node, how: &Break) -> Vec<Value> {
     let (pod, containers) = connected(node);
-    let sleeping = held(node, "sleep");
+    let sleeping = node.held("sleep");
     let is_cut = || node.machine.world.lab.received("echo").unwrap().iter().all(|received| received.closed);
     match how {
         Break::Inside(command) => {
             let enter = format!("--net=/proc/{}/ns/net", sleeping[0].pid);
             said(node.machine.world.privileged("nsenter").arg(enter).args(*command)).ok();
         }
-        Break::Sent(to, signal) => held(node, to)[0].signal(*signal),
+        Break::Sent(to, signal) => node.held(to)[0].signal(*signal),
         Break::Suspended => {
-            let supervisor = held(node, "bottle-adopting").remove(0);
+            let supervisor = node.held("bottle-adopting").remove(0);
             supervisor.signal(Signal::STOP);
             let begun = std::time::Instant::now();
             while !is_cut() {

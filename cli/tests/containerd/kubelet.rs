@@ -4,7 +4,6 @@
 use serde_json::json;
 
 use crate::node::{Node, can_be_had};
-use crate::running::Held;
 use crate::world::LIMIT;
 use bottle_cri::Heard;
 use bottle_cri::{Attach, EXITED, Exec, PortForward, READY, RUNNING, Streams};
@@ -176,8 +175,12 @@ fn a_pod_that_was_stopped_on_its_node_takes_its_containers_along_and_begins_agai
     let node = node();
     let first = pod(&node, "bottle");
     let container = first.container("one", &Powers::default()).unwrap();
-    let sleeping: Vec<Held> =
-        node.processes().into_iter().filter(|(_, name)| name == "sleep").map(|(pid, _)| Held::new(pid)).collect();
+    // A container has been started a moment before its program is executed.
+    let begun = std::time::Instant::now();
+    while node.held("sleep").len() < 2 {
+        assert!(begun.elapsed() < LIMIT, "they do not sleep: {:?}", node.processes());
+    }
+    let sleeping = node.held("sleep");
     assert_eq!(sleeping.len(), 2);
     let name = node.living()[0]["name"].as_str().unwrap().to_owned();
     node.bottle(&["stop", "-t", "1", &name]).ok();

@@ -147,6 +147,12 @@ impl Node {
     pub fn processes(&self) -> Vec<(u32, String)> {
         self.daemon.processes()
     }
+
+    /// Those of this name that still live.
+    pub fn held(&self, name: &str) -> Vec<Held> {
+        let found = self.processes().into_iter().filter(|(_, other)| other == name);
+        found.filter_map(|(pid, _)| Held::find(pid)).collect()
+    }
 }
 
 /// A connection from inside the lab, by a program there.
