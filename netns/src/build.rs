@@ -171,7 +171,9 @@ pub fn build(layout: &Layout, owner: Owner) -> Result<Airlock, BuildError> {
 
 /// The same from the agent namespace, which has just been made, and in which the caller is.
 pub fn build_from(layout: &Layout, owner: Owner, agent: OwnedFd) -> Result<Airlock, BuildError> {
-    build_around(layout, owner, begin(agent, Side::Agent)?)
+    let begun = begin(agent, Side::Agent)?;
+    sysctl::open_low_ports(Side::Agent)?;
+    build_around(layout, owner, begun)
 }
 
 /// Builds everything around an agent namespace in which nothing leads anywhere yet.

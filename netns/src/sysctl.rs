@@ -75,6 +75,13 @@ pub(crate) fn of_device(layout: &Layout, side: Side) -> Result<Vec<Sysctl>, Buil
     device_settings(side, &layout.end(side).device)
 }
 
+/// Lets everybody in the caller's namespace listen at any port: servers in images do below 1024, and nothing inside has the capability
+/// for it. Nothing rests upon it, so it is not watched.
+pub(crate) fn open_low_ports(side: Side) -> Result<(), BuildError> {
+    let net = Directory::open(side, "net/ipv4".into())?;
+    net.ensure(side, "ip_unprivileged_port_start", "0").map(drop)
+}
+
 /// Reads a setting through its descriptor.
 pub(crate) fn read(file: impl AsFd) -> std::io::Result<String> {
     let mut bytes = [0_u8; 256];

@@ -146,21 +146,37 @@ fn a_port_of_bottles_choice_is_told_listed_and_inspected() {
     assert!(!listed.ok().contains("->8000/tcp"), "nobody listens any more: {listed:?}");
 }
 
-#[test]
-fn an_image_and_a_directory_are_published_alike() {
-    let world = World::new();
-    let image = crate::image::image(&world, &json!({ "Env": ["PATH=/bin"] }));
-    let script = "echo ready; exec nc -l -p 8000 -e /bin/cat";
-    let running = world.start(&["-p", "8080:8000", &image, "--", "sh", "-c", script]).ready();
-    let mut client = Client::new(&world);
-    // Who comes before it listens is reset, and finds out by the first call or the second.
+/// A server that sends back what it is sent was heard. Who comes before it listens is reset, and finds out by the first call or the second.
+fn greeted(world: &World) {
+    let mut client = Client::new(world);
     let greeted = (0..10_000).any(|number| {
         client.ask("connect 127.0.0.1 8080");
         client.ask(&format!("send {number} hello"));
         client.ask(&format!("receive {number}")) == "hello"
     });
     assert!(greeted);
-    drop(client);
+}
+
+/// Images of servers do, and what `-p 8080:80` is for is mostly one of them.
+#[test]
+fn a_server_may_listen_below_1024_whoever_it_is() {
+    for user in ["0", "33"] {
+        let world = World::new();
+        let image = crate::image::image(&world, &json!({ "Env": ["PATH=/bin"] }));
+        let script = "echo ready; exec nc -l -p 80 -e /bin/cat";
+        let running = world.start(&["-p", "8080:80", "-u", user, &image, "--", "sh", "-c", script]).ready();
+        greeted(&world);
+        running.end().ok();
+    }
+}
+
+#[test]
+fn an_image_and_a_directory_are_published_alike() {
+    let world = World::new();
+    let image = crate::image::image(&world, &json!({ "Env": ["PATH=/bin"] }));
+    let script = "echo ready; exec nc -l -p 8000 -e /bin/cat";
+    let running = world.start(&["-p", "8080:8000", &image, "--", "sh", "-c", script]).ready();
+    greeted(&world);
     running.end().ok();
     connections(&world);
 }
