@@ -83,7 +83,7 @@ pub use pull::{PullError, pull};
 pub use reference::{ImageRef, ImageRefError};
 pub use resolve::{ResolveError, Resolved, resolve};
 pub use source::{Source, SourceError};
-pub use spelling::{LookUpError, here, look_up, spellings};
+pub use spelling::{ID_DIGITS, LookUpError, here, identified, look_up, spellings};
 pub use store::{BlobError, Ingest, Names, NamesError, PruneError, Pruned, Session, Store, StoreError, remove_tree};
 pub use tmpfs::{Tmpfs, TmpfsError};
 pub use unpack::{UnpackError, unpack};

@@ -8,6 +8,9 @@ use crate::name::{Name, Written};
 use crate::source::Source;
 use crate::store::Store;
 
+/// How many digits of an image's id are listed.
+pub const ID_DIGITS: usize = 12;
+
 /// Why a name can't be looked up.
 #[derive(Debug, thiserror::Error)]
 pub enum LookUpError {
@@ -39,15 +42,41 @@ pub fn look_up(
     places: &Places,
     directory: &Path,
 ) -> Result<Option<(String, Image)>, LookUpError> {
-    let named = |names: Vec<String>| {
+    let named = |names: Vec<String>| -> Result<Option<(String, Image)>, ImageError> {
         let mut images = names.into_iter().map(|name| Ok(Image::named(store, &name)?.map(|image| (name, image))));
         images.find_map(Result::transpose).transpose()
     };
     // The configuration is read only where it matters.
-    match named(plain(written, directory))? {
-        None => named(configured(written, places)?),
+    let found = match named(plain(written, directory))? {
+        None => named(configured(written, places)?)?,
+        found => found,
+    };
+    // A name goes before an id, and an id before what a registry may have.
+    match found {
+        None => Ok(identified(store, written)?.into_iter().next()),
         found => Ok(found),
     }
+}
+
+/// The images here, each with a name, that the beginning of an id or of a manifest's digest means: at least as much of it as is listed, since
+/// a repository may well be called by fewer digits. Several are names of one image.
+///
+/// # Errors
+/// Where an image here can't be read.
+pub fn identified(store: &Store, written: &str) -> Result<Vec<(String, Image)>, ImageError> {
+    let digits = written.strip_prefix("sha256:").unwrap_or(written);
+    if digits.len() < ID_DIGITS || !digits.bytes().all(|digit| matches!(digit, b'0'..=b'9' | b'a'..=b'f')) {
+        return Ok(Vec::new());
+    }
+    let mut found = Vec::new();
+    for (name, manifest) in store.names()? {
+        let image = Image::read(store, manifest)?;
+        if [image.id(), image.digest()].iter().any(|digest| digest.hex().starts_with(digits)) {
+            found.push((name, image));
+        }
+    }
+    let is_one = found.windows(2).all(|pair| pair[0].1.id() == pair[1].1.id());
+    Ok(if is_one { found } else { Vec::new() })
 }
 
 /// The names that a text may mean, in the order to try.

@@ -50,14 +50,14 @@ pub enum ImageVerb {
     /// Forget names; `prune` removes what no name refers to any more
     #[command(after_help = "Exit code: 0 forgotten, 1 there was no such image, 2 usage or I/O.")]
     Rm {
-        /// Names, as `ls` shows them or as they were pulled
+        /// Names, as `ls` shows them or as they were pulled; an ID stands for all names of its image
         #[arg(required = true, value_name = "NAME")]
         names: Vec<String>,
     },
     /// Print what an image is, as JSON
     #[command(after_help = "Exit code: 0 printed, 1 there is no such image, 2 usage or I/O.")]
     Inspect {
-        /// A name, as `ls` shows it or as it was pulled
+        /// A name, as `ls` shows it or as it was pulled, or an ID
         name: String,
     },
     /// Remove what no name refers to and no bottle uses

@@ -113,6 +113,35 @@ fn an_image_that_is_here_is_run_by_its_digest_without_a_word_and_keeps_its_names
 }
 
 #[test]
+fn an_image_is_meant_by_the_id_that_is_listed() {
+    bottle_lab::require();
+    let place = Place::new();
+    let digest = layout(&place, "layout", b"hello");
+    assert_eq!(image(&place, &["load", "oci:layout", "--tag", "one"]).code, 0);
+    let listed = image(&place, &["ls"]).out;
+    let id = listed.lines().nth(1).and_then(|line| line.split_whitespace().nth(1)).expect("an id");
+    let whole = image(&place, &["ls", "--json"]).json()[0]["id"].as_str().expect("an id").to_owned();
+    for written in [id, whole.as_str(), whole.trim_start_matches("sha256:"), digest.as_str()] {
+        assert_eq!(image(&place, &["inspect", written]).json()["digest"], digest.as_str(), "{written}");
+        let ran = place.bottle(&["run", written, "--", "true"]);
+        // It gets as far as its command, which the image has not.
+        assert!(ran.code == 127 && !ran.err.contains("registr"), "{written}: {}", ran.err);
+    }
+    for written in [&id[..11], "000000000000", &id.to_uppercase(), &format!("{id}:latest")] {
+        let said = image(&place, &["inspect", written]);
+        assert!(said.code == 1 && said.err.contains("there is no image"), "{written}: {said:?}");
+    }
+    // A name that looks like an id is the name.
+    std::fs::remove_dir_all(place.path("layout")).expect("it is there");
+    let other = layout(&place, "layout", b"other");
+    assert_eq!(image(&place, &["load", "oci:layout", "--tag", id]).code, 0);
+    assert_eq!(image(&place, &["inspect", id]).json()["digest"], other.as_str());
+    assert_eq!(image(&place, &["rm", id]).out, format!("localhost/{id}:latest\n"));
+    assert_eq!(image(&place, &["rm", id]).out, "localhost/one:latest\n");
+    assert_eq!(image(&place, &["rm", id]).code, 1);
+}
+
+#[test]
 fn the_help_states_how_large_an_image_may_be() {
     use bottle_images::limits;
     let help = Place::new().bottle(&["image", "pull", "--help"]).out;

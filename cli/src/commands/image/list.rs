@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use bottle_images::{Config, Image, Store, spellings};
+use bottle_images::{Config, ID_DIGITS, Image, Store, identified, spellings};
 use bottle_runtime::caller::Caller;
 use serde_json::{Value, json};
 
@@ -50,32 +50,41 @@ pub(super) fn ls(store: &Store, as_json: bool) -> Result<ExitCode, Failure> {
     stdout::line(&format!("{:width$}  {:12}  {:>9}", "NAME", "ID", "SIZE"))?;
     for (name, image, size) in &rows {
         let name = escape(name);
-        stdout::line(&format!("{name:width$}  {}  {:>9}", &image.id().hex()[..12], bytes(*size)))?;
+        stdout::line(&format!("{name:width$}  {}  {:>9}", &image.id().hex()[..ID_DIGITS], bytes(*size)))?;
     }
     Ok(ExitCode::SUCCESS)
 }
 
-/// Forgets each name; those that are not here are told, and the rest goes all the same.
+/// Forgets each name, or all names of an image that is meant by its id; those that are not here are told, and the rest goes all the same.
 pub(super) fn rm(store: &Store, names: &[String], caller: &Caller, reporter: Reporter) -> Result<ExitCode, Failure> {
     let mut code = ExitCode::SUCCESS;
     for written in names {
-        let mut forgotten = None;
-        let names = spellings(written, &caller.containers(), &caller.cwd);
-        for name in names.map_err(|error| failure(error.hint(), error))? {
-            if store.remove_name(&name).map_err(|error| failure(error.hint(), error))? {
-                forgotten = Some(name);
-                break;
-            }
-        }
-        match forgotten {
-            Some(name) => stdout::line(&escape(&name))?,
-            None => {
-                reporter.failure(&not_here(written));
-                code = ExitCode::from(1);
-            }
+        let forgotten = forget(store, written, caller)?;
+        forgotten.iter().try_for_each(|name| stdout::line(&escape(name)))?;
+        if forgotten.is_empty() {
+            reporter.failure(&not_here(written));
+            code = ExitCode::from(1);
         }
     }
     Ok(code)
+}
+
+/// The names that are gone.
+fn forget(store: &Store, written: &str, caller: &Caller) -> Result<Vec<String>, Failure> {
+    let remove = |name: &str| store.remove_name(name).map_err(|error| failure(error.hint(), error));
+    let spelled = spellings(written, &caller.containers(), &caller.cwd);
+    for name in spelled.map_err(|error| failure(error.hint(), error))? {
+        if remove(&name)? {
+            return Ok(vec![name]);
+        }
+    }
+    let mut forgotten = Vec::new();
+    for (name, _) in identified(store, written).map_err(|error| failure(error.hint(), error))? {
+        if remove(&name)? {
+            forgotten.push(name);
+        }
+    }
+    Ok(forgotten)
 }
 
 /// Prints what an image is.
