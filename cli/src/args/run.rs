@@ -44,6 +44,9 @@ pub struct RunArgs {
     /// Set a variable inside; KEY alone takes it from the caller's environment
     #[arg(short, long, value_name = "KEY[=VALUE]")]
     pub env: Vec<String>,
+    /// Set the variables of a file, a line KEY=VALUE for each; -e goes before them
+    #[arg(long, value_name = "FILE")]
+    pub env_file: Vec<PathBuf>,
     /// Show a host file or directory inside, read-write unless :ro is added
     #[arg(short, long, value_name = "HOST:INSIDE[:ro]")]
     pub volume: Vec<String>,

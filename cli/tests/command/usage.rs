@@ -129,7 +129,6 @@ fn options_of_other_tools_are_answered_with_what_bottle_has_instead() {
         ("--dns", "as this machine does"),
         ("--add-host", "as this machine does"),
         ("--platform", "this machine's is taken"),
-        ("--env-file", "write -e KEY=VALUE"),
         ("--restart", "run it again"),
         ("--init", "each bottle has an init"),
         ("--gpus", "devices"),

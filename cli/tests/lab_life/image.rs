@@ -35,6 +35,19 @@ fn its_environment_directory_and_command_are_the_images() {
 }
 
 #[test]
+fn variables_of_a_file_are_set_after_the_images_and_before_those_of_the_command_line() {
+    let world = World::new();
+    let image = image(&world, &usual());
+    std::fs::write(world.project("env"), "# a comment\nGREETING=from a file\nA=1\nB='quoted'\n").unwrap();
+    let script = "echo $GREETING $A $B";
+    let given = run(&world, &["--env-file", "env", "-e", "A=2", &image, "--", "sh", "-c", script]);
+    assert_eq!(given.ok(), "from a file 2 'quoted'\n");
+    std::fs::write(world.project("env"), "A=1\nHOME\n").unwrap();
+    let refused = run(&world, &["--env-file", "env", &image]);
+    assert!(refused.refused().contains("env:2: no variable with a value\nhint: write KEY=VALUE"), "{refused:?}");
+}
+
+#[test]
 fn an_entrypoint_goes_before_what_is_given() {
     let world = World::new();
     let image = image(&world, &json!({ "Env": ["PATH=/bin"], "Entrypoint": ["echo", "entered"], "Cmd": ["with"] }));

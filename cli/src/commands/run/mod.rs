@@ -2,6 +2,7 @@
 
 mod changes;
 pub mod detached;
+mod env_file;
 pub(super) mod news;
 pub mod options;
 mod unseen;

@@ -1,5 +1,7 @@
 //! What does the command line ask of a run?
 
+use std::path::PathBuf;
+
 use bottle_images::{ImageRef, Tmpfs, Volume};
 use bottle_runtime::caller::Caller;
 use bottle_runtime::cgroups::{Limits, Processes};
@@ -8,7 +10,7 @@ use bottle_runtime::records::{Afterwards, Name};
 use bottle_runtime::ulimit::Ulimit;
 use bottle_runtime::{Publish, PublishError, UpstreamProxy, UpstreamProxyError};
 
-use super::unseen;
+use super::{env_file, unseen};
 use crate::args::RunArgs;
 use crate::report::{Failure, Reporter};
 use crate::{rules, tpm};
@@ -62,7 +64,8 @@ pub fn read(args: &RunArgs, caller: &Caller, reporter: Reporter) -> Result<RunOp
     rules::idle(&stated.rules).iter().for_each(|sentence| reporter.say(sentence));
     options.rules = stated.rules;
     options.policy_files = stated.files;
-    options.env = variables(&args.env, caller)?;
+    options.env = in_files(&args.env_file, caller)?;
+    options.env.extend(variables(&args.env, caller)?);
     options.volumes = args.volume.iter().map(|text| volume(text)).collect::<Result<_, _>>()?;
     options.tmpfs = args.tmpfs.iter().map(|text| tmpfs(text)).collect::<Result<_, _>>()?;
     options.read_only = args.read_only;
@@ -109,6 +112,12 @@ fn upstream_proxy(args: &RunArgs, caller: &Caller, reporter: Reporter) -> Result
         ));
     }
     Ok(Some(proxy))
+}
+
+/// What each `--env-file` sets; the last one of a name counts.
+fn in_files(files: &[PathBuf], caller: &Caller) -> Result<Vec<(String, String)>, Failure> {
+    let each: Vec<_> = files.iter().map(|file| env_file::read(&caller.cwd.join(file))).collect::<Result<_, _>>()?;
+    Ok(each.concat())
 }
 
 /// What each `-e` sets.
