@@ -112,12 +112,32 @@ fn more_devices_than_any_image_has_are_refused() {
 }
 
 fn packed(bytes: Vec<u8>, packing: Packing, diff_id: Digest) -> Result<Record, LayerError> {
+    within(&Budget::default(), bytes, packing, diff_id)
+}
+
+fn within(budget: &Budget, bytes: Vec<u8>, packing: Packing, diff_id: Digest) -> Result<Record, LayerError> {
     let place = Place::new();
     std::fs::write(place.path("blob"), &bytes).unwrap();
     std::fs::create_dir(place.path("l")).unwrap();
     let source = Source { file: File::open(place.path("blob")).unwrap(), packing, packed: bytes.len() as u64, diff_id };
     let options = UnpackOptions::for_uid(rustix::process::geteuid().as_raw());
-    super::unpack(source, File::open(place.path("l")).unwrap().into(), options, None, &Budget::default())
+    super::unpack(source, File::open(place.path("l")).unwrap().into(), options, None, budget)
+}
+
+/// What the layers beside it have taken counts.
+#[test]
+fn an_image_of_more_files_or_bytes_than_it_may_have_is_refused() {
+    let layer = Layer::new().file("a", "x").bytes();
+    let unpack = |budget: &Budget| within(budget, layer.clone(), Packing::Plain, Digest::of(&layer));
+    for (files, bytes, much) in [(crate::limits::FILES, 0, "files"), (0, crate::limits::UNPACKED, "bytes")] {
+        let budget = Budget::default();
+        budget.files(files).and(budget.bytes(bytes)).unwrap();
+        let outcome = unpack(&budget);
+        assert!(matches!(outcome, Err(LayerError::TooMuch { what, .. }) if what == much), "{outcome:?}");
+    }
+    let budget = Budget::default();
+    budget.files(crate::limits::FILES - 1).unwrap();
+    unpack(&budget).unwrap();
 }
 
 fn gzip(bytes: &[u8]) -> Vec<u8> {

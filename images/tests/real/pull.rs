@@ -240,6 +240,17 @@ fn a_plain_registry_that_is_silent_where_tls_begins_is_not_waited_for() {
     assert!(begun.elapsed() < std::time::Duration::from_secs(10), "{:?}", begun.elapsed());
 }
 
+/// All blobs of a layout at their paths, each with its last bit changed.
+fn flipped(layout: &std::path::Path) -> Vec<(String, Vec<u8>)> {
+    let blobs = std::fs::read_dir(layout.join("blobs/sha256")).unwrap().map(|blob| blob.unwrap().path());
+    let flipped = blobs.map(|path| {
+        let mut bytes = std::fs::read(&path).unwrap();
+        *bytes.last_mut().unwrap() ^= 1;
+        (format!("/v2/x/blobs/sha256:{}", path.file_name().unwrap().to_str().unwrap()), bytes)
+    });
+    flipped.collect()
+}
+
 #[test]
 fn what_a_registry_lies_about_is_an_error_and_leaves_nothing() {
     let place = Place::new();
@@ -250,13 +261,22 @@ fn what_a_registry_lies_about_is_an_error_and_leaves_nothing() {
     let longer =
         lying(vec![("/v2/x/manifests/".into(), manifest.clone()), ("/v2/x/blobs/".into(), vec![b'x'; 1 << 20])]);
     let old = lying(vec![("/v2/x/manifests/".into(), br#"{"schemaVersion":1,"fsLayers":[]}"#.to_vec())]);
-    let configuration = [other, longer, endless, old]
+    // As long as it should be, and one bit is another.
+    let changed = lying([vec![("/v2/x/manifests/".to_owned(), manifest.clone())], flipped(&layout)].concat());
+    let unknown = String::from_utf8(manifest.clone()).unwrap().replace("layer.v1.tar", "layer.v9.cpio");
+    let unknown = lying(vec![("/v2/x/manifests/".into(), unknown.into_bytes())]);
+    let configuration = [other, longer, endless, old, changed, unknown]
         .map(|port| format!("[[registry]]\nlocation = '127.0.0.1:{port}'\ninsecure = true\n"));
     place.configure("registries.conf", &configuration.concat());
     let wrong = place.pull(&format!("127.0.0.1:{other}/x")).unwrap_err();
     assert!(matches!(wrong, PullError::Blob(BlobError::Short { .. })), "{wrong:?}");
     let wrong = place.pull(&format!("127.0.0.1:{longer}/x")).unwrap_err();
     assert!(matches!(wrong, PullError::Blob(BlobError::TooLong { .. })), "{wrong:?}");
+    let wrong = place.pull(&format!("127.0.0.1:{changed}/x")).unwrap_err();
+    assert!(matches!(wrong, PullError::Blob(BlobError::Mismatch { .. })), "{wrong:?}");
+    let wrong = place.pull(&format!("127.0.0.1:{unknown}/x")).unwrap_err();
+    let told = (wrong.to_string(), wrong.hint().unwrap_or_default());
+    assert!(told.0.contains("layer.v9.cpio") && told.1.contains("an artifact"), "{told:?}");
     let wrong = place.pull(&format!("127.0.0.1:{other}/x@{}", Digest::of(b"wanted"))).unwrap_err();
     assert!(matches!(wrong, PullError::OtherManifest { .. }), "{wrong:?}");
     assert!(matches!(place.pull(&format!("127.0.0.1:{endless}/x")), Err(PullError::Answer { .. })));
