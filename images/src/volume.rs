@@ -26,9 +26,15 @@ pub struct VolumeError {
 impl VolumeError {
     /// What to do about it.
     pub fn hint(&self) -> &'static str {
-        "write SRC:DST or SRC:DST:ro, with DST an absolute path inside"
+        match self.why {
+            LABEL => "leave z and Z out: bottle changes no labels of what is shared",
+            _ => "write SRC:DST or SRC:DST:ro, with DST an absolute path inside",
+        }
     }
 }
+
+/// What SELinux is asked for with other engines.
+const LABEL: &str = "asks for another SELinux label";
 
 /// Where the file systems of the bottle's own kernel view lie.
 const KERNELS: [&str; 3] = ["/proc", "/sys", "/dev"];
@@ -47,6 +53,7 @@ impl Volume {
         let access = match parts.next() {
             None | Some("rw") => Access::ReadWrite,
             Some("ro") => Access::ReadOnly,
+            Some(options) if options.split(',').any(|option| matches!(option, "z" | "Z")) => return Err(wrong(LABEL)),
             Some(_) => return Err(wrong("has an unknown option")),
         };
         if parts.next().is_some() {
@@ -90,6 +97,15 @@ mod tests {
     fn a_volume_is_writable_unless_it_says_ro() {
         assert_eq!(Volume::parse("a:/b").unwrap().access, Access::ReadWrite);
         assert_eq!(Volume::parse("a:/b:ro").unwrap().access, Access::ReadOnly);
+    }
+
+    #[test]
+    fn labels_are_refused_with_what_to_leave_out() {
+        for text in ["/a:/b:Z", "/a:/b:ro,z"] {
+            let error = Volume::parse(text).unwrap_err();
+            assert!(error.hint().contains("leave z and Z out"), "{text}: {error}");
+        }
+        assert!(!Volume::parse("/a:/b:rox").unwrap_err().hint().contains("leave"));
     }
 
     #[test]

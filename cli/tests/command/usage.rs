@@ -26,11 +26,43 @@ fn verbs_and_options_of_other_tools_are_answered_with_what_bottle_has_instead() 
         (&["stats"], "tip: there is none"),
         (&["kill", "-9", "x"], "tip: write -s 9"),
         (&["logs", "--since", "1h", "x"], "-n LINES"),
+        (&["load", "-i", "x.tar"], "docker-archive:FILE"),
+        (&["build", "."], "podman, buildah"),
+        (&["login", "x"], "auth.json"),
+        (&["container", "ls"], "bottle ps"),
+        (&["top", "x"], "bottle exec NAME ps"),
+        (&["port", "x"], "bottle ps shows"),
+        (&["version"], "bottle --version"),
+        (&["image", "list"], "bottle image ls"),
+        (&["image", "ls", "-q"], "ls --json"),
+        (&["image", "prune", "-af"], "nothing is asked"),
+        (&["image", "rm", "-f", "x"], "nothing is asked"),
+        (&["image", "load", "-i", "x.tar"], "docker-archive:FILE"),
+        (&["image", "pull", "--tls-verify=false", "x"], "registries.conf"),
+        (&["ps", "--filter", "name=x"], "--json"),
+        (&["ps", "--no-trunc"], "--json"),
+        (&["inspect", "-f", "{{.Id}}", "x"], "JSON"),
+        (&["rm", "-a"], "$(bottle ps -aq)"),
+        (&["rm", "-fv", "x"], "no volumes"),
+        (&["stop", "--all"], "$(bottle ps -q)"),
     ] {
         let said = Place::new().bottle(arguments);
         assert_eq!((said.code, said.out.as_str()), (2, ""), "{arguments:?}");
         assert!(said.err.contains(advice) && said.err.matches("tip: ").count() == 1, "{}", said.err);
     }
+}
+
+/// Nobody has a bottle or an image that is called like an option.
+#[test]
+fn no_option_is_advised_to_be_passed_as_a_name() {
+    for arguments in
+        [&["rm", "-z", "x"][..], &["image", "rm", "-z", "x"], &["inspect", "-z", "x"], &["exec", "-z", "x"]]
+    {
+        let said = Place::new().bottle(arguments);
+        assert!(said.err.contains("'-z'") && !said.err.contains("as a value"), "{arguments:?}: {}", said.err);
+    }
+    let said = Place::new().bottle(&["exec", "-d", "x", "true"]);
+    assert!(said.code == 125 && said.err.contains("ends with who brought it in"), "{}", said.err);
 }
 
 #[test]
@@ -132,6 +164,13 @@ fn options_of_other_tools_are_answered_with_what_bottle_has_instead() {
         ("--restart", "run it again"),
         ("--init", "each bottle has an init"),
         ("--gpus", "devices"),
+        ("--cap-drop=ALL", "nothing in a bottle has capabilities"),
+        ("--security-opt=no-new-privileges", "always on"),
+        ("--userns=keep-id", "namespaces of its own"),
+        ("--label=a=b", "--name NAME"),
+        ("--shm-size=1g", "--tmpfs /dev/shm:size=SIZE"),
+        ("--stop-timeout=3", "bottle stop -t TIME"),
+        ("-q", "bottle image pull it"),
     ] {
         let said = Place::new().bottle(&["run", option, "host", "true"]);
         assert_eq!(said.code, 125, "{option}");
