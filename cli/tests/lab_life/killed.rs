@@ -107,7 +107,7 @@ fn kill_when_made(name: &str) {
         }
     }
     supervisor.signal(Signal::STOP);
-    let helpers: Vec<Held> = descendants(supervisor.pid).into_iter().map(Held::new).collect();
+    let helpers: Vec<Held> = descendants(supervisor.pid).into_iter().filter_map(Held::find).collect();
     let hosts = host::links(&format!("/proc/{}/ns", world.lab.pid()));
     let namespaces = helpers.iter().flat_map(|helper| host::links(&format!("/proc/{}/ns", helper.pid)));
     let namespaces = namespaces.filter(|name| !hosts.contains(name)).collect();

@@ -22,6 +22,9 @@ use crate::supervisor::terminal::{self, Terminal};
 /// How long a bottle may take until it runs: it may be measured meanwhile.
 const PATIENCE: Duration = Duration::from_secs(120);
 
+/// How long it may still take when somebody has signalled: what runs by then is to hear the signal itself.
+const ANSWER: Duration = Duration::from_secs(1);
+
 /// What is to run in a bottle beside its first process.
 #[derive(Clone, Debug)]
 pub struct ExecOptions {
@@ -111,8 +114,8 @@ async fn converse(known: &Known, options: ExecOptions) -> Result<Status, ExecErr
     let ends: Vec<BorrowedFd<'_>> = streams.iter().flat_map(|streams| &streams.ends).map(AsFd::as_fd).collect();
     let line = Line::to(known)?.enter(request(options), &ends)?;
     let channel = AsyncChannel::new(line).map_err(step("hear the bottle"))?;
-    let (told, master) = match begun(known, &channel, &mut signals).await? {
-        Begun::Told(told, descriptors) => (told, descriptors),
+    let (told, master, signalled) = match begun(known, &channel, &mut signals).await? {
+        Begun::Told(told, descriptors, signalled) => (told, descriptors, signalled),
         Begun::GivenUp(signal) => return Ok(Status::Signalled(signal)),
     };
     let output = match (told, streams, master.into_iter().next()) {
@@ -124,6 +127,9 @@ async fn converse(known: &Known, options: ExecOptions) -> Result<Status, ExecErr
         }
         _ => return Err(LineError::Refused(Refusal::ending()).into()),
     };
+    if let Some(number) = signalled {
+        forward(&channel, number).await;
+    }
     let end = until_the_end(&channel, &mut signals, &output).await;
     let written = all_written(output, &mut signals).await;
     let status = end?;
@@ -133,28 +139,35 @@ async fn converse(known: &Known, options: ExecOptions) -> Result<Status, ExecErr
 
 /// What comes first.
 enum Begun {
-    /// The bottle's answer.
-    Told(Told, Vec<OwnedFd>),
-    /// The caller's signal: nothing runs whose client is gone.
+    /// The bottle's answer, and the signal that came before it.
+    Told(Told, Vec<OwnedFd>, Option<i32>),
+    /// The caller's signal, and no answer or another signal after it: nothing runs whose client is gone.
     GivenUp(i32),
 }
 
 /// Waits until it runs, or will not. The bottle may be measured first, and its supervisor may be stopped.
 async fn begun(known: &Known, channel: &AsyncChannel, signals: &mut Signals) -> Result<Begun, ExecError> {
     let mut late = pin!(tokio::time::sleep(PATIENCE));
+    let mut signalled = None;
     loop {
         tokio::select! {
             told = channel.recv::<Told>() => return match told {
-                Ok((told, descriptors)) => Ok(Begun::Told(told, descriptors)),
+                Ok((told, descriptors)) => Ok(Begun::Told(told, descriptors, signalled)),
                 // Who hangs up before anything runs is about to end.
                 Err(_) => Err(LineError::Refused(Refusal::ending()).into()),
             },
-            () = &mut late => {
-                let name = known.record.name.clone();
-                return Err(LineError::Deaf { name, source: io::ErrorKind::TimedOut.into() }.into());
-            }
+            () = &mut late => return match signalled {
+                Some(number) => Ok(Begun::GivenUp(number)),
+                None => {
+                    let name = known.record.name.clone();
+                    Err(LineError::Deaf { name, source: io::ErrorKind::TimedOut.into() }.into())
+                }
+            },
             arrived = signals.next() => if let Arrived::Forward(number) = arrived {
-                return Ok(Begun::GivenUp(number));
+                if signalled.replace(number).is_some() {
+                    return Ok(Begun::GivenUp(number));
+                }
+                late.as_mut().reset(tokio::time::Instant::now() + ANSWER);
             },
         }
     }
@@ -176,10 +189,7 @@ async fn until_the_end(channel: &AsyncChannel, signals: &mut Signals, output: &O
                 _ => Err(ExecError::Over),
             },
             arrived = signals.next() => match (arrived, output) {
-                (Arrived::Forward(number), _) => if let Ok(signal) = Signal::try_from(number) {
-                    // A bottle that is gone is heard of.
-                    let _ = channel.send(&Further::Signal { signal }, &[]).await;
-                },
+                (Arrived::Forward(number), _) => forward(channel, number).await,
                 (Arrived::Resized, Output::Terminal { master, .. }) => {
                     if let Some((rows, columns)) = terminal::size() {
                         terminal::resize(master, rows, columns);
@@ -188,6 +198,13 @@ async fn until_the_end(channel: &AsyncChannel, signals: &mut Signals, output: &O
                 _ => {}
             },
         }
+    }
+}
+
+/// Has the command sent a signal. A bottle that is gone is heard of.
+async fn forward(channel: &AsyncChannel, number: i32) {
+    if let Ok(signal) = Signal::try_from(number) {
+        let _ = channel.send(&Further::Signal { signal }, &[]).await;
     }
 }
 
