@@ -9,20 +9,30 @@ use crate::airlock::{Airlock, Desk};
 use crate::build::{BuildError, Owner, begin, build_around, wire};
 use crate::conform::is_fallback;
 use crate::enter::reenter_network_namespace;
+use crate::held;
 use crate::layout::{Layout, Side};
 use crate::survey::route::{self, Link, Route};
 
-/// Builds the pair with this one as the agent namespace. `owner` owns it, or has power over its owner.
+/// Enters it, where nobody has a socket in it yet.
+///
+/// # Errors
+/// [`BuildError::Held`] where somebody has.
+pub fn enter(agent: &OwnedFd) -> Result<(), BuildError> {
+    reenter_network_namespace(agent)?;
+    let found = held::sockets().map_err(BuildError::Uncounted)?;
+    if found.is_empty() { Ok(()) } else { Err(BuildError::Held { found }) }
+}
+
+/// Builds the pair with this one as the agent namespace, in which the caller is. `owner` owns it, or has power over its owner.
 ///
 /// # Errors
 /// [`BuildError::Connected`] where it has a network already: nothing was changed then.
 pub fn build_in(layout: &Layout, owner: Owner, agent: OwnedFd) -> Result<Airlock, BuildError> {
-    reenter_network_namespace(&agent)?;
     let found = connections(&Desk::open().map_err(wire(Side::Agent))?)?;
     if !found.is_empty() {
         return Err(BuildError::Connected { found });
     }
-    build_around(layout, owner, begin(agent, Side::Agent)?)
+    build_around(layout, owner, || begin(agent, Side::Agent))
 }
 
 /// What leads somewhere.

@@ -130,6 +130,15 @@ pub enum BuildError {
         /// Its devices, routes and rules, in words.
         found: Vec<String>,
     },
+    /// Somebody has sockets in a namespace that was to be adopted.
+    #[error("somebody holds sockets in the network namespace already: {}", found.join(", "))]
+    Held {
+        /// Which, in words.
+        found: Vec<String>,
+    },
+    /// Nobody knows whether anybody has.
+    #[error("cannot count the sockets in the network namespace")]
+    Uncounted(#[source] io::Error),
     /// The links did not come up.
     #[error("{device} in the {side} namespace did not come up")]
     Down {
@@ -152,6 +161,9 @@ impl BuildError {
             BuildError::Connected { .. } => {
                 Some("give the container a network namespace of its own and no network: it would be a second way out")
             }
+            BuildError::Held { .. } => Some(
+                "give the container a network namespace that nobody has used: a socket in it, whoever holds it, would be a way out",
+            ),
             BuildError::NoTproxy { .. } => Some("modprobe nft_tproxy, or a kernel with CONFIG_NFT_TPROXY"),
             BuildError::Sysctl { path, .. } if path.starts_with("net/ipv6") => {
                 Some("a kernel with IPv6 on (no ipv6.disable=1)")
@@ -171,72 +183,102 @@ pub fn build(layout: &Layout, owner: Owner) -> Result<Airlock, BuildError> {
 
 /// The same from the agent namespace, which has just been made, and in which the caller is.
 pub fn build_from(layout: &Layout, owner: Owner, agent: OwnedFd) -> Result<Airlock, BuildError> {
-    let begun = begin(agent, Side::Agent)?;
-    sysctl::open_low_ports(Side::Agent)?;
-    build_around(layout, owner, begun)
+    build_around(layout, owner, || {
+        let begun = begin(agent, Side::Agent)?;
+        sysctl::open_low_ports(Side::Agent)?;
+        Ok(begun)
+    })
 }
 
-/// Builds everything around an agent namespace in which nothing leads anywhere yet.
-pub(crate) fn build_around(layout: &Layout, owner: Owner, begun: Begun) -> Result<Airlock, BuildError> {
+/// Builds everything around an agent namespace, in which the caller is, and in which nothing leads anywhere when it has begun.
+///
+/// Both sides at once: neither needs the other's but for the pair, which is made in between, and nothing moves before both ends are up. The
+/// kernel takes packet rules, which take longest, for both at once.
+pub(crate) fn build_around(
+    layout: &Layout,
+    owner: Owner,
+    agent: impl FnOnce() -> Result<Begun, BuildError>,
+) -> Result<Airlock, BuildError> {
     let user = match owner {
         Owner::Inherited => None,
         Owner::Own(namespace) => Some(namespace),
     };
-    let (agent, agent_desk) = (begun.namespace, begun.desk);
-    let (mut watches, mut sysctls) = (Vec::from(begun.watches), begun.sysctls);
-    let begun = begin(enter_network_namespace()?, Side::Gate)?;
-    let (gate, gate_desk) = (begun.namespace, begun.desk);
-    watches.extend(begun.watches);
-    sysctls.extend(begun.sysctls);
-    let mut desks = Desks { agent: agent_desk, gate: gate_desk };
-    send(&desks.gate, Side::Gate, vec![links::veth(layout, agent.as_fd())])?;
-    sysctls.extend(sysctl::of_device(layout, Side::Gate)?);
-    reenter_network_namespace(&agent)?;
-    sysctls.extend(sysctl::of_device(layout, Side::Agent)?);
-    furnish(layout, &mut desks)?;
-
-    reenter_network_namespace(&gate)?;
-    let (mut dns_udp, mut dns_tcp) = sockets::dns(layout, Side::Gate)?;
-    let transparent = sockets::transparent(layout)?;
-    let explicit = sockets::explicit(layout)?;
-    let gate_log = nflog::open(layout).map_err(wire(Side::Gate))?;
-    let gate_sockets: Vec<_> = transparent
-        .iter()
-        .chain(&explicit)
-        .chain(&dns_tcp)
-        .map(AsFd::as_fd)
-        .chain(dns_udp.iter().map(AsFd::as_fd))
-        .collect();
-    watches.push(Watch::open_sockets(Side::Gate, &gate_sockets).map_err(wire(Side::Gate))?);
-
-    reenter_network_namespace(&agent)?;
-    let (loopback_udp, loopback_tcp) = sockets::dns(layout, Side::Agent)?;
-    let agent_sockets: Vec<_> =
-        loopback_tcp.iter().map(AsFd::as_fd).chain(loopback_udp.iter().map(AsFd::as_fd)).collect();
-    watches.push(Watch::open_sockets(Side::Agent, &agent_sockets).map_err(wire(Side::Agent))?);
-    let watches = Watches(watches);
-    dns_udp.extend(loopback_udp);
-    dns_tcp.extend(loopback_tcp);
-    let connections = Some(Connections::open().map_err(wire(Side::Agent))?);
-    let nflog = vec![nflog::open(layout).map_err(wire(Side::Agent))?, gate_log];
-
-    let listeners = Listeners { transparent, explicit, dns_udp, dns_tcp, nflog };
+    let (agent, gate) = both(agent, || begin(enter_network_namespace()?, Side::Gate))?;
+    send(&gate.desk, Side::Gate, vec![links::veth(layout, agent.namespace.as_fd())])?;
+    let (agent, gate) = both(
+        || furnish(layout, Side::Agent, agent),
+        || {
+            reenter_network_namespace(&gate.namespace)?;
+            furnish(layout, Side::Gate, gate)
+        },
+    )?;
+    let desks = Desks { agent: agent.desk, gate: gate.desk };
+    let watches = Watches(agent.watches.into_iter().chain(gate.watches).collect());
     settle(layout, &desks, &watches)?;
-    Ok(Airlock { agent, gate, user, listeners, watches, sysctls, desks, connections })
+    Ok(Airlock {
+        agent: agent.namespace,
+        gate: gate.namespace,
+        user,
+        listeners: united(agent.listeners, gate.listeners),
+        watches,
+        sysctls: agent.sysctls.into_iter().chain(gate.sysctls).collect(),
+        desks,
+        connections: Some(Connections::open().map_err(wire(Side::Agent))?),
+    })
 }
 
-/// Rules, links, addresses and routes of both sides at once: neither needs the other's, and nothing moves before both ends are up. Packet
-/// rules, which take longest, the kernel takes for both at once.
-fn furnish(layout: &Layout, Desks { agent, gate }: &mut Desks) -> Result<(), BuildError> {
-    let furnish = |desk: &mut Desk, side| {
-        load(desk, side, &ruleset(layout, side))?;
-        send(desk, side, links::requests(layout, side))
-    };
+/// Does one thing here and another in a thread beside it. Where both fail, the other one tells why: when the gate's namespace ends, the agent's end of the pair goes with
+/// it.
+fn both<A, B: Send>(
+    here: impl FnOnce() -> Result<A, BuildError>,
+    beside: impl FnOnce() -> Result<B, BuildError> + Send,
+) -> Result<(A, B), BuildError> {
     std::thread::scope(|scope| {
-        let beside = Builder::new().spawn_scoped(scope, || furnish(gate, Side::Gate)).map_err(BuildError::Thread)?;
-        furnish(agent, Side::Agent)?;
-        beside.join().unwrap_or_else(|_| Err(BuildError::Thread(io::Error::other("it broke"))))
+        let beside = Builder::new().spawn_scoped(scope, beside).map_err(BuildError::Thread)?;
+        let here = here();
+        let beside = beside.join().unwrap_or_else(|_| Err(BuildError::Thread(io::Error::other("it broke"))))?;
+        Ok((here?, beside))
     })
+}
+
+/// One side, with all that is in it.
+struct Furnished {
+    namespace: OwnedFd,
+    desk: Desk,
+    watches: [Watch; 3],
+    sysctls: Vec<Sysctl>,
+    listeners: Listeners,
+}
+
+/// Rules, links, addresses, routes and sockets of the namespace that the calling thread is in, which has its end of the pair.
+fn furnish(layout: &Layout, side: Side, begun: Begun) -> Result<Furnished, BuildError> {
+    let Begun { namespace, desk, watch, mut sysctls } = begun;
+    sysctls.extend(sysctl::of_device(layout, side)?);
+    load(&desk, side, &ruleset(layout, side))?;
+    send(&desk, side, links::requests(layout, side))?;
+    let rules = Watch::open_rules(side).map_err(wire(side))?;
+    let (dns_udp, dns_tcp) = sockets::dns(layout, side)?;
+    let (transparent, explicit) = match side {
+        Side::Agent => Default::default(),
+        Side::Gate => (sockets::transparent(layout)?, sockets::explicit(layout)?),
+    };
+    let streams = [&transparent, &explicit, &dns_tcp].into_iter().flatten().map(AsFd::as_fd);
+    let listening: Vec<_> = streams.chain(dns_udp.iter().map(AsFd::as_fd)).collect();
+    let ends = Watch::open_sockets(side, &listening).map_err(wire(side))?;
+    let nflog = vec![nflog::open(layout).map_err(wire(side))?];
+    let listeners = Listeners { transparent, explicit, dns_udp, dns_tcp, nflog };
+    Ok(Furnished { namespace, desk, watches: [watch, rules, ends], sysctls, listeners })
+}
+
+/// Each kind in its order.
+fn united(agent: Listeners, gate: Listeners) -> Listeners {
+    Listeners {
+        transparent: gate.transparent,
+        explicit: gate.explicit,
+        dns_udp: gate.dns_udp.into_iter().chain(agent.dns_udp).collect(),
+        dns_tcp: gate.dns_tcp.into_iter().chain(agent.dns_tcp).collect(),
+        nflog: agent.nflog.into_iter().chain(gate.nflog).collect(),
+    }
 }
 
 /// Loads a model into the namespace of the desk: all of it, or nothing.
@@ -251,17 +293,17 @@ pub fn load(desk: &Desk, side: Side, model: &Nftables<'_>) -> Result<(), BuildEr
 pub(crate) struct Begun {
     namespace: OwnedFd,
     desk: Desk,
-    watches: [Watch; 2],
+    watch: Watch,
     sysctls: Vec<Sysctl>,
 }
 
-/// The namespace that the caller is in, with desk and watches opened before anything is made in it.
+/// The namespace that the caller is in, with desk and watch opened before anything is made in it.
 pub(crate) fn begin(namespace: OwnedFd, side: Side) -> Result<Begun, BuildError> {
     let desk = Desk::open().map_err(wire(side))?;
-    let watches = Watch::open_both(side).map_err(wire(side))?;
+    let watch = Watch::open_routes(side).map_err(wire(side))?;
     let sysctls = sysctl::prepare(side)?;
     remove_fallback_devices(&desk, side)?;
-    Ok(Begun { namespace, desk, watches, sysctls })
+    Ok(Begun { namespace, desk, watch, sysctls })
 }
 
 /// Removes what can be removed. The rest is down, stays down, and the survey lists it.

@@ -116,14 +116,14 @@ pub fn no_user_namespace(errno: Errno) -> EnterError {
     refused(errno, apparmor_restricts())
 }
 
-/// Enters a new network namespace and returns it.
+/// Enters a new network namespace and returns it. Of a process with several threads only the calling one does.
 pub fn enter_network_namespace() -> Result<OwnedFd, EnterError> {
     unshare(CloneFlags::CLONE_NEWNET).map_err(|errno| match errno {
         // The user namespace was given, but not what it is good for.
         Errno::EPERM if apparmor_restricts() => EnterError::AppArmor { errno },
         errno => EnterError::Network { errno },
     })?;
-    open("/proc/self/ns/net")
+    open("/proc/thread-self/ns/net")
 }
 
 /// Enters a network namespace that someone holds.

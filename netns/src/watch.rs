@@ -129,13 +129,16 @@ impl Watches {
 }
 
 impl Watch {
-    /// Opens both watches in the current network namespace.
-    pub(crate) fn open_both(side: Side) -> Result<[Watch; 2], WireError> {
+    /// Opens the watch over links and routes in the current network namespace.
+    pub(crate) fn open_routes(side: Side) -> Result<Watch, WireError> {
         let groups = ROUTE_GROUPS.iter().fold(0, |mask, group| mask | 1 << (*group as u32 - 1));
-        Ok([
-            Watch::open(side, Source::Route, SockProtocol::NetlinkRoute, groups)?,
-            Watch::open(side, Source::Rules, SockProtocol::NetlinkNetFilter, RULES_GROUP)?,
-        ])
+        Watch::open(side, Source::Route, SockProtocol::NetlinkRoute, groups)
+    }
+
+    /// Opens the watch over packet rules in the current network namespace. The kernel describes each rule anew to whoever listens, so this
+    /// comes when ours are there, and before they are read back.
+    pub(crate) fn open_rules(side: Side) -> Result<Watch, WireError> {
+        Watch::open(side, Source::Rules, SockProtocol::NetlinkNetFilter, RULES_GROUP)
     }
 
     /// Opens the watch over these sockets in the current network namespace, which must be theirs.

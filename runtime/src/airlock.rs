@@ -160,13 +160,13 @@ impl Plan {
             lease_key: hex::encode(&self.lease_key),
             challenge_key: hex::encode(&challenge.key),
         };
-        // Whoever is gone already has said why, which is heard below.
-        let _ = set_up_gate(&gate, &setup, &listeners, [to_gate.as_fd(), rules.as_fd()]).await;
-        drop((listeners, to_gate));
         let connections = space.connections.take().ok_or(FlattenError::Missing("socket for connections"))?;
         let who = Who::new(connections, &space.agent).map_err(step("look for processes"))?;
         // While they take their places, which changes nothing in the namespaces.
-        let surveyed = surveyed(space);
+        let surveyed = surveyed(space)?;
+        // Whoever is gone already has said why, which is heard below.
+        let _ = set_up_gate(&gate, &setup, &listeners, [to_gate.as_fd(), rules.as_fd()]).await;
+        drop((listeners, to_gate));
         let gate = gate_in_place(gate, Arc::clone(&recorder));
         let dialler = dialler_in_place(dialler, Arc::clone(&recorder), who);
         let ((space, state), gate, dialler) = tokio::try_join!(surveyed, gate, dialler)?;
@@ -211,12 +211,16 @@ pub(crate) fn look_through(files: &MountPlan) -> io::Result<oneshot::Receiver<Sn
     thread::awaited(move || Snapshot::take(&trees, &home))
 }
 
-/// With what the namespaces hold. It is read in a thread of its own: a helper that was just sent a message is often put on
-/// the sender's processor, to which it comes when the sender waits.
-async fn surveyed(space: bottle_netns::Airlock) -> Result<(bottle_netns::Airlock, Arc<Survey>), RealizeError> {
+/// With what the namespaces hold. It is read in a thread of its own, begun at once: a helper that is then sent a message is often put on the
+/// sender's processor, to which it comes when the sender waits.
+fn surveyed(
+    space: bottle_netns::Airlock,
+) -> Result<impl Future<Output = Result<(bottle_netns::Airlock, Arc<Survey>), RealizeError>>, RealizeError> {
     let reading = thread::awaited(move || (survey(&space), space)).map_err(step(THREAD))?;
-    let (state, space) = reading.await.map_err(|broken| step("survey the namespaces")(io::Error::other(broken)))?;
-    Ok((space, Arc::new(state?)))
+    Ok(async {
+        let (state, space) = reading.await.map_err(|broken| step("survey the namespaces")(io::Error::other(broken)))?;
+        Ok((space, Arc::new(state?)))
+    })
 }
 
 /// Those whom the builder has forked.

@@ -13,9 +13,12 @@ use sha2::{Digest as _, Sha256};
 /// Longer than the ticks by which any file system here stamps a change.
 const SETTLED: Duration = Duration::from_secs(2);
 
+/// How much is read at once: more costs pages, of which each is made when it is first written to.
+const ROOM: usize = 64 * 1024;
+
 /// Reads the file from where it stands to its end.
 pub(crate) fn of_file(mut file: &File) -> io::Result<Digest> {
-    let (mut hash, mut buffer) = (Sha256::new(), vec![0; 256 * 1024]);
+    let (mut hash, mut buffer) = (Sha256::new(), vec![0; ROOM]);
     loop {
         match file.read(&mut buffer)? {
             0 => return Ok(Digest(hash.finalize().into())),

@@ -64,7 +64,7 @@ impl Binding {
         };
         let noticed = attendants.watcher.noticed(&airlock.space);
         let mut workload = Workload { airlock, attendants, released: Instant::now(), mounts };
-        if let Some(drift) = noticed {
+        if let Some(drift) = noticed.or_else(|| workload.stopped()) {
             let drift = workload.revoke(drift).await;
             return Err(never_released(&workload.airlock, WorkloadError::Drift(drift)));
         }

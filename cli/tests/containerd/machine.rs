@@ -18,14 +18,26 @@ pub const EXAMPLES: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../examples");
 /// What is the machine's own, each a directory of the test's that lies over one of the host's.
 const OWN: [(&str, &str); 3] = [("etc", "/etc"), ("lib", "/var/lib"), ("bin", "/usr/local/bin")];
 
+/// By which a machine's own programs can be read and not be written, as part of the host's that containers are shown to be read.
+pub const CLOSE: [&str; 4] = ["mount", "-o", "remount,bind,ro", "/usr/local/bin"];
+
 /// The lab's host with files of its own, for whoever is root there. What it leaves of control groups goes with this value.
 pub struct Machine {
     pub world: World,
+    /// Whether programs are still to be installed there.
+    open: bool,
 }
 
 impl Machine {
     pub fn new() -> Machine {
-        let machine = Machine { world: World::new() };
+        let mut machine = Machine::to_install_on();
+        machine.open = false;
+        machine
+    }
+
+    /// One whose programs can be written until somebody closes them ([`CLOSE`]).
+    pub fn to_install_on() -> Machine {
+        let machine = Machine { world: World::new(), open: true };
         // The ids that processes have outside must be able to pass.
         fs::set_permissions(machine.world.path(""), fs::Permissions::from_mode(0o755)).unwrap();
         for (_, path) in OWN {
@@ -56,7 +68,9 @@ impl Machine {
 
     /// A script of a shell's that has a mount namespace of its own see the machine's files.
     pub fn dress(&self) -> String {
-        OWN.map(|(_, path)| format!("mount --bind {} {path}", text(&self.path(path)))).join(" && ")
+        let own = OWN.map(|(_, path)| format!("mount --bind {} {path}", text(&self.path(path))));
+        let close = (!self.open).then(|| CLOSE.join(" "));
+        own.into_iter().chain(close).collect::<Vec<_>>().join(" && ")
     }
 
     /// A program that sees the machine's files.

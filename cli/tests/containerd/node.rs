@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 
 use crate::daemon::Daemon;
 use crate::host;
-use crate::machine::{EXAMPLES, Machine};
+use crate::machine::{CLOSE, EXAMPLES, Machine};
 use crate::running::Held;
 use crate::world::{LIMIT, Said, World, entries, said, text};
 use bottle_cri::Attached;
@@ -56,7 +56,11 @@ pub fn can_be_had() -> bool {
 
 impl Node {
     pub fn new() -> Node {
-        let machine = Machine::new();
+        Node::on(Machine::new())
+    }
+
+    /// With this one's files.
+    pub fn on(machine: Machine) -> Node {
         fs::create_dir_all(machine.path("/etc/cni")).unwrap();
         fs::write(machine.path("/etc/cni/net.conflist"), network().to_string()).unwrap();
         let image = archive(&machine.world);
@@ -84,6 +88,12 @@ impl Node {
     /// `bottle` as the node's administrator calls it.
     pub fn bottle(&self, words: &[&str]) -> Said {
         said(self.daemon.enter(&self.machine.world, "/usr/local/bin/bottle").args(words))
+    }
+
+    /// Closes what programs were installed.
+    pub fn close(&self) {
+        let [program, words @ ..] = CLOSE;
+        said(self.daemon.enter(&self.machine.world, program).args(words)).ok();
     }
 
     /// Kills containerd, and waits until it serves again.

@@ -67,9 +67,9 @@ fn said_ok(scene: &Scene, log: &std::path::Path) {
     said(&mut scene.world.bottle(&["audit", "verify", text(log)])).ok();
 }
 
-/// What it takes to measure a container again is there before it runs: here the keeper is gone when it is to be closed.
+/// All has been measured, and who would end the container without its supervisor is gone before it is let go on.
 #[test]
-fn a_container_that_could_not_be_measured_again_never_runs() {
+fn a_container_whose_keeper_is_gone_never_runs() {
     let scene = Scene::new();
     let bundle = scene.bundle("echo ran");
     let (held, go) = (scene.path("held"), scene.path("go"));
@@ -92,7 +92,7 @@ fn a_container_that_could_not_be_measured_again_never_runs() {
     fs::write(&go, "go").unwrap();
     let said = crate::world::Said::from(engine.wait_with_output().unwrap());
     assert!(said.code != 0 && said.out.is_empty(), "{said:?}");
-    assert!(said.err.contains("cannot prepare to measure all again"), "{said:?}");
+    assert!(said.err.contains("keeper: it is gone"), "{said:?}");
     scene.assert_nothing_left();
     let log = scene.evidence()[0].join("audit.jsonl");
     said_ok(&scene, &log);
@@ -126,6 +126,22 @@ fn a_second_bottle_for_the_same_container_is_refused() {
     let said = crate::world::Said::from(again.wait_with_output().unwrap());
     assert!(said.code != 0 && said.err.contains("has a bottle already"), "{said:?}");
     assert_eq!(contained.finish().code, 0);
+    scene.assert_nothing_left();
+}
+
+/// An engine that has made one in vain says of it that it has ended.
+#[test]
+fn a_container_goes_on_when_another_of_its_name_has_come_to_nothing() {
+    let scene = Scene::new();
+    let bundle = scene.bundle("echo ready; read -r line; exit 7");
+    let contained = scene.start(&bundle);
+    let mut other = scene.world.program("runc");
+    other.env_remove("BOTTLE_ROOT").arg("--root").arg(scene.path("runc-of-others"));
+    other.args(["run", "--bundle", text(&bundle.place), &name(&bundle)]);
+    let refused = said(&mut other);
+    assert!(refused.code != 0 && refused.err.contains("has a bottle already"), "{refused:?}");
+    // Its hook is called for the one that has come to nothing, and means the other.
+    assert_eq!(contained.finish().code, 7);
     scene.assert_nothing_left();
 }
 

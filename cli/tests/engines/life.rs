@@ -1,14 +1,16 @@
 //! How does a container's bottle end? With the container, whoever ends which of them.
 
 use std::os::unix::fs::MetadataExt;
+use std::process::Stdio;
 
 use rustix::process::Signal;
 use serde_json::json;
 
+use crate::bundle::Bundle;
 use crate::host;
 use crate::running::Held;
 use crate::scene::{Scene, name};
-use crate::world::said;
+use crate::world::{LIMIT, said, text};
 
 const WAIT: &str = "echo ready; read -r line; exit 7";
 
@@ -62,6 +64,56 @@ fn a_container_that_is_killed_is_closed_in_the_log() {
     assert_eq!(contained.end().code, 137);
     scene.assert_nothing_left();
     assert_eq!(end_of(&scene)["exit"], 137);
+}
+
+/// Creates a container, and kills who was about to start it.
+fn created_and_not_started(scene: &Scene, bundle: &Bundle) -> Held {
+    bundle.write();
+    // It keeps the streams of whoever creates it.
+    let mut create = scene.runc(&["create", "--bundle", text(&bundle.place), &name(bundle)]);
+    assert!(create.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null()).status().unwrap().success());
+    let supervisor = scene.living().remove(0)["supervisor"].as_u64().unwrap();
+    let (held, go) = (scene.path("held"), scene.path("go"));
+    nix::unistd::mkfifo(&go, nix::sys::stat::Mode::from_bits_truncate(0o600)).unwrap();
+    let step = ["runc", &libc::SYS_openat.to_string(), "1", ".*/exec\\.fifo"].map(str::to_owned);
+    let mut engine = scene.program("python3");
+    engine.args(["-c", include_str!("../lab_faults/steps.py"), text(held.parent().unwrap())]).args(step);
+    engine.args(["/usr/bin/env", "runc", "--root", text(&scene.path("runc")), "start", &name(bundle)]);
+    let mut engine = engine.stdin(Stdio::null()).spawn().unwrap();
+    let deadline = std::time::Instant::now() + LIMIT;
+    while !held.exists() {
+        assert!(std::time::Instant::now() < deadline, "it was never there");
+        std::thread::yield_now();
+    }
+    engine.kill().unwrap();
+    engine.wait().unwrap();
+    std::fs::write(&go, "go").unwrap();
+    Held::new(u32::try_from(supervisor).unwrap())
+}
+
+/// It waits to be started, as one that an engine has created for later: nobody can tell the two apart.
+#[test]
+fn a_container_whose_engine_was_killed_before_its_start_keeps_its_airlock_until_it_is_deleted() {
+    let scene = Scene::new();
+    let bundle = scene.bundle("exit 7");
+    let supervisor = created_and_not_started(&scene, &bundle);
+    assert_eq!(scene.living().len(), 1);
+    said(&mut scene.runc(&["delete", "--force", &name(&bundle)])).ok();
+    assert!(supervisor.ends_within(LIMIT));
+    scene.assert_nothing_left();
+    assert_eq!(end_of(&scene)["exit"], 137);
+}
+
+#[test]
+fn a_container_whose_engine_was_killed_before_its_start_is_started_by_another_behind_its_airlock() {
+    let scene = Scene::new();
+    let bundle = scene.bundle("exit 7");
+    let supervisor = created_and_not_started(&scene, &bundle);
+    said(&mut scene.runc(&["start", &name(&bundle)])).ok();
+    assert!(supervisor.ends_within(LIMIT));
+    assert_eq!(end_of(&scene)["exit"], 7);
+    said(&mut scene.runc(&["delete", "--force", &name(&bundle)])).ok();
+    scene.assert_nothing_left();
 }
 
 #[test]

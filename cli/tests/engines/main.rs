@@ -17,6 +17,7 @@ mod hostile;
 mod installed;
 mod life;
 mod many;
+mod mounted;
 mod others;
 mod podman;
 mod reached;

@@ -304,6 +304,21 @@ fn a_container_of_podmans_that_is_not_apart_from_the_host_does_not_run() {
     });
 }
 
+/// An ordinary user is the same inside by one of its own within podman's.
+#[test]
+fn a_container_in_a_user_namespace_within_podmans_has_the_same_airlock() {
+    each(|scene, who| {
+        // Root's containers here have one of their own in any case.
+        let option = if *who == Who::Tester { "--init=false" } else { "--userns=keep-id" };
+        let podman = Podman::new(scene, who);
+        let said = podman.run(&scene.bundle(""), &[option, ANNOTATED[0], ANNOTATED[1]]);
+        assert_eq!(said.ok().trim(), "eth0 lo", "{said:?}");
+        drop(podman);
+        scene.assert_nothing_left();
+        scene.verified();
+    });
+}
+
 #[test]
 fn podman_on_crun_has_the_same_airlock() {
     each(|scene, who| {

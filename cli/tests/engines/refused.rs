@@ -5,10 +5,12 @@ use std::os::fd::OwnedFd;
 use std::os::unix::net::{UnixDatagram, UnixListener};
 use std::process::Stdio;
 
+use rustix::process::Signal;
 use serde_json::{Value, json};
 
 use crate::bundle::Bundle;
 use crate::host;
+use crate::running::Held;
 use crate::scene::{Scene, name};
 use crate::world::{Said, said, text};
 
@@ -97,6 +99,34 @@ fn a_container_with_a_second_network_is_refused() {
     let add = format!("{pid}; nsenter {user} --net=/proc/$pid/ns/net {link}");
     bundle.hook("createRuntime", 0, &add);
     assert_refused(&scene, &bundle, "has a network already: device x");
+}
+
+/// Which no link, no route and no process in the namespace shows.
+#[test]
+fn a_container_in_whose_network_somebody_else_holds_a_socket_is_refused() {
+    let kinds = [
+        ("abstract", "unix socket @way-out"),
+        ("nameless", "unix socket no name"),
+        ("packet", "packet socket of protocol 0003"),
+        ("netlink", "netlink socket of protocol 2"),
+        ("connected", "UDP socket at 0100007F:270F"),
+        ("unbound", "1 of a kind, or in a state, that is not listed"),
+    ];
+    for (kind, why) in kinds {
+        let scene = Scene::new();
+        let mut bundle = bundle(&scene);
+        let (hook, told) = (scene.path("holder.py"), scene.path("holder"));
+        std::fs::write(&hook, include_str!("holder.py")).unwrap();
+        bundle.hook("createRuntime", 0, &format!("exec python3 {} {kind} {}", text(&hook), text(&told)));
+        let said = scene.run(&bundle);
+        let holder = Held::new(std::fs::read_to_string(&told).unwrap().parse().unwrap());
+        holder.signal(Signal::KILL);
+        assert!(said.code != 0 && !said.out.contains("ran"), "{kind}: {said:?}");
+        let why = format!("somebody holds sockets in the network namespace already: {why}");
+        assert!(said.err.contains(&why) && said.err.contains("hint: "), "{kind}: {said:?}");
+        assert!(scene.evidence().is_empty());
+        scene.assert_nothing_left();
+    }
 }
 
 #[test]

@@ -160,6 +160,25 @@ fn a_process_among_a_containers_and_in_another_network_is_found_and_ends_the_con
     assert!(drift.len() == 1 && drift[0]["what"] == "remeasured", "{drift:?}");
 }
 
+/// It could open sockets of AF_VSOCK, which are in no network.
+#[test]
+fn a_process_in_a_containers_network_without_a_filter_is_found_and_ends_the_container() {
+    let scene = Scene::new();
+    let contained = scene.start(&named(&scene));
+    let mut unfiltered = scene.world.program("nsenter");
+    if !crate::host::is_root() {
+        unfiltered.arg("--preserve-credentials");
+    }
+    unfiltered.args(["--user", "--net", "--target", &contained.first.pid.to_string()]);
+    // Of capabilities it has none.
+    unfiltered.args(["setpriv", "--bounding-set=-all", "--inh-caps=-all", "sh", "-c", "echo ready; read -r line"]);
+    let _unfiltered = crate::running::Running::start(unfiltered).ready();
+    let refused = renew(&scene, &nonce("f"));
+    assert!(refused.code != 0 && refused.err.contains("has no seccomp filter"), "{refused:?}");
+    assert_eq!(contained.end().code, 137);
+    scene.assert_nothing_left();
+}
+
 #[test]
 fn a_gate_that_is_stopped_answers_no_nonce() {
     let scene = Scene::new();

@@ -10,7 +10,7 @@ use nftables::schema::Nftables;
 use serde::{Deserialize, Serialize};
 
 use super::message::{Attributes, Message};
-use super::route::hex;
+use super::route::{hex, push_hex};
 use crate::airlock::Desk;
 use crate::encode::{self, EncodeError};
 use crate::wire::WireError;
@@ -249,7 +249,7 @@ fn write(text: &mut String, bytes: &[u8], place: &Within<'_>) -> Result<(), Wire
         text.push('=');
         match place.below(number) {
             Some(below) => write(text, value, &below)?,
-            None => text.push_str(&hex(value)),
+            None => push_hex(text, value),
         }
     }
     text.push(')');

@@ -48,6 +48,8 @@ pub struct Adoption {
     pub confinement: Value,
     /// What was let pass that is refused by default.
     pub let_pass: Vec<Exception>,
+    /// Whether a filter that denies AF_VSOCK is demanded of it and of whoever joins it.
+    pub filtered: bool,
     /// In which words the bottle's log tells of what happens.
     pub words: Words,
 }
@@ -58,6 +60,8 @@ pub(crate) struct Adopted {
     pub(crate) program: HashedFile,
     /// Who the caller is in the container's user namespace, as uid and gid.
     pub(crate) caller: (u32, u32),
+    /// Whether whoever is in its network must have a seccomp filter.
+    pub(crate) filtered: bool,
     pub(crate) says: EngineWord,
 }
 

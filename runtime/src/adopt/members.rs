@@ -84,9 +84,6 @@ enum NotHeld {
     /// Who would end it is not what it must be.
     #[error(transparent)]
     Attest(#[from] AttestError),
-    /// It is not known what it is.
-    #[error("cannot measure the process that would end the container without its supervisor")]
-    Unknown(#[source] io::Error),
 }
 
 impl Members {
@@ -116,8 +113,9 @@ impl Members {
             Keeper::of_member(self.program.spawn(Role::Keeper).map_err(KeeperError::from)?, &first, self.become_id)?;
         keeper.ready()?;
         let pid = keeper.process().pid();
-        adopted::keeper(pid, &look("keeper", pid)?, &requirements::own()?, &self.program)?;
-        let kept = Kept::hidden(&keeper).map_err(NotHeld::Unknown)?;
+        let found = look("keeper", pid)?;
+        adopted::keeper(pid, &found, &requirements::own()?, &self.program)?;
+        let kept = Kept::hidden(&keeper, found)?;
         Ok(Member { first, container, keeper, kept })
     }
 

@@ -21,6 +21,6 @@ pub use container::{Container, HoldError};
 pub use keeper::KeeperError;
 pub use made::Made;
 pub use members::{FollowError, follow};
-pub(crate) use program::HashedFile;
 pub use program::{FindError, InsideFile};
+pub(crate) use program::{HashedFile, root_of};
 pub use run::adopt;

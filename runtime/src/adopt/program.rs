@@ -79,7 +79,7 @@ impl InsideFile {
         cwd: &Path,
         path: Option<&str>,
     ) -> Result<InsideFile, FindError> {
-        let root = opened(container, root).map_err(|source| FindError::Root { path: root.to_owned(), source })?;
+        let root = opened(container.pid(), root).map_err(|source| FindError::Root { path: root.to_owned(), source })?;
         let (path, file) = chosen(&root, name, cwd, path)?;
         Ok(InsideFile { path, file })
     }
@@ -108,15 +108,19 @@ impl HashedFile {
     }
 }
 
-/// The container's root. Before the engine has changed to it, it is a directory of the root that its runtime has.
-fn opened(container: &Container, root: &Path) -> io::Result<File> {
-    let own = format!("/proc/{}/root", container.pid());
+/// The container's root, as a directory that its first process has.
+fn opened(pid: u32, root: &Path) -> io::Result<File> {
+    let own = PathBuf::from(format!("/proc/{pid}/root"));
+    let place = root_of(pid, root)?;
+    let below: PathBuf = place.components().filter(|part| matches!(part, Component::Normal(_))).collect();
+    File::open(own.join(below))
+}
+
+/// Where the first process of a container sees the container's root: before the engine has changed to it, `root` in the root that its runtime has.
+pub(crate) fn root_of(pid: u32, root: &Path) -> io::Result<PathBuf> {
     let identity = |path: &str| std::fs::metadata(path).map(|file| (file.dev(), file.ino()));
-    if identity(&own)? != identity("/")? {
-        return File::open(own);
-    }
-    let below: PathBuf = root.components().filter(|part| matches!(part, Component::Normal(_))).collect();
-    File::open(Path::new(&own).join(below))
+    let is_changed = identity(&format!("/proc/{pid}/root"))? != identity("/")?;
+    Ok(if is_changed { "/".into() } else { root.to_owned() })
 }
 
 /// What every runtime executes by this name, or nothing where they could differ.

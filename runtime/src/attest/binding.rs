@@ -26,7 +26,7 @@ use crate::durable::sync_directory_of;
 use crate::exec::First;
 use crate::init::message::pid_of;
 use crate::process::Stat;
-use crate::renew::Recheck;
+use crate::renew::{Kept, Recheck};
 use crate::supervisor::signals::Signals;
 use crate::{clock, thread};
 
@@ -126,6 +126,7 @@ impl Binding {
         mut airlock: Airlock,
         held: Held,
         first: First,
+        keeper: Option<Kept>,
         program: Digest,
         facts: Facts,
         probed: &Probed,
@@ -164,7 +165,8 @@ impl Binding {
         })?;
         let guarded = started.and_then(|workload| {
             unfinished.place(sync_directory_of).map_err(write)?;
-            let recheck = Recheck::new(&airlock, first, workload).map_err(step("prepare to measure all again"))?;
+            let recheck =
+                Recheck::new(&airlock, first, keeper, workload).map_err(step("prepare to measure all again"))?;
             Ok(Arc::new(recheck))
         });
         let recheck = match guarded {

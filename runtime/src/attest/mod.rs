@@ -2,7 +2,7 @@
 //!
 //! The order matters. The notification sockets listen since before anything was built. The state was read with its
 //! generation as soon as all was; the workload is put on hold just before its execve(2), and measured there while the probes run; then those
-//! around it are measured; the statement is signed; and then, if a notification came, or a generation or setting changed in between, all of it is void.
+//! around it are measured, and what it will execute is hashed by then; the statement is signed; and then, if a notification came, or a generation or setting changed in between, all of it is void.
 
 pub(crate) mod adopted;
 mod binding;
@@ -38,6 +38,7 @@ use crate::digest::Ahead;
 use crate::gate::message::ToGate;
 use crate::init::message::{Failure, FromInit, ToInit};
 use crate::probe::ProbeResult;
+use crate::renew::Kept;
 use crate::supervisor::ledger::LedgerError;
 use crate::supervisor::watch::Drift;
 use crate::thread;
@@ -45,6 +46,7 @@ use crate::tpm::TpmFailure;
 
 pub use binding::Binding;
 pub(crate) use binding::{Held, Said, Vigil, valid_from};
+use requirements::OnHold;
 pub(crate) use unfinished::Unfinished;
 
 /// How long the probes and the preparation of the workload may take. Each probe is bounded by itself.
@@ -202,19 +204,20 @@ impl Airlock {
         if let Some(keeper) = &self.keeper {
             keeper.ready()?;
         }
-        let ahead = hashing.await.map_err(broken(HASH))?;
-        let examined = examining.await.map_err(broken(FACTS))?;
-        let (known, own) = examined?;
-        let on_hold = requirements::on_hold(&self, &held, &own, ahead.as_ref())?;
-        let first = held.first(on_hold.workload.clone()).map_err(in_step(FACTS))?;
+        let own = requirements::own()?;
+        let workload = requirements::on_hold(&self, &held, &own)?;
+        let first = held.first(workload.clone()).map_err(in_step(FACTS))?;
         if self.init.container.is_none() {
             held.keep_mounts().map_err(in_step(FACTS))?;
         }
+        let known = examining.await.map_err(broken(FACTS))??;
         let probed = self.probed().await?;
         let members = requirements::members(&self, &held)?;
         self.have_probes_forgotten()?;
         let helpers = requirements::init_and_dialler(&self)?;
         let counted = self.forgotten().await?;
+        let ahead = hashing.await.map_err(broken(HASH))?;
+        let on_hold = OnHold { workload, executable: requirements::executable(&self, &held, ahead.as_ref())? };
         let processes = requirements::measured(&self, &held, on_hold, helpers, &own, members)?;
         // What it was there for is done.
         self.plan.subordinate.as_ref().inspect(|subordinate| subordinate.dismiss());
@@ -225,7 +228,9 @@ impl Airlock {
         if let Some(quoting) = quoting {
             facts.insert(quote::FACT.into(), quoting.await.map_err(broken(QUOTE))??.to_fact());
         }
-        Binding::sign(self, held, first, program, facts, &probed)
+        let keeper = self.keeper.as_ref().zip(processes.keeper);
+        let keeper = keeper.map(|(keeper, found)| Kept::hidden(keeper, found)).transpose()?;
+        Binding::sign(self, held, first, keeper, program, facts, &probed)
     }
 
     /// Hashes what init expects that the workload will execute, in a thread, while the probes run.
@@ -325,11 +330,10 @@ impl Airlock {
     }
 }
 
-/// Demands that the namespaces hold what they must. Returns the facts so far, and what the supervisor itself is.
-fn examined(state: &Survey, ports: Ports) -> Result<(facts::Facts, process::ProcessFacts), AttestError> {
+/// Demands that the namespaces hold what they must. Returns the facts so far.
+fn examined(state: &Survey, ports: Ports) -> Result<facts::Facts, AttestError> {
     conforms(state, &Layout::default()).map_err(AttestError::Deviates)?;
-    let known = facts::known(state, ports).map_err(|source| AttestError::Step { step: FACTS, source })?;
-    Ok((known, requirements::own()?))
+    facts::known(state, ports).map_err(|source| AttestError::Step { step: FACTS, source })
 }
 
 /// The kernel announces few settings.

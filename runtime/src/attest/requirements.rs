@@ -47,28 +47,15 @@ pub(crate) fn own() -> Result<ProcessFacts, AttestError> {
     identify(std::process::id()).map_err(|source| AttestError::Measure { who: "supervisor", source })
 }
 
-/// The workload that stands before its execve(2), measured and found in order.
+/// The workload that stands before its execve(2), measured and found in order, and what it will execute.
 pub(super) struct OnHold {
     pub(super) workload: ProcessFacts,
-    executable: Digest,
+    pub(super) executable: Digest,
 }
 
 /// Measures the workload, and demands of it what it must be.
-pub(super) fn on_hold(
-    airlock: &Airlock,
-    held: &Held,
-    own: &ProcessFacts,
-    ahead: Option<&Ahead>,
-) -> Result<OnHold, AttestError> {
+pub(super) fn on_hold(airlock: &Airlock, held: &Held, own: &ProcessFacts) -> Result<ProcessFacts, AttestError> {
     let facts = look("workload", held.pid())?;
-    let executable = match &airlock.plan.adopted {
-        None => program(held, ahead, airlock.plan.subordinate.as_deref()),
-        Some(adopted) => {
-            let path = adopted.program.path().to_owned();
-            adopted.program.digest().map_err(|source| MeasureError { path, source })
-        }
-    };
-    let executable = executable.map_err(|source| AttestError::Measure { who: "workload", source })?;
     let agent = format!("net:[{}]", airlock.state.agent.identity.inode);
     match &airlock.plan.adopted {
         None => {
@@ -78,7 +65,19 @@ pub(super) fn on_hold(
         }
         Some(adopted) => super::adopted::container(&facts, own, &agent, adopted)?,
     }
-    Ok(OnHold { workload: facts, executable })
+    Ok(facts)
+}
+
+/// What it will execute, hashed. A large program takes its time, so this comes last.
+pub(super) fn executable(airlock: &Airlock, held: &Held, ahead: Option<&Ahead>) -> Result<Digest, AttestError> {
+    let executable = match &airlock.plan.adopted {
+        None => program(held, ahead, airlock.plan.subordinate.as_deref()),
+        Some(adopted) => {
+            let path = adopted.program.path().to_owned();
+            adopted.program.digest().map_err(|source| MeasureError { path, source })
+        }
+    };
+    executable.map_err(|source| AttestError::Measure { who: "workload", source })
 }
 
 /// Those who do nothing any more until the workload runs, measured.

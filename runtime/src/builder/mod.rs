@@ -1,5 +1,5 @@
 //! The builder: makes the pair of namespaces with all that is in it, hands it over, tries to get out of it through a packet socket, and
-//! ends. It has one thread, but while both namespaces are furnished a second.
+//! ends. It has one thread, but while both namespaces are made a second.
 //!
 //! Before anything else it forks the gate, the dialler, for a container the keeper, and what becomes init, when it has nothing yet
 //! that they should not have.
@@ -9,12 +9,11 @@ pub mod program;
 use std::io;
 use std::os::fd::{AsFd, OwnedFd};
 
-use bottle_netns::adopt::build_in;
+use bottle_netns::adopt::{self, build_in};
 use bottle_netns::airlock::AirlockIndex;
 use bottle_netns::build::{BuildError, Owner, build_from};
 use bottle_netns::enter::{
-    OwnIds, enter_network_namespace, enter_user_namespace, no_user_namespace, reenter_network_namespace,
-    reenter_user_namespace,
+    OwnIds, enter_network_namespace, enter_user_namespace, no_user_namespace, reenter_user_namespace,
 };
 use bottle_netns::{Airlock, Layout};
 use nix::errno::Errno;
@@ -23,6 +22,7 @@ use rustix::process::{Pid, PidfdFlags};
 use serde::{Deserialize, Serialize};
 
 use crate::channel::Channel;
+use crate::descriptors;
 use crate::init::message::pid_of;
 use crate::probe::{self, ProbeResult};
 use crate::report::chain;
@@ -217,7 +217,8 @@ fn airlock(
     let (agent, network) = match adopted {
         None => (Agent::Created, enter_network_namespace().map_err(BuildError::from)?),
         Some(network) => {
-            reenter_network_namespace(&network).map_err(BuildError::from)?;
+            // Before anything of ours is in there.
+            adopt::enter(&network)?;
             (Agent::Adopted, network)
         }
     };
@@ -228,6 +229,7 @@ fn airlock(
         Forked::Original(pid) => held(pid)?,
     };
     supervisor.send(&FromBuilder::Init { pid: pid_of(&init)? }, &[init.as_fd(), program.as_fd()])?;
+    descriptors::make_room(&network);
     Ok(match agent {
         Agent::Created => build_from(&Layout::default(), owner, network)?,
         Agent::Adopted => build_in(&Layout::default(), owner, network)?,

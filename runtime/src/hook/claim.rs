@@ -1,14 +1,15 @@
 //! Whose bottle is a container's? One supervisor's, who holds a lock under the container's name for as long as it lives.
 
 use std::fs::File;
-use std::io::{self, Read, Write};
+use std::io::{self, Write};
 use std::os::fd::OwnedFd;
-use std::os::unix::fs::MetadataExt;
+use std::os::unix::fs::{FileExt, MetadataExt};
 use std::path::{Path, PathBuf};
 use std::sync::mpsc::{RecvTimeoutError, channel};
 use std::time::Duration;
 
 use bottle_evidence::sha256;
+use rustix::event::{PollFd, PollFlags, Timespec};
 use rustix::fs::FlockOperation;
 use rustix::process::{Pid, PidfdFlags, Signal};
 
@@ -20,6 +21,9 @@ use crate::thread;
 /// How long a supervisor may take to end when its container has, and when it was killed.
 const ENDING: Duration = Duration::from_secs(20);
 const KILLED: Duration = Duration::from_secs(10);
+
+/// How long the container's first process may take, of which its engine says that it has ended.
+const DYING: Duration = Duration::from_secs(5);
 
 /// A container that is this process's to supervise.
 #[derive(Debug)]
@@ -56,6 +60,9 @@ pub enum ClaimError {
         /// What the system said.
         source: io::Error,
     },
+    /// Another by its name, in the same bundle, has come to nothing.
+    #[error("the container {0} has not ended: its first process is there")]
+    Runs(String),
     /// A supervisor does not end.
     #[error("the supervisor {0} of the container does not end, though it was killed")]
     Stuck(u32),
@@ -79,14 +86,15 @@ impl Claim {
             }
             // Whoever had it may have removed it between the two.
             if is_still_named(&lock, &path) {
-                let own = Holder::this().map_err(failed)?;
-                lock.write_all(own.line().as_bytes()).map_err(failed)?;
+                let line = line(&Holder::this().map_err(failed)?, Holder::of(state.pid).map_err(failed)?.as_ref());
+                lock.write_all(line.as_bytes()).map_err(failed)?;
                 return Ok(Claim { path, _lock: lock });
             }
         }
     }
 
-    /// Waits until a container that has ended is nobody's any more; sees to it if that takes too long.
+    /// Waits until a container that has ended is nobody's any more; sees to it if that takes too long. One that has not ended keeps what it has: an
+    /// engine says the same of another one by its name that it could not make.
     ///
     /// # Errors
     /// [`ClaimError`]
@@ -97,6 +105,11 @@ impl Claim {
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Ending::Gone),
             opened => opened.map_err(failed)?,
         };
+        if let Some(first) = container(&lock).map_err(failed)?
+            && !ends_within(&first, DYING).map_err(failed)?
+        {
+            return Err(ClaimError::Runs(state.id.clone()));
+        }
         let (tell, told) = channel();
         let waiting = lock.try_clone().map_err(failed)?;
         thread::begin(move || {
@@ -150,7 +163,36 @@ fn is_still_named(lock: &File, path: &Path) -> bool {
     }
 }
 
-/// Who has a container, as its lock says.
+/// The first process of the container, as far as its lock says so and it is there.
+fn container(lock: &File) -> io::Result<Option<OwnedFd>> {
+    holders(lock)?.get(1).map_or(Ok(None), Holder::held)
+}
+
+fn ends_within(process: &OwnedFd, limit: Duration) -> io::Result<bool> {
+    let limit = Timespec { tv_sec: limit.as_secs().cast_signed(), tv_nsec: 0 };
+    Ok(rustix::event::poll(&mut [PollFd::new(process, PollFlags::IN)], Some(&limit))? > 0)
+}
+
+/// The line of a lock: who supervises, and the container's first process. Of one length, whoever they are: what another has left is written over.
+fn line(supervisor: &Holder, first: Option<&Holder>) -> String {
+    let [supervisor, first] = [Some(supervisor), first].map(|it| it.map_or((0, 0), |it| (it.pid, it.start)));
+    format!("{:>10} {:>20} {:>10} {:>20}\n", supervisor.0, supervisor.1, first.0, first.1)
+}
+
+/// Those of whom the line tells, the supervisor first; none where nothing is written yet.
+fn holders(lock: &File) -> io::Result<Vec<Holder>> {
+    let mut bytes = [0; LINE];
+    let read = lock.read_at(&mut bytes, 0)?;
+    let text = String::from_utf8_lossy(&bytes[..read]).into_owned();
+    let numbers: Vec<u64> = text.split_ascii_whitespace().map_while(|word| word.parse().ok()).collect();
+    let holder = |pair: &[u64]| Some(Holder { pid: pair[0].try_into().ok().filter(|pid| *pid > 0)?, start: pair[1] });
+    Ok(numbers.chunks_exact(2).map_while(holder).collect())
+}
+
+/// The length of that line.
+const LINE: usize = 64;
+
+/// Who has a container, as its lock says, or its first process.
 #[derive(Debug, PartialEq, Eq)]
 struct Holder {
     pid: u32,
@@ -160,24 +202,16 @@ struct Holder {
 
 impl Holder {
     fn this() -> io::Result<Holder> {
-        let pid = std::process::id();
-        let start = Stat::read(pid)?.ok_or(io::ErrorKind::NotFound)?.start;
-        Ok(Holder { pid, start })
+        Holder::of(std::process::id())?.ok_or(io::ErrorKind::NotFound.into())
     }
 
-    /// Of one length, whoever it is: what another has left is written over.
-    fn line(&self) -> String {
-        format!("{:>10} {:>20}\n", self.pid, self.start)
+    /// Nothing where there is no such process.
+    fn of(pid: u32) -> io::Result<Option<Holder>> {
+        Ok(Stat::read(pid)?.map(|stat| Holder { pid, start: stat.start }))
     }
 
-    fn read(mut lock: &File) -> io::Result<Holder> {
-        let mut text = String::new();
-        lock.read_to_string(&mut text)?;
-        let read = || {
-            let (pid, start) = text.trim().split_once(' ')?;
-            Some(Holder { pid: pid.parse().ok()?, start: start.trim().parse().ok()? })
-        };
-        read().ok_or_else(|| io::ErrorKind::InvalidData.into())
+    fn read(lock: &File) -> io::Result<Holder> {
+        holders(lock)?.into_iter().next().ok_or_else(|| io::ErrorKind::InvalidData.into())
     }
 
     /// Nothing if it is gone.
@@ -228,6 +262,26 @@ mod tests {
         std::fs::write(&path, "left").unwrap();
         assert_eq!(Claim::end(run.path(), &state("a")).unwrap(), Ending::Ended);
         assert!(!path.exists());
+    }
+
+    #[test]
+    fn what_a_container_has_that_runs_is_not_ended_and_what_one_has_that_is_gone_is() {
+        let run = tempfile::tempdir().unwrap();
+        let uid = rustix::process::geteuid().as_raw();
+        let mut child = std::process::Command::new("sleep").arg("600").spawn().unwrap();
+        let running = State { pid: child.id(), ..state("a") };
+        let claim = Claim::take(run.path(), uid, &running).unwrap();
+        assert_eq!(line(&Holder::this().unwrap(), None).len(), LINE);
+        assert!(matches!(Claim::end(run.path(), &state("a")), Err(ClaimError::Runs(_))));
+        child.kill().unwrap();
+        // Nobody has waited for it yet.
+        let ended = std::thread::scope(|scope| {
+            let ending = scope.spawn(|| Claim::end(run.path(), &state("a")).unwrap());
+            drop(claim);
+            ending.join().unwrap()
+        });
+        assert!(matches!(ended, Ending::Ended | Ending::Gone));
+        child.wait().unwrap();
     }
 
     #[test]

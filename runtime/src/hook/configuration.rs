@@ -6,14 +6,16 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use bottle_evidence::{Digest, canonical, sha256};
+use bottle_images::mountinfo::{self, MountPoint};
 use serde::Deserialize;
 use serde::de::IgnoredAny;
 use serde_json::{Value, json};
 
 use super::devices::{Device, Rule};
 use super::guarded::{Unsafe, guarded_own};
+use super::mounts::Source;
 use super::{mounts, object, seccomp, strict};
-use crate::bounded;
+use crate::{bounded, process};
 
 /// What it is called in a bundle, and no configuration is larger.
 pub(crate) const NAME: &str = "config.json";
@@ -25,6 +27,11 @@ pub struct Configuration {
     pub(super) bundle: PathBuf,
     pub(super) digest: Digest,
     pub(super) written: Written,
+    /// The mounts that the engine and its hooks see. They are read once: what is held against what the container has is what was judged.
+    pub(super) host: Vec<MountPoint>,
+    /// Where its root and what it binds lead to, by how each is written. They are followed once, and all looks are at what they led to then: a link may
+    /// be turned again and again.
+    resolved: BTreeMap<PathBuf, PathBuf>,
 }
 
 /// Why there is none.
@@ -38,6 +45,9 @@ pub enum ConfigurationError {
         /// What the system said.
         source: io::Error,
     },
+    /// What is bound from the host may have more mounted in it.
+    #[error("cannot read what is mounted")]
+    Mounts(#[source] io::Error),
     /// What is judged is not what the engine's runtime has read, or will.
     #[error("somebody else could exchange the container's configuration")]
     Unsafe(#[from] Unsafe),
@@ -55,7 +65,7 @@ impl ConfigurationError {
     /// What to do about it.
     pub fn hint(&self) -> Option<String> {
         match self {
-            ConfigurationError::Read { .. } => None,
+            ConfigurationError::Read { .. } | ConfigurationError::Mounts(_) => None,
             ConfigurationError::Unsafe(_) => Some(
                 "let the bundle, its config.json and the directories above belong to root or to whoever starts the container, and nobody else write them (chmod go-w)"
                     .into(),
@@ -188,17 +198,30 @@ impl Configuration {
         guarded_own(&directory, bundle)?;
         guarded_own(&file, &path)?;
         let bytes = bounded::read_from(&file, MOST).map_err(failed)?;
-        Configuration::parse(bundle, &bytes).map_err(|source| ConfigurationError::Form { path, source })
+        Configuration::parse(bundle, &bytes)
     }
 
     /// The same of bytes.
     ///
     /// # Errors
-    /// What is wrong with them.
-    pub fn parse(bundle: &Path, bytes: &[u8]) -> Result<Configuration, serde_json::Error> {
-        strict::check(bytes)?;
-        let written = object::read(bytes)?;
-        Ok(Configuration { bundle: bundle.to_owned(), digest: sha256(bytes), written })
+    /// [`ConfigurationError::Form`], [`ConfigurationError::Mounts`]
+    pub fn parse(bundle: &Path, bytes: &[u8]) -> Result<Configuration, ConfigurationError> {
+        let form = |source| ConfigurationError::Form { path: bundle.join(NAME), source };
+        strict::check(bytes).map_err(form)?;
+        let written = object::read(bytes).map_err(form)?;
+        let mounts = process::text("/proc/self/mountinfo").map_err(ConfigurationError::Mounts)?;
+        let host = mountinfo::parse(&mounts);
+        let mut configuration = Configuration {
+            bundle: bundle.to_owned(),
+            digest: sha256(bytes),
+            written,
+            host,
+            resolved: BTreeMap::new(),
+        };
+        let sources = mounts::all(&configuration).map(|source| source.path);
+        configuration.resolved =
+            sources.filter_map(|path| Some((path.clone(), bundle.join(&path).canonicalize().ok()?))).collect();
+        Ok(configuration)
     }
 
     /// Annotations as they are written.
@@ -221,6 +244,16 @@ impl Configuration {
         self.bundle.join(&self.written.root.path)
     }
 
+    /// Where a source that is written so, or the root, led to when this was read. Nothing where nothing was there.
+    pub(super) fn leads_to(&self, written: &Path) -> Option<&Path> {
+        self.resolved.get(written).map(PathBuf::as_path)
+    }
+
+    /// Where the container's root is, likewise.
+    pub(super) fn resolved_root(&self) -> Option<&Path> {
+        self.leads_to(&self.written.root.path)
+    }
+
     /// The variables of what will be executed.
     pub(super) fn variables(&self) -> impl Iterator<Item = (&str, &str)> {
         self.written.process.env.iter().flatten().filter_map(|line| line.split_once('='))
@@ -231,11 +264,27 @@ impl Configuration {
         self.variables().filter(|(known, _)| *known == name).last().map(|(_, value)| value)
     }
 
-    /// Files and directories of the host's that are shown inside: where they lie, and whether they can be written there.
+    /// Files and directories of the host's that are shown inside, with what is mounted in them and comes along: where they lie, and whether they can be written
+    /// there. What this process itself can't look at is none that bottle rests upon.
     pub(super) fn shown(&self) -> Vec<(PathBuf, bool)> {
-        let mounted = self.written.mounts.iter().flatten().flat_map(mounts::sources);
-        let root = (self.written.root.path.clone(), !self.written.root.readonly);
-        mounted.chain([root]).map(|(path, writable)| (self.bundle.join(path), writable)).collect()
+        self.with_below(mounts::all(self))
+    }
+
+    /// The same of some.
+    pub(super) fn with_below(&self, sources: impl Iterator<Item = Source>) -> Vec<(PathBuf, bool)> {
+        let mut shown = Vec::new();
+        for source in sources {
+            let Some(path) = self.leads_to(&source.path) else {
+                // Others say that it is not there.
+                shown.push((self.bundle.join(source.path), source.writable));
+                continue;
+            };
+            shown.push((path.to_owned(), source.writable));
+            let brought = mounts::brought(source.below, path, &self.host);
+            let brought = brought.map(|(mount, writable)| (mount.target.clone(), writable));
+            shown.extend(brought.filter(|(path, _)| path.metadata().is_ok()));
+        }
+        shown
     }
 
     /// The digest of what the seccomp filter is to be made of.

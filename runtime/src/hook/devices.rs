@@ -34,6 +34,9 @@ pub(super) struct Rule {
     access: Option<String>,
 }
 
+/// Which engines add themselves (OCI runtime specification, default devices).
+const EVERY: [&str; 6] = ["/dev/null", "/dev/zero", "/dev/full", "/dev/random", "/dev/urandom", "/dev/tty"];
+
 /// Whether its engine is told to deny all devices but those that rules allow, which are looked at one by one.
 pub(super) fn are_denied(configuration: &Configuration) -> bool {
     let is_any = |number: Option<i64>| number.is_none_or(|number| number < 0);
@@ -84,6 +87,12 @@ fn is_by_its_name(device: &Device) -> bool {
         (_, minor) => format!("pts/{minor}"),
     };
     device.path == Path::new("/dev").join(name)
+}
+
+/// Where those lie on the host that engines give to every container, and those that this one is given. In a user namespace they are bound.
+pub(super) fn usual(configuration: &Configuration) -> impl Iterator<Item = PathBuf> {
+    let given = configuration.written.linux.devices.iter().flatten().map(|device| device.path.clone());
+    EVERY.iter().map(PathBuf::from).chain(given)
 }
 
 fn bound(source: &Path) -> Option<(&'static str, Option<i64>, Option<i64>)> {

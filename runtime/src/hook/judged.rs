@@ -8,8 +8,8 @@ use bottle_policy::Rules;
 use super::prepare::{hints, list, shown};
 use super::wanted::names_rules;
 use super::{
-    Configuration, Joined, PrepareError, Refusal, Settings, Wanted, WantedError, inherited, is_pod_member, nodes,
-    refusals, wanted,
+    Configuration, Joined, PrepareError, Refusal, Settings, Wanted, WantedError, inherited, is_pod_member, mounted,
+    nodes, refusals, wanted,
 };
 use crate::nested::Nested;
 use crate::plan::adopted;
@@ -128,11 +128,20 @@ pub fn admit_handed(
     if refused.is_empty() { Ok(()) } else { Err(JudgedError::Refused(refused)) }
 }
 
-/// Demands the same of the host's files that it sees.
+/// Demands the same of the host's files that it sees, and that it has no others mounted.
 ///
 /// # Errors
 /// [`JudgedError`]
-pub fn admit_files(configuration: &Configuration, settings: &Settings, state: &State) -> Result<(), JudgedError> {
+pub fn admit_files(
+    configuration: &Configuration,
+    settings: &Settings,
+    state: &State,
+    pid: u32,
+) -> Result<(), JudgedError> {
+    let (refused, _) = refusals::judged(mounted::by(pid, configuration)?, settings);
+    if !refused.is_empty() {
+        return Err(JudgedError::Refused(refused));
+    }
     let shown = shown(configuration)?;
     let writable: Vec<PathBuf> = shown.iter().filter(|(_, writable)| *writable).map(|(path, _)| path.clone()).collect();
     let shown: Vec<PathBuf> = shown.into_iter().map(|(path, _)| path).collect();

@@ -17,6 +17,7 @@ mod inherited;
 mod joined;
 mod judged;
 mod labels;
+mod mounted;
 mod mounts;
 mod namespaces;
 mod nodes;

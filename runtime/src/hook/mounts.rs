@@ -2,7 +2,10 @@
 //! directories that are bound, or are parts of an overlay, are judged as such. All else is refused: a disk, a file system of the
 //! kernel's, one of another machine's.
 
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
+
+use bottle_images::mountinfo::{self, MountPoint};
 
 use super::configuration::Mounted;
 use super::namespaces::root_is_hosts;
@@ -10,7 +13,7 @@ use super::{Configuration, Refusal};
 use crate::nested::Nested;
 
 /// Those whose content is the container's own, in its own namespaces. What is bound has no type, or one of the last three.
-const USUAL: [&str; 8] = ["proc", "sysfs", "tmpfs", "devpts", "mqueue", "cgroup", "cgroup2", "overlay"];
+pub(super) const USUAL: [&str; 8] = ["proc", "sysfs", "tmpfs", "devpts", "mqueue", "cgroup", "cgroup2", "overlay"];
 const BOUND: [&str; 3] = ["bind", "none", ""];
 
 /// By which the container's mounts would come to be the host's.
@@ -42,6 +45,9 @@ const KERNELS: [i64; 18] = [
 /// Devices, and what else udev and programs put there.
 const DEVICES: &str = "/dev";
 
+/// By which programs share memory that has a name (shm_open(3)).
+const MEMORY: &str = "/dev/shm";
+
 /// Where the network is another's than the user namespace's, sysfs can't be mounted, and engines show the host's, to be read.
 const SYS: &str = "/sys";
 
@@ -53,49 +59,99 @@ pub(super) fn refused(configuration: &Configuration, nested: Option<&Nested>) ->
     let wrong = mounts.clone().filter_map(|mount| Some(refusal(&mount.destination, wrong(mount)?)));
     let is_hosts = root_is_hosts(configuration, nested);
     let is_let_be = |mount: &&Mounted| !is_hosts && shows_sys(mount);
-    let sources = mounts.clone().filter(|mount| !is_let_be(mount)).flat_map(sources).map(|(source, _)| source);
-    let shown =
-        sources.chain([configuration.written.root.path.clone()]).map(|source| configuration.bundle.join(source));
-    let shown = shown.filter(|source| is_kernels(source));
-    let shown = shown.map(|source| refusal(&source, "shows what is the kernel's, or a device, of the host".into()));
+    let judged = mounts.clone().filter(|mount| !is_let_be(mount)).flat_map(sources).chain([root(configuration)]);
+    let shown = judged.flat_map(|source| shows(configuration, source));
     everywhere.into_iter().chain(wrong).chain(shown).chain(within(configuration)).collect()
+}
+
+/// What of the host's besides files is shown there: the first of each kind, which may have more in it.
+fn shows(configuration: &Configuration, source: Source) -> Vec<Refusal> {
+    let shown = configuration.with_below(std::iter::once(source));
+    let first = |is: fn(&Path) -> bool| shown.iter().map(|(path, _)| path).find(|path| is(path));
+    let kernels =
+        first(is_kernels).map(|path| refusal(path, "shows what is the kernel's, or devices, of the host".into()));
+    kernels.into_iter().chain(first(is_memory).cloned().map(Refusal::SharedMemory)).collect()
+}
+
+/// Where the container's root lies. All that is mounted there is the container's, whether it is to be read or not.
+fn root(configuration: &Configuration) -> Source {
+    let root = &configuration.written.root;
+    Source { path: root.path.clone(), writable: !root.readonly, below: Some(true) }
 }
 
 /// What lies in the container's own root is covered by its mounts when the engine looks for it: by `/proc/1/root` there the host's root is bound.
 fn within(configuration: &Configuration) -> Vec<Refusal> {
-    let Ok(root) = configuration.root().canonicalize() else { return Vec::new() };
+    let Some(root) = configuration.resolved_root() else { return Vec::new() };
     let sources = configuration.written.mounts.iter().flatten().flat_map(sources);
-    let sources = sources.map(|(source, _)| configuration.bundle.join(source));
-    let within = sources.filter(|source| source.canonicalize().is_ok_and(|source| source.starts_with(&root)));
-    within.map(|source| refusal(&source, "shows what the container's own mounts cover by then".into())).collect()
+    let within =
+        sources.filter(|source| configuration.leads_to(&source.path).is_some_and(|source| source.starts_with(root)));
+    within
+        .map(|source| {
+            refusal(
+                configuration.bundle.join(source.path),
+                "shows what the container's own mounts cover by then".into(),
+            )
+        })
+        .collect()
 }
 
 /// Whether what is bound has the container's root in it, with all that is mounted there.
 pub(super) fn has_root_within(configuration: &Configuration, mount: &Mounted) -> bool {
-    let Ok(root) = configuration.root().canonicalize() else { return false };
-    let holds = |source: PathBuf| configuration.bundle.join(source).canonicalize().is_ok_and(|at| root.starts_with(at));
-    has(mount, &["rbind"]) && sources(mount).into_iter().any(|(source, _)| holds(source))
+    let Some(root) = configuration.resolved_root() else { return false };
+    let holds = |source: &Path| configuration.leads_to(source).is_some_and(|at| root.starts_with(at));
+    sources(mount).iter().any(|source| source.below.is_some() && holds(&source.path))
 }
 
 fn refusal(place: impl AsRef<Path>, why: String) -> Refusal {
     Refusal::Mount(place.as_ref().to_owned(), why)
 }
 
-/// Where what a mount shows lies on the host, as it is written, and whether it can be written there.
-pub(super) fn sources(mount: &Mounted) -> Vec<(PathBuf, bool)> {
+/// What a mount shows of the host.
+#[derive(Debug)]
+pub(super) struct Source {
+    /// As it is written.
+    pub(super) path: PathBuf,
+    /// Whether it can be written there.
+    pub(super) writable: bool,
+    /// Whether what is mounted below it comes along, and if so, whether that can be written where it can on the host. What is bound to be read is read itself: of
+    /// what comes along that takes another word (mount_setattr(2), AT_RECURSIVE).
+    pub(super) below: Option<bool>,
+}
+
+/// What is mounted in it, where it lies, and whether it can be written there.
+pub(super) fn brought<'a>(
+    below: Option<bool>,
+    at: &'a Path,
+    host: &'a [MountPoint],
+) -> impl Iterator<Item = (&'a MountPoint, bool)> {
+    let mounts = below.into_iter().flat_map(move |writable| mountinfo::below(host, at).map(move |it| (it, writable)));
+    mounts.map(|(mount, writable)| (mount, writable && !mount.has("ro")))
+}
+
+/// All that the mounts and the root of a container show.
+pub(super) fn all(configuration: &Configuration) -> impl Iterator<Item = Source> {
+    configuration.written.mounts.iter().flatten().flat_map(sources).chain([root(configuration)])
+}
+
+fn sources(mount: &Mounted) -> Vec<Source> {
     if is_bound(mount) {
         // Of both the later one counts for an engine; who looks only for power over the airlock need not know which that is.
         let read_only = has(mount, &["ro", "rro"]) && !has(mount, &["rw", "rrw"]);
+        let alone = has(mount, &["bind"]) && !has(mount, &["rbind"]);
+        let all_read_only = has(mount, &["rro"]) && !has(mount, &["rw", "rrw"]);
+        let below = (!alone).then_some(!all_read_only);
         // Without a source it is the bundle itself.
-        return vec![(mount.source.clone().unwrap_or_default(), !read_only)];
+        return vec![Source { path: mount.source.clone().unwrap_or_default(), writable: !read_only, below }];
     }
-    if mount.kind.as_deref() == Some("overlay") { layers(mount).unwrap_or_default() } else { Vec::new() }
+    // An overlay shows its layers without what is mounted in them.
+    let layers = if mount.kind.as_deref() == Some("overlay") { layers(mount).unwrap_or_default() } else { Vec::new() };
+    layers.into_iter().map(|(path, writable)| Source { path, writable, below: None }).collect()
 }
 
 fn shows_sys(mount: &Mounted) -> bool {
     let sys = Path::new(SYS);
     let same = mount.source.as_deref() == Some(sys) && mount.destination == sys;
-    same && sources(mount).iter().all(|(_, writable)| !writable)
+    same && sources(mount).iter().all(|source| !source.writable)
 }
 
 /// Whether one of these options is there.
@@ -154,15 +210,32 @@ fn layers(mount: &Mounted) -> Option<Vec<(PathBuf, bool)>> {
     Some(found)
 }
 
-/// Whether what lies there is no file of the host's but the kernel's word, or the directory of devices. Of a path that is not there
+/// Whether what lies there is no file of the host's but the kernel's word, or the directory of devices, wherever that is mounted. Of a path that is not there
 /// others say so.
 fn is_kernels(source: &Path) -> bool {
-    let is_devices = source.canonicalize().is_ok_and(|path| path == Path::new(DEVICES));
-    is_devices || rustix::fs::statfs(source).is_ok_and(|it| KERNELS.contains(&it.f_type))
+    is_devices(source) || rustix::fs::statfs(source).is_ok_and(|it| KERNELS.contains(&it.f_type))
+}
+
+fn is_devices(source: &Path) -> bool {
+    let of = |path: &Path| std::fs::metadata(path).ok();
+    let (Some(devices), Some(root), Some(source)) = (of(Path::new(DEVICES)), of(Path::new("/")), of(source)) else {
+        return false;
+    };
+    // They have a file system of their own, where they are not a directory of the root's.
+    let of_devices = devices.dev() != root.dev() && source.dev() == devices.dev();
+    source.is_dir() && (of_devices || source.dev() == devices.dev() && source.ino() == devices.ino())
+}
+
+fn is_memory(source: &Path) -> bool {
+    let identity = |path: &Path| std::fs::metadata(path).map(|file| (file.dev(), file.ino()));
+    matches!((identity(source), identity(Path::new(MEMORY))), (Ok(one), Ok(other)) if one == other)
 }
 
 #[cfg(test)]
 mod tests {
+    use std::path::Path;
+
+    use bottle_images::mountinfo::MountPoint;
     use serde_json::{Value, json};
 
     use super::super::refusals::tests::{good, read, refused};
@@ -211,7 +284,7 @@ mod tests {
             json!({"type": "bind", "source": "/usr", "options": ["rbind"], "uidMappings": []}),
             json!({"type": "bind", "source": "/usr", "options": ["rbind"], "gidMappings": [{"containerID": 0, "hostID": 7, "size": 1}]}),
             json!({"type": "bind", "source": "/proc", "options": ["rbind"]}),
-            json!({"type": "bind", "source": "/dev", "options": ["rbind"]}),
+            json!({"type": "bind", "source": "/dev", "options": ["bind"]}),
             json!({"type": "bind", "source": "/proc/self/ns/net", "options": ["bind"]}),
         ] {
             let mut whole = mount.clone();
@@ -244,6 +317,39 @@ mod tests {
             let mount = json!({"destination": "/s", "source": "/srv", "options": options});
             assert_eq!(read(&mounted(mount)).shown()[0], ("/srv".into(), writable), "{options:?}");
         }
+    }
+
+    #[test]
+    fn what_is_mounted_in_a_tree_that_is_bound_to_be_read_is_written_unless_all_of_it_is_to_be_read() {
+        let mount = |target: &str, options: &str| MountPoint {
+            id: 1,
+            device: "0:1".into(),
+            root: "/".into(),
+            target: target.into(),
+            options: options.into(),
+            kind: "tmpfs".into(),
+        };
+        let host = [mount("/a", "rw"), mount("/a/b", "rw,nosuid"), mount("/a/c", "nosuid,ro"), mount("/ab", "rw")];
+        let (open, closed): (&[_], &[_]) = (&[("/a/b", true), ("/a/c", false)], &[("/a/b", false), ("/a/c", false)]);
+        for (options, expected) in [
+            (&["rbind", "ro"][..], open),
+            (&["rbind"], open),
+            (&["ro"], open),
+            (&["rbind", "ro", "bind"], open),
+            (&["rbind", "rro"], closed),
+            (&["rbind", "rro", "rw"], open),
+            (&["bind", "ro"], &[]),
+            (&["bind", "rro"], &[]),
+        ] {
+            let bound = mounted(json!({"destination": "/s", "type": "bind", "source": "/a", "options": options}));
+            let source = super::all(&read(&bound)).next().unwrap();
+            let found: Vec<_> = super::brought(source.below, Path::new("/a"), &host).collect();
+            let found: Vec<_> =
+                found.iter().map(|(mount, written)| (mount.target.to_str().unwrap(), *written)).collect();
+            assert_eq!(found, expected, "{options:?}");
+        }
+        // The root is changed to with all that is in it.
+        assert_eq!(super::all(&read(&good())).next().unwrap().below, Some(true));
     }
 
     #[test]

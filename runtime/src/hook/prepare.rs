@@ -7,7 +7,7 @@ use std::sync::Arc;
 use bottle_evidence::canonical::NoCanonicalForm;
 use bottle_policy::Rules;
 
-use super::{Configuration, Exception, Refusal, Settings, State, Status, inherited, nodes, refusals};
+use super::{Configuration, Exception, Refusal, Settings, State, Status, inherited, mounted, mounts, nodes, refusals};
 use crate::adopt::{Adoption, Container, FindError, HoldError, InsideFile};
 use crate::caller::Caller;
 use crate::options::Words;
@@ -37,6 +37,9 @@ pub enum PrepareError {
     /// What its seccomp filter is made of can't be hashed.
     #[error("the container's seccomp settings can't be hashed")]
     Seccomp(#[from] NoCanonicalForm),
+    /// What is mounted can't be told.
+    #[error("cannot read what is mounted")]
+    Mounts(#[source] std::io::Error),
     /// Files of the host's that it sees can't be found.
     #[error("cannot find {}, which the container is to see", .0.display())]
     Shown(PathBuf, #[source] std::io::Error),
@@ -103,8 +106,14 @@ pub fn prepare(
     let command = process.args.clone().unwrap_or_default();
     let first = command.first().map(String::as_str).unwrap_or_default();
     let path = configuration.variable("PATH");
-    let root = configuration.root();
-    let root = root.canonicalize().map_err(|error| PrepareError::Shown(root, error))?;
+    let root = root(configuration)?;
+    let (refused, passed_besides) = refusals::judged(mounted::by(state.pid, configuration)?, settings);
+    if !refused.is_empty() {
+        return Err(PrepareError::Refused(refused));
+    }
+    passed.extend(passed_besides);
+    passed.sort_unstable();
+    passed.dedup();
     let program = InsideFile::find(&container, &root, first, &process.cwd, path)?;
     let shown = shown(configuration)?;
     Ok(Adoption {
@@ -125,15 +134,28 @@ pub fn prepare(
         seccomp: configuration.seccomp()?,
         confinement: configuration.confinement(),
         let_pass: passed,
+        filtered: !settings.allow.contains(&Exception::Vsock),
         words,
     })
 }
 
+/// Where the container's root lies.
+pub(super) fn root(configuration: &Configuration) -> Result<PathBuf, PrepareError> {
+    let missing = || unresolved(configuration.root());
+    configuration.resolved_root().map(Path::to_owned).ok_or_else(missing)
+}
+
+/// There was nothing when the configuration was read. What came since then is not what was judged.
+fn unresolved(path: PathBuf) -> PrepareError {
+    let error = path.canonicalize().err().unwrap_or_else(|| std::io::ErrorKind::NotFound.into());
+    PrepareError::Shown(path, error)
+}
+
 /// What of the host's files is shown, by its canonical path.
 pub(super) fn shown(configuration: &Configuration) -> Result<Vec<(PathBuf, bool)>, PrepareError> {
-    let found = configuration.shown().into_iter().map(|(path, writable)| match path.canonicalize() {
-        Ok(canonical) => Ok((canonical, writable)),
-        Err(error) => Err(PrepareError::Shown(path, error)),
-    });
-    found.collect()
+    let missing = mounts::all(configuration).find(|source| configuration.leads_to(&source.path).is_none());
+    match missing {
+        Some(source) => Err(unresolved(configuration.bundle.join(source.path))),
+        None => Ok(configuration.shown()),
+    }
 }

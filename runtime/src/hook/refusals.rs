@@ -38,6 +38,9 @@ pub enum Refusal {
     /// It would talk to a program that is behind no airlock.
     #[error("the container sees {}, a socket of the host's", .0.display())]
     Socket(PathBuf),
+    /// It would share memory with the host's programs.
+    #[error("the container sees {}, the shared memory of the host's programs", .0.display())]
+    SharedMemory(PathBuf),
     /// It is mounted in a way that shows more than it looks.
     #[error("the mount {} {}", .0.display(), .1)]
     Mount(PathBuf, String),
@@ -86,7 +89,7 @@ impl Refusal {
     pub fn exception(&self) -> Option<Exception> {
         match self {
             Refusal::Shared("user") | Refusal::BottlesIds => Some(Exception::HostUser),
-            Refusal::Shared("ipc") => Some(Exception::HostIpc),
+            Refusal::Shared("ipc") | Refusal::SharedMemory(_) => Some(Exception::HostIpc),
             Refusal::Capability(name) => Some(capabilities::exception(name)),
             Refusal::Nodes => Some(Exception::OtherCapabilities),
             Refusal::Device(_) => Some(Exception::Devices),

@@ -48,7 +48,7 @@ const STARTING: [&str; 33] = [
 ];
 
 pub(super) fn refused(configuration: &Configuration) -> Vec<Refusal> {
-    let shown = configuration.shown().into_iter().filter_map(|(source, _)| source.canonicalize().ok());
+    let shown = configuration.shown().into_iter().map(|(source, _)| source).filter(|source| source.exists());
     let shown: BTreeSet<PathBuf> = shown.collect();
     let (sockets, directories): (Vec<PathBuf>, Vec<PathBuf>) = shown.into_iter().partition(|source| is_socket(source));
     let trees = Trees::of(&directories);
@@ -118,7 +118,8 @@ mod tests {
         std::os::unix::fs::symlink("/var/lib", &link).unwrap();
         let mut mounted = good();
         for directory in [Path::new("/"), Path::new("/run"), Path::new("/var"), &link] {
-            mounted["mounts"] = json!([{"destination": "/s", "type": "bind", "source": directory}]);
+            mounted["mounts"] =
+                json!([{"destination": "/s", "type": "bind", "source": directory, "options": ["bind"]}]);
             let found = refused(&mounted, &[Exception::OtherMounts]);
             assert!(found.iter().any(|it| matches!(it, Refusal::EngineSocket(_))), "{}", directory.display());
             assert_eq!(refused(&mounted, &[Exception::EngineSocket]), []);

@@ -100,6 +100,7 @@ impl Plan {
                 container: adoption.container,
                 caller: adoption.caller,
                 program: adoption.program.hash()?,
+                filtered: adoption.filtered,
                 says: EngineWord {
                     id: adoption.id,
                     seccomp: adoption.seccomp,

@@ -1,11 +1,10 @@
 //! Is a keeper still what it was found to be, though nobody can look into it any more?
 
-use std::io;
-
 use super::recheck::{Unsound, remeasured};
+use crate::adopt::KeeperError;
 use crate::adopt::keeper::Keeper;
 use crate::attest::AttestError;
-use crate::attest::process::{ProcessFacts, measure, public};
+use crate::attest::process::{ProcessFacts, public};
 
 /// A keeper, and what it was while it could be looked into.
 pub(crate) struct Kept {
@@ -14,12 +13,10 @@ pub(crate) struct Kept {
 }
 
 impl Kept {
-    /// It is looked into for the last time, and from then on nobody can.
-    pub(crate) fn hidden(keeper: &Keeper) -> io::Result<Kept> {
-        let pid = keeper.process().pid();
-        let start = measure(pid).map_err(io::Error::other)?;
-        keeper.hide().map_err(io::Error::other)?;
-        Ok(Kept { pid, start })
+    /// It was found to be this when it was looked into for the last time: from now on nobody can.
+    pub(crate) fn hidden(keeper: &Keeper, start: ProcessFacts) -> Result<Kept, KeeperError> {
+        keeper.hide()?;
+        Ok(Kept { pid: keeper.process().pid(), start })
     }
 
     /// What it is by what everybody may read. Its namespaces and descriptors are as they were: its filter lets it change none of them.

@@ -1,4 +1,5 @@
-//! What may a process in a container's network namespace not be, that its engine confines and not bottle? One with power over the airlock.
+//! What may a process in a container's network namespace not be, that its engine confines and not bottle? One with power over the airlock, or with a way
+//! around it: sockets of AF_VSOCK, which belong to no network namespace, and which nothing but a seccomp filter denies.
 //!
 //! A capability counts in the container's user namespace and in those around it. Whoever makes a user namespace inside has all of them
 //! there, and none over what is not its own.
@@ -25,8 +26,13 @@ pub(crate) struct Powers {
     pids: u64,
     /// Whether that user namespace is its alone, and not also the supervisor's.
     has_users: bool,
+    /// Whether each has a filter, as the first one was to have.
+    filtered: bool,
     refused: Vec<(String, u32)>,
 }
+
+/// By a filter, as /proc/PID/status says it.
+const BY_FILTER: u32 = 2;
 
 impl Powers {
     /// Those that the settings did not let pass.
@@ -34,7 +40,8 @@ impl Powers {
         let user = rustix::fs::fstat(adopted.container.user())?.st_ino;
         let has_users = std::fs::metadata("/proc/self/ns/user")?.ino() != user;
         let pids = std::fs::metadata(format!("/proc/{}/ns/pid", adopted.container.pid()))?.ino();
-        Ok(Powers { user, pids, has_users, refused: capabilities::numbered(&adopted.says.let_pass) })
+        let refused = capabilities::numbered(&adopted.says.let_pass);
+        Ok(Powers { user, pids, has_users, filtered: adopted.filtered, refused })
     }
 
     /// Their names.
@@ -42,8 +49,12 @@ impl Powers {
         self.refused.iter().map(|(name, _)| name.as_str()).collect()
     }
 
-    /// Which of them a thread has, by its directory in /proc.
+    /// Which of them a thread has, by its directory in /proc, or what it lacks. An engine's programs have the container's filter when they enter it, unless they are told
+    /// otherwise; which one a thread has the kernel tells nobody.
     pub(super) fn held_by(&self, facts: &ProcessFacts, thread: &Path) -> Option<String> {
+        if self.filtered && facts.seccomp != BY_FILTER {
+            return Some("has no seccomp filter".into());
+        }
         let held = self.refused.iter().find(|(_, number)| has(facts, *number))?;
         let elsewhere = File::open(thread.join("ns/user")).is_ok_and(|own| is_below(own.into(), self.user));
         (!elsewhere).then(|| format!("has CAP_{}", held.0))
@@ -106,7 +117,7 @@ mod tests {
 
     fn powers(user: u64) -> Powers {
         let pids = std::fs::metadata("/proc/self/ns/pid").unwrap().ino();
-        Powers { user, pids, has_users: false, refused: capabilities::numbered(&[]) }
+        Powers { user, pids, has_users: false, filtered: false, refused: capabilities::numbered(&[]) }
     }
 
     fn facts(sets: [&str; 5]) -> ProcessFacts {
@@ -136,6 +147,15 @@ mod tests {
         }
         let passed = Powers { refused: capabilities::numbered(&[Exception::NetAdmin]), ..powers };
         assert_eq!(passed.held_by(&facts(["1000"; 5]), thread), None);
+    }
+
+    #[test]
+    fn who_has_no_filter_is_told_where_each_must_have_one() {
+        let powers = Powers { filtered: true, ..powers(own_user()) };
+        let of = |seccomp| ProcessFacts { seccomp, ..facts(["0"; 5]) };
+        for (seccomp, is_filtered) in [(0, false), (1, false), (2, true), (u32::MAX, false)] {
+            assert_eq!(powers.held_by(&of(seccomp), Path::new("/proc/self")).is_none(), is_filtered, "{seccomp}");
+        }
     }
 
     #[test]

@@ -106,7 +106,12 @@ pub(super) struct Executable {
 }
 
 impl Recheck {
-    pub(crate) fn new(airlock: &Airlock, first: First, workload: Workload) -> io::Result<Recheck> {
+    pub(crate) fn new(
+        airlock: &Airlock,
+        first: First,
+        keeper: Option<Kept>,
+        workload: Workload,
+    ) -> io::Result<Recheck> {
         Ok(Recheck {
             created: airlock.plan.adopted.as_ref().map(|_| Created::of(workload.pid)).transpose()?,
             powers: airlock.plan.adopted.as_ref().map(Powers::refused_to).transpose()?,
@@ -116,7 +121,7 @@ impl Recheck {
             init: airlock.init.process.pid(),
             gate: airlock.gate.process.pid(),
             dialler: airlock.dialler.process.pid(),
-            keeper: airlock.keeper.as_ref().map(Kept::hidden).transpose()?,
+            keeper,
             members: Arc::clone(&airlock.init.members),
             around: airlock.plan.workload_ids().around(),
             program: Arc::clone(&airlock.program),

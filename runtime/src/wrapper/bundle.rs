@@ -152,7 +152,7 @@ impl Bundle {
     }
 
     fn parse(&self, bytes: &[u8]) -> Result<Configuration, BundleError> {
-        Configuration::parse(&self.place, bytes).map_err(|source| self.form(source))
+        Ok(Configuration::parse(&self.place, bytes)?)
     }
 
     fn form(&self, source: serde_json::Error) -> BundleError {

@@ -13,6 +13,7 @@ use crate::tpm;
 
 use super::attempt::{self, ATTEMPTS, Answer, Attempt};
 use super::hooks::{self, Hook};
+use super::profile::{self, Profile};
 
 /// All of it.
 #[derive(Clone, Debug)]
@@ -37,6 +38,8 @@ pub struct Findings {
     pub tpm: Option<Result<String, (String, Option<&'static str>)>>,
     /// The hooks of ours that engines are told to call.
     pub hooks: Vec<Hook>,
+    /// What podman's containers have for a filter, where the hooks look at it.
+    pub profile: Option<Profile>,
     /// Where evidence goes, and whether a file could be made there.
     pub data: Result<PathBuf, String>,
 }
@@ -64,6 +67,7 @@ pub const SETTINGS: [&str; 4] = [
 
 /// Reads and tries everything. `data` is where evidence goes, or why it has no place.
 pub fn find(caller: &Caller, data: Result<PathBuf, String>) -> Findings {
+    let hooks = hooks::find();
     Findings {
         uid: caller.uid,
         program: std::env::current_exe().unwrap_or_else(|_| "bottle".into()),
@@ -77,7 +81,8 @@ pub fn find(caller: &Caller, data: Result<PathBuf, String>) -> Findings {
             Ok(key) => Ok(key.id().to_string()),
             Err(failure) => Err((chain(&failure).join(": "), failure.hint)),
         }),
-        hooks: hooks::find(),
+        profile: profile::find(&hooks),
+        hooks,
         data: data.and_then(|directory| match try_to_write(&directory) {
             Ok(()) => Ok(directory),
             Err(error) => Err(format!("{}: {error}", directory.display())),

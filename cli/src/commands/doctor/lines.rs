@@ -1,5 +1,7 @@
 //! What do the findings mean? One line for each check, with the command that mends it. Pure.
 
+use std::path::Path;
+
 use bottle_runtime::gate::GateLimits;
 use bottle_runtime::plan::CORE_DUMPS;
 use serde::Serialize;
@@ -7,6 +9,7 @@ use serde::Serialize;
 use super::attempt::{Answer, Attempt, Step};
 use super::findings::{Cgroups, Findings};
 use super::mend;
+use super::profile::{PREFERRED, Profile};
 
 /// One check and its answer.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -61,6 +64,7 @@ pub fn lines(found: &Findings) -> Vec<Line> {
         tried(found, "higher --ulimit", Attempt::HigherLimit, false),
     ]);
     lines.extend(hooks(found));
+    lines.extend(found.profile.as_ref().map(profile));
     lines.extend(found.tpm.as_ref().map(tpm));
     lines
 }
@@ -82,7 +86,29 @@ fn hooks(found: &Findings) -> Option<Line> {
     Some(Line { what: "hooks of engines", state, detail, mend, blocks: false })
 }
 
-fn parent(file: &std::path::Path) -> String {
+/// Whether the hooks would let podman's containers be, as far as its profile goes.
+fn profile(found: &Profile) -> Line {
+    let file = found.file.display();
+    let (state, detail, mend) = match found.shut {
+        true => (State::Yes, format!("{file} lets no socket of AF_VSOCK be opened"), None),
+        false => {
+            let made = format!("bottle hook seccomp {file}");
+            let mend = match found.file == Path::new(PREFERRED) {
+                // The shell empties a file that it is to write before anybody reads it.
+                true => format!("{made} >{file}.new && mv {file}.new {file}"),
+                false => format!("{made} >{PREFERRED}, or another file that containers.conf names as seccomp_profile"),
+            };
+            (
+                State::No,
+                format!("{file} lets sockets of AF_VSOCK be opened: the hooks refuse the container"),
+                Some(mend),
+            )
+        }
+    };
+    Line { what: "seccomp of podman", state, detail, mend, blocks: false }
+}
+
+fn parent(file: &Path) -> String {
     file.parent().unwrap_or(file).display().to_string()
 }
 

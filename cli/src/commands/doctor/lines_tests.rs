@@ -19,6 +19,7 @@ fn well() -> Findings {
         dumps_reach_a_helper: false,
         tpm: None,
         hooks: Vec::new(),
+        profile: None,
         data: Ok("/home/ann/.local/share/bottle".into()),
     }
 }
@@ -219,7 +220,12 @@ fn a_tpm_has_a_line_where_one_was_asked_and_blocks_nothing() {
 
 #[test]
 fn hooks_whose_program_is_gone_are_told_and_where_none_are_installed_nothing_is() {
-    let hook = |name: &str, works| Hook { file: format!("/h/{name}").into(), program: "/usr/bin/bottle".into(), works };
+    let hook = |name: &str, works| Hook {
+        file: format!("/h/{name}").into(),
+        program: "/usr/bin/bottle".into(),
+        settings: None,
+        works,
+    };
     let line = |hooks| lines(&Findings { hooks, ..well() }).into_iter().find(|line| line.what == "hooks of engines");
     assert_eq!(line(Vec::new()), None);
     assert_eq!(line(vec![hook("a", true), hook("b", true)]).map(|line| line.state), Some(State::Yes));
@@ -229,6 +235,24 @@ fn hooks_whose_program_is_gone_are_told_and_where_none_are_installed_nothing_is(
         "{gone:?}"
     );
     assert!(gone.mend.unwrap().contains("bottle-oci"));
+}
+
+#[test]
+fn a_profile_of_podmans_by_which_its_containers_are_refused_is_told_with_what_makes_another() {
+    let line = |file: &str, shut| {
+        let profile = Some(Profile { file: file.into(), shut });
+        lines(&Findings { profile, ..well() })
+            .into_iter()
+            .find(|line| line.what == "seccomp of podman")
+            .expect("a line")
+    };
+    assert!(lines(&well()).iter().all(|line| line.what != "seccomp of podman"));
+    assert_eq!(line("/usr/share/containers/seccomp.json", true).state, State::Yes);
+    let open = line("/usr/share/containers/seccomp.json", false);
+    assert!(open.state == State::No && !open.blocks && open.detail.contains("AF_VSOCK"), "{open:?}");
+    assert!(open.mend.unwrap().starts_with("bottle hook seccomp /usr/share/containers/seccomp.json >/etc/containers/"));
+    let own = line("/etc/containers/seccomp.json", false).mend.unwrap();
+    assert!(own.contains(">/etc/containers/seccomp.json.new && mv"), "{own}");
 }
 
 #[test]

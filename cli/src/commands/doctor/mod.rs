@@ -7,6 +7,7 @@ mod findings;
 mod hooks;
 mod lines;
 mod mend;
+mod profile;
 mod tries;
 
 use std::process::ExitCode;

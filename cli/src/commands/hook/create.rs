@@ -44,7 +44,7 @@ pub fn run(settings: Option<&Path>, joins: bool, reporter: Reporter) -> Result<E
             let nested = caller.nested.as_ref();
             admit(&configuration, &settings, nested, Some(&joined), Path::new("/proc/self/exe")).map_err(refused)?;
             admit_handed(&configuration, &settings, nested, state.pid).map_err(refused)?;
-            admit_files(&configuration, &settings, &state::open(&caller)?).map_err(refused)?;
+            admit_files(&configuration, &settings, &state::open(&caller)?, state.pid).map_err(refused)?;
             // It ends with the bottle that it joins.
             follow(&joined, made.ok_or_else(left)?).map_err(Failure::new)?;
             Ok(ExitCode::SUCCESS)
