@@ -8,31 +8,20 @@ use std::os::fd::OwnedFd;
 use crate::airlock::{Airlock, Desk};
 use crate::build::{BuildError, Owner, begin, build_around, wire};
 use crate::conform::is_fallback;
-use crate::enter::reenter_network_namespace;
-use crate::held;
 use crate::layout::{Layout, Side};
 use crate::survey::route::{self, Link, Route};
 
-/// Enters it, where nobody has a socket in it yet.
-///
-/// # Errors
-/// [`BuildError::Held`] where somebody has.
-pub fn enter(agent: &OwnedFd) -> Result<(), BuildError> {
-    reenter_network_namespace(agent)?;
-    let found = held::sockets().map_err(BuildError::Uncounted)?;
-    if found.is_empty() { Ok(()) } else { Err(BuildError::Held { found }) }
-}
-
-/// Builds the pair with this one as the agent namespace, in which the caller is. `owner` owns it, or has power over its owner.
+/// Builds the pair with this one as the agent namespace, in which the caller is. `owner` owns it, or has power over its owner. Whether somebody has sockets in it is told by
+/// [`crate::held::sockets`]: later, since an engine may have just closed one of its own, and the kernel counts that for milliseconds more.
 ///
 /// # Errors
 /// [`BuildError::Connected`] where it has a network already: nothing was changed then.
 pub fn build_in(layout: &Layout, owner: Owner, agent: OwnedFd) -> Result<Airlock, BuildError> {
-    let found = connections(&Desk::open().map_err(wire(Side::Agent))?)?;
-    if !found.is_empty() {
-        return Err(BuildError::Connected { found });
-    }
-    build_around(layout, owner, || begin(agent, Side::Agent))
+    build_around(layout, owner, || {
+        let desk = Desk::open().map_err(wire(Side::Agent))?;
+        let found = connections(&desk)?;
+        if found.is_empty() { begin(agent, Side::Agent, desk) } else { Err(BuildError::Connected { found }) }
+    })
 }
 
 /// What leads somewhere.

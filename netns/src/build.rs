@@ -130,15 +130,6 @@ pub enum BuildError {
         /// Its devices, routes and rules, in words.
         found: Vec<String>,
     },
-    /// Somebody has sockets in a namespace that was to be adopted.
-    #[error("somebody holds sockets in the network namespace already: {}", found.join(", "))]
-    Held {
-        /// Which, in words.
-        found: Vec<String>,
-    },
-    /// Nobody knows whether anybody has.
-    #[error("cannot count the sockets in the network namespace")]
-    Uncounted(#[source] io::Error),
     /// The links did not come up.
     #[error("{device} in the {side} namespace did not come up")]
     Down {
@@ -161,9 +152,6 @@ impl BuildError {
             BuildError::Connected { .. } => {
                 Some("give the container a network namespace of its own and no network: it would be a second way out")
             }
-            BuildError::Held { .. } => Some(
-                "give the container a network namespace that nobody has used: a socket in it, whoever holds it, would be a way out",
-            ),
             BuildError::NoTproxy { .. } => Some("modprobe nft_tproxy, or a kernel with CONFIG_NFT_TPROXY"),
             BuildError::Sysctl { path, .. } if path.starts_with("net/ipv6") => {
                 Some("a kernel with IPv6 on (no ipv6.disable=1)")
@@ -184,7 +172,7 @@ pub fn build(layout: &Layout, owner: Owner) -> Result<Airlock, BuildError> {
 /// The same from the agent namespace, which has just been made, and in which the caller is.
 pub fn build_from(layout: &Layout, owner: Owner, agent: OwnedFd) -> Result<Airlock, BuildError> {
     build_around(layout, owner, || {
-        let begun = begin(agent, Side::Agent)?;
+        let begun = begin(agent, Side::Agent, Desk::open().map_err(wire(Side::Agent))?)?;
         sysctl::open_low_ports(Side::Agent)?;
         Ok(begun)
     })
@@ -203,7 +191,10 @@ pub(crate) fn build_around(
         Owner::Inherited => None,
         Owner::Own(namespace) => Some(namespace),
     };
-    let (agent, gate) = both(agent, || begin(enter_network_namespace()?, Side::Gate))?;
+    let (agent, gate) = both(agent, || {
+        let namespace = enter_network_namespace()?;
+        begin(namespace, Side::Gate, Desk::open().map_err(wire(Side::Gate))?)
+    })?;
     send(&gate.desk, Side::Gate, vec![links::veth(layout, agent.namespace.as_fd())])?;
     let (agent, gate) = both(
         || furnish(layout, Side::Agent, agent),
@@ -298,8 +289,7 @@ pub(crate) struct Begun {
 }
 
 /// The namespace that the caller is in, with desk and watch opened before anything is made in it.
-pub(crate) fn begin(namespace: OwnedFd, side: Side) -> Result<Begun, BuildError> {
-    let desk = Desk::open().map_err(wire(side))?;
+pub(crate) fn begin(namespace: OwnedFd, side: Side, desk: Desk) -> Result<Begun, BuildError> {
     let watch = Watch::open_routes(side).map_err(wire(side))?;
     let sysctls = sysctl::prepare(side)?;
     remove_fallback_devices(&desk, side)?;

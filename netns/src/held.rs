@@ -1,13 +1,20 @@
-//! Does anybody hold a socket in the network namespace that this thread has just entered?
+//! Does anybody else hold a socket in the network namespace that this thread is in, around which an airlock was built?
 //!
 //! Whoever does may be outside of it, where no process, link or route shows: by an abstract unix name, netlink's port of a
 //! user's, or a packet socket the container would have a way out. The kernel counts all sockets of a namespace, of whatever kind,
 //! bound or not, and lists the usual kinds.
 
+use std::collections::HashSet;
 use std::fs::File;
 use std::io::{self, Read};
+use std::os::fd::{AsFd, BorrowedFd};
 use std::thread::sleep;
 use std::time::{Duration, Instant};
+
+use nix::errno::Errno;
+use nix::sys::stat::fstat;
+
+use crate::sys::netns_cookie;
 
 /// How long the kernel may take to count out a netlink socket that was closed: that is for later, and no event tells of it.
 const PATIENCE: Duration = Duration::from_secs(1);
@@ -21,48 +28,81 @@ const MOST: u64 = 1 << 16;
 /// How many are named.
 const NAMED: usize = 4;
 
-/// Where the kernel lists them, the kind, and in which column their address is.
-const LISTS: [(&str, &str, usize); 11] = [
-    ("unix", "unix socket", 7),
-    ("packet", "packet socket of protocol", 3),
-    ("netlink", "netlink socket of protocol", 1),
-    ("tcp", "TCP socket at", 1),
-    ("tcp6", "TCP socket at", 1),
-    ("udp", "UDP socket at", 1),
-    ("udp6", "UDP socket at", 1),
-    ("raw", "raw socket at", 1),
-    ("raw6", "raw socket at", 1),
-    ("icmp", "ping socket at", 1),
-    ("icmp6", "ping socket at", 1),
+/// A list of the kernel's: its name, the kind of its sockets, and in which columns their address and their inode are.
+type List = (&'static str, &'static str, usize, usize);
+
+const NETLINK: List = ("netlink", "netlink socket of protocol", 1, 9);
+
+const LISTS: [List; 11] = [
+    ("unix", "unix socket", 7, 6),
+    ("packet", "packet socket of protocol", 3, 8),
+    NETLINK,
+    ("tcp", "TCP socket at", 1, 9),
+    ("tcp6", "TCP socket at", 1, 9),
+    ("udp", "UDP socket at", 1, 9),
+    ("udp6", "UDP socket at", 1, 9),
+    ("raw", "raw socket at", 1, 9),
+    ("raw6", "raw socket at", 1, 9),
+    ("icmp", "ping socket at", 1, 9),
+    ("icmp6", "ping socket at", 1, 9),
 ];
 
 /// NETLINK_ROUTE. Docker keeps a socket of it in each container's network. It leads to the kernel: from one process to another its messages take CAP_NET_ADMIN over the
 /// namespace (NL_CFG_F_NONROOT_SEND in the kernel's netlink_sendmsg), which is refused to containers.
 const ROUTE: &str = "0";
 
-/// All of them in words, or nothing where there is none. The calling thread has opened none here.
-pub(crate) fn sockets() -> io::Result<Vec<String>> {
+/// Inodes of sockets.
+type Inodes = HashSet<u64>;
+
+/// All but those among `own`, in words, or nothing where there are no others. `own` are descriptors that are held meanwhile, of whatever kind, and `namespace` is the
+/// cookie of the namespace. Others of the airlock's may open sockets there and close them again: at one moment there must be none
+/// but these.
+///
+/// # Errors
+/// What the kernel says when it is asked.
+pub fn sockets(namespace: u64, own: &[BorrowedFd<'_>]) -> io::Result<Vec<String>> {
+    let own = inodes(namespace, own)?;
     let begun = Instant::now();
-    let mut count = leading_out()?;
+    let mut count = leading_out(&own)?;
     while count > 0 && begun.elapsed() < PATIENCE {
         sleep(PAUSE);
-        count = leading_out()?;
+        count = leading_out(&own)?;
     }
     if count == 0 {
         return Ok(Vec::new());
     }
     // Not before: for a list the kernel goes through its tables of all namespaces, which takes milliseconds.
-    let listed = listed()?;
+    let listed = listed(&own)?;
     Ok(match listed.is_empty() {
         true => vec![format!("{count} of a kind, or in a state, that is not listed")],
         false => shortened(listed),
     })
 }
 
-/// How many there are that may lead out.
-fn leading_out() -> io::Result<u64> {
-    let count = counted(&read("sockstat")?)?;
-    Ok(if count == 0 { 0 } else { count.saturating_sub(of_routes(&read("netlink")?)) })
+/// Those that are sockets of this namespace.
+fn inodes(namespace: u64, descriptors: &[BorrowedFd<'_>]) -> io::Result<Inodes> {
+    let mut inodes = Inodes::new();
+    for descriptor in descriptors {
+        match netns_cookie(descriptor) {
+            Ok(cookie) if cookie == namespace => drop(inodes.insert(fstat(descriptor.as_fd())?.st_ino)),
+            Ok(_) | Err(Errno::ENOTSOCK) => {}
+            Err(errno) => return Err(errno.into()),
+        }
+    }
+    Ok(inodes)
+}
+
+/// How many others there are that may lead out.
+fn leading_out(own: &Inodes) -> io::Result<u64> {
+    let before = of_routes(&read(NETLINK.0)?);
+    let others = counted(&read("sockstat")?)?.checked_sub(own.len() as u64).ok_or(io::ErrorKind::InvalidData)?;
+    if others == 0 {
+        return Ok(0);
+    }
+    // Those that were there before and after were there when all were counted.
+    let after = of_routes(&read(NETLINK.0)?);
+    let passed = before.intersection(&after).filter(|inode| !own.contains(inode)).count();
+    Ok(others.saturating_sub(passed as u64))
 }
 
 /// Its beginning is enough to name some.
@@ -79,11 +119,11 @@ fn counted(sockstat: &str) -> io::Result<u64> {
     count.and_then(|count| count.trim().parse().ok()).ok_or(io::ErrorKind::InvalidData.into())
 }
 
-fn listed() -> io::Result<Vec<String>> {
+fn listed(own: &Inodes) -> io::Result<Vec<String>> {
     let mut all = Vec::new();
-    for (name, kind, column) in LISTS {
-        match read(name) {
-            Ok(list) => all.extend(list.lines().skip(1).filter_map(|line| socket(name, kind, column, line))),
+    for list in LISTS {
+        match read(list.0) {
+            Ok(lines) => all.extend(lines.lines().skip(1).filter_map(|line| socket(list, line, own))),
             // The kernel has no such sockets.
             Err(error) if error.kind() == io::ErrorKind::NotFound => {}
             Err(error) => return Err(error),
@@ -92,10 +132,10 @@ fn listed() -> io::Result<Vec<String>> {
     Ok(all)
 }
 
-/// How many netlink sockets of processes are of [`ROUTE`].
-fn of_routes(netlink: &str) -> u64 {
+/// Which netlink sockets of processes are of [`ROUTE`].
+fn of_routes(netlink: &str) -> Inodes {
     let of_routes = |line: &&str| matches!(netlink_socket(line), Some((ROUTE, port)) if port != KERNEL);
-    netlink.lines().skip(1).filter(of_routes).count() as u64
+    netlink.lines().skip(1).filter(of_routes).filter_map(|line| inode(NETLINK, line)).collect()
 }
 
 /// The port of the kernel's own.
@@ -107,13 +147,22 @@ fn netlink_socket(line: &str) -> Option<(&str, &str)> {
     words.next().zip(words.next())
 }
 
-/// A line in words; nothing for one of the kernel's own, nor for one of [`ROUTE`].
-fn socket(name: &str, kind: &str, column: usize, line: &str) -> Option<String> {
-    let words: Vec<&str> = line.split_ascii_whitespace().collect();
-    if name == "netlink" && netlink_socket(line).is_some_and(|(protocol, port)| protocol == ROUTE || port == KERNEL) {
+fn inode((_, _, _, column): List, line: &str) -> Option<u64> {
+    line.split_ascii_whitespace().nth(column)?.parse().ok()
+}
+
+/// A line in words; nothing for one of the airlock's or of the kernel's own, nor for one of [`ROUTE`].
+fn socket(list: List, line: &str, own: &Inodes) -> Option<String> {
+    let (name, kind, address, _) = list;
+    let passed = |(protocol, port)| protocol == ROUTE || port == KERNEL;
+    // Nobody has the end of a connection that is over, which has no inode any more.
+    if inode(list, line).is_some_and(|inode| inode == 0 || own.contains(&inode))
+        || name == NETLINK.0 && netlink_socket(line).is_some_and(passed)
+    {
         return None;
     }
-    let address = words.get(column).map_or("no name".to_owned(), |address| address.escape_default().to_string());
+    let address = line.split_ascii_whitespace().nth(address);
+    let address = address.map_or("no name".to_owned(), |address| address.escape_default().to_string());
     Some(format!("{kind} {address}"))
 }
 
@@ -137,19 +186,25 @@ mod tests {
     }
 
     #[test]
-    fn a_line_is_told_in_words_and_the_kernels_own_sockets_are_nobodys() {
+    fn a_line_is_told_in_words_and_the_airlocks_and_the_kernels_own_sockets_are_nobodys() {
+        let none = Inodes::new();
+        let [unix_sockets, netlink_sockets] = [LISTS[0], NETLINK];
         let unix = "00000000a9685a2d: 00000002 00000000 00010000 0001 01 1711 @way\u{fffd}out";
-        assert_eq!(socket("unix", "unix socket", 7, unix).unwrap(), r"unix socket @way\u{fffd}out");
+        assert_eq!(socket(unix_sockets, unix, &none).unwrap(), r"unix socket @way\u{fffd}out");
+        assert_eq!(socket(unix_sockets, unix, &Inodes::from([1711])), None);
         let unnamed = "00000000a9685a2d: 00000002 00000000 00000000 0001 01 1711";
-        assert_eq!(socket("unix", "unix socket", 7, unnamed).unwrap(), "unix socket no name");
+        assert_eq!(socket(unix_sockets, unnamed, &none).unwrap(), "unix socket no name");
         let kernels = "00000000f1c353ae 0   0          00000000 0        0        0     2        0        4       ";
-        assert_eq!(socket("netlink", "netlink socket of protocol", 1, kernels), None);
-        let users = "00000000f1c353ae 2   411        00000000 0        0        0     2        0        4       ";
-        assert_eq!(socket("netlink", "netlink socket of protocol", 1, users).unwrap(), "netlink socket of protocol 2");
-        let routes = "00000000f1c353ae 0   411        00000000 0        0        0     2        0        4       ";
-        assert_eq!(socket("netlink", "netlink socket of protocol", 1, routes), None);
+        assert_eq!(socket(netlink_sockets, kernels, &none), None);
+        let users = "00000000f1c353ae 2   411        00000000 0        0        0     2        0        5       ";
+        assert_eq!(socket(netlink_sockets, users, &none).unwrap(), "netlink socket of protocol 2");
+        assert_eq!(socket(netlink_sockets, users, &Inodes::from([5])), None);
+        let routes = "00000000f1c353ae 0   411        00000000 0        0        0     2        0        6       ";
+        assert_eq!(socket(netlink_sockets, routes, &none), None);
+        let over = "3: 0200001C:E150 FEFF001C:0035 06 00000000:00000000 03:000016D4 00000000     0        0 0 3 0";
+        assert_eq!(socket(LISTS[3], over, &none), None);
         let list = ["sk Eth Pid", kernels, users, routes, "", "one"].join("\n");
-        assert_eq!(of_routes(&list), 1);
+        assert_eq!(of_routes(&list), Inodes::from([6]));
         assert_eq!(shortened(vec!["one".into(); 6]), ["one", "one", "one", "one", "at least 2 more"]);
     }
 }

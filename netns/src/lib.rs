@@ -14,7 +14,7 @@ pub mod enter;
 
 pub mod adopt;
 pub mod build;
-mod held;
+pub mod held;
 mod links;
 mod sockets;
 mod sysctl;

@@ -55,8 +55,10 @@ pub struct Airlock {
     pub(crate) init: Init,
     /// Who ends a container when nobody here is left to do so.
     pub(crate) keeper: Option<Keeper>,
-    /// It has built, and tells what it tried; until its end, which is of no interest, the kernel needs a while.
+    /// It has built, and tells what it tried and who else is there, until its end.
     pub(crate) builder: Option<Waiting>,
+    /// The packet socket that it tried: whoever closes it last has to wait.
+    pub(crate) probing: Vec<OwnedFd>,
     /// Dropped after what is in it.
     pub(crate) group: Option<Arc<Group>>,
     pub(crate) challenge: Challenge,
@@ -186,6 +188,7 @@ impl Plan {
             },
             keeper,
             builder: Some(builder),
+            probing: Vec::new(),
             group: group.map(Arc::new),
             challenge,
             counted_before,
@@ -269,7 +272,7 @@ async fn built(builder: &Waiting) -> Result<bottle_netns::Airlock, RealizeError>
     match message {
         FromBuilder::Built(index) => Ok(bottle_netns::Airlock::rebuild(index, descriptors)?),
         FromBuilder::Failed { why, hint } => Err(RealizeError::Build { why, hint }),
-        FromBuilder::Init { .. } | FromBuilder::Helpers { .. } | FromBuilder::Probed(_) => Err(builder.unexpected()),
+        _ => Err(builder.unexpected()),
     }
 }
 

@@ -89,7 +89,7 @@ impl Drop for Started {
             let pids = match message {
                 FromBuilder::Helpers { dialler, gate, keeper } => [dialler, gate].into_iter().chain(keeper).collect(),
                 FromBuilder::Init { pid } => vec![pid],
-                FromBuilder::Built(_) | FromBuilder::Probed(_) | FromBuilder::Failed { .. } => return,
+                _ => return,
             };
             // Dropped, they are killed and waited for.
             forked.extend(pids.into_iter().zip(pidfds).map(|(pid, pidfd)| Process::new(pid, pidfd)));

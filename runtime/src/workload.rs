@@ -254,8 +254,6 @@ impl Workload {
                 limit = reached(limit) => return Ended::overdue(limit),
                 () = &mut quiet, if !tidy => {
                     sys::give_back_memory();
-                    // It has ended by now, and is reaped.
-                    self.airlock.builder = None;
                     tidy = true;
                     continue;
                 }

@@ -12,7 +12,7 @@ use crate::bundle::Bundle;
 use crate::host;
 use crate::running::Held;
 use crate::scene::{Scene, name};
-use crate::world::{Said, said, text};
+use crate::world::{Said, entries, said, text};
 
 /// Nothing of it ran, nothing is left of it, and the engine's person was told this.
 fn assert_refused(scene: &Scene, bundle: &Bundle, why: &str) {
@@ -118,13 +118,19 @@ fn a_container_in_whose_network_somebody_else_holds_a_socket_is_refused() {
         let (hook, told) = (scene.path("holder.py"), scene.path("holder"));
         std::fs::write(&hook, include_str!("holder.py")).unwrap();
         bundle.hook("createRuntime", 0, &format!("exec python3 {} {kind} {}", text(&hook), text(&told)));
-        let said = scene.run(&bundle);
+        let run = scene.run(&bundle);
         let holder = Held::new(std::fs::read_to_string(&told).unwrap().parse().unwrap());
         holder.signal(Signal::KILL);
-        assert!(said.code != 0 && !said.out.contains("ran"), "{kind}: {said:?}");
+        assert!(run.code != 0 && !run.out.contains("ran"), "{kind}: {run:?}");
         let why = format!("somebody holds sockets in the network namespace already: {why}");
-        assert!(said.err.contains(&why) && said.err.contains("hint: "), "{kind}: {said:?}");
-        assert!(scene.evidence().is_empty());
+        assert!(run.err.contains(&why) && run.err.contains("hint: "), "{kind}: {run:?}");
+        // It is known last: the log tells of it, and nothing says that the container was in an airlock.
+        let [evidence] = <[_; 1]>::try_from(scene.evidence()).unwrap();
+        assert!(!evidence.join("attestation.json").exists());
+        let log = evidence.join("audit.jsonl");
+        said(&mut scene.bottle(&["audit", "verify", text(&log)])).ok();
+        let ends: Vec<_> = entries(&log).into_iter().filter(|entry| entry["kind"] == "run.end").collect();
+        assert!(ends.len() == 1 && ends[0]["reason"].as_str().unwrap().starts_with(&why), "{kind}: {ends:?}");
         scene.assert_nothing_left();
     }
 }

@@ -94,8 +94,12 @@ fn a_run_whose_command_was_not_there_has_an_end_in_the_log() {
 fn signals_are_forwarded_and_the_workloads_answer_passes_through() {
     for (signal, name, code) in [(Signal::TERM, "TERM", 9), (Signal::INT, "INT", 10), (Signal::USR1, "USR1", 11)] {
         let world = World::new();
-        let script = format!("trap 'echo {name}; exit {code}' {name}; echo ready; while :; do read x; done");
-        let mut running = world.start(&["host", "--", "bash", "-c", &script]).ready();
+        // A shell's `read` that has just begun would miss it.
+        let script = format!(
+            "import signal as s; s.pthread_sigmask(s.SIG_BLOCK, [s.SIG{name}]); print('ready', flush=True)\n\
+             s.sigwait([s.SIG{name}]); print('{name}', flush=True); exit({code})"
+        );
+        let mut running = world.start(&["host", "--", "python3", "-c", &script]).ready();
         running.signal(signal);
         assert_eq!(running.line(), name);
         assert_eq!(running.end().code, code);

@@ -122,7 +122,7 @@ impl Held {
 
 impl Binding {
     /// Signs what was found, makes sure that it still holds, opens the run in the log, and shows the statement.
-    pub(super) fn sign(
+    pub(super) async fn sign(
         mut airlock: Airlock,
         held: Held,
         first: First,
@@ -163,12 +163,14 @@ impl Binding {
             let durable = durable.join().unwrap_or_else(|_| Err(io::Error::other("the writing thread broke")));
             Ok::<_, AttestError>(committed.and(durable.map_err(write)).map(|()| workload))
         })?;
-        let guarded = started.and_then(|workload| {
+        let guarded = async {
+            let workload = started?;
+            airlock.left_alone().await?;
             unfinished.place(sync_directory_of).map_err(write)?;
-            let recheck =
-                Recheck::new(&airlock, first, keeper, workload).map_err(step("prepare to measure all again"))?;
-            Ok(Arc::new(recheck))
-        });
+            let recheck = Recheck::new(&airlock, first, keeper, workload);
+            Ok(Arc::new(recheck.map_err(step("prepare to measure all again"))?))
+        };
+        let guarded: Result<_, AttestError> = guarded.await;
         let recheck = match guarded {
             Ok(recheck) => recheck,
             Err(error) => {

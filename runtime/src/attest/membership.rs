@@ -112,24 +112,20 @@ fn inode_at(from: BorrowedFd<'_>, link: &str) -> io::Result<Option<u64>> {
     number().map(Some).ok_or(io::ErrorKind::InvalidData.into())
 }
 
-/// Who may be on its way out of the agent's namespace: those who made the probes.
+/// Who may be in the agent's namespace besides those who stay there.
 #[derive(Clone, Copy)]
 pub(super) struct Leaving {
-    /// Whose children: init's.
+    /// Whose children are on their way out: init's, who made the probes.
     pub(super) parent: u32,
-    /// And the builder.
+    /// The builder, whose end is demanded later.
     pub(super) builder: Option<u32>,
 }
 
 impl Leaving {
-    fn all(self) -> Vec<u32> {
-        children(self.parent).into_iter().chain(self.builder).collect()
-    }
-
-    /// The first that may be, but for `ours`.
+    /// The first that may be on its way out, but for `ours`.
     fn among(self, found: &[u32], ours: &[u32]) -> io::Result<Option<u32>> {
         for pid in found.iter().filter(|pid| !ours.contains(pid)) {
-            if self.may_be(*pid, Stat::read(*pid)?) {
+            if self.may_be(Stat::read(*pid)?) {
                 return Ok(Some(*pid));
             }
         }
@@ -137,12 +133,13 @@ impl Leaving {
     }
 
     /// What is gone since it was found has left: then it is looked again.
-    fn may_be(self, pid: u32, stat: Option<Stat>) -> bool {
-        self.builder == Some(pid) || stat.is_none_or(|stat| stat.parent == self.parent)
+    fn may_be(self, stat: Option<Stat>) -> bool {
+        stat.is_none_or(|stat| stat.parent == self.parent)
     }
 }
 
-/// The same, when those that are on their way out have left. `ours` are those that stay. The first namespace is the agent's.
+/// The same but for the builder, when those that are on their way out have left. `ours` are those that stay. The first namespace is the
+/// agent's.
 ///
 /// A process that exits executes nothing any more, and leaves its namespaces before its files are closed, which takes the
 /// kernel some ten milliseconds for a packet socket. So its end is not waited for once its exit has begun.
@@ -152,11 +149,12 @@ pub(super) fn settled_processes_in<const N: usize>(
     ours: &[u32],
 ) -> io::Result<[Vec<u32>; N]> {
     // Before the first look rather than after it: to look takes long.
-    for process in leaving.all().into_iter().filter(|process| !ours.contains(process)) {
+    for process in children(leaving.parent).into_iter().filter(|process| !ours.contains(process)) {
         leaves_in_time(process)?;
     }
     loop {
-        let found = processes_in(inodes)?;
+        let mut found = processes_in(inodes)?;
+        found[0].retain(|pid| Some(*pid) != leaving.builder);
         match leaving.among(&found[0], ours)? {
             Some(pid) if leaves_in_time(pid)? => {}
             _ => return Ok(found),
@@ -174,7 +172,7 @@ fn leaves_in_time(pid: u32) -> io::Result<bool> {
     Ok(Stat::read(pid)?.is_none_or(|stat| stat.is_over()) || ends_in_time(pid)?)
 }
 
-fn ends_in_time(pid: u32) -> io::Result<bool> {
+pub(super) fn ends_in_time(pid: u32) -> io::Result<bool> {
     const PATIENCE: Timespec = Timespec { tv_sec: 5, tv_nsec: 0 };
     let Some(id) = i32::try_from(pid).ok().and_then(Pid::from_raw) else { return Ok(true) };
     let Ok(pidfd) = rustix::process::pidfd_open(id, PidfdFlags::empty()) else { return Ok(true) };
@@ -205,11 +203,10 @@ mod tests {
     }
 
     #[test]
-    fn what_is_gone_when_it_is_looked_at_counts_as_little_as_a_child_that_leaves_or_the_builder() {
+    fn what_is_gone_when_it_is_looked_at_counts_as_little_as_a_child_that_leaves() {
         let stat = |parent| Some(Stat { parent, exiting: false, threads: 1, start: 1 });
-        let leaving = Leaving { parent: 7, builder: Some(8) };
-        assert!(leaving.may_be(9, None) && leaving.may_be(9, stat(7)));
-        assert!(leaving.may_be(8, stat(1)) && !leaving.may_be(9, stat(1)));
+        let leaving = Leaving { parent: 7, builder: None };
+        assert!(leaving.may_be(None) && leaving.may_be(stat(7)) && !leaving.may_be(stat(1)));
     }
 
     #[test]

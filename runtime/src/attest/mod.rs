@@ -15,6 +15,7 @@ pub(crate) mod requirements;
 mod unfinished;
 
 use std::io;
+use std::os::fd::OwnedFd;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -43,6 +44,7 @@ use crate::supervisor::ledger::LedgerError;
 use crate::supervisor::watch::Drift;
 use crate::thread;
 use crate::tpm::TpmFailure;
+use crate::waiting::Waiting;
 
 pub use binding::Binding;
 pub(crate) use binding::{Held, Said, Vigil, valid_from};
@@ -91,6 +93,12 @@ pub enum AttestError {
         /// What it must see.
         expected: String,
     },
+    /// Somebody has sockets in a network namespace that was adopted.
+    #[error("somebody holds sockets in the network namespace already: {}", .0.join(", "))]
+    Holders(Vec<String>),
+    /// The builder could not tell.
+    #[error("cannot count the sockets in the network namespace: {}", .0.join(": "))]
+    Uncounted(Vec<String>),
     /// A process is not what it must be.
     #[error("the {who} process {what}")]
     Process {
@@ -165,6 +173,10 @@ impl AttestError {
             AttestError::Write { .. } | AttestError::Ledger(_) => {
                 Some("make room, or give other files with --attestation and --audit".into())
             }
+            AttestError::Holders(_) => Some(
+                "give the container a network namespace that nobody has used: a socket in it, whoever holds it, would be a way out"
+                    .into(),
+            ),
             AttestError::Changed(_) | AttestError::Generation | AttestError::Deviates(_) => Some(
                 "something on this host changes namespaces that it does not know; find out what before you try again"
                     .into(),
@@ -230,7 +242,7 @@ impl Airlock {
         }
         let keeper = self.keeper.as_ref().zip(processes.keeper);
         let keeper = keeper.map(|(keeper, found)| Kept::hidden(keeper, found)).transpose()?;
-        Binding::sign(self, held, first, keeper, program, facts, &probed)
+        Binding::sign(self, held, first, keeper, program, facts, &probed).await
     }
 
     /// Hashes what init expects that the workload will execute, in a thread, while the probes run.
@@ -248,7 +260,7 @@ impl Airlock {
         thread::awaited(move || tpm.quote(question)).map(Some).map_err(in_step(THREAD))
     }
 
-    async fn probed(&self) -> Result<Probed, AttestError> {
+    async fn probed(&mut self) -> Result<Probed, AttestError> {
         let mut rounds = Vec::new();
         for confined in [false, true] {
             match self.hear_init().await?.0 {
@@ -264,13 +276,40 @@ impl Airlock {
         Ok(Probed { unconfined, confined })
     }
 
-    async fn tried_by_builder(&self) -> Result<ProbeResult, AttestError> {
-        let step = |source: io::Error| AttestError::Step { step: "hear of the probe through a packet socket", source };
-        let builder = self.builder.as_ref().ok_or(io::ErrorKind::NotFound.into()).map_err(step)?;
-        match builder.recv::<FromBuilder>().await.map_err(|error| step(io::Error::other(error)))?.0 {
-            FromBuilder::Probed(result) => Ok(result),
-            _ => Err(step(io::ErrorKind::InvalidData.into())),
+    async fn tried_by_builder(&mut self) -> Result<ProbeResult, AttestError> {
+        match self.hear_builder("hear of the probe through a packet socket").await? {
+            (FromBuilder::Probed(result), socket) => {
+                self.probing = socket;
+                Ok(result)
+            }
+            (other, _) => Err(unexpected_of(&other)),
         }
+    }
+
+    /// Demands that the builder has left the agent's namespace, and that nobody else has a socket there, if an engine has made it. The builder's socket of the probe is closed by a
+    /// thread, which nobody waits for: it takes the kernel some ten milliseconds.
+    pub(crate) async fn left_alone(&mut self) -> Result<(), AttestError> {
+        if self.init.container.is_some() {
+            match self.hear_builder("hear who else has sockets in the network namespace").await?.0 {
+                FromBuilder::Holders(holders) if holders.is_empty() => {}
+                FromBuilder::Holders(holders) => return Err(AttestError::Holders(holders)),
+                FromBuilder::Failed { why, .. } => return Err(AttestError::Uncounted(why)),
+                other => return Err(unexpected_of(&other)),
+            }
+        }
+        let has_left = |builder: Waiting| membership::ends_in_time(builder.process.pid());
+        match self.builder.take().map(has_left).transpose().map_err(requirements::unlisted)? {
+            Some(true) => {
+                let probing = std::mem::take(&mut self.probing);
+                thread::begin(move || drop(probing)).map(drop).map_err(in_step(THREAD))
+            }
+            _ => Err(AttestError::Process { who: "builder", what: "does not end".into() }),
+        }
+    }
+
+    async fn hear_builder(&self, what: &'static str) -> Result<(FromBuilder, Vec<OwnedFd>), AttestError> {
+        let builder = self.builder.as_ref().ok_or(io::ErrorKind::NotFound.into()).map_err(in_step(what))?;
+        builder.recv().await.map_err(|error| in_step(what)(io::Error::other(error)))
     }
 
     /// What the probes provoked belongs to the attestation, not to the log: the gate starts anew, and what was counted
@@ -299,7 +338,7 @@ impl Airlock {
         Held::new(executable, wall, descriptors).map_err(AttestError::Silent)
     }
 
-    async fn hear_init(&self) -> Result<(FromInit, Vec<std::os::fd::OwnedFd>), AttestError> {
+    async fn hear_init(&self) -> Result<(FromInit, Vec<OwnedFd>), AttestError> {
         let received = tokio::time::timeout(PATIENCE, self.init.channel.recv()).await;
         match received.unwrap_or_else(|_| Err(io::ErrorKind::TimedOut.into())) {
             Ok((FromInit::Failed(failure), _)) => Err(failure.into()),
@@ -340,6 +379,10 @@ fn examined(state: &Survey, ports: Ports) -> Result<facts::Facts, AttestError> {
 fn altered(sysctl: &Sysctl) -> Option<Change> {
     let now = sysctl.deviation()?;
     Some(Change { side: sysctl.side, kind: Kind::Setting, what: format!("/proc/sys/{} is {now}", sysctl.path) })
+}
+
+fn unexpected_of(message: &FromBuilder) -> AttestError {
+    in_step("hear the builder")(io::Error::other(format!("it said {message:?}")))
 }
 
 fn unexpected() -> AttestError {

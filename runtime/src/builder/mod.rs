@@ -9,13 +9,14 @@ pub mod program;
 use std::io;
 use std::os::fd::{AsFd, OwnedFd};
 
-use bottle_netns::adopt::{self, build_in};
-use bottle_netns::airlock::AirlockIndex;
+use bottle_netns::adopt::build_in;
+use bottle_netns::airlock::{AirlockIndex, namespace_of};
 use bottle_netns::build::{BuildError, Owner, build_from};
 use bottle_netns::enter::{
-    OwnIds, enter_network_namespace, enter_user_namespace, no_user_namespace, reenter_user_namespace,
+    OwnIds, enter_network_namespace, enter_user_namespace, no_user_namespace, reenter_network_namespace,
+    reenter_user_namespace,
 };
-use bottle_netns::{Airlock, Layout};
+use bottle_netns::{Airlock, Layout, held};
 use nix::errno::Errno;
 use nix::sched::CloneFlags;
 use rustix::process::{Pid, PidfdFlags};
@@ -65,8 +66,8 @@ pub enum UserNamespace {
     Given,
 }
 
-/// Builder to supervisor, in this order: the helpers, init, what was built, what was tried there; `Failed` may come instead of any but
-/// the last.
+/// Builder to supervisor, in this order: the helpers, init, what was built, what was tried there, and where a namespace is adopted who else is
+/// there; `Failed` may come instead of any.
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub enum FromBuilder {
@@ -87,9 +88,12 @@ pub enum FromBuilder {
     },
     /// Built; the descriptors are beside it.
     Built(AirlockIndex),
-    /// What the builder, which is in the agent's namespace with every capability, saw through a packet socket. It executes nothing
-    /// after that; the kernel takes some ten milliseconds to close the socket, so its end is not waited for.
+    /// What the builder, which is in the agent's namespace with every capability, saw through a packet socket. The socket is beside it: the kernel takes some ten milliseconds to
+    /// close it, for which the builder's end would have to wait.
     Probed(ProbeResult),
+    /// Who else has sockets in a namespace that was adopted, in words. It comes last: the kernel counts a socket that an engine has just closed for
+    /// some ten milliseconds more.
+    Holders(Vec<String>),
     /// Not built.
     Failed {
         /// The chain of errors, outermost first.
@@ -115,17 +119,32 @@ fn run(supervisor: &Channel) -> io::Result<()> {
     let built = helpers(own_user, [dialler, gate], keeper, supervisor)
         .and_then(|()| airlock(owner(setup.user, given)?, adopted, init, setup.from_read_only, supervisor));
     match built {
-        Ok(airlock) => {
-            let (index, descriptors) = airlock.flatten();
-            let borrowed: Vec<_> = descriptors.iter().map(AsFd::as_fd).collect();
-            supervisor.send(&FromBuilder::Built(index), &borrowed)?;
-            supervisor.send(&FromBuilder::Probed(probe::packet()), &[])
-        }
+        Ok(airlock) => hand_over(airlock, setup.agent, supervisor),
         Err(error) => {
             let hint = error.hint().map(str::to_owned);
             supervisor.send(&FromBuilder::Failed { why: chain(&error), hint }, &[])
         }
     }
+}
+
+/// All of it, and what else can be told of the agent's namespace from inside.
+fn hand_over(airlock: Airlock, agent: Agent, supervisor: &Channel) -> io::Result<()> {
+    let namespace = namespace_of(&airlock.desks.agent)?;
+    let (index, descriptors) = airlock.flatten();
+    let mut own: Vec<_> = descriptors.iter().map(AsFd::as_fd).collect();
+    supervisor.send(&FromBuilder::Built(index), &own)?;
+    let (probed, socket) = probe::packet();
+    let socket: Vec<_> = socket.iter().map(AsFd::as_fd).collect();
+    supervisor.send(&FromBuilder::Probed(probed), &socket)?;
+    if agent == Agent::Adopted {
+        own.extend(socket);
+        let told = match held::sockets(namespace, &own) {
+            Ok(holders) => FromBuilder::Holders(holders),
+            Err(error) => FromBuilder::Failed { why: chain(&error), hint: None },
+        };
+        supervisor.send(&told, &[])?;
+    }
+    Ok(())
 }
 
 /// The gate first: where the host gives no user namespace, nothing else is there that would have to end.
@@ -162,11 +181,11 @@ fn fork(helper: Helper, channel: OwnedFd, namespaces: CloneFlags) -> Result<Owne
     })?;
     match forked {
         Forked::Sibling => become_helper(helper, channel),
-        Forked::Original(pid) => Ok(held(pid)?),
+        Forked::Original(pid) => Ok(pidfd(pid)?),
     }
 }
 
-fn held(pid: i32) -> io::Result<OwnedFd> {
+fn pidfd(pid: i32) -> io::Result<OwnedFd> {
     let pid = Pid::from_raw(pid).ok_or(io::ErrorKind::InvalidData)?;
     Ok(rustix::process::pidfd_open(pid, PidfdFlags::empty())?)
 }
@@ -217,8 +236,7 @@ fn airlock(
     let (agent, network) = match adopted {
         None => (Agent::Created, enter_network_namespace().map_err(BuildError::from)?),
         Some(network) => {
-            // Before anything of ours is in there.
-            adopt::enter(&network)?;
+            reenter_network_namespace(&network).map_err(BuildError::from)?;
             (Agent::Adopted, network)
         }
     };
@@ -226,7 +244,7 @@ fn airlock(
     let init = match fork_sibling(CloneFlags::CLONE_NEWPID)? {
         Forked::Sibling if !from_read_only => become_init(agent, &program, &init),
         Forked::Sibling => become_helper(Helper::Inside(agent), init),
-        Forked::Original(pid) => held(pid)?,
+        Forked::Original(pid) => pidfd(pid)?,
     };
     supervisor.send(&FromBuilder::Init { pid: pid_of(&init)? }, &[init.as_fd(), program.as_fd()])?;
     descriptors::make_room(&network);

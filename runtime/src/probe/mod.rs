@@ -11,6 +11,7 @@ mod stream;
 
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use std::os::fd::OwnedFd;
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
@@ -74,7 +75,7 @@ const ALWAYS: &[Probe] = &[
     probe("udp-v6", "refused", |_| datagram::send(UNLEASED_V6)),
     probe("icmp", "refused", |_| observed(raw::echo())),
     probe("raw-ip", "refused", |_| observed(raw::ip())),
-    probe(PACKET, "refused", |_| observed(raw::packet())),
+    probe(PACKET, "refused", |_| observed(raw::packet().0)),
     probe("dns-udp", "nxdomain", |_| dns::over_udp(crate::probe::gate::address())),
     probe("dns-udp-foreign", "nxdomain", |_| dns::over_udp(UNLEASED_V4)),
     probe("dns-udp-loopback", "nxdomain", |_| dns::over_udp(IpAddr::V4(Ipv4Addr::new(127, 0, 0, 53)))),
@@ -114,10 +115,11 @@ pub(crate) fn ask_gate(plan: &ProbePlan) -> String {
 /// The challenge's name among the probes.
 pub(crate) const CHALLENGE: &str = "gate-challenge";
 
-/// The probe through a packet socket, in the calling process's network namespace. It needs nothing but the packet rules, and the
-/// kernel takes some ten milliseconds to close the socket: whoever makes it has nothing else to do, and nobody waits for its end.
-pub fn packet() -> ProbeResult {
-    ProbeResult { name: PACKET.to_owned(), observed: raw::packet() }
+/// The probe through a packet socket, in the calling process's network namespace, and that socket if there was one: the
+/// kernel takes some ten milliseconds to close it. It needs nothing but the packet rules.
+pub fn packet() -> (ProbeResult, Option<OwnedFd>) {
+    let (observed, socket) = raw::packet();
+    (ProbeResult { name: PACKET.to_owned(), observed }, socket)
 }
 
 /// What was seen by processes that had a share each, in the order of the probes.

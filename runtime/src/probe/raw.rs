@@ -4,7 +4,6 @@
 //! they can, and then the packet itself must be refused: that is the floor that holds without confinement.
 
 use std::io;
-use std::mem::ManuallyDrop;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr, SocketAddrV4};
 use std::os::fd::OwnedFd;
 
@@ -45,20 +44,17 @@ fn outcome(result: io::Result<usize>) -> String {
 
 /// A UDP datagram in a hand-made frame, which skips the namespace's own output hook: the gate must refuse it, and
 /// its ICMP error is seen by the same socket. No other socket is opened, which a survey made meanwhile would have to list.
-pub(super) fn packet() -> String {
-    match through_packet_socket() {
-        Ok(length) => format!("{length} bytes came back"),
-        Err(error) => word(&error),
+pub(super) fn packet() -> (String, Option<OwnedFd>) {
+    match crate::sys::packet_socket("eth0", libc::ETH_P_IP as u16) {
+        Ok(socket) => {
+            let seen = exchange(&socket).map(|length| format!("{length} bytes came back"));
+            (seen.unwrap_or_else(|error| word(&error)), Some(socket))
+        }
+        Err(error) => (word(&error), None),
     }
 }
 
 /// Returns the length of whatever answers the datagram.
-fn through_packet_socket() -> io::Result<usize> {
-    // Left to the end of the process: the answer need not wait until the kernel has closed it.
-    let socket = ManuallyDrop::new(crate::sys::packet_socket("eth0", libc::ETH_P_IP as u16)?);
-    exchange(&socket)
-}
-
 fn exchange(socket: &OwnedFd) -> io::Result<usize> {
     const PORTS: (u16, u16) = (40_000, 443);
     rustix::net::sockopt::set_socket_timeout(socket, rustix::net::sockopt::Timeout::Recv, Some(PATIENCE))?;
