@@ -1,4 +1,4 @@
-//! Is the column of docs/confinement.md for runc what it shows a command by default? Root's, as the document says.
+//! Are the columns of docs/confinement.md for runc and podman what they show a command by default? Root's, as the document says.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
@@ -6,7 +6,8 @@ use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
 
 use crate::host;
-use crate::scene::Scene;
+use crate::podman::Podman;
+use crate::scene::{Scene, Who};
 use crate::world::{said, text};
 
 const DOCUMENT: &str = include_str!("../../../docs/confinement.md");
@@ -51,6 +52,15 @@ fn under_runc(scene: &Scene) -> String {
     said(&mut scene.runc(&["run", "--bundle", &bundle, &format!("bottle-columns-{}", scene.world.lab.pid())]))
         .ok()
         .to_owned()
+}
+
+/// By what `podman run` does without options, but for limits that root may not have here.
+fn under_podman(scene: &Scene) -> String {
+    let root = root_file_system(scene);
+    let podman = Podman::without_hooks(Path::new("runc"), scene, &Who::Tester);
+    let mut run = podman.command();
+    run.args(["run", "--rm", "--network=none", "--ulimit", "nofile=1024:1024", "--ulimit", "nproc=4096:4096"]);
+    said(run.arg("--rootfs").arg(root).args(["sh", "-c", SEEN])).ok().to_owned()
 }
 
 /// How a path is closed, by the mounts that a command sees.
@@ -106,9 +116,10 @@ fn judge(engine: &str, seen: &str) {
 }
 
 #[test]
-fn the_document_says_of_runc_what_it_shows_a_command_of_roots() {
+fn the_document_says_of_runc_and_podman_what_they_show_a_command_of_roots() {
     if !host::is_root() {
         return;
     }
     judge("runc", &under_runc(&Scene::new()));
+    judge("podman", &under_podman(&Scene::new()));
 }

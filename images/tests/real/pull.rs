@@ -78,14 +78,18 @@ fn a_mirror_is_asked_first_and_the_registry_where_it_fails() {
     }
 }
 
-/// Passes connections on to a registry, and breaks each answer off after so many bytes. How many it broke off.
-fn breaking(to: u16, after: usize) -> (u16, std::sync::Arc<AtomicUsize>) {
+/// Passes connections on to a registry, and breaks each answer off after so many bytes; nobody is answered after so many
+/// that were broken off. How many those are.
+fn breaking(to: u16, after: usize, most: usize) -> (u16, std::sync::Arc<AtomicUsize>) {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let port = listener.local_addr().unwrap().port();
     let broken = std::sync::Arc::new(AtomicUsize::new(0));
     let count = broken.clone();
     std::thread::spawn(move || {
         for client in listener.incoming() {
+            if count.load(Ordering::Relaxed) >= most {
+                continue;
+            }
             let (mut client, mut server) = (client.unwrap(), TcpStream::connect(("127.0.0.1", to)).unwrap());
             let (mut up, mut down) = (client.try_clone().unwrap(), server.try_clone().unwrap());
             std::thread::spawn(move || std::io::copy(&mut up, &mut down));
@@ -102,18 +106,59 @@ fn breaking(to: u16, after: usize) -> (u16, std::sync::Arc<AtomicUsize>) {
     (port, broken)
 }
 
-#[test]
-fn a_download_that_breaks_off_goes_on_where_it_ended() {
-    let place = Place::new();
-    let server = Server::start(&place.path("registry"));
+/// Has the registry hold an image of 5 MiB, `big:1`: its layer and digest.
+fn big(place: &Place, server: &Server) -> (Vec<u8>, Digest) {
     let content = noise(5 << 20);
     let layer = Layer::new().add(tar::EntryType::Regular, "noise", (0o644, 0, 0), "", &content).bytes();
     let (layout, digest) = layout(&place.path("layout"), vec![(layer.clone(), Packed::Plain)]);
     server.push(&layout, "big:1");
-    let (port, broken) = breaking(server.port, 1 << 20);
-    let through = Server::name(&server, "big:1").replace(&server.port.to_string(), &port.to_string());
-    place.configure("registries.conf", &format!("[[registry]]\nlocation = '127.0.0.1:{port}'\ninsecure = true\n"));
-    place.configure("auth.json", &logged_in(&[&server]).replace(&server.port.to_string(), &port.to_string()));
+    (layer, digest)
+}
+
+/// The name of that image by another port, which is configured as the registry's own.
+fn through(port: u16, place: &Place, server: &Server) -> String {
+    let configuration = format!("[[registry]]\nlocation = '127.0.0.1:{port}'\ninsecure = true\n");
+    place.configure("registries.conf", &(insecure(&[server]) + &configuration));
+    let (logged_in, own) = (logged_in(&[server]), server.port.to_string());
+    place.configure("auth.json", &logged_in.replace(&own, &port.to_string()));
+    server.name("big:1").replace(&own, &port.to_string())
+}
+
+#[test]
+fn a_download_that_is_cut_off_for_good_is_given_up_and_a_later_one_goes_on_with_it() {
+    let place = Place::new();
+    let server = Server::start(&place.path("registry"));
+    let (layer, digest) = big(&place, &server);
+    let (port, broken) = breaking(server.port, 1 << 20, 2);
+    let name = through(port, &place, &server);
+    let retries = AtomicUsize::new(0);
+    let listener =
+        |event| drop(matches!(event, Event::Retrying { .. }).then(|| retries.fetch_add(1, Ordering::Relaxed)));
+    let error = place.pull_and_tell(&name, &listener).unwrap_err();
+    assert!(matches!(error, PullError::Network { .. }), "{error:?}");
+    assert!(error.hint().unwrap().contains("reachable"), "{error:?}");
+    // Twice it got on, and after that it was tried a bounded number of times.
+    assert_eq!((broken.load(Ordering::Relaxed), retries.load(Ordering::Relaxed)), (2, 7));
+    assert_eq!(place.count("partial"), 1);
+    assert!(place.store.names().unwrap().is_empty());
+    place.configure("auth.json", &logged_in(&[&server]));
+    let started = Mutex::new(BTreeMap::new());
+    let listener = |event| {
+        if let Event::Started { blob, resumed, .. } = event {
+            started.lock().unwrap().insert(blob, resumed);
+        }
+    };
+    assert_eq!(place.pull_and_tell(&server.name("big:1"), &listener).unwrap().image.digest(), digest);
+    assert!(started.into_inner().unwrap()[&Digest::of(&layer)] > 1 << 20);
+}
+
+#[test]
+fn a_download_that_breaks_off_goes_on_where_it_ended() {
+    let place = Place::new();
+    let server = Server::start(&place.path("registry"));
+    let (layer, digest) = big(&place, &server);
+    let (port, broken) = breaking(server.port, 1 << 20, usize::MAX);
+    let through = through(port, &place, &server);
     let positions = Mutex::new(BTreeMap::<Digest, Vec<u64>>::new());
     let listener = |event| {
         if let Event::Progress { blob, position } = event {
