@@ -55,9 +55,9 @@ pub struct Airlock {
     pub(crate) init: Init,
     /// Who ends a container when nobody here is left to do so.
     pub(crate) keeper: Option<Keeper>,
-    /// It has built, and tells what it tried and who else is there, until its end.
+    /// It has built, and tells what it tried and who else is there; until its end, which is of no interest, the kernel needs a while.
     pub(crate) builder: Option<Waiting>,
-    /// The packet socket that it tried: whoever closes it last has to wait.
+    /// The packet socket that it tried, where a namespace is adopted: whoever closes it last has to wait.
     pub(crate) probing: Vec<OwnedFd>,
     /// Dropped after what is in it.
     pub(crate) group: Option<Arc<Group>>,

@@ -254,6 +254,8 @@ impl Workload {
                 limit = reached(limit) => return Ended::overdue(limit),
                 () = &mut quiet, if !tidy => {
                     sys::give_back_memory();
+                    // It has ended by now, and is reaped.
+                    self.airlock.builder = None;
                     tidy = true;
                     continue;
                 }

@@ -168,11 +168,12 @@ fn children(pid: u32) -> Vec<u32> {
     listed.split_ascii_whitespace().filter_map(|child| child.parse().ok()).collect()
 }
 
-fn leaves_in_time(pid: u32) -> io::Result<bool> {
+/// Whether its exit has begun in time: it executes nothing any more.
+pub(super) fn leaves_in_time(pid: u32) -> io::Result<bool> {
     Ok(Stat::read(pid)?.is_none_or(|stat| stat.is_over()) || ends_in_time(pid)?)
 }
 
-pub(super) fn ends_in_time(pid: u32) -> io::Result<bool> {
+fn ends_in_time(pid: u32) -> io::Result<bool> {
     const PATIENCE: Timespec = Timespec { tv_sec: 5, tv_nsec: 0 };
     let Some(id) = i32::try_from(pid).ok().and_then(Pid::from_raw) else { return Ok(true) };
     let Ok(pidfd) = rustix::process::pidfd_open(id, PidfdFlags::empty()) else { return Ok(true) };

@@ -286,8 +286,7 @@ impl Airlock {
         }
     }
 
-    /// Demands that the builder has left the agent's namespace, and that nobody else has a socket there, if an engine has made it. The builder's socket of the probe is closed by a
-    /// thread, which nobody waits for: it takes the kernel some ten milliseconds.
+    /// Demands that the builder has left the agent's namespace, and that nobody else has a socket there, if an engine has made it.
     pub(crate) async fn left_alone(&mut self) -> Result<(), AttestError> {
         if self.init.container.is_some() {
             match self.hear_builder("hear who else has sockets in the network namespace").await?.0 {
@@ -297,14 +296,16 @@ impl Airlock {
                 other => return Err(unexpected_of(&other)),
             }
         }
-        let has_left = |builder: Waiting| membership::ends_in_time(builder.process.pid());
-        match self.builder.take().map(has_left).transpose().map_err(requirements::unlisted)? {
-            Some(true) => {
-                let probing = std::mem::take(&mut self.probing);
-                thread::begin(move || drop(probing)).map(drop).map_err(in_step(THREAD))
-            }
-            _ => Err(AttestError::Process { who: "builder", what: "does not end".into() }),
+        let has_left = |builder: &Waiting| membership::leaves_in_time(builder.process.pid());
+        if !self.builder.as_ref().map(has_left).transpose().map_err(requirements::unlisted)?.unwrap_or_default() {
+            return Err(AttestError::Process { who: "builder", what: "does not end".into() });
         }
+        if !self.probing.is_empty() {
+            // The kernel takes some ten milliseconds, for which nobody waits.
+            let probing = std::mem::take(&mut self.probing);
+            thread::begin(move || drop(probing)).map_err(in_step(THREAD))?;
+        }
+        Ok(())
     }
 
     async fn hear_builder(&self, what: &'static str) -> Result<(FromBuilder, Vec<OwnedFd>), AttestError> {

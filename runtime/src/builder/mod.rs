@@ -7,6 +7,7 @@
 pub mod program;
 
 use std::io;
+use std::mem::ManuallyDrop;
 use std::os::fd::{AsFd, OwnedFd};
 
 use bottle_netns::adopt::build_in;
@@ -88,8 +89,8 @@ pub enum FromBuilder {
     },
     /// Built; the descriptors are beside it.
     Built(AirlockIndex),
-    /// What the builder, which is in the agent's namespace with every capability, saw through a packet socket. The socket is beside it: the kernel takes some ten milliseconds to
-    /// close it, for which the builder's end would have to wait.
+    /// What the builder, which is in the agent's namespace with every capability, saw through a packet socket. The kernel takes some ten milliseconds to close that, for which the builder's
+    /// exit has to wait if it is the last who has it: where a namespace is adopted, the socket is beside it.
     Probed(ProbeResult),
     /// Who else has sockets in a namespace that was adopted, in words. It comes last: the kernel counts a socket that an engine has just closed for
     /// some ten milliseconds more.
@@ -134,9 +135,12 @@ fn hand_over(airlock: Airlock, agent: Agent, supervisor: &Channel) -> io::Result
     let mut own: Vec<_> = descriptors.iter().map(AsFd::as_fd).collect();
     supervisor.send(&FromBuilder::Built(index), &own)?;
     let (probed, socket) = probe::packet();
-    let socket: Vec<_> = socket.iter().map(AsFd::as_fd).collect();
+    // Left to the end of the process: what is told need not wait until the kernel has closed it.
+    let socket = ManuallyDrop::new(socket);
+    let adopted = agent == Agent::Adopted;
+    let socket: Vec<_> = socket.iter().filter(|_| adopted).map(AsFd::as_fd).collect();
     supervisor.send(&FromBuilder::Probed(probed), &socket)?;
-    if agent == Agent::Adopted {
+    if adopted {
         own.extend(socket);
         let told = match held::sockets(namespace, &own) {
             Ok(holders) => FromBuilder::Holders(holders),
