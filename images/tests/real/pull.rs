@@ -133,7 +133,7 @@ fn a_download_that_is_cut_off_for_good_is_given_up_and_a_later_one_goes_on_with_
     let name = through(port, &place, &server);
     let retries = AtomicUsize::new(0);
     let listener =
-        |event| drop(matches!(event, Event::Retrying { .. }).then(|| retries.fetch_add(1, Ordering::Relaxed)));
+        |event| _ = retries.fetch_add(usize::from(matches!(event, Event::Retrying { .. })), Ordering::Relaxed);
     let error = place.pull_and_tell(&name, &listener).unwrap_err();
     assert!(matches!(error, PullError::Network { .. }), "{error:?}");
     assert!(error.hint().unwrap().contains("reachable"), "{error:?}");
