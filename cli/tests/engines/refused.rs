@@ -297,6 +297,10 @@ fn garbage_on_standard_input_is_an_error_that_says_so() {
     }
     // A bundle that is not there, and a container that is not about to stop.
     assert_eq!(call("create", &state(&json!({}))).code, 2);
+    // As crun names one that it has lost.
+    let lost = call("create", &state(&json!({"bundle": "/"})));
+    assert!(lost.code == 2 && lost.err.contains("cannot read /config.json"), "{lost:?}");
+    assert!(lost.err.contains("hint: crun 1.8.1 tells its hooks"), "{lost:?}");
     assert_eq!(call("stop", &state(&json!({}))).code, 2);
     // One that is gone, or never was: nothing is left of it, however often that is asked.
     for _ in 0..2 {

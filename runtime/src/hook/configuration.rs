@@ -65,6 +65,10 @@ impl ConfigurationError {
     /// What to do about it.
     pub fn hint(&self) -> Option<String> {
         match self {
+            ConfigurationError::Read { path, .. } if path.parent() == Some(Path::new("/")) => Some(
+                "crun 1.8.1 tells its hooks that the bundle is / where a container in a user namespace is given devices: leave them out, or have runc start it"
+                    .into(),
+            ),
             ConfigurationError::Read { .. } | ConfigurationError::Mounts(_) => None,
             ConfigurationError::Unsafe(_) => Some(
                 "let the bundle, its config.json and the directories above belong to root or to whoever starts the container, and nobody else write them (chmod go-w)"
