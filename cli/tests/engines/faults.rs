@@ -88,7 +88,9 @@ fn a_container_whose_keeper_is_gone_never_runs() {
         std::thread::yield_now();
     }
     let keeper = below(engine.id()).into_iter().find(|(_, first)| first == "bottle-keeper").unwrap();
-    Held::new(keeper.0).signal(Signal::KILL);
+    let keeper = Held::new(keeper.0);
+    keeper.signal(Signal::KILL);
+    assert!(keeper.ends_within(LIMIT), "it does not end");
     fs::write(&go, "go").unwrap();
     let said = crate::world::Said::from(engine.wait_with_output().unwrap());
     assert!(said.code != 0 && said.out.is_empty(), "{said:?}");
