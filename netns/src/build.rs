@@ -4,7 +4,7 @@
 //! it is left in the agent namespace. Settings and rules come before links are up, so no packet ever moves without them.
 
 use std::io;
-use std::net::{Ipv6Addr, SocketAddr};
+use std::net::Ipv6Addr;
 use std::os::fd::{AsFd, OwnedFd};
 use std::thread::Builder;
 use std::time::Duration;
@@ -15,12 +15,12 @@ use netlink_packet_route::link::{LinkAttribute, LinkMessage, State as LinkState}
 use netlink_packet_route::route::{RouteAddress, RouteAttribute, RouteMessage, RouteType};
 use nftables::schema::Nftables;
 use nix::errno::Errno;
-use thiserror::Error;
 
 use crate::airlock::{Airlock, Desk, Desks, Listeners, Sysctl, Watches};
+pub use crate::build_error::BuildError;
 use crate::connections::Connections;
-use crate::encode::{self, EncodeError};
-use crate::enter::{EnterError, enter_network_namespace, reenter_network_namespace};
+use crate::encode;
+use crate::enter::{enter_network_namespace, reenter_network_namespace};
 use crate::layout::{Layout, Side};
 use crate::links::{self, LOOPBACK, Request};
 use crate::ruleset::ruleset;
@@ -35,130 +35,6 @@ pub enum Owner {
     Inherited,
     /// A user namespace made for the purpose by [`crate::enter::enter_user_namespace`].
     Own(OwnedFd),
-}
-
-/// Why the airlock could not be built.
-#[derive(Debug, Error)]
-pub enum BuildError {
-    /// There are no namespaces.
-    #[error("no namespaces")]
-    Namespace(#[from] EnterError),
-    /// A netlink socket failed, or what it answered made no sense.
-    #[error("netlink in the {side} namespace")]
-    Netlink {
-        /// In which namespace.
-        side: Side,
-        /// What happened.
-        source: WireError,
-    },
-    /// The kernel makes no veth pairs.
-    #[error("this kernel makes no veth pair: {errno}")]
-    NoVeth {
-        /// What it said.
-        errno: Errno,
-    },
-    /// A link, address, neighbour, route or routing rule was refused.
-    #[error("{step} ({device}, {side} namespace): {errno}")]
-    Link {
-        /// What was tried.
-        step: &'static str,
-        /// On which device.
-        device: String,
-        /// In which namespace.
-        side: Side,
-        /// What the kernel said.
-        errno: Errno,
-    },
-    /// The kernel has no nf_tables.
-    #[error("this kernel has no nf_tables: {errno}")]
-    NoNfTables {
-        /// What it said.
-        errno: Errno,
-    },
-    /// The kernel has no tproxy expression.
-    #[error("this kernel's nf_tables has no tproxy: {errno}")]
-    NoTproxy {
-        /// What it said.
-        errno: Errno,
-    },
-    /// A rule was refused.
-    #[error("packet rules of the {side} namespace, entry {entry}: {errno}")]
-    Rule {
-        /// In which namespace.
-        side: Side,
-        /// The entry, as JSON.
-        entry: String,
-        /// What the kernel said.
-        errno: Errno,
-    },
-    /// The rules could not be encoded.
-    #[error("packet rules of the {side} namespace")]
-    Encode {
-        /// Of which namespace.
-        side: Side,
-        /// What was not understood.
-        source: EncodeError,
-    },
-    /// A kernel setting could not be made.
-    #[error("/proc/sys/{path} in the {side} namespace: {errno}")]
-    Sysctl {
-        /// In which namespace.
-        side: Side,
-        /// The setting.
-        path: String,
-        /// What the kernel said.
-        errno: Errno,
-    },
-    /// A listening socket could not be made.
-    #[error("listen on {at} ({transport}, {side} namespace): {errno}")]
-    Socket {
-        /// In which namespace.
-        side: Side,
-        /// TCP or UDP.
-        transport: &'static str,
-        /// Where.
-        at: SocketAddr,
-        /// What the kernel said.
-        errno: Errno,
-    },
-    /// A thread could not be had.
-    #[error("cannot build both sides at once")]
-    Thread(#[source] io::Error),
-    /// A namespace that was to be adopted leads somewhere already.
-    #[error("the network namespace has a network already: {}", found.join(", "))]
-    Connected {
-        /// Its devices, routes and rules, in words.
-        found: Vec<String>,
-    },
-    /// The links did not come up.
-    #[error("{device} in the {side} namespace did not come up")]
-    Down {
-        /// In which namespace.
-        side: Side,
-        /// Which.
-        device: String,
-    },
-}
-
-impl BuildError {
-    /// What to do about it.
-    pub fn hint(&self) -> Option<&'static str> {
-        match self {
-            BuildError::Namespace(enter) => enter.hint(),
-            BuildError::NoVeth { .. } => Some("modprobe veth, or a kernel with CONFIG_VETH"),
-            BuildError::NoNfTables { .. } => {
-                Some("modprobe nf_tables, or a kernel with CONFIG_NF_TABLES and CONFIG_NF_TABLES_INET")
-            }
-            BuildError::Connected { .. } => {
-                Some("give the container a network namespace of its own and no network: it would be a second way out")
-            }
-            BuildError::NoTproxy { .. } => Some("modprobe nft_tproxy, or a kernel with CONFIG_NFT_TPROXY"),
-            BuildError::Sysctl { path, .. } if path.starts_with("net/ipv6") => {
-                Some("a kernel with IPv6 on (no ipv6.disable=1)")
-            }
-            _ => None,
-        }
-    }
 }
 
 /// How long a link may take to come up after the last sign of life.

@@ -14,6 +14,7 @@ pub mod enter;
 
 pub mod adopt;
 pub mod build;
+mod build_error;
 pub mod held;
 mod links;
 mod sockets;

@@ -2,10 +2,12 @@
 //!
 //! The order matters. The notification sockets listen since before anything was built. The state was read with its
 //! generation as soon as all was; the workload is put on hold just before its execve(2), and measured there while the probes run; then those
-//! around it are measured, and what it will execute is hashed by then; the statement is signed; and then, if a notification came, or a generation or setting changed in between, all of it is void.
+//! around it are measured, and what it will execute is hashed by then; the statement is signed; and then, if a notification came, or a generation or setting changed in between, or somebody
+//! else is or may be in the agent's namespace yet, all of it is void.
 
 pub(crate) mod adopted;
 mod binding;
+mod builder;
 pub(crate) mod facts;
 pub(crate) mod membership;
 mod mounts;
@@ -32,7 +34,6 @@ use tokio::sync::oneshot;
 
 use crate::adopt::KeeperError;
 use crate::airlock::Airlock;
-use crate::builder::FromBuilder;
 use crate::cgroups::LimitError;
 use crate::confine::Ports;
 use crate::digest::Ahead;
@@ -44,7 +45,6 @@ use crate::supervisor::ledger::LedgerError;
 use crate::supervisor::watch::Drift;
 use crate::thread;
 use crate::tpm::TpmFailure;
-use crate::waiting::Waiting;
 
 pub use binding::Binding;
 pub(crate) use binding::{Held, Said, Vigil, valid_from};
@@ -276,43 +276,6 @@ impl Airlock {
         Ok(Probed { unconfined, confined })
     }
 
-    async fn tried_by_builder(&mut self) -> Result<ProbeResult, AttestError> {
-        match self.hear_builder("hear of the probe through a packet socket").await? {
-            (FromBuilder::Probed(result), socket) => {
-                self.probing = socket;
-                Ok(result)
-            }
-            (other, _) => Err(unexpected_of(&other)),
-        }
-    }
-
-    /// Demands that the builder has left the agent's namespace, and that nobody else has a socket there, if an engine has made it.
-    pub(crate) async fn left_alone(&mut self) -> Result<(), AttestError> {
-        if self.init.container.is_some() {
-            match self.hear_builder("hear who else has sockets in the network namespace").await?.0 {
-                FromBuilder::Holders(holders) if holders.is_empty() => {}
-                FromBuilder::Holders(holders) => return Err(AttestError::Holders(holders)),
-                FromBuilder::Failed { why, .. } => return Err(AttestError::Uncounted(why)),
-                other => return Err(unexpected_of(&other)),
-            }
-        }
-        let has_left = |builder: &Waiting| membership::leaves_in_time(builder.process.pid());
-        if !self.builder.as_ref().map(has_left).transpose().map_err(requirements::unlisted)?.unwrap_or_default() {
-            return Err(AttestError::Process { who: "builder", what: "does not end".into() });
-        }
-        if !self.probing.is_empty() {
-            // The kernel takes some ten milliseconds, for which nobody waits.
-            let probing = std::mem::take(&mut self.probing);
-            thread::begin(move || drop(probing)).map_err(in_step(THREAD))?;
-        }
-        Ok(())
-    }
-
-    async fn hear_builder(&self, what: &'static str) -> Result<(FromBuilder, Vec<OwnedFd>), AttestError> {
-        let builder = self.builder.as_ref().ok_or(io::ErrorKind::NotFound.into()).map_err(in_step(what))?;
-        builder.recv().await.map_err(|error| in_step(what)(io::Error::other(error)))
-    }
-
     /// What the probes provoked belongs to the attestation, not to the log: the gate starts anew, and what was counted
     /// so far is taken off at the end.
     fn have_probes_forgotten(&mut self) -> Result<(), AttestError> {
@@ -380,10 +343,6 @@ fn examined(state: &Survey, ports: Ports) -> Result<facts::Facts, AttestError> {
 fn altered(sysctl: &Sysctl) -> Option<Change> {
     let now = sysctl.deviation()?;
     Some(Change { side: sysctl.side, kind: Kind::Setting, what: format!("/proc/sys/{} is {now}", sysctl.path) })
-}
-
-fn unexpected_of(message: &FromBuilder) -> AttestError {
-    in_step("hear the builder")(io::Error::other(format!("it said {message:?}")))
 }
 
 fn unexpected() -> AttestError {
