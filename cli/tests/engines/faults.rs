@@ -2,12 +2,14 @@
 
 use std::fs;
 use std::io::Write;
-use std::process::Stdio;
+use std::path::PathBuf;
+use std::process::{Child, Stdio};
 use std::time::Duration;
 
 use rustix::process::Signal;
 use serde_json::json;
 
+use crate::bundle::Bundle;
 use crate::host;
 use crate::running::Held;
 use crate::scene::{Scene, name};
@@ -67,26 +69,37 @@ fn said_ok(scene: &Scene, log: &std::path::Path) {
     said(&mut scene.world.bottle(&["audit", "verify", text(log)])).ok();
 }
 
+/// A container of runc's, one of whose processes is held at a system call, as steps.py has it, when this returns; and the FIFO by which it goes on.
+fn held(scene: &Scene, bundle: &Bundle, step: [&str; 4]) -> (Child, PathBuf) {
+    let (held, go) = (scene.path("held"), scene.path("go"));
+    nix::unistd::mkfifo(&go, nix::sys::stat::Mode::from_bits_truncate(0o600)).unwrap();
+    let mut engine = scene.program("python3");
+    engine.args(["-c", include_str!("../lab_faults/steps.py"), text(held.parent().unwrap())]).args(step);
+    bundle.write();
+    engine.args(["/usr/bin/env", "runc", "--root", text(&scene.path("runc"))]).env_remove("BOTTLE_ROOT");
+    engine.args(["run", "--bundle", text(&bundle.place), &name(bundle)]);
+    let engine = engine.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    until("it was never there", || held.exists());
+    (engine, go)
+}
+
+/// Looks until it is so.
+fn until(otherwise: &str, is_so: impl Fn() -> bool) {
+    let deadline = std::time::Instant::now() + LIMIT;
+    while !is_so() {
+        assert!(std::time::Instant::now() < deadline, "{otherwise}");
+        std::thread::yield_now();
+    }
+}
+
 /// All has been measured, and who would end the container without its supervisor is gone before it is let go on.
 #[test]
 fn a_container_whose_keeper_is_gone_never_runs() {
     let scene = Scene::new();
     let bundle = scene.bundle("echo ran");
-    let (held, go) = (scene.path("held"), scene.path("go"));
-    nix::unistd::mkfifo(&go, nix::sys::stat::Mode::from_bits_truncate(0o600)).unwrap();
     // When the attestation gets its name, all has been measured and is on record.
-    let step = ["bottle-adopting", &libc::SYS_linkat.to_string(), "3", "attestation.json"].map(str::to_owned);
-    let mut engine = scene.program("python3");
-    engine.args(["-c", include_str!("../lab_faults/steps.py"), text(held.parent().unwrap())]).args(step);
-    bundle.write();
-    engine.args(["/usr/bin/env", "runc", "--root", text(&scene.path("runc"))]).env_remove("BOTTLE_ROOT");
-    engine.args(["run", "--bundle", text(&bundle.place), &name(&bundle)]);
-    let engine = engine.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
-    let deadline = std::time::Instant::now() + LIMIT;
-    while !held.exists() {
-        assert!(std::time::Instant::now() < deadline, "it was never there");
-        std::thread::yield_now();
-    }
+    let call = libc::SYS_linkat.to_string();
+    let (engine, go) = held(&scene, &bundle, ["bottle-adopting", &call, "3", "attestation.json"]);
     let keeper = below(engine.id()).into_iter().find(|(_, first)| first == "bottle-keeper").unwrap();
     let keeper = Held::new(keeper.0);
     keeper.signal(Signal::KILL);
@@ -98,6 +111,23 @@ fn a_container_whose_keeper_is_gone_never_runs() {
     scene.assert_nothing_left();
     let log = scene.evidence()[0].join("audit.jsonl");
     said_ok(&scene, &log);
+}
+
+/// It is in the container's network with all that it could do, and all others are through.
+#[test]
+fn a_container_whose_builder_does_not_leave_never_runs() {
+    let scene = Scene::new();
+    let bundle = scene.bundle("echo ran");
+    let call = libc::SYS_exit_group.to_string();
+    let (engine, go) = held(&scene, &bundle, ["bottle-builder", &call, "0", ""]);
+    let said = crate::world::Said::from(engine.wait_with_output().unwrap());
+    assert!(said.code != 0 && said.out.is_empty(), "{said:?}");
+    assert!(said.err.contains("the builder process does not end"), "{said:?}");
+    let [evidence] = <[PathBuf; 1]>::try_from(scene.evidence()).unwrap();
+    assert!(!evidence.join("attestation.json").exists());
+    said_ok(&scene, &evidence.join("audit.jsonl"));
+    fs::write(&go, "go").unwrap();
+    scene.assert_nothing_left();
 }
 
 #[test]

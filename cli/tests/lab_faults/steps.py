@@ -50,6 +50,10 @@ def is_meant(pid, arguments):
     return re.fullmatch(pattern, text(pid, arguments[argument])) is not None
 
 
+def go_on(fd, number):
+    fcntl.ioctl(fd, SEND, struct.pack("Qqii", number, 0, 0, CONTINUE))
+
+
 def answer(fd):
     """Until nobody is left who could ask."""
     asked, held = select.poll(), False
@@ -62,9 +66,16 @@ def answer(fd):
             if not held and is_meant(pid, struct.unpack_from("6Q", call, 32)):
                 held = True
                 open(f"{directory}/held", "w").close()
-                with open(f"{directory}/go") as go:
-                    go.read()
-            fcntl.ioctl(fd, SEND, struct.pack("Qqii", number, 0, 0, CONTINUE))
+                # The others are answered meanwhile.
+                if os.fork():
+                    continue
+                try:
+                    with open(f"{directory}/go") as go:
+                        go.read()
+                    go_on(fd, number)
+                finally:
+                    os._exit(0)
+            go_on(fd, number)
         except (FileNotFoundError, ProcessLookupError):
             pass  # Whoever asked is gone.
 
