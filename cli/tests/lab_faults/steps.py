@@ -1,4 +1,4 @@
-"""Becomes a program that is held at one system call, the first of its kind by whichever of its processes, until it is let go.
+"""Becomes a program that is held at one system call, by whichever of its processes and threads, until it is let go.
 
 steps.py DIRECTORY WHO CALL ARGUMENT PATTERN PROGRAM ARGUMENT...
 
@@ -7,10 +7,10 @@ CALL      the number of the system call
 ARGUMENT  which of its arguments is looked at, from 0 on
 PATTERN   a regular expression for the text that this argument leads to; or `=NUMBER`: these bits of it are set; or nothing
 
-The file "held" is made when it stands there, and it goes on when somebody has written to the FIFO "go". A seccomp filter asks a process
+The file "held" is made when it stands there, and it goes on for good when somebody has written to the FIFO "go". A seccomp filter asks a process
 that nobody waits for.
 """
-import ctypes, fcntl, os, re, select, socket, struct, sys
+import contextlib, ctypes, fcntl, os, re, select, socket, struct, sys
 
 SECCOMP = 317
 RECEIVE, SEND, CONTINUE = 0xC0502100, 0xC0182101, 1
@@ -55,27 +55,31 @@ def go_on(fd, number):
 
 
 def answer(fd):
-    """Until nobody is left who could ask."""
-    asked, held = select.poll(), False
+    """Until nobody is left who could ask. All calls of the kind are held, by whichever of its threads, and all others go on."""
+    asked, let_go, held = select.poll(), os.open(f"{directory}/go", os.O_RDONLY | os.O_NONBLOCK), []
     asked.register(fd, select.POLLIN)
-    while not asked.poll()[0][1] & select.POLLHUP:
+    asked.register(let_go, select.POLLIN)
+    while True:
+        events = dict(asked.poll())
+        if let_go in events:
+            asked.unregister(let_go)
+            for number in held:
+                with contextlib.suppress(FileNotFoundError):  # It was ended.
+                    go_on(fd, number)
+            held = None
+        if events.get(fd, 0) & select.POLLHUP:
+            return
+        if fd not in events:
+            continue
         call = bytearray(80)
         try:
             fcntl.ioctl(fd, RECEIVE, call)
             number, pid = struct.unpack_from("QI", call)
-            if not held and is_meant(pid, struct.unpack_from("6Q", call, 32)):
-                held = True
+            if held is not None and is_meant(pid, struct.unpack_from("6Q", call, 32)):
+                held.append(number)
                 open(f"{directory}/held", "w").close()
-                # The others are answered meanwhile.
-                if os.fork():
-                    continue
-                try:
-                    with open(f"{directory}/go") as go:
-                        go.read()
-                    go_on(fd, number)
-                finally:
-                    os._exit(0)
-            go_on(fd, number)
+            else:
+                go_on(fd, number)
         except (FileNotFoundError, ProcessLookupError):
             pass  # Whoever asked is gone.
 
