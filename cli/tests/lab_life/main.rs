@@ -18,6 +18,7 @@ mod listed;
 mod renewed;
 mod separated;
 mod stopping;
+mod strangers;
 mod terminal;
 mod unread;
 
