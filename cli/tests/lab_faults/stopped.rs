@@ -46,14 +46,15 @@ fn cut(scene: &Scene, running: &Running, what: &str) {
     assert!(noticed || !scene.world.project("ran").exists(), "{what}: the workload goes on and nobody watches");
 }
 
-/// What was cut ends; a start that was only late goes on.
+/// What was cut ends; a start that was only late goes on, until it is told to end.
 fn follow(mut running: Running, what: &str) {
     let goes_on = running.try_line().is_some() && !Held::new(running.pid()).ends_within(Duration::from_secs(1));
     if goes_on {
         running.signal(Signal::TERM);
     }
     let said = running.end();
-    assert!(if goes_on { said.code == 143 } else { [125, 137].contains(&said.code) }, "{what}: {said:?}");
+    // Beside other work a cut may come later than that.
+    assert!([125, 137].contains(&said.code) || goes_on && said.code == 143, "{what}: {said:?}");
 }
 
 #[test]
