@@ -119,13 +119,14 @@ fn a_container_whose_builder_does_not_leave_never_runs() {
     let scene = Scene::new();
     let bundle = scene.bundle("echo ran");
     let call = libc::SYS_exit_group.to_string();
-    let (engine, _) = held(&scene, &bundle, ["bottle-builder", &call, "0", ""]);
+    let (engine, go) = held(&scene, &bundle, ["bottle-builder", &call, "0", ""]);
     let said = crate::world::Said::from(engine.wait_with_output().unwrap());
     assert!(said.code != 0 && said.out.is_empty(), "{said:?}");
     assert!(said.err.contains("the builder process does not end"), "{said:?}");
     let [evidence] = <[PathBuf; 1]>::try_from(scene.evidence()).unwrap();
     assert!(!evidence.join("attestation.json").exists());
     said_ok(&scene, &evidence.join("audit.jsonl"));
+    fs::write(&go, "go").unwrap();
     scene.assert_nothing_left();
 }
 

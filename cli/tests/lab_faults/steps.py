@@ -55,7 +55,8 @@ def go_on(fd, number):
 
 
 def answer(fd):
-    """Until nobody is left who could ask. All calls of the kind are held, by whichever of its threads, and all others go on."""
+    """Until nobody is left who could ask, and whoever was held was let go. All calls of the kind are held, by whichever of its threads, and
+    all others go on."""
     asked, let_go, held = select.poll(), os.open(f"{directory}/go", os.O_RDONLY | os.O_NONBLOCK), []
     asked.register(fd, select.POLLIN)
     asked.register(let_go, select.POLLIN)
@@ -68,6 +69,9 @@ def answer(fd):
                     go_on(fd, number)
             held = None
         if events.get(fd, 0) & select.POLLHUP:
+            asked.unregister(fd)
+            if held:
+                asked.poll()
             return
         if fd not in events:
             continue
