@@ -1,6 +1,8 @@
 //! Which mounts does the calling process see? What proc(5) calls mountinfo.
 
+use std::ffi::OsString;
 use std::io;
+use std::os::unix::ffi::OsStringExt;
 use std::path::{Path, PathBuf};
 
 /// One mount.
@@ -29,39 +31,52 @@ impl MountPoint {
 
 /// Reads the mounts of the calling process, in mount order.
 pub fn read() -> io::Result<Vec<MountPoint>> {
-    Ok(parse(&std::fs::read_to_string("/proc/self/mountinfo")?))
+    read_at(Path::new("/proc/self/mountinfo"))
 }
 
 /// Reads a mountinfo, which may be another process's.
-pub fn parse(text: &str) -> Vec<MountPoint> {
-    text.lines().filter_map(line).collect()
+pub fn read_at(path: &Path) -> io::Result<Vec<MountPoint>> {
+    Ok(parse(&std::fs::read(path)?))
 }
 
-fn line(line: &str) -> Option<MountPoint> {
-    let (before, after) = line.split_once(" - ")?;
-    let mut fields = before.split(' ');
+/// The same of what it says. Paths in it are any bytes.
+pub fn parse(bytes: &[u8]) -> Vec<MountPoint> {
+    bytes.split(|byte| *byte == b'\n').filter_map(line).collect()
+}
+
+fn line(line: &[u8]) -> Option<MountPoint> {
+    let mut fields = line.split(|byte| *byte == b' ');
+    let mut next = || fields.next();
+    let text = |field: &[u8]| String::from_utf8_lossy(field).into_owned();
+    let id = text(next()?).parse().ok()?;
+    let (_parent, device, root, target, options) = (next()?, next()?, next()?, next()?, next()?);
+    // As many optional fields as there are.
+    while next()? != b"-" {}
+    let kind = text(next()?);
     Some(MountPoint {
-        id: fields.next()?.parse().ok()?,
-        device: fields.nth(1)?.to_owned(),
-        root: unescape(fields.next()?),
-        target: unescape(fields.next()?),
-        options: fields.next()?.to_owned(),
-        kind: after.split(' ').next()?.to_owned(),
+        id,
+        device: text(device),
+        root: unescape(root),
+        target: unescape(target),
+        options: text(options),
+        kind,
     })
 }
 
 /// The kernel writes blanks and backslashes as three octal digits.
-fn unescape(text: &str) -> PathBuf {
-    let mut plain = String::with_capacity(text.len());
-    let mut rest = text;
-    while let Some((before, after)) = rest.split_once('\\') {
-        plain.push_str(before);
-        let code = after.get(..3).and_then(|digits| u8::from_str_radix(digits, 8).ok());
-        plain.push(code.map_or('\\', char::from));
+fn unescape(field: &[u8]) -> PathBuf {
+    let mut plain = Vec::with_capacity(field.len());
+    let mut rest = field;
+    while let Some((first, after)) = rest.split_first() {
+        let code = after.get(..3).filter(|_| *first == b'\\').and_then(octal);
+        plain.push(code.unwrap_or(*first));
         rest = if code.is_some() { &after[3..] } else { after };
     }
-    plain.push_str(rest);
-    plain.into()
+    OsString::from_vec(plain).into()
+}
+
+fn octal(digits: &[u8]) -> Option<u8> {
+    u8::from_str_radix(std::str::from_utf8(digits).ok()?, 8).ok()
 }
 
 /// The topmost mount that a path lies on.
@@ -79,7 +94,7 @@ pub fn below<'a>(mounts: &'a [MountPoint], path: &'a Path) -> impl Iterator<Item
 mod tests {
     use super::*;
 
-    const TEXT: &str = "27 1 254:0 / / rw - ext4 /dev/vda rw\n\
+    const TEXT: &[u8] = b"27 1 254:0 / / rw - ext4 /dev/vda rw\n\
                         28 27 0:21 /sub /mnt/a\\040b rw,relatime shared:7 - fuse.sshfs x rw\n";
 
     #[test]
@@ -88,6 +103,17 @@ mod tests {
         assert_eq!((mounts[1].id, mounts[1].target.as_path()), (28, Path::new("/mnt/a b")));
         assert!(mounts[1].has("relatime") && !mounts[1].has("ro"));
         assert_eq!((mounts[1].root.as_path(), mounts[1].kind.as_str()), (Path::new("/sub"), "fuse.sshfs"));
+    }
+
+    #[test]
+    fn a_path_is_any_bytes() {
+        let mounts = parse(b"27 1 254:0 /M\xfcller /a\\134b\\9\xff\\ rw - ext4 /dev/vda rw\n28 27 0:21 / /m");
+        let bytes = |path: &Path| path.as_os_str().as_encoded_bytes().to_vec();
+        assert_eq!(mounts.len(), 1);
+        assert_eq!(
+            (bytes(&mounts[0].root), bytes(&mounts[0].target)),
+            (b"/M\xfcller".to_vec(), b"/a\\b\\9\xff\\".to_vec())
+        );
     }
 
     #[test]

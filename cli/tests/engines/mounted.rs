@@ -1,15 +1,18 @@
 //! Is a container judged by the mounts that it has? By those that come along with what is bound, and by what is there and in no configuration.
 
+use std::ffi::OsStr;
 use std::fs;
+use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::symlink;
 use std::os::unix::net::UnixListener;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use serde_json::json;
 
 use crate::bundle::Bundle;
 use crate::host;
+use crate::others::crun;
 use crate::scene::{Scene, name};
 use crate::world::{Said, said, text};
 
@@ -81,6 +84,27 @@ fn what_is_mounted_in_a_tree_that_is_bound_is_judged_as_if_it_were_bound() {
 }
 
 #[test]
+fn what_is_mounted_by_a_name_that_is_no_text_is_judged_too() {
+    for (mount, why) in [("mount --bind SOCKET AT/file", "a socket of the host's"), ("true", "")] {
+        let scene = Scene::new();
+        let at = scene.path("tree").join(OsStr::from_bytes(b"M\xfcller"));
+        fs::create_dir_all(&at).unwrap();
+        fs::write(at.join("file"), "").unwrap();
+        let socket = scene.path("any");
+        drop(UnixListener::bind(&socket).unwrap());
+        let mount = mount.replace("AT", &format!("{}/M*", text(&scene.path("tree")))).replace("SOCKET", text(&socket));
+        let mut bundle = scene.bundle("echo ran");
+        bundle.bind(&scene.path("tree"), "/tmp/shared", &["ro"]);
+        let said = said(&mut beside(&scene, &bundle, &mount));
+        if why.is_empty() {
+            assert_eq!(said.ok(), "ran\n");
+        } else {
+            assert_refused(&scene, &said, why);
+        }
+    }
+}
+
+#[test]
 fn the_hosts_shared_memory_is_refused_by_any_name() {
     let scene = Scene::new();
     let mut bundle = scene.bundle("echo ran");
@@ -119,23 +143,91 @@ fn a_link_that_was_turned_since_it_was_followed_is_refused() {
     assert!(refused.err.contains("the mount /tmp/socket") && refused.err.contains("hint: "), "{refused:?}");
 }
 
+/// Two trees of which one is a container's root by a path, which comes to lead to the other when all is mounted.
+struct Turned {
+    scene: Scene,
+    bundle: Bundle,
+    root: PathBuf,
+    other: PathBuf,
+}
+
+impl Turned {
+    fn new() -> Turned {
+        let scene = Scene::new();
+        let bundle = scene.bundle("cat /mark; ls /tmp/shared; echo ran");
+        let (root, other) = (bundle.place.join("rootfs"), scene.path("other"));
+        bundle.file("mark", "the one");
+        let copied = Command::new("cp").args(["-a", text(&root), text(&other)]).status().unwrap();
+        assert!(copied.success());
+        fs::write(other.join("mark"), "the other").unwrap();
+        Turned { scene, bundle, root, other }
+    }
+
+    /// In a hook before bottle's, after something that nobody judged was mounted in the first of the trees.
+    fn turn(&mut self, script: &str) {
+        let mount = entered(&format!("mount --rbind /etc {}/tmp/shared", text(&self.root)));
+        self.bundle.hook("createRuntime", 0, &format!("{mount} && {script}"));
+    }
+}
+
+/// As that of the first process, whose root whoever is no root is in its namespace.
+fn entered(mount: &str) -> String {
+    let user = if host::is_root() { "" } else { "--user --preserve-credentials" };
+    let pid = "pid=$(sed 's/.*\"pid\":\\([0-9]*\\).*/\\1/')";
+    format!("{pid} && nsenter {user} --mount --target $pid sh -ec '{mount}'")
+}
+
+#[test]
+fn a_root_that_was_renamed_since_it_was_mounted_is_refused() {
+    let mut turned = Turned::new();
+    assert_eq!(turned.scene.run(&turned.bundle).ok(), "the oneran\n");
+    fs::remove_dir_all(&turned.scene.evidence()[0]).unwrap();
+    turned.turn(&format!("mv {0} {0}-before && cp -a {1} {0}", text(&turned.root), text(&turned.other)));
+    let refused = turned.scene.run(&turned.bundle);
+    assert_refused(&turned.scene, &refused, "root is not mounted at");
+    assert!(refused.err.contains("hint: "), "{refused:?}");
+}
+
+/// runc takes no link for a root. Nobody but root may mount the control groups that crun wants to see here.
+#[test]
+fn a_link_to_the_root_that_was_turned_since_it_was_followed_is_refused() {
+    let mut turned = Turned::new();
+    let link = turned.scene.path("link-to-the-root");
+    symlink(&turned.root, &link).unwrap();
+    turned.bundle.configuration["root"]["path"] = json!(text(&link));
+    let before = said(&mut crun(&turned.scene, &turned.bundle));
+    if !host::is_root() {
+        assert!(before.code != 0 && before.out.is_empty(), "{before:?}");
+        return;
+    }
+    assert_eq!(before.ok(), "the oneran\n");
+    fs::remove_dir_all(&turned.scene.evidence()[0]).unwrap();
+    turned.turn(&format!("ln -sfn {} {}", text(&turned.other), text(&link)));
+    // crun does not say what its hooks said.
+    let refused = said(&mut crun(&turned.scene, &turned.bundle));
+    assert_refused(&turned.scene, &refused, "bottle` (exit code: 2)");
+}
+
 #[test]
 fn what_somebody_has_mounted_in_a_container_besides_is_refused() {
+    // To mount the host's proc takes to be root on the host.
+    let hosts_processes = ("mount -t proc none \"$root/tmp/shared\"", "a file system of the type", "other-mounts");
     let mounts = [
         ("mount --rbind /etc \"$root/tmp/shared\"", "/etc", "other-mounts"),
+        (
+            "mount -t overlay -o lowerdir=/usr/share:/usr/bin none \"$root/tmp/shared\"",
+            "a file system of the type",
+            "other-mounts",
+        ),
         ("mount --bind /dev/null \"$root/tmp/socket\"", "", ""),
         ("mount -t tmpfs none \"$root/tmp/shared\"", "", ""),
         ("mount -t ramfs none \"$root/tmp/shared\"", "ramfs", "other-mounts"),
     ];
-    for (mount, why, exception) in mounts {
+    for (mount, why, exception) in mounts.into_iter().chain(host::is_root().then_some(hosts_processes)) {
         let scene = Scene::new();
         let mut bundle = scene.bundle("echo ran");
         let root = bundle.place.join("rootfs");
-        let pid = "pid=$(sed 's/.*\"pid\":\\([0-9]*\\).*/\\1/')";
-        // An ordinary user is who that namespace's root is.
-        let user = if host::is_root() { "--user" } else { "--user --preserve-credentials" };
-        let enter = format!("root={} nsenter {user} --mount --target $pid sh -ec '{mount}'", text(&root));
-        bundle.hook("createRuntime", 0, &format!("{pid} && {enter}"));
+        bundle.hook("createRuntime", 0, &format!("root={}; export root; {}", text(&root), entered(mount)));
         let ran = scene.run(&bundle);
         if why.is_empty() {
             assert_eq!(ran.ok(), "ran\n", "{mount}");

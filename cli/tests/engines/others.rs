@@ -24,7 +24,7 @@ pub fn with_new_groups(scene: &Scene, who: &Who) -> Command {
     command
 }
 
-fn crun(scene: &Scene, bundle: &Bundle) -> Command {
+pub fn crun(scene: &Scene, bundle: &Bundle) -> Command {
     bundle.write();
     let mut command = with_new_groups(scene, &Who::Tester);
     command.env_remove("BOTTLE_ROOT").args(["crun", "--cgroup-manager=disabled", "--root"]).arg(scene.path("crun"));
@@ -137,8 +137,8 @@ fn a_container_that_makes_device_nodes_is_refused_unless_a_group_denies_it_devic
         .arg(plain.get_program())
         .args(plain.get_args());
     let ran = said(&mut engine);
-    scene.assert_nothing_left();
     std::fs::remove_dir(&group).unwrap();
+    scene.assert_nothing_left();
     assert!(ran.out.starts_with("made\n"), "{ran:?}");
     scene.verified();
 }

@@ -1,6 +1,8 @@
 //! Does the attestation come before the workload, and no workload without it?
 
+use std::ffi::OsStr;
 use std::fs;
+use std::os::unix::ffi::OsStrExt;
 use std::process::Command;
 
 use bottle_evidence::sha256;
@@ -114,6 +116,16 @@ fn nothing_runs_where_the_attestation_cannot_be_written() {
     small_disk(&world, "closed", "size=1m,ro");
     let said = assert_never_ran(&world, &["--attestation", text(&world.path("closed/attestation.json"))]);
     assert!(said.err.contains("Read-only file system"), "{said:?}");
+}
+
+#[test]
+fn what_is_mounted_by_a_name_that_is_no_text_keeps_nothing_from_running() {
+    let world = World::new();
+    let place = world.path("project").join(OsStr::from_bytes(b"M\xfcller"));
+    fs::create_dir(&place).unwrap();
+    said(world.privileged("mount").args(["-t", "tmpfs", "lab"]).arg(&place)).ok();
+    said(&mut world.run(&["host", "--", "sh", "-c", "ls -d M*/"])).ok();
+    said(&mut world.run(&["host", "--", "true"])).ok();
 }
 
 #[test]

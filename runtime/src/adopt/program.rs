@@ -113,7 +113,11 @@ fn opened(pid: u32, root: &Path) -> io::Result<File> {
     let own = PathBuf::from(format!("/proc/{pid}/root"));
     let place = root_of(pid, root)?;
     let below: PathBuf = place.components().filter(|part| matches!(part, Component::Normal(_))).collect();
-    File::open(own.join(below))
+    // No link of it may lead anywhere else by now, and least of all out of that root.
+    let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
+    let own = rustix::fs::open(own, flags, Mode::empty())?;
+    let below = if below.as_os_str().is_empty() { Path::new(".") } else { below.as_path() };
+    Ok(rustix::fs::openat2(own, below, flags, Mode::empty(), ResolveFlags::NO_SYMLINKS)?.into())
 }
 
 /// Where the first process of a container sees the container's root: before the engine has changed to it, `root` in the root that its runtime has.

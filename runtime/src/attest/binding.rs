@@ -17,7 +17,7 @@ use bottle_netns::Layout;
 use bottle_netns::survey::Listening;
 
 use super::facts::{self, Facts};
-use super::process::{ProcessFacts, read};
+use super::process::ProcessFacts;
 use super::unfinished::Unfinished;
 use super::{AttestError, Probed, THREAD};
 use crate::airlock::Airlock;
@@ -87,8 +87,8 @@ impl Held {
     /// What was measured of it, with its user namespace: whoever enters later must be the same.
     pub(super) fn first(&self, facts: ProcessFacts) -> io::Result<First> {
         let user_namespace = File::open(format!("/proc/{}/ns/user", self.pid))?.into();
-        let mounts = read(Path::new(&format!("/proc/{}/mountinfo", self.pid))).map_err(|error| error.source)?;
-        Ok(First { facts, user_namespace, mounts: mountinfo::parse(&mounts) })
+        let mounts = mountinfo::read_at(Path::new(&format!("/proc/{}/mountinfo", self.pid)))?;
+        Ok(First { facts, user_namespace, mounts })
     }
 
     /// Keeps its mounts until they are let go, so that nobody who waits for the end of a process waits for theirs.

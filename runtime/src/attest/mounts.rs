@@ -11,12 +11,12 @@ use rustix::fs::{AtFlags, Mode, OFlags, ResolveFlags, StatxAttributes, StatxFlag
 use rustix::io::Errno;
 
 use super::planned::{Planned, Presence, What, planned};
-use super::process::{MeasureError, read};
+use super::process::MeasureError;
 
 /// What is wrong with the mounts of the process with this id, if anything is.
 pub(super) fn deviation(pid: u32, plan: &MountPlan) -> Result<Option<String>, MeasureError> {
-    let host = mountinfo::parse(&read(Path::new("/proc/self/mountinfo"))?);
-    let found = mountinfo::parse(&read(Path::new(&format!("/proc/{pid}/mountinfo")))?);
+    let read = |path: PathBuf| mountinfo::read_at(&path).map_err(|source| MeasureError { path, source });
+    let (host, found) = (read("/proc/self/mountinfo".into())?, read(format!("/proc/{pid}/mountinfo").into())?);
     let root = PathBuf::from(format!("/proc/{pid}/root"));
     let directory = std::fs::File::open(&root).map_err(|source| MeasureError { path: root, source })?;
     Ok(compare(&planned(plan, &host), &found, &host, |target| place(&directory, target)))

@@ -82,7 +82,7 @@ impl Seen {
     /// Where a group is seen in a mount of this type whose file system has such options.
     fn mount(&self, kind: &str, group: &str, fits: impl Fn(&str) -> bool) -> Option<Mounted> {
         self.mounts.lines().find_map(|line| {
-            let mount = mountinfo::parse(line).pop()?;
+            let mount = mountinfo::parse(line.as_bytes()).pop()?;
             let below = Path::new(group).strip_prefix(&mount.root).ok()?;
             let fits = mount.kind == kind && fits(line.rsplit(' ').next()?);
             // To join nothing would end the path in a slash.

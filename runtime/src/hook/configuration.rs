@@ -15,7 +15,7 @@ use super::devices::{Device, Rule};
 use super::guarded::{Unsafe, guarded_own};
 use super::mounts::Source;
 use super::{mounts, object, seccomp, strict};
-use crate::{bounded, process};
+use crate::bounded;
 
 /// What it is called in a bundle, and no configuration is larger.
 pub(crate) const NAME: &str = "config.json";
@@ -213,8 +213,7 @@ impl Configuration {
         let form = |source| ConfigurationError::Form { path: bundle.join(NAME), source };
         strict::check(bytes).map_err(form)?;
         let written = object::read(bytes).map_err(form)?;
-        let mounts = process::text("/proc/self/mountinfo").map_err(ConfigurationError::Mounts)?;
-        let host = mountinfo::parse(&mounts);
+        let host = mountinfo::read().map_err(ConfigurationError::Mounts)?;
         let mut configuration = Configuration {
             bundle: bundle.to_owned(),
             digest: sha256(bytes),
@@ -269,7 +268,7 @@ impl Configuration {
     }
 
     /// Files and directories of the host's that are shown inside, with what is mounted in them and comes along: where they lie, and whether they can be written
-    /// there. What this process itself can't look at is none that bottle rests upon.
+    /// there. What this process itself may not look at is none that bottle rests upon, and what is covered by another mount is not brought.
     pub(super) fn shown(&self) -> Vec<(PathBuf, bool)> {
         self.with_below(mounts::all(self))
     }
@@ -286,7 +285,9 @@ impl Configuration {
             shown.push((path.to_owned(), source.writable));
             let brought = mounts::brought(source.below, path, &self.host);
             let brought = brought.map(|(mount, writable)| (mount.target.clone(), writable));
-            shown.extend(brought.filter(|(path, _)| path.metadata().is_ok()));
+            let is_none =
+                |error: &io::Error| matches!(error.kind(), io::ErrorKind::PermissionDenied | io::ErrorKind::NotFound);
+            shown.extend(brought.filter(|(path, _)| !path.metadata().as_ref().is_err_and(is_none)));
         }
         shown
     }

@@ -9,10 +9,15 @@ use std::path::{Path, PathBuf};
 use bottle_images::mountinfo::{self, MountPoint};
 use rustix::fs::{AtFlags, CWD, StatxFlags};
 
-use super::mounts::{self, USUAL};
+use super::mounts;
 use super::{Configuration, PrepareError, Refusal, devices, prepare};
 use crate::adopt::root_of;
-use crate::process;
+
+/// File systems that have nothing in them but what is put there, so that it is the same wherever they are mounted.
+const BLANK: [&str; 2] = ["tmpfs", "devpts"];
+
+/// Those that show what their mounter chose, or was: they are the container's own where its configuration has them mounted.
+const CHOSEN: [&str; 4] = ["proc", "sysfs", "mqueue", "overlay"];
 
 /// A directory or file of a file system, wherever that is mounted: the numbers of its device, and its path in it.
 type Place = (String, PathBuf);
@@ -23,35 +28,55 @@ struct Judged<'a> {
     places: Vec<Place>,
     /// Where the engine mounts control groups: below it they are the container's own, whosever file system that is.
     groups: Vec<&'a Path>,
+    /// Which types it mounts where.
+    asked: Vec<(&'a str, &'a Path)>,
     /// Whether queues of messages are let pass as the namespace is that they belong to.
     queues_are_others: bool,
 }
 
 /// Of the first process of one that its engine has made.
 pub(super) fn by(pid: u32, configuration: &Configuration) -> Result<Vec<Refusal>, PrepareError> {
-    let root = root_of(pid, &prepare::root(configuration)?).map_err(PrepareError::Mounts)?;
-    let found = process::text(format!("/proc/{pid}/mountinfo")).map_err(PrepareError::Mounts)?;
+    let named = prepare::root(configuration)?;
+    let root = root_of(pid, &named).map_err(PrepareError::Mounts)?;
+    let found = mountinfo::read_at(Path::new(&format!("/proc/{pid}/mountinfo"))).map_err(PrepareError::Mounts)?;
+    if root == named && !is_bound_to_itself(&found, &root, &configuration.host) {
+        return Err(PrepareError::Elsewhere(root));
+    }
     let judged = Judged {
         host: &configuration.host,
         places: places(configuration),
-        groups: groups(configuration),
+        groups: mounted(configuration).filter(|(kind, _)| kind.starts_with("cgroup")).map(|(_, at)| at).collect(),
+        asked: mounted(configuration).collect(),
         queues_are_others: configuration.namespace("ipc").is_none_or(|namespace| namespace.joined().is_some()),
     };
-    Ok(judged.strays(&mountinfo::parse(&found), &root))
+    Ok(judged.strays(&found, &root))
+}
+
+/// Whether that is the root to which the runtime will change. It binds the directory to itself before it mounts anything in it, so that there is one mount more than the
+/// host has, whoever turned a link or renamed a directory since.
+fn is_bound_to_itself(found: &[MountPoint], root: &Path, host: &[MountPoint]) -> bool {
+    let Some((device, directory)) = place(root, host) else { return false };
+    let is_it = |mount: &&MountPoint| mount.target == root && mount.device == device && mount.root == directory;
+    found.iter().filter(is_it).count() > host.iter().filter(is_it).count()
 }
 
 impl Judged<'_> {
     fn strays(&self, found: &[MountPoint], root: &Path) -> Vec<Refusal> {
         let inside = |mount: &MountPoint| Some(Path::new("/").join(mount.target.strip_prefix(root).ok()?));
-        let within = found.iter().filter_map(|mount| Some((mount, inside(mount)?)));
-        let strays = within.filter(|(mount, target)| !self.knows(mount, target));
-        strays.map(|(mount, target)| Refusal::Mount(target, self.why(mount))).collect()
+        let within: Vec<_> = found.iter().filter_map(|mount| Some((mount, inside(mount)?))).collect();
+        let strays = within.iter().filter(|(mount, target)| !self.knows(mount, target, &within));
+        strays.map(|(mount, target)| Refusal::Mount(target.clone(), self.why(mount))).collect()
     }
 
-    fn knows(&self, mount: &MountPoint, target: &Path) -> bool {
+    fn knows(&self, mount: &MountPoint, target: &Path, within: &[(&MountPoint, PathBuf)]) -> bool {
         let kind = mount.kind.as_str();
-        // A file system of its own has nothing of the host's. Which type it may have was judged too.
-        let is_own = !self.host.iter().any(|it| it.device == mount.device) && USUAL.contains(&kind);
+        let is_asked = || {
+            let there = within.iter().filter(|(other, at)| other.kind == mount.kind && at == target).count();
+            let asked = self.asked.iter().filter(|(asked, at)| *asked == kind && *at == target).count();
+            CHOSEN.contains(&kind) && there <= asked
+        };
+        let is_new = !self.host.iter().any(|it| it.device == mount.device);
+        let is_own = is_new && (BLANK.contains(&kind) || is_asked());
         let is_group = || kind.starts_with("cgroup") && self.groups.iter().any(|groups| target.starts_with(groups));
         let is_queues = || kind == "mqueue" && self.queues_are_others;
         let is_judged = || self.places.iter().any(|(device, root)| *device == mount.device && *root == mount.root);
@@ -93,10 +118,10 @@ fn place(path: &Path, host: &[MountPoint]) -> Option<Place> {
     Some((mount.device.clone(), mount.root.join(below)))
 }
 
-fn groups(configuration: &Configuration) -> Vec<&Path> {
-    let mounts = configuration.written.mounts.iter().flatten();
-    let groups = mounts.filter(|mount| mount.kind.as_deref().is_some_and(|kind| kind.starts_with("cgroup")));
-    groups.map(|mount| mount.destination.as_path()).collect()
+/// Which types of file systems the configuration mounts, and where.
+fn mounted(configuration: &Configuration) -> impl Iterator<Item = (&str, &Path)> {
+    let mounts = configuration.written.mounts.iter().flatten().filter(|mount| !mounts::is_bound(mount));
+    mounts.filter_map(|mount| Some((mount.kind.as_deref()?, mount.destination.as_path())))
 }
 
 #[cfg(test)]
@@ -130,6 +155,7 @@ mod tests {
                 ("0:5".into(), "/null".into()),
             ],
             groups: vec![Path::new("/sys/fs/cgroup")],
+            asked: vec![("proc", Path::new("/proc")), ("mqueue", Path::new("/dev/mqueue"))],
             queues_are_others,
         };
         let found: Vec<MountPoint> = found.iter().map(|line| mount(line)).collect();
@@ -165,11 +191,41 @@ mod tests {
             ("8:1 /etc /sys/fs/cgroup ext4", "/sys/fs/cgroup is /etc of the host's"),
             ("8:2 / /x ext4", "/x is a file system of the type \"ext4\""),
             ("0:60 / /x ramfs", "/x is a file system of the type \"ramfs\""),
+            ("0:60 / /x proc", "/x is a file system of the type \"proc\""),
+            ("0:60 / /x overlay", "/x is a file system of the type \"overlay\""),
+            ("0:60 / /x mqueue", "/x is a file system of the type \"mqueue\""),
+            ("0:60 / /sys sysfs", "/sys is a file system of the type \"sysfs\""),
         ] {
             let found = strays(&[line], "/", false);
             assert!(matches!(&found[..], [one] if one.contains(shown)), "{line}: {found:?}");
         }
         assert_eq!(strays(&["0:9 / /dev/mqueue mqueue"], "/", true), [""; 0]);
+        // Which of two is the one that was asked for nobody can tell.
+        assert_eq!(strays(&["0:60 / /proc proc", "0:61 / /proc proc"], "/", false).len(), 2);
+    }
+
+    #[test]
+    fn a_root_is_where_it_is_mounted_once_more_than_on_the_host() {
+        let directory = tempfile::tempdir().unwrap();
+        let root = directory.path().canonicalize().unwrap();
+        let host = mountinfo::read().unwrap();
+        let (device, inside) = place(&root, &host).unwrap();
+        let at = |device: &str, inside: &Path, target: &Path| {
+            mount(&format!("{device} {} {} ext4", inside.display(), target.display()))
+        };
+        let bound = at(&device, &inside, &root);
+        let is_bound = |found: &[MountPoint], host: &[MountPoint]| is_bound_to_itself(found, &root, host);
+        assert!(is_bound(std::slice::from_ref(&bound), &host));
+        for other in
+            [at(&device, &inside, &root.join("a")), at(&device, &inside.join("a"), &root), at("9999:1", &inside, &root)]
+        {
+            assert!(!is_bound(std::slice::from_ref(&other), &host), "{other:?}");
+        }
+        assert!(!is_bound(&[], &host));
+        // The host's own copy is none of the runtime's.
+        let with_it: Vec<MountPoint> = host.iter().cloned().chain([bound.clone()]).collect();
+        assert!(!is_bound(std::slice::from_ref(&bound), &with_it));
+        assert!(is_bound(&[bound.clone(), bound], &with_it));
     }
 
     #[test]

@@ -13,7 +13,7 @@ use super::{Configuration, Refusal};
 use crate::nested::Nested;
 
 /// Those whose content is the container's own, in its own namespaces. What is bound has no type, or one of the last three.
-pub(super) const USUAL: [&str; 8] = ["proc", "sysfs", "tmpfs", "devpts", "mqueue", "cgroup", "cgroup2", "overlay"];
+const USUAL: [&str; 8] = ["proc", "sysfs", "tmpfs", "devpts", "mqueue", "cgroup", "cgroup2", "overlay"];
 const BOUND: [&str; 3] = ["bind", "none", ""];
 
 /// By which the container's mounts would come to be the host's.
@@ -70,7 +70,8 @@ fn shows(configuration: &Configuration, source: Source) -> Vec<Refusal> {
     let first = |is: fn(&Path) -> bool| shown.iter().map(|(path, _)| path).find(|path| is(path));
     let kernels =
         first(is_kernels).map(|path| refusal(path, "shows what is the kernel's, or devices, of the host".into()));
-    kernels.into_iter().chain(first(is_memory).cloned().map(Refusal::SharedMemory)).collect()
+    let unknown = first(is_unknown).map(|path| refusal(path, "can't be looked at".into()));
+    kernels.into_iter().chain(unknown).chain(first(is_memory).cloned().map(Refusal::SharedMemory)).collect()
 }
 
 /// Where the container's root lies. All that is mounted there is the container's, whether it is to be read or not.
@@ -168,7 +169,8 @@ fn is_mapped(mount: &Mounted) -> bool {
     by_option || mount.uid_mappings.is_some() || mount.gid_mappings.is_some()
 }
 
-fn is_bound(mount: &Mounted) -> bool {
+/// Whether it shows what is somewhere already.
+pub(super) fn is_bound(mount: &Mounted) -> bool {
     mount.kind.as_deref() == Some("bind") || has(mount, &["bind", "rbind"])
 }
 
@@ -224,6 +226,11 @@ fn is_devices(source: &Path) -> bool {
     // They have a file system of their own, where they are not a directory of the root's.
     let of_devices = devices.dev() != root.dev() && source.dev() == devices.dev();
     source.is_dir() && (of_devices || source.dev() == devices.dev() && source.ino() == devices.ino())
+}
+
+/// Of a path that is not there others say so.
+fn is_unknown(source: &Path) -> bool {
+    source.metadata().is_err_and(|error| error.kind() != std::io::ErrorKind::NotFound)
 }
 
 fn is_memory(source: &Path) -> bool {

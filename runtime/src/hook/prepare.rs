@@ -40,6 +40,9 @@ pub enum PrepareError {
     /// What is mounted can't be told.
     #[error("cannot read what is mounted")]
     Mounts(#[source] std::io::Error),
+    /// The runtime has followed a link, or a directory had another name, when it looked for the root.
+    #[error("the container's root is not mounted at {}, where its configuration leads by now", .0.display())]
+    Elsewhere(PathBuf),
     /// Files of the host's that it sees can't be found.
     #[error("cannot find {}, which the container is to see", .0.display())]
     Shown(PathBuf, #[source] std::io::Error),
@@ -50,6 +53,9 @@ impl PrepareError {
     pub fn hint(&self) -> Option<String> {
         match self {
             PrepareError::Refused(refusals) => hints(refusals),
+            PrepareError::Elsewhere(_) => {
+                Some("have root.path lead to the same directory until the container runs".into())
+            }
             _ => None,
         }
     }

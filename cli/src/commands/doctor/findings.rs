@@ -74,7 +74,7 @@ pub fn find(caller: &Caller, data: Result<PathBuf, String>) -> Findings {
         attempts: ATTEMPTS.into_iter().map(|attempt| (attempt, attempt::make(attempt))).collect(),
         settings: SETTINGS.into_iter().filter_map(|name| Some((name, setting(name)?))).collect(),
         filtered: status_says_filtered(&fs::read_to_string("/proc/self/status").unwrap_or_default()),
-        cgroups: cgroups(&fs::read_to_string("/proc/self/mountinfo").unwrap_or_default()),
+        cgroups: cgroups(&String::from_utf8_lossy(&fs::read("/proc/self/mountinfo").unwrap_or_default())),
         files: nix::sys::resource::getrlimit(nix::sys::resource::Resource::RLIMIT_NOFILE).ok(),
         dumps_reach_a_helper: confine::dumps_reach_a_helper(),
         tpm: tpm::speaker(None, caller).ok().map(|speaker| match speaker.attestation_key() {
