@@ -1,5 +1,7 @@
 //! Can a container's bottle be attested again while it runs, and does what deviates end the container?
 
+use std::fs;
+use std::io::{BufRead, BufReader};
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -7,6 +9,7 @@ use rustix::process::Signal;
 use serde_json::{Value, json};
 
 use crate::bundle::Bundle;
+use crate::host;
 use crate::scene::{Scene, name};
 use crate::world::{Said, said, text};
 
@@ -70,6 +73,46 @@ fn a_container_that_runs_is_attested_as_its_engine_has_confined_it() {
 }
 
 #[test]
+fn a_container_that_joins_is_its_engines_runtime_until_it_is_started() {
+    let scene = Scene::new();
+    let contained = scene.start(&named(&scene));
+    for (pids, digit) in [(false, "a"), (true, "c")] {
+        let mut bundle = scene.bundle("echo ran; read -r line");
+        let joined =
+            [("network", "net"), ("user", "user"), ("ipc", "ipc")].into_iter().chain(pids.then_some(("pid", "pid")));
+        for (kind, short) in joined {
+            bundle.namespace(kind, Some(&format!("/proc/{}/ns/{short}", contained.first.pid)));
+        }
+        bundle.write();
+        let (path, log) = (scene.path("create.log"), fs::File::create(scene.path("create.log")).unwrap());
+        let (output, container) = std::io::pipe().unwrap();
+        let (input, holding) = std::io::pipe().unwrap();
+        let mut create = scene.runc(&["create", "--bundle", text(&bundle.place), &name(&bundle)]);
+        let created = create.stdin(input).stdout(container).stderr(log).status().unwrap();
+        drop(create);
+        let said_of_it = fs::read_to_string(path).unwrap();
+        if !host::is_root() {
+            // An ordinary user may not look where runc has put a process that joins another user namespace.
+            assert!(!created.success() && said_of_it.contains("cannot look at"), "{said_of_it}");
+            continue;
+        }
+        assert!(created.success(), "{said_of_it}");
+        let member = |digit: &str| renewed(&scene, &nonce(digit)).1["keeper.members"]["value"]["keepers"][0].clone();
+        assert_eq!(member(digit)["created"], true);
+        said(&mut scene.runc(&["start", &name(&bundle)])).ok();
+        let mut line = String::new();
+        BufReader::new(output).read_line(&mut line).unwrap();
+        assert_eq!(line, "ran\n");
+        assert_eq!(member(if pids { "d" } else { "b" })["created"], false);
+        said(&mut scene.runc(&["delete", "--force", &name(&bundle)])).ok();
+        drop(holding);
+    }
+    assert_eq!(contained.finish().code, 7);
+    scene.assert_nothing_left();
+    assert!(scene.verified().iter().all(|entry| entry["kind"] != "drift"));
+}
+
+#[test]
 fn what_an_engine_executes_later_counts_and_what_makes_a_user_namespace_has_no_power() {
     let scene = Scene::new();
     let bundle = named(&scene);
@@ -113,7 +156,7 @@ fn a_container_that_executes_its_engines_runtime_again_is_not_taken_for_one_befo
     let begun = std::time::Instant::now();
     while !executes().ends_with("runc") {
         assert!(begun.elapsed() < crate::world::LIMIT, "{:?}", executes());
-        std::thread::yield_now();
+        std::thread::sleep(std::time::Duration::from_millis(1));
     }
     let (_, facts) = renewed(&scene, &nonce("f"));
     assert_eq!(facts.get("workload.stage"), None);

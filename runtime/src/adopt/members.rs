@@ -5,7 +5,7 @@
 //! its connections; without this it would go on, with nothing that it can reach.
 
 use std::io;
-use std::os::fd::OwnedFd;
+use std::os::fd::{AsFd, OwnedFd};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use bottle_evidence::audit::Workload;
@@ -20,7 +20,7 @@ use crate::control::{Line, LineError, Refusal};
 use crate::hook::{Joined, place};
 use crate::init::message::pid_of;
 use crate::process::{Process, Stat};
-use crate::renew::{Kept, Unsound};
+use crate::renew::{Created, Kept, Unsound};
 use crate::roles::{Program, Role};
 
 /// Why a container can't be held to a bottle's end.
@@ -35,18 +35,18 @@ pub enum FollowError {
 }
 
 /// Has the bottle end a container that is in its network, before its engine lets it go on. One that is among the bottle's own processes
-/// ends with the first of these.
+/// ends with the first of these as well; what the bottle has to know of it is that its engine has not let it go on yet.
 ///
 /// # Errors
 /// [`FollowError`]: then the container must not run.
 pub fn follow(joined: &Joined, made: Made) -> Result<(), FollowError> {
     let is_among = joined.shares("pid", &place(made.pid(), "pid"));
     made.is_there()?;
-    match Container::of(made, &[]) {
-        Ok(container) => Ok(Line::to(joined.known())?.join(&container)?),
-        Err(HoldError::NotFirst(_)) if is_among => Ok(()),
-        Err(error) => Err(error.into()),
+    if is_among {
+        return Ok(Line::to(joined.known())?.join(made.pidfd.as_fd())?);
     }
+    let container = Container::of(made, &[])?;
+    Ok(Line::to(joined.known())?.join(container.as_fd())?)
 }
 
 /// The members of one bottle.
@@ -61,6 +61,7 @@ struct Member {
     first: OwnedFd,
     /// The same by its number.
     container: Workload,
+    created: Created,
     keeper: Keeper,
     kept: Kept,
 }
@@ -69,6 +70,8 @@ struct Member {
 pub(crate) struct Followed {
     /// Its first process.
     pub(crate) container: Workload,
+    /// Whether its engine has not let it go on, so that it is the engine's runtime.
+    pub(crate) is_created: bool,
     pub(crate) keeper: ProcessFacts,
 }
 
@@ -108,7 +111,7 @@ impl Members {
 
     /// Its keeper is held to what the bottle's own is held to.
     fn member(&self, first: OwnedFd) -> Result<Member, NotHeld> {
-        let container = identity(&first).map_err(NotHeld::Gone)?;
+        let (container, created) = identity(&first).map_err(NotHeld::Gone)?;
         let keeper =
             Keeper::of_member(self.program.spawn(Role::Keeper).map_err(KeeperError::from)?, &first, self.become_id)?;
         keeper.ready()?;
@@ -116,7 +119,7 @@ impl Members {
         let found = look("keeper", pid)?;
         adopted::keeper(pid, &found, &requirements::own()?, &self.program)?;
         let kept = Kept::hidden(&keeper, found)?;
-        Ok(Member { first, container, keeper, kept })
+        Ok(Member { first, container, created, keeper, kept })
     }
 
     /// Kills all, and holds none from now on.
@@ -134,7 +137,10 @@ impl Members {
         let again = held.iter().flatten().map(|member| (member, member.kept.again()));
         // One whose container has ended ends.
         let standing = again.filter(|(member, _)| !has_ended(&member.first));
-        standing.map(|(member, found)| Ok(Followed { container: member.container, keeper: found? })).collect()
+        let followed = |(member, found): (&Member, Result<_, _>)| {
+            Ok(Followed { container: member.container, is_created: member.created.holds(), keeper: found? })
+        };
+        standing.map(followed).collect()
     }
 
     /// What became of a keeper, if one does not stand by. SIGCHLD tells when to ask: it also comes when one has ended with its container, and is
@@ -161,11 +167,12 @@ fn missing(keeper: &Process, first: &OwnedFd) -> Option<&'static str> {
     keeper.was_stopped().then_some("it was stopped")
 }
 
-/// Which process that is. Its number is its own if it is there afterwards.
-fn identity(first: &OwnedFd) -> io::Result<Workload> {
+/// Which process that is, before its engine lets it go on. Its number is its own if it is there afterwards.
+fn identity(first: &OwnedFd) -> io::Result<(Workload, Created)> {
     let pid = pid_of(first)?;
+    let created = Created::of(pid)?;
     let stat = Stat::read(pid)?.filter(|_| !has_ended(first)).ok_or(io::ErrorKind::NotFound)?;
-    Ok(Workload { pid, start: stat.start })
+    Ok((Workload { pid, start: stat.start }, created))
 }
 
 fn has_ended(first: &OwnedFd) -> bool {
@@ -180,7 +187,6 @@ pub(crate) fn first_of(descriptors: Vec<OwnedFd>) -> io::Result<OwnedFd> {
 
 #[cfg(test)]
 mod tests {
-    use std::os::fd::AsFd;
     use std::process::{Child, Command};
 
     use rustix::process::{Signal, WaitId, WaitIdOptions};

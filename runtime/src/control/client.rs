@@ -1,7 +1,7 @@
 //! How is a bottle asked? Through its supervisor's descriptor, and only if the one at the other end is that supervisor.
 
 use std::io;
-use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::os::fd::{BorrowedFd, OwnedFd};
 use std::time::Duration;
 
 use bottle_evidence::Digest;
@@ -9,7 +9,6 @@ use rustix::net::sockopt::{Timeout, set_socket_timeout, socket_peercred};
 use rustix::net::{AddressFamily, SocketAddrUnix, SocketFlags, SocketType, connect, socket_with};
 
 use super::message::{Answer, Refusal, Request};
-use crate::adopt::Container;
 use crate::channel::Channel;
 use crate::exec::ExecRequest;
 use crate::memory;
@@ -116,9 +115,9 @@ impl Line {
         self.ask(&Request::Stop { grace_seconds: grace.as_secs() }, &[])
     }
 
-    /// Has it end a container with itself.
-    pub(crate) fn join(self, container: &Container) -> Result<(), LineError> {
-        self.ask(&Request::Join, &[container.as_fd()])
+    /// Has it end a container with itself, by the pidfd of its first process.
+    pub(crate) fn join(self, first: BorrowedFd<'_>) -> Result<(), LineError> {
+        self.ask(&Request::Join, &[first])
     }
 
     /// Has it measured and attested again: the attestation's bytes. A verifier's nonce is in it.

@@ -8,17 +8,17 @@ use std::io;
 use std::os::unix::fs::FileExt;
 
 /// The memory of a process before its start, which this does not keep.
-pub(super) struct Created(File);
+pub(crate) struct Created(File);
 
 impl Created {
     /// What this process has now.
-    pub(super) fn of(pid: u32) -> io::Result<Created> {
+    pub(crate) fn of(pid: u32) -> io::Result<Created> {
         // The kernel takes the memory that there is when this is opened, and lists nothing of one that nobody has any more.
         File::open(format!("/proc/{pid}/maps")).map(Created)
     }
 
     /// Whether somebody still has it.
-    pub(super) fn holds(&self) -> bool {
+    pub(crate) fn holds(&self) -> bool {
         self.0.read_at(&mut [0], 0).is_ok_and(|read| read == 1)
     }
 }

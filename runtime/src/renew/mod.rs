@@ -29,6 +29,7 @@ use bottle_evidence::{Digest, sha256};
 use bottle_netns::survey::Survey;
 use tokio::sync::{mpsc, oneshot};
 
+pub(crate) use created::Created;
 pub(crate) use kept::Kept;
 pub(crate) use recheck::{Recheck, Unsound};
 

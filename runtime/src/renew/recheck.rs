@@ -18,7 +18,7 @@ use super::powers::Powers;
 use super::strangers::{self, Inside, Rule, Stranger};
 use crate::adopt::members::{Followed, Members};
 use crate::airlock::Airlock;
-use crate::attest::process::{ProcessFacts, measure_at, read};
+use crate::attest::process::{ProcessFacts, measure_at};
 use crate::attest::requirements::{self, Maps, look};
 use crate::attest::{AttestError, adopted};
 use crate::digest;
@@ -179,9 +179,11 @@ impl Recheck {
         requirements::dialler_process(&dialler, &own)?;
         requirements::the_same_program(&self.program, self.init, self.gate, self.dialler)?;
         let namespaces = [self.start.agent.identity.inode, self.start.gate.identity.inode];
-        // Until its engine has it go on, the first process is the engine's runtime.
+        // Until its engine has it go on, the first process of a container is the engine's runtime.
         let is_created = self.created.as_ref().is_some_and(Created::holds);
-        let elsewhere = if is_created { vec![self.init, self.workload.pid] } else { vec![self.init] };
+        let mut elsewhere = vec![self.init];
+        elsewhere.extend(is_created.then_some(self.workload.pid));
+        elsewhere.extend(followed.iter().filter(|member| member.is_created).map(|member| member.container.pid));
         let rule = self.powers.as_ref().map_or(Rule::AsFirst(first), Rule::Without);
         let inside = strangers::look(namespaces, &elsewhere, rule).map_err(|error| match error {
             Stranger::Found(what) => Unsound::Drift(remeasured(what)),
@@ -214,13 +216,14 @@ impl Recheck {
     fn measured_first(&self, base: &Path) -> Result<(ProcessFacts, Executable), Unsound> {
         let unknown = |what: String| Unsound::Unknown(what);
         let facts = measure_at(self.workload.pid, base).map_err(|error| unknown(chain(&error).join(": ")))?;
-        let mounts = read(&base.join("mountinfo")).map_err(|error| unknown(chain(&error).join(": ")))?;
+        let mounts = mountinfo::read_at(&base.join("mountinfo"));
+        let mounts = mounts.map_err(|error| unknown(format!("cannot read what the workload has mounted: {error}")))?;
         let agent = format!("net:[{}]", self.start.agent.identity.inode);
         let wrong = match self.powers {
             // Its engine goes on to mount after its hooks.
             Some(_) if facts.namespaces.get("net") == Some(&agent) => None,
             Some(_) => Some("is not in the agent namespace".to_owned()),
-            None => more_mounted(&self.first.mounts, &mountinfo::parse(&mounts)),
+            None => more_mounted(&self.first.mounts, &mounts),
         };
         if let Some(what) = wrong {
             return Err(Unsound::Drift(remeasured(format!("the workload {what}"))));

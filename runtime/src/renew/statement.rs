@@ -112,7 +112,7 @@ fn remeasured(surveyed: &Surveyed, recheck: &Recheck, found: Found) -> std::io::
 /// Each container that joined, and who ends it.
 fn followers(followed: Vec<Followed>) -> Value {
     let count = followed.len();
-    let entry = |Followed { container, keeper }| json!({"container": container, "process": counted(keeper)});
+    let entry = |Followed { container, is_created, keeper }| json!({"container": container, "created": is_created, "process": counted(keeper)});
     let listed: Vec<Value> = followed.into_iter().take(KEEPERS_LISTED).map(entry).collect();
     json!({"count": count, "keepers": listed})
 }
