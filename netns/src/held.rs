@@ -16,11 +16,16 @@ use nix::sys::stat::fstat;
 
 use crate::sys::netns_cookie;
 
-/// How long the kernel may take to count out a netlink socket that was closed: that is for later, and no event tells of it.
-const PATIENCE: Duration = Duration::from_secs(1);
+/// How long the kernel may take to count out a netlink socket that was closed, and the airlock's own to close what they opened: that is for later, and no event
+/// tells of it. Nobody who builds or probes waits longer for anything.
+const PATIENCE: Duration = Duration::from_secs(5);
 
 /// How long between two looks.
 const PAUSE: Duration = Duration::from_millis(1);
+
+/// How often in a row there must be none. The kernel counts on each processor and adds that up while it goes on: a socket that is opened on one and closed on another
+/// meanwhile takes one off the sum.
+const ENOUGH: u32 = 2;
 
 /// How much of a list is read.
 const MOST: u64 = 1 << 16;
@@ -59,18 +64,21 @@ type Inodes = HashSet<u64>;
 /// but these.
 ///
 /// # Errors
-/// What the kernel says when it is asked.
+/// What the kernel says when it is asked, or that it counts fewer than are held.
 pub fn sockets(namespace: u64, own: &[BorrowedFd<'_>]) -> io::Result<Vec<String>> {
     let own = inodes(namespace, own)?;
     let begun = Instant::now();
-    let mut count = leading_out(&own)?;
-    while count > 0 && begun.elapsed() < PATIENCE {
-        sleep(PAUSE);
-        count = leading_out(&own)?;
-    }
-    if count == 0 {
-        return Ok(Vec::new());
-    }
+    let mut none = 0;
+    let count = loop {
+        let count = leading_out(&own)?;
+        none = if count == Some(0) { none + 1 } else { 0 };
+        match count {
+            Some(0) if none == ENOUGH => return Ok(Vec::new()),
+            Some(0) => {}
+            _ if begun.elapsed() < PATIENCE => sleep(PAUSE),
+            _ => break count.ok_or(io::ErrorKind::InvalidData)?,
+        }
+    };
     // Not before: for a list the kernel goes through its tables of all namespaces, which takes milliseconds.
     let listed = listed(&own)?;
     Ok(match listed.is_empty() {
@@ -92,17 +100,17 @@ fn inodes(namespace: u64, descriptors: &[BorrowedFd<'_>]) -> io::Result<Inodes> 
     Ok(inodes)
 }
 
-/// How many others there are that may lead out.
-fn leading_out(own: &Inodes) -> io::Result<u64> {
+/// How many others there are that may lead out. Nothing where the sum is less than what is held.
+fn leading_out(own: &Inodes) -> io::Result<Option<u64>> {
     let before = of_routes(&read(NETLINK.0)?);
-    let others = counted(&read("sockstat")?)?.checked_sub(own.len() as u64).ok_or(io::ErrorKind::InvalidData)?;
-    if others == 0 {
-        return Ok(0);
-    }
+    let others = match counted(&read("sockstat")?)?.checked_sub(own.len() as u64) {
+        none @ (None | Some(0)) => return Ok(none),
+        Some(others) => others,
+    };
     // Those that were there before and after were there when all were counted.
     let after = of_routes(&read(NETLINK.0)?);
     let passed = before.intersection(&after).filter(|inode| !own.contains(inode)).count();
-    Ok(others.saturating_sub(passed as u64))
+    Ok(Some(others.saturating_sub(passed as u64)))
 }
 
 /// Its beginning is enough to name some.

@@ -11,7 +11,7 @@ use std::path::Path;
 
 use rustix::event::{PollFd, PollFlags, Timespec};
 use rustix::fs::{AtFlags, CWD, Mode, OFlags, RawDir};
-use rustix::io::Errno;
+use rustix::io::{Errno, retry_on_intr};
 use rustix::process::{Pid, PidfdFlags};
 
 use crate::process::Stat;
@@ -175,10 +175,14 @@ pub(super) fn leaves_in_time(pid: u32) -> io::Result<bool> {
 
 fn ends_in_time(pid: u32) -> io::Result<bool> {
     const PATIENCE: Timespec = Timespec { tv_sec: 5, tv_nsec: 0 };
-    let Some(id) = i32::try_from(pid).ok().and_then(Pid::from_raw) else { return Ok(true) };
-    let Ok(pidfd) = rustix::process::pidfd_open(id, PidfdFlags::empty()) else { return Ok(true) };
+    let id = i32::try_from(pid).ok().and_then(Pid::from_raw).ok_or(io::ErrorKind::InvalidData)?;
+    let pidfd = match rustix::process::pidfd_open(id, PidfdFlags::empty()) {
+        Err(Errno::SRCH) => return Ok(true),
+        // Where there is no descriptor left, as nothing of it can be told.
+        pidfd => pidfd?,
+    };
     let mut fds = [PollFd::new(&pidfd, PollFlags::IN)];
-    Ok(rustix::event::poll(&mut fds, Some(&PATIENCE))? > 0)
+    Ok(retry_on_intr(|| rustix::event::poll(&mut fds, Some(&PATIENCE)))? > 0)
 }
 
 #[cfg(test)]
@@ -222,6 +226,22 @@ mod tests {
         assert!(Stat::read(child.id()).unwrap().unwrap().exiting);
         child.wait().unwrap();
         assert!(Stat::read(child.id()).unwrap().is_none());
+    }
+
+    #[test]
+    fn only_one_that_is_not_there_has_left_where_it_cannot_be_held() {
+        // There is no descriptor of a thread that is not the first one, though it is there.
+        let (told, end) = (std::sync::mpsc::channel(), std::sync::mpsc::channel::<()>());
+        let thread = std::thread::spawn(move || {
+            told.0.send(rustix::thread::gettid().as_raw_nonzero().get()).unwrap();
+            let _ = end.1.recv();
+        });
+        let held = ends_in_time(told.1.recv().unwrap().try_into().unwrap());
+        drop(end.0);
+        thread.join().unwrap();
+        assert!(held.is_err(), "{held:?}");
+        assert!(ends_in_time(0).is_err());
+        assert!(ends_in_time(i32::MAX.try_into().unwrap()).unwrap());
     }
 
     /// In a network namespace of its own with one thread only, which it names, until its standard input ends.
