@@ -88,7 +88,7 @@ fn until(otherwise: &str, is_so: impl Fn() -> bool) {
     let deadline = std::time::Instant::now() + LIMIT;
     while !is_so() {
         assert!(std::time::Instant::now() < deadline, "{otherwise}");
-        std::thread::yield_now();
+        std::thread::sleep(std::time::Duration::from_millis(1));
     }
 }
 

@@ -83,7 +83,7 @@ fn created_and_not_started(scene: &Scene, bundle: &Bundle) -> Held {
     let deadline = std::time::Instant::now() + LIMIT;
     while !held.exists() {
         assert!(std::time::Instant::now() < deadline, "it was never there");
-        std::thread::yield_now();
+        std::thread::sleep(std::time::Duration::from_millis(1));
     }
     engine.kill().unwrap();
     engine.wait().unwrap();

@@ -216,6 +216,9 @@ impl Scene {
             }
         }
         assert_eq!(names(&self.path("runc")), BTreeSet::new());
+        let groups = fs::read_dir("/sys/fs/cgroup").unwrap().flatten().flat_map(|hierarchy| names(&hierarchy.path()));
+        let own = format!("bottle-test-{}-", self.world.lab.pid());
+        assert_eq!(groups.filter(|name| name.starts_with(&own)).collect::<Vec<_>>(), [""; 0]);
     }
 
     /// Those that hold one of the test's own files or whose parent does: helpers and the warden have no file open.

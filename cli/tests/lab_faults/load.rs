@@ -78,7 +78,7 @@ fn settled(processes: &Processes, before: Held, what: &str) -> Held {
             return now;
         }
         assert!(Instant::now() < deadline, "{what}: {before:?} became {now:?}");
-        std::thread::yield_now();
+        std::thread::sleep(std::time::Duration::from_millis(1));
     }
 }
 
@@ -206,7 +206,7 @@ fn bottles_that_come_and_go_leave_nothing_and_one_that_stays_does_not_grow() {
         attempts += 50;
         while family::living() != beside {
             assert!(Instant::now() < deadline + Duration::from_secs(30), "processes are left");
-            std::thread::yield_now();
+            std::thread::sleep(std::time::Duration::from_millis(1));
         }
     }
     let after = settled(&processes, before, "churn");
